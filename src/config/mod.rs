@@ -1,0 +1,1 @@
+//! `bindery.toml`: what was written (`raw`), then what it means, checked.

@@ -1,0 +1,156 @@
+//! What a commit changes, as values that can be journaled, applied to a [`Directory`](super::Directory) and written to the checkpoint.
+
+use bytes::Bytes;
+
+use crate::model::{EntryId, Timestamp};
+
+/// One change. A frame carries a bounded list of them; applied in order they take one whole directory to the next.
+/// They say what is afterwards, not what to do, so applying one twice is harmless.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Change {
+    /// The entry exists with this place, name and block (new, modified, renamed or moved).
+    PutEntry {
+        /// Its number.
+        id: EntryId,
+        /// The entry above; none for the suffix entry.
+        parent: Option<EntryId>,
+        /// Its RDN as spelled; for the suffix entry the whole suffix.
+        name: String,
+        /// The block of `model::Entry`.
+        block: Bytes,
+    },
+    /// The entry is gone, with every membership it had or held (those are removed by changes of their own, put before this one,
+    /// so that the journal shows them) and its bookkeeping.
+    RemoveEntry {
+        /// Its number.
+        id: EntryId,
+    },
+    /// The group has this element.
+    PutMembership {
+        /// The group.
+        group: EntryId,
+        /// The element.
+        membership: Membership,
+        /// Since when.
+        since: Timestamp,
+        /// Who gave it: the actor's DN as text.
+        by: String,
+    },
+    /// The group no longer has this element.
+    RemoveMembership {
+        /// The group.
+        group: EntryId,
+        /// The element.
+        membership: Membership,
+    },
+    /// Login bookkeeping.
+    PutAccountState {
+        /// Whose.
+        id: EntryId,
+        /// The new state.
+        state: AccountState,
+    },
+}
+
+/// Which attribute a membership is read through.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum MembershipAttribute {
+    /// member
+    Member,
+    /// uniqueMember
+    UniqueMember,
+    /// memberUid
+    MemberUid,
+}
+
+impl MembershipAttribute {
+    /// All of them.
+    pub const ALL: [MembershipAttribute; 3] =
+        [MembershipAttribute::Member, MembershipAttribute::UniqueMember, MembershipAttribute::MemberUid];
+
+    /// The attribute's canonical name.
+    pub fn name(self) -> &'static str {
+        match self {
+            MembershipAttribute::Member => "member",
+            MembershipAttribute::UniqueMember => "uniqueMember",
+            MembershipAttribute::MemberUid => "memberUid",
+        }
+    }
+
+    /// The membership attribute with this canonical name.
+    pub fn from_name(name: &str) -> Option<MembershipAttribute> {
+        MembershipAttribute::ALL.into_iter().find(|attribute| attribute.name() == name)
+    }
+}
+
+/// One element of a group's set.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub enum Membership {
+    /// An entry of this directory, by number: renames follow, deletion removes.
+    Entry(MembershipAttribute, EntryId),
+    /// A value that is no entry here: a dangling DN, a name with a UID part, a memberUid.
+    Outside {
+        /// Read through which attribute.
+        attribute: MembershipAttribute,
+        /// The equality key (two spellings of one name are one element).
+        key: Box<[u8]>,
+        /// The value as given.
+        value: Bytes,
+    },
+}
+
+/// Login bookkeeping: churns without touching the entry, never moves modifyTimestamp.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct AccountState {
+    /// lastLoginTime
+    pub last_login: Option<Timestamp>,
+    /// lastLoginSource: the address, as text
+    pub last_login_source: Option<String>,
+}
+
+/// The tables of the checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[repr(u8)]
+pub enum Table {
+    /// id → parent, name, block
+    Entries = 1,
+    /// (group, element) → since, by
+    Memberships = 2,
+    /// id → account state
+    AccountState = 3,
+}
+
+/// One row of the checkpoint: the whole content is a set of rows, and the digest is over them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Row {
+    /// Which table.
+    pub table: Table,
+    /// The key, big-endian numbers first, so that order on disk is order of numbers.
+    pub key: Box<[u8]>,
+    /// The value.
+    pub value: Bytes,
+}
+
+/// Why a change or a row cannot be applied: damage or a bug, never a client's doing.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct ChangeError(pub String);
+
+impl Change {
+    /// Appends the change's stored form (tag, lengths, octets; decoded by [`Change::decode`]).
+    pub fn encode(&self, output: &mut Vec<u8>) {
+        let _ = output;
+        todo!()
+    }
+
+    /// Reads one change off the front of `input`.
+    pub fn decode(input: &mut &[u8]) -> Result<Change, ChangeError> {
+        let _ = input;
+        todo!()
+    }
+
+    /// What the change means for the checkpoint: the row's table and key, and its value or `None` where the row goes.
+    pub fn row(&self) -> (Table, Box<[u8]>, Option<Bytes>) {
+        todo!()
+    }
+}

@@ -1,0 +1,1 @@
+//! The membership set: `member` and `memberOf` are two readings of it.

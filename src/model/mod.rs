@@ -1,0 +1,25 @@
+//! The vocabulary of X.500 and LDAP as values: names, filters, entries, times, result codes, LDIF. No I/O, no clock.
+
+mod attribute;
+mod dn;
+mod entry;
+mod filter;
+mod id;
+pub mod ldif;
+mod modification;
+mod result_code;
+pub mod schema;
+mod search;
+mod secret;
+mod time;
+
+pub use attribute::{Attribute, Value};
+pub use dn::{AttributeTypeAndValue, Dn, DnError, Rdn};
+pub use entry::{AttributeView, Entry, EntryBuilder, EntryError, Section};
+pub use filter::{Filter, FilterError, MatchingRuleAssertion, Substrings};
+pub use id::{AttributeTypeId, EntryId};
+pub use modification::{Modification, ModificationOperation};
+pub use result_code::ResultCode;
+pub use search::{DerefAliases, Scope};
+pub use secret::Secret;
+pub use time::{GeneralizedTimeError, Timestamp};

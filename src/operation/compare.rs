@@ -1,0 +1,1 @@
+//! Compare (RFC 4511 section 4.10).

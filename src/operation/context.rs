@@ -1,0 +1,202 @@
+//! What an operation may know beside the directory and its request.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::model::{EntryId, Secret, Timestamp};
+use crate::policy::access::Subject;
+use crate::protocol::MessageId;
+
+/// Facts about one operation.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Policy time when the request was read (the committer sets it anew when it decides).
+    pub now: Timestamp,
+    /// Session number.
+    pub session: u64,
+    /// messageID.
+    pub message: MessageId,
+    /// Who is on the other side.
+    pub peer: Arc<Peer>,
+    /// TLS, when there is any.
+    pub tls: Option<Arc<TlsFacts>>,
+    /// Who the session is.
+    pub identity: Identity,
+    /// What the configuration says.
+    pub settings: Arc<Settings>,
+    /// Randomness for this operation alone.
+    pub fresh: Fresh,
+}
+
+/// Random octets drawn by the server for one operation.
+#[derive(Clone, Debug, Default)]
+pub struct Fresh {
+    /// For an entryUUID (RFC 4530; version 4 bits are set by who uses it).
+    pub uuid: [u8; 16],
+    /// For a password salt.
+    pub salt: [u8; 16],
+    /// For a generated password (RFC 3062).
+    pub password: [u8; 16],
+}
+
+/// Who a session is.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Identity {
+    /// The entry; none: anonymous.
+    pub entry: Option<EntryId>,
+    /// How it was proven: `SIMPLE`, `SASL(EXTERNAL)`, `SASL(PLAIN)`.
+    pub method: Option<&'static str>,
+    /// `password`, `certificate`, `ldapi`.
+    pub factors: Vec<&'static str>,
+}
+
+/// How a connection came in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum ListenerKind {
+    /// Clear TCP, StartTLS possible.
+    Ldap,
+    /// TLS from the first octet.
+    Ldaps,
+    /// A Unix socket.
+    Ldapi,
+}
+
+/// The other side of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// For the journal: `127.0.0.1:50123` or `ldapi uid=0`.
+    pub text: String,
+    /// The address, for TCP.
+    pub address: Option<IpAddr>,
+    /// How it came in.
+    pub listener: ListenerKind,
+    /// For ldapi: the DN that the peer's user stands for, by `[ldapi.users]` and CONTRACT.md's rule.
+    pub ldapi_identity: Option<String>,
+}
+
+/// What the TLS handshake told.
+#[derive(Clone, Debug)]
+pub struct TlsFacts {
+    /// `TLSv1.2` or `TLSv1.3`
+    pub version: String,
+    /// `TLS13_AES_256_GCM_SHA384`
+    pub suite: String,
+    /// A client certificate that chains to a configured authority.
+    pub certificate: Option<CertificateFacts>,
+}
+
+/// A verified client certificate.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CertificateFacts {
+    /// SHA-256 of the DER, lower-case hex.
+    pub sha256: String,
+    /// Subject as an RFC 4514 string.
+    pub subject: String,
+    /// Issuer as an RFC 4514 string.
+    pub issuer: String,
+    /// rfc822Name subject alternative names.
+    pub emails: Vec<String>,
+    /// The subject's common name.
+    pub common_name: Option<String>,
+    /// The subject's uid attribute.
+    pub uid: Option<String>,
+}
+
+/// How a client certificate becomes an entry; the first rule that finds exactly one entry wins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum CertificateRule {
+    /// The subject is the entry's DN.
+    SubjectDn,
+    /// A subject alternative e-mail equals this attribute (`mail`).
+    Email {
+        /// Attribute to look in.
+        attribute: String,
+    },
+    /// The subject's common name equals this attribute (`uid`).
+    CommonName {
+        /// Attribute to look in.
+        attribute: String,
+    },
+    /// The subject's uid equals this attribute (`uid`).
+    Uid {
+        /// Attribute to look in.
+        attribute: String,
+    },
+}
+
+/// A network from which something unsafe is allowed until a time, with a written reason in the configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WaivedNetwork {
+    /// From here.
+    pub network: ipnet::IpNet,
+    /// Refused from this moment on.
+    pub until: Timestamp,
+}
+
+/// The part of the configuration that operations need.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Networks whose binds and writes may come without TLS.
+    pub clear_text: Vec<WaivedNetwork>,
+    /// How client certificates become entries.
+    pub certificate_rules: Vec<CertificateRule>,
+    /// Limits.
+    pub limits: Limits,
+    /// Keyed hashes of unknown bind names, paged-results cookies.
+    pub hash_key: Secret,
+    /// For vendorVersion.
+    pub version: &'static str,
+    /// Whether the server offers StartTLS (it has a certificate).
+    pub start_tls: bool,
+}
+
+/// Limits that operations enforce; defaults are BEHAVIOUR.md's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Entries a search returns to others than administrators.
+    pub size: u32,
+    /// Seconds a search may take.
+    pub time: u32,
+    /// Controls on one request.
+    pub controls: usize,
+    /// Outstanding operations on one connection.
+    pub pending_operations: usize,
+    /// Octets of an encoded request before authentication.
+    pub unauthenticated_request: usize,
+    /// Octets of an encoded request after authentication.
+    pub request: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Limits {
+        Limits {
+            size: 1000,
+            time: 60,
+            controls: 10,
+            pending_operations: 100,
+            unauthenticated_request: 256 * 1024,
+            request: 16 * 1024 * 1024,
+        }
+    }
+}
+
+impl Context {
+    /// Who asks, judged on this very directory value.
+    pub fn subject(&self, directory: &crate::directory::Directory) -> Subject {
+        let _ = directory;
+        todo!()
+    }
+
+    /// Whether what is sent cannot be read on the way: TLS or a Unix socket.
+    pub fn is_confidential(&self) -> bool {
+        self.tls.is_some() || self.peer.listener == ListenerKind::Ldapi
+    }
+
+    /// Whether credentials and writes may come over this connection now: confidential, or waived for its network.
+    pub fn may_send_credentials(&self) -> bool {
+        self.is_confidential()
+            || self.peer.address.is_some_and(|address| {
+                self.settings.clear_text.iter().any(|waived| self.now < waived.until && waived.network.contains(&address))
+            })
+    }
+}

@@ -1,0 +1,36 @@
+//! Object identifiers of controls, extended operations and features.
+
+/// Notice of Disconnection (RFC 4511 section 4.4.1).
+pub const NOTICE_OF_DISCONNECTION: &str = "1.3.6.1.4.1.1466.20036";
+/// StartTLS (RFC 4511 section 4.14).
+pub const START_TLS: &str = "1.3.6.1.4.1.1466.20037";
+/// Who am I? (RFC 4532)
+pub const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
+/// Password Modify (RFC 3062)
+pub const PASSWORD_MODIFY: &str = "1.3.6.1.4.1.4203.1.11.1";
+/// Simple paged results (RFC 2696)
+pub const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+/// ManageDsaIT (RFC 3296)
+pub const MANAGE_DSA_IT: &str = "2.16.840.1.113730.3.4.2";
+/// Pre-read (RFC 4527)
+pub const PRE_READ: &str = "1.3.6.1.1.13.1";
+/// Post-read (RFC 4527)
+pub const POST_READ: &str = "1.3.6.1.1.13.2";
+/// Assertion (RFC 4528)
+pub const ASSERTION: &str = "1.3.6.1.1.12";
+/// Tree delete (draft-armijo-ldap-treedelete)
+pub const TREE_DELETE: &str = "1.2.840.113556.1.4.805";
+/// Password policy (draft-behera-ldap-password-policy)
+pub const PASSWORD_POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
+/// Modify-Increment feature (RFC 4525)
+pub const MODIFY_INCREMENT: &str = "1.3.6.1.1.14";
+/// All operational attributes (RFC 3673)
+pub const ALL_OPERATIONAL: &str = "1.3.6.1.4.1.4203.1.5.1";
+/// Requesting attributes by object class (RFC 4529)
+pub const OBJECT_CLASS_ATTRIBUTES: &str = "1.3.6.1.4.1.4203.1.5.2";
+/// Absolute true and false filters (RFC 4526)
+pub const TRUE_FALSE_FILTERS: &str = "1.3.6.1.4.1.4203.1.5.3";
+/// Language tag options (RFC 3866)
+pub const LANGUAGE_TAGS: &str = "1.3.6.1.4.1.4203.1.5.4";
+/// Language range options (RFC 3866)
+pub const LANGUAGE_RANGES: &str = "1.3.6.1.4.1.4203.1.5.5";

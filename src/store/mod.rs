@@ -1,0 +1,11 @@
+//! Files: journal segments, the sled checkpoint, sealing, the start-up check. Nothing else knows sled or a file's layout.
+
+mod checkpoint;
+pub mod disk;
+mod open;
+mod seal;
+mod segment;
+
+pub use checkpoint::Checkpoint;
+pub use open::{Opened, Progress, StartNote, StoreError, StoreOptions, create, open, read_frames};
+pub use segment::{AppendError, Journal};

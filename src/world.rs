@@ -1,0 +1,55 @@
+//! What the pure middle is not allowed to reach for itself: time, randomness and the disk, as traits.
+//!
+//! The real ones live in `server::world` (clock, entropy) and `store::disk` (disk); tests pass their own.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::model::Timestamp;
+
+/// The wall clock and a clock that never goes back.
+pub trait Clock: Send + Sync {
+    /// Coordinated universal time, in microseconds since 1970.
+    fn now(&self) -> Timestamp;
+    /// Microseconds since an arbitrary start; never decreases, not moved by clock corrections.
+    fn monotonic(&self) -> u64;
+}
+
+/// A cryptographically strong source of random octets.
+pub trait Entropy: Send + Sync {
+    /// Fills the whole of `target`.
+    fn fill(&self, target: &mut [u8]);
+}
+
+/// A disk as the journal needs it. Every method blocks; errors are those of the operating system.
+pub trait Disk: Send + Sync {
+    /// Opens a file for reading and writing, made when absent (mode 0600).
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
+    /// Reads a whole file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The names below a folder, sorted.
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
+    /// Makes a folder and those above it (mode 0700), and syncs the one above.
+    fn create_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Renames and syncs the folders concerned.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file and syncs its folder.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes entries made or removed in a folder durable.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+}
+
+/// An open file of a [`Disk`].
+pub trait DiskFile: Send + Sync {
+    /// Writes all of `bytes` at `offset`.
+    fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+    /// Reserves space up to `length` octets without changing what can be read before the old end.
+    fn reserve(&self, length: u64) -> io::Result<()>;
+    /// Cuts or extends the file.
+    fn set_length(&self, length: u64) -> io::Result<()>;
+    /// The present length in octets.
+    fn length(&self) -> io::Result<u64>;
+    /// fdatasync(2): returns when what was written is on the device.
+    fn sync_data(&self) -> io::Result<()>;
+}
