@@ -10,6 +10,8 @@ pub struct Chain {
     pub next_sequence: u64,
     /// Leaf of the last record.
     pub last_leaf: Leaf,
+    /// Policy time of the last record: time never goes back below it.
+    pub last_time: Timestamp,
     /// Installation, as text.
     pub node: String,
     /// Process incarnation, hex.
