@@ -1,8 +1,136 @@
 //! The command line: one file per subcommand.
 
+pub mod check;
+pub mod completions;
+pub mod demo;
+pub mod export;
+pub mod hash;
+pub mod import;
+pub mod init;
+pub mod journal;
+mod output;
+pub mod schema;
+pub mod serve;
+pub mod version;
+
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Exit codes, the same for every subcommand.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done, nothing to report
+  1  done, and something was found (check, schema check, import with rejects)
+  2  the command line is wrong
+  3  it could not be done; the message says why and what to do";
+
+/// Bindery, an LDAP directory server for hospitals.
+#[derive(Parser, Debug)]
+#[command(name = "bindery", version, about, after_help = EXIT_CODES, disable_help_subcommand = true)]
+pub struct Program {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Make a new installation in an empty folder
+    Init(init::Arguments),
+    /// Run the server
+    Serve(serve::Arguments),
+    /// Run a sample hospital on this machine, to try things out
+    Demo(demo::Arguments),
+    /// Load LDIF into an installation whose server is stopped
+    Import(import::Arguments),
+    /// Write the directory as LDIF, as it is at one instant
+    Export(export::Arguments),
+    /// Check the configuration and the whole store of an installation whose server is stopped
+    Check(check::Arguments),
+    /// Turn a password into a value for userPassword
+    Hash(hash::Arguments),
+    /// Work with schema files
+    Schema(schema::Arguments),
+    /// Read the journal
+    Journal(journal::Arguments),
+    /// Write a completion script for a shell
+    Completions(completions::Arguments),
+    /// Print the version
+    Version(version::Arguments),
+}
+
+/// Which installation a command works on.
+#[derive(Args, Clone, Debug)]
+pub struct Installation {
+    /// The installation's configuration [default: ./bindery.toml, else /etc/bindery/bindery.toml]
+    #[arg(long = "config", value_name = "FILE")]
+    pub file: Option<PathBuf>,
+}
+
+/// Why a command ended without doing what it was asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The arguments do not make sense together: exit code 2.
+    #[error("{0}")]
+    Usage(String),
+    /// It cannot be done; the text says why and what to do: exit code 3.
+    #[error("{0}")]
+    Cannot(String),
+}
+
+/// Exit code 1: done, and something was found.
+pub const FOUND_SOMETHING: u8 = 1;
+const USAGE: u8 = 2;
+const CANNOT: u8 = 3;
 
 /// Parses the command line and runs what it asks for.
 pub fn run() -> ExitCode {
-    ExitCode::from(2)
+    let result = match Program::parse().command {
+        Command::Init(arguments) => init::run(&arguments),
+        Command::Serve(arguments) => serve::run(&arguments),
+        Command::Demo(arguments) => demo::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Hash(arguments) => hash::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Journal(arguments) => journal::run(&arguments),
+        Command::Completions(arguments) => completions::run(&arguments),
+        Command::Version(arguments) => version::run(&arguments),
+    };
+    result.unwrap_or_else(|error| {
+        output::complain(&error);
+        ExitCode::from(match error {
+            CommandError::Usage(_) => USAGE,
+            CommandError::Cannot(_) => CANNOT,
+        })
+    })
+}
+
+impl Installation {
+    /// The configuration file to use.
+    pub fn path(&self) -> Result<PathBuf, CommandError> {
+        if let Some(file) = &self.file {
+            return Ok(file.clone());
+        }
+        let places = ["bindery.toml", "/etc/bindery/bindery.toml"];
+        places.iter().map(Path::new).find(|path| path.exists()).map(Path::to_path_buf).ok_or_else(|| {
+            CommandError::Usage(
+                "there is neither ./bindery.toml nor /etc/bindery/bindery.toml; name the installation with --config FILE, or make \
+                 one with: bindery init DIR --suffix DN --admin-password-file FILE"
+                    .to_owned(),
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Program::command().debug_assert();
+    }
 }
