@@ -1,1 +1,4 @@
 //! Listeners, TLS, connection tasks, the committer's thread, the hash pool, reload and shutdown.
+
+pub mod committer;
+pub mod committer_thread;

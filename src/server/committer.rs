@@ -1,0 +1,166 @@
+//! The one writer: decides every proposal on a private head, appends the group to the journal, and only then publishes and answers.
+//!
+//! ```text
+//! proposals ─► decide on tentative head ─► append + one fdatasync ─► publish ─► checkpoint ─► replies
+//!                                               │ fails
+//!                                               └─► tentative head dropped, all answered 52, next segment before the next append
+//! ```
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use crate::directory::{Change, ChangeError, Directory};
+use crate::journal::{Chain, Frame, Record};
+use crate::model::{ResultCode, Timestamp};
+use crate::operation::{self, Context, Decision, Proposal, ProposedOperation};
+use crate::store::{Checkpoint, Journal, Opened};
+use crate::world::{Clock, Entropy};
+
+/// Most proposals that share one fdatasync.
+pub const LARGEST_GROUP: usize = 512;
+
+/// The committer without its thread: import, init and tests call it directly, [`super::committer_thread`] drives it for the server.
+pub struct Committer {
+    head: Directory,
+    published: Arc<ArcSwap<Directory>>,
+    journal: Journal,
+    chain: Chain,
+    checkpoint: Checkpoint,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    /// An append failed: the journal must open its next segment before anything else is tried.
+    failed: bool,
+}
+
+/// A group decided and not yet durable.
+struct Tentative {
+    head: Directory,
+    chain: Chain,
+    frames: Vec<Frame>,
+    changes: Vec<Change>,
+    decisions: Vec<Result<Decision, ResultCode>>,
+}
+
+impl Committer {
+    /// Takes an open data folder over and publishes its state.
+    pub fn new(opened: Opened, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Committer {
+        let Opened { directory, journal, chain, checkpoint, .. } = opened;
+        let published = Arc::new(ArcSwap::from_pointee(directory.clone()));
+        Committer { head: directory, published, journal, chain, checkpoint, clock, entropy, failed: false }
+    }
+
+    /// Where readers find the newest durable value.
+    pub fn published(&self) -> Arc<ArcSwap<Directory>> {
+        Arc::clone(&self.published)
+    }
+
+    /// The newest durable value.
+    pub fn head(&self) -> &Directory {
+        &self.head
+    }
+
+    /// Decides a group and makes it durable. One answer for each proposal, in order: the decision, or the code to send instead: 52 when
+    /// the journal cannot take it, 80 when deciding failed through a fault of ours.
+    pub fn commit(&mut self, proposals: &mut [Proposal]) -> Vec<Result<Decision, ResultCode>> {
+        if self.failed && !self.try_recovery() {
+            return refuse_all(proposals.len());
+        }
+        let tentative = self.decide_group(proposals);
+        if tentative.frames.is_empty() {
+            return tentative.decisions;
+        }
+        let digest = tentative.head.digest();
+        if let Err(error) = self.journal.append(&tentative.frames, digest) {
+            self.failed = true;
+            tracing::error!(
+                %error,
+                "the journal cannot be written: binds and changes are answered with 52 until it can; \
+                 make space or replace the disk that holds the data folder, then the server goes on by itself"
+            );
+            return refuse_all(proposals.len());
+        }
+        self.head = tentative.head;
+        self.chain = tentative.chain;
+        self.published.store(Arc::new(self.head.clone()));
+        self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest);
+        tentative.decisions
+    }
+
+    /// Records something that happened outside any session (start, stop, import …).
+    pub fn note(&mut self, context: Context, record: Record) -> Result<(), ResultCode> {
+        let operation = ProposedOperation::Note(Box::new(record));
+        self.commit(&mut [Proposal { context, operation }]).pop().unwrap_or(Err(ResultCode::Other)).map(drop)
+    }
+
+    /// Brings the checkpoint up to date and closes the data folder.
+    pub fn stop(self) {
+        self.checkpoint.stop();
+    }
+
+    fn try_recovery(&mut self) -> bool {
+        match self.journal.recover() {
+            Ok(()) => {
+                self.failed = false;
+                tracing::info!("the journal can be written again: binds and changes go on");
+                true
+            }
+            Err(error) => {
+                tracing::debug!(%error, "the journal still cannot be written");
+                false
+            }
+        }
+    }
+
+    /// Decides all proposals in order, each seeing the ones before it. A proposal whose decision breaks down by a fault of ours is left
+    /// out, and the others are decided anew without it.
+    fn decide_group(&self, proposals: &mut [Proposal]) -> Tentative {
+        let mut broken = vec![false; proposals.len()];
+        loop {
+            let mut tentative = Tentative {
+                head: self.head.clone(),
+                chain: self.chain.clone(),
+                frames: Vec::with_capacity(proposals.len()),
+                changes: Vec::new(),
+                decisions: Vec::with_capacity(proposals.len()),
+            };
+            let fault = proposals.iter_mut().zip(broken.iter_mut()).find_map(|(proposal, broken)| {
+                if *broken {
+                    tentative.decisions.push(Err(ResultCode::Other));
+                    return None;
+                }
+                let error = self.decide_one(proposal, &mut tentative).err()?;
+                *broken = true;
+                Some(error)
+            });
+            match fault {
+                None => return tentative,
+                Some(error) => tracing::error!(%error, "an operation broke down by a fault of the server and was answered with 80; please report it"),
+            }
+        }
+    }
+
+    fn decide_one(&self, proposal: &mut Proposal, tentative: &mut Tentative) -> Result<(), ChangeError> {
+        // Strictly growing, so that every record and every entryCSN has a moment of its own, and turning the clock back revives nobody.
+        let now = self.clock.now().max(Timestamp(tentative.chain.last_time.0.saturating_add(1)));
+        proposal.context.now = now;
+        let decided = catch_unwind(AssertUnwindSafe(|| operation::decide(&tentative.head, proposal, 0)));
+        let decision = decided.map_err(|_| ChangeError("deciding panicked".to_owned()))?;
+        let mut encoded = Vec::new();
+        for change in &decision.changes {
+            tentative.head.apply(change)?;
+            change.encode(&mut encoded);
+        }
+        let mut salt = [0; 16];
+        self.entropy.fill(&mut salt);
+        tentative.frames.push(tentative.chain.frame(&decision.record, encoded, salt, now, self.clock.monotonic()));
+        tentative.changes.extend_from_slice(&decision.changes);
+        tentative.decisions.push(Ok(decision));
+        Ok(())
+    }
+}
+
+fn refuse_all(count: usize) -> Vec<Result<Decision, ResultCode>> {
+    std::iter::repeat_with(|| Err(ResultCode::Unavailable)).take(count).collect()
+}

@@ -1,0 +1,76 @@
+//! The committer's thread: gathers what is waiting into groups, so that many operations share one fdatasync.
+
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+
+use super::committer::{Committer, LARGEST_GROUP};
+use crate::model::ResultCode;
+use crate::operation::{Decision, Proposal};
+use crate::protocol::MessageId;
+
+/// Proposals that may wait for the committer; beyond that clients are told 51.
+pub const QUEUE: usize = 10_000;
+
+/// Where a decision goes: the connection that proposed it.
+pub type CompletionSender = mpsc::Sender<Completion>;
+
+/// What a connection is told of work done elsewhere.
+#[derive(Debug)]
+pub enum Completion {
+    /// By the committer; durable.
+    Committed(MessageId, Result<Decision, ResultCode>),
+    /// By the hash pool.
+    Hashed(MessageId, Vec<crate::policy::password::HashAnswer>),
+}
+
+struct Waiting {
+    proposal: Proposal,
+    id: MessageId,
+    completion: Option<CompletionSender>,
+}
+
+/// A way to the committer, cheap to clone. The thread ends when the last one is dropped.
+#[derive(Clone)]
+pub struct CommitterHandle {
+    queue: SyncSender<Waiting>,
+}
+
+impl CommitterHandle {
+    /// Hands a proposal over; `completion` hears of it once it is durable. When the queue is full the proposal is not taken.
+    pub fn submit(&self, proposal: Proposal, id: MessageId, completion: Option<CompletionSender>) -> Result<(), ResultCode> {
+        self.queue.try_send(Waiting { proposal, id, completion }).map_err(|error| match error {
+            TrySendError::Full(_) => ResultCode::Busy,
+            TrySendError::Disconnected(_) => ResultCode::Unavailable,
+        })
+    }
+}
+
+/// Starts the thread. Joining it gives the committer back once every handle is gone and the queue is empty.
+pub fn start(committer: Committer) -> std::io::Result<(CommitterHandle, JoinHandle<Committer>)> {
+    let (queue, waiting) = sync_channel(QUEUE);
+    let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || run(committer, &waiting))?;
+    Ok((CommitterHandle { queue }, thread))
+}
+
+fn run(mut committer: Committer, waiting: &Receiver<Waiting>) -> Committer {
+    let mut proposals = Vec::with_capacity(LARGEST_GROUP);
+    let mut addresses = Vec::with_capacity(LARGEST_GROUP);
+    while let Ok(first) = waiting.recv() {
+        let group = std::iter::once(first).chain(waiting.try_iter().take(LARGEST_GROUP - 1));
+        for Waiting { proposal, id, completion } in group {
+            proposals.push(proposal);
+            addresses.push((id, completion));
+        }
+        let decisions = committer.commit(&mut proposals);
+        proposals.clear();
+        for ((id, completion), decision) in addresses.drain(..).zip(decisions) {
+            if let Some(completion) = completion {
+                // A connection has room for as many completions as it may have operations outstanding: this fails only when it is gone.
+                let _ = completion.try_send(Completion::Committed(id, decision));
+            }
+        }
+    }
+    committer
+}

@@ -1,0 +1,343 @@
+//! One client's task: reads requests, does what its [`Session`] asks for, writes replies.
+//!
+//! A search is pulled only while the client takes what was written, so a slow reader costs a bounded buffer and nothing else.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::mpsc;
+use tokio::time::Sleep;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use super::committer_thread::Completion;
+use super::services::Services;
+use super::stream::Stream;
+use super::tls;
+use crate::model::ResultCode;
+use crate::operation::search::{Pull, SearchStream};
+use crate::operation::{Fresh, Peer, Settings, TlsFacts};
+use crate::protocol::{MessageId, Reply};
+use crate::session::{Action, Session};
+use crate::wire;
+
+/// Octets of replies that may wait for a client to take them before its searches rest. BEHAVIOUR "a slow reader".
+const OUTPUT_HIGH: usize = 512 * 1024;
+/// Candidates a search looks at before its task lets others run.
+const SEARCH_BUDGET: u32 = 1000;
+/// Octets read at once.
+const READ_SIZE: usize = 16 * 1024;
+/// How long a client may take to fetch what is left for it once its connection is to be closed.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+/// Completions that can wait for a connection: more than it may have operations outstanding.
+const COMPLETIONS: usize = 1024;
+
+/// A client's connection and all that is under way for it.
+pub struct Connection {
+    stream: Option<Stream>,
+    session: Session,
+    services: Arc<Services>,
+    settings: Arc<Settings>,
+    input: BytesMut,
+    output: BytesMut,
+    searches: VecDeque<(MessageId, Box<SearchStream>)>,
+    completions: mpsc::Receiver<Completion>,
+    completion_sender: mpsc::Sender<Completion>,
+    /// Operations with the committer or the hash pool.
+    elsewhere: usize,
+    stage: Stage,
+    shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
+    first_request: Option<Pin<Box<Sleep>>>,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Stage {
+    /// Taking requests.
+    Open,
+    /// The server stops: what is under way ends, then the notice goes out.
+    Draining,
+    /// What is in the buffer goes out, then the connection is closed.
+    Closing,
+}
+
+/// What woke a connection.
+enum Event {
+    Read,
+    Wrote,
+    Completed(Completion),
+    /// A search can go on.
+    Search,
+    Shutdown,
+    /// The first request did not come in time.
+    Idle,
+    /// The client is gone, or everything is sent after the decision to close.
+    End,
+}
+
+impl Connection {
+    /// Runs a client's connection to its end. `tls`: facts of a handshake that is already done.
+    pub async fn run(stream: Stream, number: u64, peer: Arc<Peer>, tls: Option<Arc<TlsFacts>>, services: Arc<Services>) {
+        let settings = services.settings();
+        let (completion_sender, completions) = mpsc::channel(COMPLETIONS);
+        let deadline = services.timeouts().first_request;
+        let connection = Connection {
+            stream: Some(stream),
+            session: Session::new(number, peer, tls, Arc::clone(&settings)),
+            shutdown: Box::pin(services.shutdown().cancelled_owned()),
+            services,
+            settings,
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            searches: VecDeque::new(),
+            completions,
+            completion_sender,
+            elsewhere: 0,
+            stage: Stage::Open,
+            first_request: Some(Box::pin(tokio::time::sleep(deadline))),
+        };
+        connection.serve().await;
+    }
+
+    async fn serve(mut self) {
+        loop {
+            self.follow_reload();
+            self.take_requests().await;
+            self.pull_searches();
+            if self.stage == Stage::Draining && self.elsewhere == 0 && self.searches.is_empty() {
+                self.close(Some(Reply::notice_of_disconnection(ResultCode::Unavailable, "server is shutting down")));
+            }
+            match self.next_event().await {
+                Event::Read | Event::Wrote => {}
+                Event::Completed(completion) => self.completed(completion).await,
+                Event::Search => tokio::task::yield_now().await,
+                Event::Shutdown => self.stage = Stage::Draining,
+                Event::Idle => self.close(None),
+                Event::End => break,
+            }
+        }
+        if let Some(mut stream) = self.stream.take() {
+            // A client that is gone cannot be told; the socket is closed either way.
+            let _ = tokio::time::timeout(Duration::from_secs(1), stream.shutdown()).await;
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        let closing = self.stage == Stage::Closing;
+        let event = poll_fn(|context| self.poll_event(context));
+        if closing { tokio::time::timeout(LAST_WORDS, event).await.unwrap_or(Event::End) } else { event.await }
+    }
+
+    fn follow_reload(&mut self) {
+        if self.services.settings_changed(&self.settings) {
+            self.settings = self.services.settings();
+            self.session.reload(Arc::clone(&self.settings));
+        }
+    }
+
+    /// Decodes and hands over every whole request that may be taken now.
+    async fn take_requests(&mut self) {
+        while self.stage == Stage::Open && self.output.len() < OUTPUT_HIGH && self.session.may_receive() {
+            let message = match wire::decode(&mut self.input, self.session.request_limit()) {
+                Ok(Some(message)) => message,
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::info!(%error, "a client sent what is no LDAP message; its connection is closed");
+                    self.close(Some(Reply::notice_of_disconnection(ResultCode::ProtocolError, "protocol error")));
+                    return;
+                }
+            };
+            self.first_request = None;
+            let action = self.session.receive(&self.services.directory(), message, self.services.now(), self.fresh());
+            self.perform(action).await;
+        }
+    }
+
+    fn fresh(&self) -> Fresh {
+        let mut fresh = Fresh::default();
+        self.services.entropy().fill(&mut fresh.uuid);
+        self.services.entropy().fill(&mut fresh.salt);
+        self.services.entropy().fill(&mut fresh.password);
+        fresh
+    }
+
+    async fn completed(&mut self, completion: Completion) {
+        self.elsewhere = self.elsewhere.saturating_sub(1);
+        let action = match completion {
+            Completion::Committed(id, decision) => self.session.committed(id, decision),
+            Completion::Hashed(id, answers) => {
+                self.session.hashed(&self.services.directory(), id, answers, self.services.now())
+            }
+        };
+        self.perform(action).await;
+    }
+
+    /// Does what the session asks for.
+    async fn perform(&mut self, mut action: Action) {
+        loop {
+            action = match action {
+                Action::Nothing => return,
+                Action::Reply(id, replies) => {
+                    for reply in &replies {
+                        wire::encode(id, reply, &mut self.output);
+                    }
+                    return;
+                }
+                Action::Search(id, search) => {
+                    self.searches.push_back((id, search));
+                    return;
+                }
+                Action::Hash(id, jobs) => {
+                    self.elsewhere += 1;
+                    self.services.hash(id, jobs, self.completion_sender.clone());
+                    return;
+                }
+                Action::Commit(id, proposal) => {
+                    match self.services.commit(*proposal, id, Some(self.completion_sender.clone())) {
+                        Ok(()) => {
+                            self.elsewhere += 1;
+                            return;
+                        }
+                        Err(code) => self.session.committed(id, Err(code)),
+                    }
+                }
+                Action::Abandon(id) => {
+                    self.searches.retain(|(running, _)| *running != id);
+                    return;
+                }
+                Action::StartTls(id, reply) => {
+                    wire::encode(id, &reply, &mut self.output);
+                    return self.start_tls().await;
+                }
+                Action::Close(notice) => return self.close(notice),
+            };
+        }
+    }
+
+    fn close(&mut self, notice: Option<Reply>) {
+        if let Some(notice) = notice {
+            wire::encode(MessageId(0), &notice, &mut self.output);
+        }
+        self.searches.clear();
+        self.stage = Stage::Closing;
+    }
+
+    /// Sends what is waiting in clear, then lets TLS take the socket. What a client sent behind its StartTLS request before the handshake
+    /// could have been put there by anybody on the way (CVE-2011-0411 and its kin): the connection ends.
+    async fn start_tls(&mut self) {
+        let (Some(Stream::Clear(mut socket)), true) = (self.stream.take(), self.input.is_empty()) else {
+            self.output.clear();
+            return self.close(None);
+        };
+        let upgraded = tokio::time::timeout(self.services.timeouts().handshake, async {
+            socket.write_all_buf(&mut self.output).await?;
+            self.services.accept_tls(socket).await
+        });
+        match upgraded.await {
+            Ok(Ok(stream)) => {
+                let facts = Arc::new(tls::facts(stream.get_ref().1));
+                self.session.tls_established(facts);
+                self.stream = Some(Stream::Tls(Box::new(stream)));
+            }
+            Ok(Err(error)) => {
+                tracing::info!(%error, "StartTLS handshake failed");
+                self.close(None);
+            }
+            Err(_) => {
+                tracing::info!("StartTLS handshake took too long");
+                self.close(None);
+            }
+        }
+    }
+
+    /// Lets each search in turn add to the output while there is room, up to its budget.
+    fn pull_searches(&mut self) {
+        if self.searches.is_empty() || self.output.len() >= OUTPUT_HIGH {
+            return;
+        }
+        let now = self.services.now();
+        for _ in 0..self.searches.len() {
+            let Some((id, mut search)) = self.searches.pop_front() else { return };
+            let mut budget = SEARCH_BUDGET;
+            let ended = loop {
+                if self.output.len() >= OUTPUT_HIGH {
+                    break false;
+                }
+                match search.pull(&mut budget, now) {
+                    Pull::Reply(reply) => wire::encode(id, &reply, &mut self.output),
+                    Pull::Pause => break false,
+                    Pull::Done(reply) => {
+                        wire::encode(id, &reply, &mut self.output);
+                        break true;
+                    }
+                }
+            };
+            if ended {
+                self.session.search_ended(id);
+            } else {
+                self.searches.push_back((id, search));
+            }
+        }
+    }
+
+    fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        let Some(stream) = self.stream.as_mut() else { return Poll::Ready(Event::End) };
+        match poll_write(stream, &mut self.output, context) {
+            Poll::Ready(Ok(true)) => return Poll::Ready(Event::Wrote),
+            Poll::Ready(Ok(false)) if self.stage == Stage::Closing => return Poll::Ready(Event::End),
+            Poll::Ready(Err(_)) => return Poll::Ready(Event::End),
+            Poll::Ready(Ok(false)) | Poll::Pending => {}
+        }
+        if let Poll::Ready(Some(completion)) = self.completions.poll_recv(context) {
+            return Poll::Ready(Event::Completed(completion));
+        }
+        if self.stage == Stage::Open {
+            if self.shutdown.as_mut().poll(context).is_ready() {
+                return Poll::Ready(Event::Shutdown);
+            }
+            if self.first_request.as_mut().is_some_and(|deadline| deadline.as_mut().poll(context).is_ready()) {
+                return Poll::Ready(Event::Idle);
+            }
+            // The input buffer stays below one request and one read: no more is read before a whole request can be taken.
+            if self.output.len() < OUTPUT_HIGH && self.session.may_receive() {
+                match poll_read(stream, &mut self.input, context) {
+                    Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => return Poll::Ready(Event::End),
+                    Poll::Ready(Ok(_)) => return Poll::Ready(Event::Read),
+                    Poll::Pending => {}
+                }
+            }
+        }
+        if !self.searches.is_empty() && self.output.len() < OUTPUT_HIGH {
+            return Poll::Ready(Event::Search);
+        }
+        Poll::Pending
+    }
+}
+
+fn poll_read(stream: &mut Stream, input: &mut BytesMut, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    input.reserve(READ_SIZE);
+    let read = std::pin::pin!(tokio::io::AsyncReadExt::read_buf(stream, input));
+    read.poll(context)
+}
+
+/// Writes what it can. `true`: the buffer was emptied just now; `false`: there was nothing to write.
+fn poll_write(stream: &mut Stream, output: &mut BytesMut, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+    if output.is_empty() {
+        return Pin::new(stream).poll_flush(context).map_ok(|()| false);
+    }
+    while !output.is_empty() {
+        match Pin::new(&mut *stream).poll_write(context, output) {
+            Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            Poll::Ready(Ok(written)) => output.advance(written),
+            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+            Poll::Pending => return Poll::Pending,
+        }
+    }
+    Pin::new(stream).poll_flush(context).map_ok(|()| true)
+}

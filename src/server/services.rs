@@ -1,0 +1,139 @@
+//! What every connection shares: the published directory, the committer, the hash pool, settings, TLS, time.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use rustls::ServerConfig;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use super::committer_thread::{CommitterHandle, Completion, CompletionSender};
+use super::hash_pool::HashPool;
+use crate::directory::Directory;
+use crate::model::{ResultCode, Timestamp};
+use crate::operation::{Proposal, Settings};
+use crate::policy::password::{HashAnswer, HashJob};
+use crate::protocol::MessageId;
+use crate::world::{Clock, Entropy};
+
+/// How long a client may take. BEHAVIOUR "Default limits".
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// To finish a TLS handshake.
+    pub handshake: Duration,
+    /// From being connected to the first whole request.
+    pub first_request: Duration,
+}
+
+/// Shared by all connections.
+pub struct Services {
+    published: Arc<ArcSwap<Directory>>,
+    committer: CommitterHandle,
+    hash_pool: Arc<HashPool>,
+    settings: ArcSwap<Settings>,
+    tls: ArcSwapOption<ServerConfig>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    shutdown: CancellationToken,
+    timeouts: Timeouts,
+}
+
+impl Services {
+    /// Puts them together. `tls`: none where the server has no certificate.
+    #[allow(clippy::too_many_arguments, reason = "each is a part of its own, named once, here")]
+    pub fn new(
+        published: Arc<ArcSwap<Directory>>,
+        committer: CommitterHandle,
+        hash_pool: Arc<HashPool>,
+        settings: Settings,
+        tls: Option<Arc<ServerConfig>>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        timeouts: Timeouts,
+    ) -> Services {
+        Services {
+            published,
+            committer,
+            hash_pool,
+            settings: ArcSwap::from_pointee(settings),
+            tls: ArcSwapOption::new(tls),
+            clock,
+            entropy,
+            shutdown: CancellationToken::new(),
+            timeouts,
+        }
+    }
+
+    /// The newest durable directory.
+    pub fn directory(&self) -> Arc<Directory> {
+        self.published.load_full()
+    }
+
+    /// Settings in force.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Whether `known` is no longer what is in force.
+    pub fn settings_changed(&self, known: &Arc<Settings>) -> bool {
+        !Arc::ptr_eq(&self.settings.load(), known)
+    }
+
+    /// Puts a checked new configuration in force: for requests from now on, and for handshakes from now on.
+    pub fn reload(&self, settings: Settings, tls: Option<Arc<ServerConfig>>) {
+        self.tls.store(tls);
+        self.settings.store(Arc::new(settings));
+    }
+
+    /// The wall clock, never below the last durable record: the committer sees to that for what it decides; for reads the wall clock serves.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Randomness.
+    pub fn entropy(&self) -> &dyn Entropy {
+        &*self.entropy
+    }
+
+    /// Cancelled when the server is to stop.
+    pub fn shutdown(&self) -> CancellationToken {
+        self.shutdown.clone()
+    }
+
+    /// How long clients may take.
+    pub fn timeouts(&self) -> Timeouts {
+        self.timeouts
+    }
+
+    /// Hands a proposal to the committer.
+    pub fn commit(&self, proposal: Proposal, id: MessageId, completion: Option<CompletionSender>) -> Result<(), ResultCode> {
+        self.committer.submit(proposal, id, completion)
+    }
+
+    /// Has the hash pool do jobs and tells the connection; jobs of one operation run one after the other.
+    pub fn hash(&self, id: MessageId, jobs: Vec<HashJob>, completion: CompletionSender) {
+        let pool = Arc::clone(&self.hash_pool);
+        tokio::spawn(async move {
+            let mut answers = Vec::with_capacity(jobs.len());
+            for job in jobs {
+                let answer = match pool.submit(job) {
+                    Ok(answer) => answer.await.unwrap_or(HashAnswer::Busy),
+                    Err(_) => HashAnswer::Busy,
+                };
+                answers.push(answer);
+            }
+            // Fails only when the connection is gone.
+            let _ = completion.send(Completion::Hashed(id, answers)).await;
+        });
+    }
+
+    /// Does the server's side of a TLS handshake.
+    pub async fn accept_tls(&self, socket: TcpStream) -> io::Result<TlsStream<TcpStream>> {
+        let configuration = self.tls.load_full().ok_or_else(|| io::Error::other("the server has no certificate"))?;
+        TlsAcceptor::from(configuration).accept(socket).await
+    }
+}
