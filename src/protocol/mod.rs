@@ -1,6 +1,8 @@
 //! LDAP messages as our own types (RFC 4511 section 4), free of any encoding. Names and values are octets as they came:
 //! what they mean is the operation's business, and refused there with its own code.
 
+pub mod ber;
+pub mod filter;
 pub mod oid;
 
 use bytes::Bytes;
