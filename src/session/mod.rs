@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::directory::Directory;
-use crate::model::Timestamp;
+use crate::model::{ResultCode, Timestamp};
 use crate::operation::search::SearchStream;
 use crate::operation::{Decision, Fresh, Identity, Peer, Proposal, Settings, TlsFacts};
 use crate::policy::password::{HashAnswer, HashJob};
@@ -29,8 +29,11 @@ pub enum Action {
     Commit(MessageId, Box<Proposal>),
     /// Drop the search with this number, if there is one; what is with the committer goes on. No reply (RFC 4511 section 4.11).
     Abandon(MessageId),
-    /// Send this, then hand the socket to TLS, then call [`Session::tls_established`].
-    StartTls(MessageId, Reply),
+    /// Send this, hand the note to the committer (its decision is not waited for and not told to the session), then hand the socket to
+    /// TLS, then call [`Session::tls_established`].
+    StartTls(MessageId, Reply, Box<Proposal>),
+    /// All of these, in this order: a bind first ends what is under way, the last write's reply may release a bind that waited for it.
+    Several(Vec<Action>),
     /// Send the notice, if there is one (message ID 0), and close.
     Close(Option<Reply>),
 }
@@ -65,9 +68,10 @@ impl Session {
         todo!()
     }
 
-    /// The committer's decision, durable by now; `Err` when the append failed (52) or the queue was full (51).
-    pub fn committed(&mut self, id: MessageId, decision: Result<Decision, crate::model::ResultCode>) -> Action {
-        let _ = (id, decision);
+    /// The committer's decision, durable by now; `Err` when the append failed (52) or the queue was full (51). `directory` is the value
+    /// published with it or a newer one: a bind that waited for this write is begun on it.
+    pub fn committed(&mut self, directory: &Arc<Directory>, id: MessageId, decision: Result<Decision, ResultCode>) -> Action {
+        let _ = (directory, id, decision);
         todo!()
     }
 
