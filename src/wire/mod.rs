@@ -1,6 +1,8 @@
 //! The LDAP wire protocol: framing by declared length, one strict pass over the BER, decoding, encoding. Nothing else knows BER of
 //! messages or `ldap3_proto`.
 
+pub mod client;
+
 use bytes::BytesMut;
 
 use crate::protocol::{Message, MessageId, Reply};

@@ -1,0 +1,148 @@
+//! A small client for the program's own commands: they ask the running server over its Unix socket, as the calling user.
+//!
+//! Here ldap3_proto's codec serves on both ways: the server is ours, so what it sends is well-formed and UTF-8 where that codec needs it.
+
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use bytes::{Bytes, BytesMut};
+use ldap3_proto::LdapCodec;
+use ldap3_proto::proto::{
+    LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapFilter, LdapMsg, LdapOp, LdapResult, LdapResultCode, LdapSearchRequest,
+    LdapSearchScope, SaslCredentials,
+};
+use tokio_util::codec::{Decoder, Encoder};
+
+use crate::model::Attribute;
+
+/// Largest reply that is read, in octets: an entry with many values.
+const LARGEST_REPLY: usize = 256 * 1024 * 1024;
+/// Octets read at once.
+const READ_SIZE: usize = 64 * 1024;
+
+/// A bound connection to the server of this installation.
+pub struct LocalClient {
+    socket: UnixStream,
+    codec: LdapCodec,
+    buffer: BytesMut,
+    next_id: i32,
+}
+
+/// What went wrong.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// Nobody listens there.
+    #[error("no server answers at {path}: {error}")]
+    Absent {
+        /// The socket.
+        path: String,
+        /// The operating system's words.
+        error: io::Error,
+    },
+    /// The connection broke, or what came is no LDAP.
+    #[error("the server's answer cannot be read: {0}")]
+    Broken(#[from] io::Error),
+    /// The server said no.
+    #[error("the server refused with {code}{}{text}", if text.is_empty() { "" } else { ": " })]
+    Refused {
+        /// Result code and its name.
+        code: String,
+        /// diagnosticMessage
+        text: String,
+    },
+}
+
+/// An entry as read.
+#[derive(Clone, Debug)]
+pub struct ReadEntry {
+    /// Its name.
+    pub dn: String,
+    /// Its attributes.
+    pub attributes: Vec<Attribute>,
+}
+
+impl LocalClient {
+    /// Connects and binds with SASL EXTERNAL: the kernel tells the server who calls.
+    pub fn connect(path: &Path) -> Result<LocalClient, ClientError> {
+        let socket = UnixStream::connect(path)
+            .map_err(|error| ClientError::Absent { path: path.display().to_string(), error })?;
+        let codec = LdapCodec::new(Some(LARGEST_REPLY), None);
+        let mut client = LocalClient { socket, codec, buffer: BytesMut::new(), next_id: 1 };
+        let credentials = SaslCredentials { mechanism: "EXTERNAL".to_owned(), credentials: Vec::new() };
+        let request = LdapBindRequest { version: 3, dn: String::new(), cred: LdapBindCred::SASL(credentials) };
+        client.send(LdapOp::BindRequest(request))?;
+        match client.receive()? {
+            LdapOp::BindResponse(response) => accept(&response.res)?,
+            _ => return Err(unexpected()),
+        }
+        Ok(client)
+    }
+
+    /// Reads every entry at or below `base` with the attributes named, handing each over as it comes.
+    pub fn read_subtree(
+        &mut self,
+        base: &str,
+        attributes: &[&str],
+        each: &mut dyn FnMut(ReadEntry) -> io::Result<()>,
+    ) -> Result<(), ClientError> {
+        self.send(LdapOp::SearchRequest(LdapSearchRequest {
+            base: base.to_owned(),
+            scope: LdapSearchScope::Subtree,
+            aliases: LdapDerefAliases::Never,
+            sizelimit: 0,
+            timelimit: 0,
+            typesonly: false,
+            filter: LdapFilter::Present("objectClass".to_owned()),
+            attrs: attributes.iter().map(|&name| name.to_owned()).collect(),
+        }))?;
+        loop {
+            match self.receive()? {
+                LdapOp::SearchResultEntry(entry) => {
+                    let attributes = entry.attributes.into_iter().map(|attribute| Attribute {
+                        description: attribute.atype,
+                        values: attribute.vals.into_iter().map(Bytes::from).collect(),
+                    });
+                    each(ReadEntry { dn: entry.dn, attributes: attributes.collect() })?;
+                }
+                LdapOp::SearchResultReference(_) => {}
+                LdapOp::SearchResultDone(result) => return accept(&result),
+                _ => return Err(unexpected()),
+            }
+        }
+    }
+
+    fn send(&mut self, operation: LdapOp) -> Result<(), ClientError> {
+        let mut output = BytesMut::new();
+        let message = LdapMsg { msgid: self.next_id, op: operation, ctrl: Vec::new() };
+        self.next_id += 1;
+        self.codec.encode(message, &mut output)?;
+        io::Write::write_all(&mut self.socket, &output)?;
+        Ok(())
+    }
+
+    fn receive(&mut self) -> Result<LdapOp, ClientError> {
+        let mut chunk = vec![0; READ_SIZE];
+        loop {
+            if !self.buffer.is_empty() && let Some(message) = self.codec.decode(&mut self.buffer)? {
+                return Ok(message.op);
+            }
+            let read = io::Read::read(&mut self.socket, &mut chunk)?;
+            if read == 0 {
+                return Err(ClientError::Broken(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.buffer.extend_from_slice(chunk.get(..read).unwrap_or_default());
+        }
+    }
+}
+
+fn accept(result: &LdapResult) -> Result<(), ClientError> {
+    if result.code == LdapResultCode::Success {
+        return Ok(());
+    }
+    Err(ClientError::Refused { code: format!("{:?}", result.code), text: result.message.clone() })
+}
+
+fn unexpected() -> ClientError {
+    ClientError::Broken(io::Error::new(io::ErrorKind::InvalidData, "an answer of another kind than asked for"))
+}
