@@ -99,6 +99,19 @@ pub enum Membership {
     },
 }
 
+/// A [`Membership::Outside`] of some group, with what its `PutMembership` said.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WaitingMembership {
+    /// The group.
+    pub group: EntryId,
+    /// The element.
+    pub membership: Membership,
+    /// Since when.
+    pub since: Timestamp,
+    /// Who gave it.
+    pub by: String,
+}
+
 /// Login bookkeeping: churns without touching the entry, never moves modifyTimestamp.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AccountState {

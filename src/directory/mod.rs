@@ -14,7 +14,7 @@ mod tree;
 
 use std::sync::Arc;
 
-pub use change::{AccountState, Change, ChangeError, Membership, MembershipAttribute, Row, Table};
+pub use change::{AccountState, Change, ChangeError, Membership, MembershipAttribute, Row, Table, WaitingMembership};
 pub use digest::Digest;
 pub use filter::{FilterContext, PreparedFilter, Truth};
 pub use id_set::IdSet;
@@ -172,6 +172,13 @@ impl Directory {
     pub fn memberships(&self, group: EntryId, attribute: MembershipAttribute) -> impl Iterator<Item = Membership> + '_ {
         let _ = (group, attribute);
         std::iter::empty()
+    }
+
+    /// Elements of any group that are no entry here and whose value is this name or one below it: what may become
+    /// [`Membership::Entry`] when an entry gets this name.
+    pub fn waiting_memberships(&self, dn: &Dn) -> Vec<WaitingMembership> {
+        let _ = dn;
+        todo!()
     }
 
     /// Login bookkeeping of an entry; the default where there is none.

@@ -32,3 +32,9 @@ pub fn begin(directory: &Directory, context: &Context, request: BindRequest) -> 
     let _ = (directory, context, request);
     todo!()
 }
+
+/// Decides a bind on the newest value and makes its record. Called by [`super::decide`].
+pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> super::Decision {
+    let _ = (head, context, pending);
+    todo!()
+}

@@ -22,10 +22,23 @@ pub struct Context {
     pub tls: Option<Arc<TlsFacts>>,
     /// Who the session is.
     pub identity: Identity,
+    /// On whose authority.
+    pub authority: Authority,
     /// What the configuration says.
     pub settings: Arc<Settings>,
     /// Randomness for this operation alone.
     pub fresh: Fresh,
+}
+
+/// On whose authority an operation is asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Authority {
+    /// The session's identity, judged on the directory.
+    #[default]
+    Session,
+    /// The one who holds the data folder's lock (`init`, `import`): may do everything, and may give the operational attributes that an
+    /// export carries (entryUUID, createTimestamp, …).
+    Installation,
 }
 
 /// Random octets drawn by the server for one operation.

@@ -1,8 +1,14 @@
-//! DeleteRequest
+//! Delete (RFC 4511 section 4.8), of a whole subtree with the tree delete control.
 
-/// The request, decoded and prepared.
+use bytes::Bytes;
+
+use crate::protocol::Control;
+
+/// A delete request on its way to the committer.
 #[derive(Debug)]
 pub struct DeleteRequest {
     /// The name as it came.
-    pub name: bytes::Bytes,
+    pub name: Bytes,
+    /// The controls as they came.
+    pub controls: Vec<Control>,
 }

@@ -13,11 +13,13 @@ pub mod extended;
 pub mod modify;
 pub mod modify_dn;
 pub mod password;
+pub mod prepare;
 pub mod root_dse;
 pub mod search;
+pub mod stamp;
 
 pub use context::{
-    CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, Settings, TlsFacts, WaivedNetwork,
+    Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, Settings, TlsFacts, WaivedNetwork,
 };
 
 use crate::directory::{Change, Directory};

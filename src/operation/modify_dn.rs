@@ -1,8 +1,20 @@
-//! ModifyDnRequest
+//! Modify DN: renaming and moving (RFC 4511 section 4.9).
 
-/// The request, decoded and prepared.
+use bytes::Bytes;
+
+use crate::protocol::Control;
+
+/// A rename or move on its way to the committer.
 #[derive(Debug)]
 pub struct ModifyDnRequest {
     /// The name as it came.
-    pub name: bytes::Bytes,
+    pub name: Bytes,
+    /// newrdn as it came.
+    pub new_rdn: Bytes,
+    /// deleteoldrdn
+    pub delete_old_rdn: bool,
+    /// newSuperior as it came.
+    pub new_superior: Option<Bytes>,
+    /// The controls as they came.
+    pub controls: Vec<Control>,
 }
