@@ -1,11 +1,11 @@
 //! Bind (RFC 4511 section 4.2, RFC 4513): `begin` looks at the request, the hash pool at the password, `finish` decides on the newest
 //! value, so that parallel guesses all count.
 
-use super::Context;
+use super::{Context, Decision};
 use crate::directory::Directory;
 use crate::model::EntryId;
 use crate::policy::password::{HashAnswer, HashJob};
-use crate::protocol::{BindRequest, LdapResult};
+use crate::protocol::{BindRequest, Control, LdapResult};
 
 /// What `begin` came to.
 #[derive(Debug)]
@@ -28,8 +28,14 @@ pub struct PendingBind {
 }
 
 /// Looks at a bind request.
-pub fn begin(directory: &Directory, context: &Context, request: BindRequest) -> Step {
-    let _ = (directory, context, request);
+pub fn begin(directory: &Directory, context: &Context, request: BindRequest, controls: &[Control]) -> Step {
+    let _ = (directory, context, request, controls);
+    todo!()
+}
+
+/// Decides a bind on the newest value.
+pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Decision {
+    let _ = (head, context, pending);
     todo!()
 }
 
