@@ -136,7 +136,9 @@ impl Committer {
             });
             match fault {
                 None => return tentative,
-                Some(error) => tracing::error!(%error, "an operation broke down by a fault of the server and was answered with 80; please report it"),
+                Some(error) => {
+                    tracing::error!(%error, "an operation broke down by a fault of the server and was answered with 80; please report it")
+                }
             }
         }
     }

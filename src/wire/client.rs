@@ -65,8 +65,8 @@ pub struct ReadEntry {
 impl LocalClient {
     /// Connects and binds with SASL EXTERNAL: the kernel tells the server who calls.
     pub fn connect(path: &Path) -> Result<LocalClient, ClientError> {
-        let socket = UnixStream::connect(path)
-            .map_err(|error| ClientError::Absent { path: path.display().to_string(), error })?;
+        let socket =
+            UnixStream::connect(path).map_err(|error| ClientError::Absent { path: path.display().to_string(), error })?;
         let codec = LdapCodec::new(Some(LARGEST_REPLY), None);
         let mut client = LocalClient { socket, codec, buffer: BytesMut::new(), next_id: 1 };
         let credentials = SaslCredentials { mechanism: "EXTERNAL".to_owned(), credentials: Vec::new() };
@@ -124,7 +124,9 @@ impl LocalClient {
     fn receive(&mut self) -> Result<LdapOp, ClientError> {
         let mut chunk = vec![0; READ_SIZE];
         loop {
-            if !self.buffer.is_empty() && let Some(message) = self.codec.decode(&mut self.buffer)? {
+            if !self.buffer.is_empty()
+                && let Some(message) = self.codec.decode(&mut self.buffer)?
+            {
                 return Ok(message.op);
             }
             let read = io::Read::read(&mut self.socket, &mut chunk)?;

@@ -1,7 +1,19 @@
 //! Distinguished names and their string form (RFC 4514, and what RFC 2253 clients still send).
 //!
+//! ```text
+//! distinguishedName       = [ relativeDistinguishedName *( ( "," / ";" ) relativeDistinguishedName ) ]
+//! relativeDistinguishedName = attributeTypeAndValue *( "+" attributeTypeAndValue )
+//! attributeTypeAndValue   = ( descr / [ "OID." ] numericoid ) "=" ( string / "#" 1*hexpair / DQUOTE *quotechar DQUOTE )
+//! ```
+//! with white space allowed around each of them.
+//!
 //! A `Dn` keeps what the client spelled, decoded; comparing names is the schema's business
 //! ([`Schema::rdn_key`](super::schema::Schema::rdn_key)), because each attribute type brings its own rule.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
 
 use super::Value;
 
@@ -34,26 +46,28 @@ pub struct Dn {
 pub struct DnError;
 
 impl Rdn {
-    /// Reads exactly one RDN.
+    /// Reads exactly one RDN. Bounded as [`Dn::parse`].
     pub fn parse(text: &[u8]) -> Result<Rdn, DnError> {
-        let _ = text;
-        todo!()
-    }
-}
-
-impl std::fmt::Display for Rdn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let _ = f;
-        todo!()
+        match <[Rdn; 1]>::try_from(read::rdns(text)?) {
+            Ok([rdn]) => Ok(rdn),
+            Err(_) => Err(DnError),
+        }
     }
 }
 
 impl Dn {
+    /// Longest string form in octets, as read and as written.
+    pub const MAXIMUM_LENGTH: usize = 64 * 1024;
+    /// Most RDNs.
+    pub const MAXIMUM_RDNS: usize = 256;
+
     /// Reads the string form: `\,` and `\2C` escapes, `#hex` values, spaces around `,` `;` `+` `=`, `;` as separator and quoted values of
-    /// RFC 2253. Bounded: at most 64 KiB and 256 RDNs.
+    /// RFC 2253. Bounded: at most 64 KiB (also when written back) and 256 RDNs. Octets that are no UTF-8 must be escaped.
     pub fn parse(text: &[u8]) -> Result<Dn, DnError> {
-        let _ = text;
-        todo!()
+        if text.is_empty() {
+            return Ok(Dn::default());
+        }
+        Ok(Dn { rdns: read::rdns(text)? })
     }
 
     /// Whether this is the empty name.
@@ -63,15 +77,6 @@ impl Dn {
 
     /// The name without its most specific RDN; none for the empty name.
     pub fn parent(&self) -> Option<Dn> {
-        todo!()
-    }
-}
-
-/// As slapd spells it: `,` between RDNs without spaces, specials as `\2C`, a leading or trailing space as `\20`, a leading `#` as
-/// `\23`, `+` as `\2B`, UTF-8 raw, octets that are no UTF-8 as `\xx`.
-impl std::fmt::Display for Dn {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let _ = f;
-        todo!()
+        self.rdns.split_first().map(|(_, above)| Dn { rdns: above.to_vec() })
     }
 }
