@@ -33,14 +33,8 @@ pub fn begin(directory: &Directory, context: &Context, request: BindRequest, con
     todo!()
 }
 
-/// Decides a bind on the newest value.
-pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Decision {
-    let _ = (head, context, pending);
-    todo!()
-}
-
 /// Decides a bind on the newest value and makes its record. Called by [`super::decide`].
-pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> super::Decision {
+pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Decision {
     let _ = (head, context, pending);
     todo!()
 }

@@ -19,7 +19,8 @@ pub mod search;
 pub mod stamp;
 
 pub use context::{
-    Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, Settings, TlsFacts, WaivedNetwork,
+    Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, Settings, TlsFacts,
+    WaivedNetwork,
 };
 
 use crate::directory::{Change, Directory};

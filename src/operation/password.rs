@@ -24,20 +24,9 @@ pub fn begin(
     todo!()
 }
 
-/// Decides on the newest value.
-pub fn decide(head: &Directory, context: &Context, request: &PasswordModifyRequest, csn_count: u32) -> Decision {
-    let _ = (head, context, request, csn_count);
-    todo!()
-}
-
 /// Decides a Password Modify on the newest value and makes its record. Called by [`super::decide`]. The changed entry is stamped with
 /// [`super::stamp::modified`].
-pub fn finish(
-    head: &crate::directory::Directory,
-    context: &super::Context,
-    request: &PasswordModifyRequest,
-    csn_count: u32,
-) -> super::Decision {
+pub fn finish(head: &Directory, context: &Context, request: &PasswordModifyRequest, csn_count: u32) -> Decision {
     let _ = (head, context, request, csn_count);
     todo!()
 }
