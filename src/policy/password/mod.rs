@@ -1,6 +1,18 @@
-//! Stored passwords: `{SCHEME}` values (RFC 2307, RFC 3112) verified, and new ones made with Argon2id.
+//! Stored passwords: `{SCHEME}` values (RFC 2307 section 5.3, as OpenLDAP and its contributed modules write them) verified, and new
+//! ones made with Argon2id.
 //!
 //! Everything here is slow on purpose and runs in the hash pool, never on a connection's task nor in the committer.
+
+mod argon2;
+mod crypt;
+mod digest;
+mod hasher;
+mod pbkdf2;
+mod scheme;
+#[cfg(test)]
+mod tests;
+
+pub use hasher::Hasher;
 
 use crate::model::Secret;
 
@@ -15,10 +27,19 @@ pub struct Argon2Parameters {
     pub lanes: u32,
 }
 
+impl Argon2Parameters {
+    /// OWASP's floor (Password Storage Cheat Sheet): 19,456 KiB, 2 passes, 1 lane.
+    pub const FLOOR: Argon2Parameters = Argon2Parameters { memory: 19_456, passes: 2, lanes: 1 };
+
+    /// Whether Argon2 can run with these, and within the limits that stored values are held to.
+    pub fn is_usable(&self) -> bool {
+        argon2::within_limits(self.memory, self.passes, self.lanes)
+    }
+}
+
 impl Default for Argon2Parameters {
-    /// OWASP: 19,456 KiB, 2 passes, 1 lane.
     fn default() -> Argon2Parameters {
-        Argon2Parameters { memory: 19_456, passes: 2, lanes: 1 }
+        Argon2Parameters::FLOOR
     }
 }
 
@@ -26,7 +47,7 @@ impl Default for Argon2Parameters {
 #[derive(Clone, Debug)]
 pub enum HashJob {
     /// Is `given` the password behind one of `stored` (values of userPassword as stored)? An empty list verifies a decoy, so that
-    /// every answer costs one Argon2id run; so does a value of a fast scheme: a decoy run is added to it.
+    /// every answer costs one Argon2id run; so does a value of another scheme: the run that would rewrite it is added to it.
     Verify {
         /// Stored values.
         stored: Vec<Secret>,
@@ -59,26 +80,18 @@ pub enum HashAnswer {
     Busy,
 }
 
-/// Reused between jobs of one thread of the pool: Argon2id's memory blocks and parameters.
-pub struct Hasher {
-    parameters: Argon2Parameters,
-}
-
-impl Hasher {
-    /// Allocates the memory once.
-    pub fn new(parameters: Argon2Parameters) -> Hasher {
-        Hasher { parameters }
-    }
-
-    /// Does one job. `rehash_salt`: 16 random octets, used when a matched value is to be rewritten.
-    pub fn perform(&mut self, job: &HashJob, rehash_salt: [u8; 16]) -> HashAnswer {
-        let _ = (job, rehash_salt, &self.parameters);
-        todo!()
-    }
-}
-
-/// Whether a value carries a scheme this program can verify (`{SSHA}…`), as against clear text.
+/// Whether a value carries a scheme this program can verify (`{SSHA}…`), as against clear text. `{CLEARTEXT}` is clear text: see
+/// [`clear_text`].
 pub fn is_stored_form(value: &[u8]) -> bool {
-    let _ = value;
-    todo!()
+    clear_text(value).is_none()
+}
+
+/// The clear text in a value that a client or a file gave for userPassword: the value itself when it carries no scheme this program can
+/// verify, what follows `{CLEARTEXT}`, or `None` when it is a stored form.
+pub fn clear_text(value: &[u8]) -> Option<&[u8]> {
+    match scheme::split(value) {
+        Some((scheme::Scheme::ClearText, text)) => Some(text),
+        Some((scheme::Scheme::Unknown, _)) | None => Some(value),
+        Some(_) => None,
+    }
 }
