@@ -1,10 +1,18 @@
 //! The journal's contents, pure: records and their canonical lines, frames, group headers, the chain of leaves, verification.
 //! Files are `store`'s.
 
+mod canonical;
 mod chain;
 mod frame;
+mod line;
 mod record;
+#[cfg(test)]
+mod tests;
 
-pub use chain::Chain;
-pub use frame::{Frame, FrameError, GroupHeader};
+pub use chain::{Chain, ChainCheck};
+pub use frame::{
+    Frame, FrameError, FramePart, GROUP_FRAMES_LIMIT, GROUP_HEADER_OCTETS, GROUP_MAGIC, GroupHeader, SealError, SealedGroup,
+    Sealer, encode_group, read_group, read_group_header,
+};
+pub use line::{LINE_VERSION, LineStamp, to_hex};
 pub use record::{Leaf, Named, Record, RecordKind, RecordStamp, RecordedChange, RecordedValue, TlsStamp};

@@ -1,4 +1,6 @@
-//! One journal record: what the operation says of itself, and the line it becomes (RFC 8785, integers only, times in microseconds).
+//! One journal record: what the operation says of itself and what the committer adds to it. The line it becomes is in `line`.
+
+use aws_lc_rs::digest;
 
 use crate::model::{ModificationOperation, ResultCode, Timestamp};
 
@@ -121,18 +123,26 @@ pub struct RecordStamp {
     pub commitment: Option<String>,
 }
 
-impl Record {
-    /// The canonical line, without a newline.
-    pub fn to_line(&self, stamp: &RecordStamp) -> String {
-        let _ = stamp;
-        todo!()
-    }
-}
-
 impl Leaf {
     /// SHA-256(0x00 ‖ line), as RFC 9162 section 2.1.1.
     pub fn of_line(line: &str) -> Leaf {
-        let _ = line;
-        todo!()
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(&[0]);
+        context.update(line.as_bytes());
+        Leaf(sha256(context))
     }
+
+    /// Lower-case hexadecimal, as in a line's `prev`.
+    pub fn to_hex(self) -> String {
+        super::line::to_hex(&self.0)
+    }
+}
+
+/// Finishes a SHA-256.
+pub(super) fn sha256(context: digest::Context) -> [u8; 32] {
+    let mut octets = [0; 32];
+    for (octet, result) in octets.iter_mut().zip(context.finish().as_ref()) {
+        *octet = *result;
+    }
+    octets
 }
