@@ -1,11 +1,25 @@
 //! The LDAP wire protocol: framing by declared length, one strict pass over the BER, decoding, encoding. Nothing else knows BER of
 //! messages or `ldap3_proto`.
+//!
+//! ```text
+//! octets ─► frame::extent ─► frame::check ─► request::decode ─► Message
+//!           length, limit     TLVs, counts    names and values as octets
+//! ```
+//! Requests are decoded here and not by `ldap3_proto`: names, filter values and passwords are octets, which its types cannot hold
+//! for any operation, and a request that is wrong inside must still be answered under its own message ID. `ldap3_proto` serves the
+//! other side ([`client`]) and stands beside the decoder as an independent oracle in the tests and in the fuzz target.
 
 pub mod client;
+mod frame;
+mod reply;
+mod request;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
+use zeroize::Zeroize;
 
-use crate::protocol::{Message, MessageId, Reply};
+pub use reply::encode;
+
+use crate::protocol::Message;
 
 /// Why the stream cannot go on; answered with a Notice of Disconnection (code 2).
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -23,15 +37,14 @@ pub enum WireError {
     Undecodable(&'static str),
 }
 
-/// Takes one message off the front of `buffer`; `None` while it is not all there. `limit` is judged by the declared length,
-/// before the octets arrive.
+/// Takes one message off the front of `buffer`; `None` while it is not all there. `limit` is judged by the declared length (of the
+/// content, in octets), before the octets arrive. What was taken is overwritten in `buffer`: it may have held a password.
+/// After an error nothing more can be taken from this stream.
 pub fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Message>, WireError> {
-    let _ = (buffer, limit);
-    todo!()
-}
-
-/// Appends one reply.
-pub fn encode(id: MessageId, reply: &Reply, output: &mut BytesMut) {
-    let _ = (id, reply, output);
-    todo!()
+    let Some((start, end)) = frame::extent(buffer, limit)? else { return Ok(None) };
+    let Some(frame) = buffer.get_mut(..end) else { return Ok(None) };
+    let message = request::decode(frame.get(start..).unwrap_or_default());
+    frame.zeroize();
+    buffer.advance(end);
+    message.map(Some)
 }
