@@ -7,6 +7,7 @@ mod filter;
 mod id;
 pub mod ldif;
 mod modification;
+mod name;
 mod result_code;
 pub mod schema;
 mod search;

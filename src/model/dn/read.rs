@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{AttributeTypeAndValue, Dn, DnError, Rdn, Value, write};
+use crate::model::name;
 
 /// Reads one RDN or more.
 pub(super) fn rdns(text: &[u8]) -> Result<Vec<Rdn>, DnError> {
@@ -63,16 +64,18 @@ impl<'a> Reader<'a> {
     }
 
     fn attribute_type(&mut self) -> Result<String, DnError> {
-        let name = self.take_while(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.'));
-        let (name, valid) = match name.split_at_checked(4) {
+        let spelled = self.take_while(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.'));
+        let (identifier, valid) = match spelled.split_at_checked(4) {
             // RFC 2253 section 4 asks to accept this from clients of RFC 1779.
-            Some((prefix, identifier)) if prefix.eq_ignore_ascii_case(b"OID.") => (identifier, is_numeric_identifier(identifier)),
-            _ => (name, is_descriptor(name) || is_numeric_identifier(name)),
+            Some((prefix, identifier)) if prefix.eq_ignore_ascii_case(b"OID.") => {
+                (identifier, name::is_numeric_identifier(identifier))
+            }
+            _ => (spelled, name::is_object_identifier(spelled)),
         };
         if !valid {
             return Err(DnError);
         }
-        Ok(name.iter().copied().map(char::from).collect())
+        Ok(identifier.iter().copied().map(char::from).collect())
     }
 
     /// `string`, up to a separator; unescaped spaces at its end are not part of it.
@@ -169,21 +172,6 @@ impl<'a> Reader<'a> {
     fn skip_spaces(&mut self) {
         self.take_while(is_space);
     }
-}
-
-/// `descr` of RFC 4512 section 1.4.
-fn is_descriptor(name: &[u8]) -> bool {
-    name.first().is_some_and(u8::is_ascii_alphabetic) && !name.contains(&b'.')
-}
-
-/// `numericoid` of RFC 4512 section 1.4.
-fn is_numeric_identifier(name: &[u8]) -> bool {
-    name.contains(&b'.')
-        && name.split(|octet| *octet == b'.').all(|arc| match arc {
-            [b'0'] => true,
-            [first, ..] => *first != b'0' && arc.iter().all(u8::is_ascii_digit),
-            [] => false,
-        })
 }
 
 fn hexadecimal_pair(high: u8, low: u8) -> Result<u8, DnError> {

@@ -1,4 +1,19 @@
 //! Search filters (RFC 4511 section 4.5.1.7) and their string form (RFC 4515). Binary-safe: assertion values are octets.
+//!
+//! ```text
+//! filter     = "(" ( "&" *filter / "|" *filter / "!" filter / item ) ")"
+//! item       = attr ( "=" / "~=" / ">=" / "<=" ) value                simple
+//!            / attr "=*"                                             present
+//!            / attr "=" [value] "*" *( value "*" ) [value]           substring
+//!            / attr [":dn"] [":" rule] ":=" value                    extensible
+//!            / [":dn"] ":" rule ":=" value
+//! value      = *( any UTF-8 but NUL "(" ")" "*" "\" / "\" hexdigit hexdigit )
+//! ```
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod write;
 
 use super::Value;
 
@@ -65,16 +80,9 @@ impl Filter {
     /// Deepest nesting that is read: BEHAVIOUR "Default limits".
     pub const MAXIMUM_DEPTH: usize = 100;
 
-    /// Reads the string form, `\xx` escapes included; depth at most [`Filter::MAXIMUM_DEPTH`].
+    /// Reads the string form, `\xx` escapes included; depth at most [`Filter::MAXIMUM_DEPTH`], where an item alone has depth 1.
+    /// `(&)` and `(|)` are read (RFC 4526); spaces around parentheses are not.
     pub fn parse(text: &[u8]) -> Result<Filter, FilterError> {
-        let _ = text;
-        todo!()
-    }
-}
-
-impl std::fmt::Display for Filter {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let _ = f;
-        todo!()
+        read::filter(text)
     }
 }
