@@ -170,7 +170,7 @@ impl Connection {
     async fn completed(&mut self, completion: Completion) {
         self.elsewhere = self.elsewhere.saturating_sub(1);
         let action = match completion {
-            Completion::Committed(id, decision) => self.session.committed(id, decision),
+            Completion::Committed(id, decision) => self.session.committed(&self.services.directory(), id, decision),
             Completion::Hashed(id, answers) => {
                 self.session.hashed(&self.services.directory(), id, answers, self.services.now())
             }
@@ -178,45 +178,39 @@ impl Connection {
         self.perform(action).await;
     }
 
-    /// Does what the session asks for.
-    async fn perform(&mut self, mut action: Action) {
-        loop {
-            action = match action {
-                Action::Nothing => return,
+    /// Does what the session asks for, and what it asks for in consequence.
+    async fn perform(&mut self, action: Action) {
+        let mut actions = VecDeque::from([action]);
+        while let Some(action) = actions.pop_front() {
+            match action {
+                Action::Nothing => {}
                 Action::Reply(id, replies) => {
                     for reply in &replies {
                         wire::encode(id, reply, &mut self.output);
                     }
-                    return;
                 }
-                Action::Search(id, search) => {
-                    self.searches.push_back((id, search));
-                    return;
-                }
+                Action::Search(id, search) => self.searches.push_back((id, search)),
                 Action::Hash(id, jobs) => {
                     self.elsewhere += 1;
                     self.services.hash(id, jobs, self.completion_sender.clone());
-                    return;
                 }
                 Action::Commit(id, proposal) => {
                     match self.services.commit(*proposal, id, Some(self.completion_sender.clone())) {
-                        Ok(()) => {
-                            self.elsewhere += 1;
-                            return;
-                        }
-                        Err(code) => self.session.committed(id, Err(code)),
+                        Ok(()) => self.elsewhere += 1,
+                        Err(code) => actions.push_front(self.session.committed(&self.services.directory(), id, Err(code))),
                     }
                 }
-                Action::Abandon(id) => {
-                    self.searches.retain(|(running, _)| *running != id);
-                    return;
-                }
-                Action::StartTls(id, reply) => {
+                Action::Abandon(id) => self.searches.retain(|(running, _)| *running != id),
+                Action::StartTls(id, reply, note) => {
                     wire::encode(id, &reply, &mut self.output);
-                    return self.start_tls().await;
+                    if let Err(code) = self.services.commit(*note, id, None) {
+                        tracing::error!(code = code.number(), "a StartTLS could not be recorded");
+                    }
+                    self.start_tls().await;
                 }
-                Action::Close(notice) => return self.close(notice),
-            };
+                Action::Several(more) => more.into_iter().rev().for_each(|action| actions.push_front(action)),
+                Action::Close(notice) => self.close(notice),
+            }
         }
     }
 
