@@ -1,0 +1,145 @@
+//! A blocking LDAP client over clear TCP, with ldap3_proto's codec: what another implementation sends and understands.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use ldap3_proto::LdapCodec;
+use ldap3_proto::proto::{
+    LdapAddRequest, LdapAttribute, LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapFilter, LdapModify, LdapModifyRequest, LdapModifyType,
+    LdapMsg, LdapOp, LdapPartialAttribute, LdapResultCode, LdapSearchRequest, LdapSearchResultEntry, LdapSearchScope,
+};
+use tokio_util::codec::{Decoder, Encoder};
+
+pub struct Client {
+    socket: TcpStream,
+    codec: LdapCodec,
+    buffer: BytesMut,
+    next_id: i32,
+}
+
+impl Client {
+    pub fn connect(address: &str) -> io::Result<Client> {
+        let socket = TcpStream::connect(address)?;
+        socket.set_read_timeout(Some(Duration::from_secs(60)))?;
+        socket.set_nodelay(true)?;
+        Ok(Client { socket, codec: LdapCodec::new(Some(64 << 20), None), buffer: BytesMut::new(), next_id: 1 })
+    }
+
+    pub fn send(&mut self, op: LdapOp) -> io::Result<i32> {
+        let msgid = self.next_id;
+        self.next_id += 1;
+        let mut output = BytesMut::new();
+        self.codec.encode(LdapMsg { msgid, op, ctrl: Vec::new() }, &mut output)?;
+        self.socket.write_all(&output)?;
+        Ok(msgid)
+    }
+
+    /// Octets as they are, for what no codec would send.
+    pub fn send_octets(&mut self, octets: &[u8]) -> io::Result<()> {
+        self.socket.write_all(octets)
+    }
+
+    pub fn receive(&mut self) -> io::Result<LdapMsg> {
+        loop {
+            if !self.buffer.is_empty()
+                && let Some(message) = self.codec.decode(&mut self.buffer)?
+            {
+                return Ok(message);
+            }
+            let mut chunk = [0; 16384];
+            let read = self.socket.read(&mut chunk)?;
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.buffer.extend_from_slice(&chunk[..read]);
+        }
+    }
+
+    fn result(&mut self, op: LdapOp) -> io::Result<LdapResultCode> {
+        self.send(op)?;
+        Ok(match self.receive()?.op {
+            LdapOp::BindResponse(response) => response.res.code,
+            LdapOp::AddResponse(result)
+            | LdapOp::ModifyResponse(result)
+            | LdapOp::DelResponse(result)
+            | LdapOp::ModifyDNResponse(result)
+            | LdapOp::CompareResult(result) => result.code,
+            LdapOp::ExtendedResponse(response) => response.res.code,
+            other => panic!("unexpected answer {other:?}"),
+        })
+    }
+
+    pub fn bind(&mut self, dn: &str, password: &str) -> io::Result<LdapResultCode> {
+        let cred = LdapBindCred::Simple(password.to_owned());
+        self.result(LdapOp::BindRequest(LdapBindRequest { version: 3, dn: dn.to_owned(), cred }))
+    }
+
+    pub fn add(&mut self, dn: &str, attributes: &[(&str, &[&str])]) -> io::Result<LdapResultCode> {
+        let attributes = attributes.iter().map(|(name, values)| LdapAttribute {
+            atype: (*name).to_owned(),
+            vals: values.iter().map(|value| value.as_bytes().to_vec()).collect(),
+        });
+        self.result(LdapOp::AddRequest(LdapAddRequest { dn: dn.to_owned(), attributes: attributes.collect() }))
+    }
+
+    pub fn modify(&mut self, dn: &str, changes: &[(LdapModifyType, &str, &[&str])]) -> io::Result<LdapResultCode> {
+        let changes = changes.iter().map(|(operation, name, values)| LdapModify {
+            operation: operation.clone(),
+            modification: LdapPartialAttribute {
+                atype: (*name).to_owned(),
+                vals: values.iter().map(|value| value.as_bytes().to_vec()).collect(),
+            },
+        });
+        self.result(LdapOp::ModifyRequest(LdapModifyRequest { dn: dn.to_owned(), changes: changes.collect() }))
+    }
+
+    pub fn delete(&mut self, dn: &str) -> io::Result<LdapResultCode> {
+        self.result(LdapOp::DelRequest(dn.to_owned()))
+    }
+
+    pub fn search(
+        &mut self,
+        base: &str,
+        scope: LdapSearchScope,
+        filter: LdapFilter,
+        attributes: &[&str],
+    ) -> io::Result<(Vec<LdapSearchResultEntry>, LdapResultCode)> {
+        self.send(LdapOp::SearchRequest(LdapSearchRequest {
+            base: base.to_owned(),
+            scope,
+            aliases: LdapDerefAliases::Never,
+            sizelimit: 0,
+            timelimit: 0,
+            typesonly: false,
+            filter,
+            attrs: attributes.iter().map(|&name| name.to_owned()).collect(),
+        }))?;
+        let mut entries = Vec::new();
+        loop {
+            match self.receive()?.op {
+                LdapOp::SearchResultEntry(entry) => entries.push(entry),
+                LdapOp::SearchResultDone(result) => return Ok((entries, result.code)),
+                other => panic!("unexpected answer {other:?}"),
+            }
+        }
+    }
+
+    /// One entry, or none.
+    pub fn read(&mut self, dn: &str, attributes: &[&str]) -> io::Result<Option<LdapSearchResultEntry>> {
+        let (mut entries, _) =
+            self.search(dn, LdapSearchScope::Base, LdapFilter::Present("objectClass".to_owned()), attributes)?;
+        Ok(entries.pop())
+    }
+}
+
+/// The values of an attribute as text.
+pub fn values(entry: &LdapSearchResultEntry, name: &str) -> Vec<String> {
+    entry
+        .attributes
+        .iter()
+        .filter(|attribute| attribute.atype.eq_ignore_ascii_case(name))
+        .flat_map(|attribute| attribute.vals.iter().map(|value| String::from_utf8_lossy(value).into_owned()))
+        .collect()
+}
