@@ -1,7 +1,6 @@
 //! Bindery: an LDAP directory server for hospitals.
 //!
-//! The journal is the log; everything else is derived from it. `ARCHITECTURE.md` beside this file names the rooms, the
-//! way of a request through them and the invariants.
+#![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod command;
 pub mod config;

@@ -1,0 +1,132 @@
+"""python-ldap against a running Bindery: LDAPS, StartTLS and ldapi, and the subschema parsed whole.
+
+Arguments: LDAPS-URL LDAP-URL LDAPI-URL ADMIN-DN PASSWORD CA-FILE
+"""
+
+import sys
+
+import ldap
+import ldap.modlist
+import ldap.sasl
+import ldap.schema
+from ldap.controls import SimplePagedResultsControl
+from ldap.controls.readentry import PostReadControl, PreReadControl
+from ldap.controls.simple import ValueLessRequestControl
+
+LDAPS, LDAP, LDAPI, ADMIN, PASSWORD, CA = sys.argv[1:7]
+SUFFIX = "dc=mercy,dc=example"
+PEOPLE = "ou=people," + SUFFIX
+
+
+def check(holds, what):
+    if not holds:
+        raise AssertionError(what)
+    print("  ok:", what)
+
+
+def connect(url, start_tls=False):
+    connection = ldap.initialize(url)
+    connection.set_option(ldap.OPT_PROTOCOL_VERSION, 3)
+    connection.set_option(ldap.OPT_X_TLS_CACERTFILE, CA)
+    connection.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND)
+    connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+    if start_tls:
+        connection.start_tls_s()
+    return connection
+
+
+def refused(error, call, *arguments):
+    try:
+        call(*arguments)
+    except error:
+        return True
+    return False
+
+
+def logins():
+    for name, connection in (("LDAPS", connect(LDAPS)), ("StartTLS", connect(LDAP, start_tls=True))):
+        connection.simple_bind_s(ADMIN, PASSWORD)
+        check(connection.whoami_s() == "dn:" + ADMIN, "Who am I? over " + name)
+        check(refused(ldap.INVALID_CREDENTIALS, connection.simple_bind_s, ADMIN, "wrong"), "wrong password: 49 over " + name)
+        check(connection.whoami_s() == "", "anonymous after a failed bind over " + name)
+        check(refused(ldap.UNWILLING_TO_PERFORM, connection.simple_bind_s, ADMIN, ""), "DN without password: 53 over " + name)
+    local = ldap.initialize(LDAPI)
+    local.sasl_interactive_bind_s("", ldap.sasl.external())
+    check(local.whoami_s() == "dn:" + ADMIN, "SASL EXTERNAL over ldapi is the administrator")
+
+
+def changes(connection):
+    dn = "uid=python,%s" % PEOPLE
+    entry = {"objectClass": [b"inetOrgPerson"], "cn": ["Zoë Python".encode()], "sn": [b"Python"], "jpegPhoto": [b"\xff\xd8\x00\xfe"]}
+    connection.add_s(dn, ldap.modlist.addModlist(entry))
+    check(refused(ldap.ALREADY_EXISTS, connection.add_s, dn, ldap.modlist.addModlist(entry)), "a second add: 68")
+    _, read = connection.search_s(dn, ldap.SCOPE_BASE)[0]
+    check(read["jpegPhoto"] == [b"\xff\xd8\x00\xfe"] and read["cn"] == ["Zoë Python".encode()], "values come back as they were sent")
+    check("userPassword" not in read and "entryUUID" not in read, "neither passwords nor operational attributes unasked")
+    _, read = connection.search_s(dn, ldap.SCOPE_BASE, attrlist=["+"])[0]
+    check({"entryUUID", "entryCSN", "createTimestamp", "creatorsName", "entryDN"} <= set(read), "operational attributes with +")
+    before, after = PreReadControl(criticality=True, attrList=["title"]), PostReadControl(criticality=True, attrList=["title"])
+    connection.modify_s(dn, [(ldap.MOD_ADD, "title", [b"Nurse"])])
+    _, _, _, controls = connection.modify_ext_s(dn, [(ldap.MOD_REPLACE, "title", [b"Senior nurse"])], serverctrls=[before, after])
+    found = {control.controlType: control.entry["title"] for control in controls}
+    check(found[before.controlType] == ["Nurse"] or found[before.controlType] == [b"Nurse"], "pre-read")
+    check(found[after.controlType] in (["Senior nurse"], [b"Senior nurse"]), "post-read")
+    check(connection.compare_s(dn, "title", b"SENIOR  nurse") is True, "compare by the matching rule")
+    connection.passwd_s(dn, None, "a quite long pass phrase")
+    login = connect(LDAPS)
+    login.simple_bind_s(dn, "a quite long pass phrase")
+    check(login.whoami_s() == "dn:" + dn, "logged in with the password just set")
+    check(refused(ldap.INSUFFICIENT_ACCESS, login.modify_s, dn, [(ldap.MOD_REPLACE, "title", [b"Chief"])]), "a person may not change this: 50")
+    check("userPassword" not in login.search_s(dn, ldap.SCOPE_BASE, attrlist=["*", "+", "userPassword"])[0][1], "the hash is not readable")
+    login.passwd_s(dn, "a quite long pass phrase", "another rather long one")
+    check(refused(ldap.INVALID_CREDENTIALS, login.simple_bind_s, dn, "a quite long pass phrase"), "the old password is over")
+    connection.rename_s(dn, "uid=python2", newsuperior=PEOPLE, delold=1)
+    check(refused(ldap.NO_SUCH_OBJECT, connection.search_s, dn, ldap.SCOPE_BASE), "the old name is gone: 32")
+    connection.delete_s("uid=python2,%s" % PEOPLE)
+
+
+def searches(connection):
+    whole = len(connection.search_s(SUFFIX, ldap.SCOPE_SUBTREE, "(objectClass=*)", ["1.1"]))
+    control, count = SimplePagedResultsControl(True, size=10, cookie=b""), 0
+    while True:
+        message = connection.search_ext(SUFFIX, ldap.SCOPE_SUBTREE, "(objectClass=*)", ["1.1"], serverctrls=[control])
+        _, page, _, answers = connection.result3(message)
+        count += len(page)
+        control.cookie = [answer for answer in answers if answer.controlType == control.controlType][0].cookie
+        if not control.cookie:
+            break
+    check(count == whole, "pages add up: %d of %d" % (count, whole))
+    message = connection.search_ext(SUFFIX, ldap.SCOPE_SUBTREE, "(objectClass=*)")
+    connection.abandon(message)
+    check(connection.whoami_s() == "dn:" + ADMIN, "the connection goes on after an abandon")
+    unknown = ValueLessRequestControl("1.2.3.4.5", criticality=True)
+    check(
+        refused(ldap.UNAVAILABLE_CRITICAL_EXTENSION, lambda: connection.search_ext_s(SUFFIX, ldap.SCOPE_BASE, serverctrls=[unknown])),
+        "an unknown critical control: 12",
+    )
+
+
+def schema(connection):
+    name = connection.search_subschemasubentry_s()
+    entry = connection.read_subschemasubentry_s(name)
+    parsed = ldap.schema.SubSchema(entry, check_uniqueness=2)
+    for kind, least in ((ldap.schema.AttributeType, 200), (ldap.schema.ObjectClass, 40), (ldap.schema.LDAPSyntax, 25), (ldap.schema.MatchingRule, 25)):
+        found = parsed.listall(kind)
+        check(len(found) >= least, "%d definitions of %s parse" % (len(found), kind.__name__))
+    must, may = parsed.attribute_types(["inetOrgPerson"])
+    names = {attribute.names[0] for attribute in list(must.values()) + list(may.values())}
+    check({"cn", "sn", "mail", "uid"} <= names, "inetOrgPerson's attributes are found through its superiors")
+    check(not parsed.nonunique_oids and not parsed.nonunique_names[ldap.schema.AttributeType], "no definition stands twice")
+
+
+def main():
+    logins()
+    connection = connect(LDAPS)
+    connection.simple_bind_s(ADMIN, PASSWORD)
+    changes(connection)
+    searches(connection)
+    schema(connection)
+    print("python-ldap: all checks passed")
+
+
+main()
