@@ -2,18 +2,27 @@
 //!
 //! ```text
 //! block := user section ‖ operational section ‖ secret section
-//! section := PartialAttribute*          (RFC 4511 section 4.1.7, definite short or long lengths, as they go on the wire)
+//! section := PartialAttribute*          (RFC 4511 section 4.1.7, definite lengths in their shortest form, as they go on the wire)
 //! ```
 //! Names in the block are the schema's canonical spelling plus options, so `*` leaves as one copy, and a block read from disk
 //! describes itself. DN-valued memberships (member, uniqueMember, memberUid) and computed attributes are not in here:
 //! see `directory`.
 
+mod block;
+mod builder;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::{AttributeTypeId, Value};
+use super::AttributeTypeId;
+pub use block::Values;
+pub use builder::{BuilderAttribute, EntryBuilder};
 
 /// Which part of the block an attribute lives in.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Section {
     /// userApplications attributes: what `*` asks for.
     User,
@@ -23,10 +32,27 @@ pub enum Section {
     Secret,
 }
 
+impl Section {
+    /// In the order of the block.
+    pub const ALL: [Section; 3] = [Section::User, Section::Operational, Section::Secret];
+}
+
 /// An immutable entry. Cloning is cheap (the block is shared).
 #[derive(Clone)]
-pub struct Entry {
-    _private: Bytes,
+pub struct Entry(Arc<Inner>);
+
+struct Inner {
+    block: Bytes,
+    operational_start: u32,
+    secret_start: u32,
+    slots: Box<[Slot]>,
+}
+
+/// Where one attribute starts; it ends where the next one starts.
+#[derive(Clone, Copy)]
+struct Slot {
+    attribute_type: AttributeTypeId,
+    start: u32,
 }
 
 /// One attribute of an entry, borrowed from its block.
@@ -41,12 +67,18 @@ pub struct AttributeView<'a> {
     pub section: Section,
     /// The whole PartialAttribute as BER.
     pub encoded: &'a [u8],
+    values: Values<'a>,
 }
 
 impl<'a> AttributeView<'a> {
     /// The values in stored order.
-    pub fn values(&self) -> impl Iterator<Item = &'a [u8]> + 'a {
-        std::iter::empty()
+    pub fn values(&self) -> Values<'a> {
+        self.values.clone()
+    }
+
+    /// The options, lower case and sorted.
+    pub fn options(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.description.split(';').skip(1)
     }
 }
 
@@ -56,38 +88,45 @@ impl<'a> AttributeView<'a> {
 pub struct EntryError(pub &'static str);
 
 impl Entry {
-    /// Reads a stored block. `resolve` maps a description's base name to its type and section (an unknown name is an error).
+    /// Longest block in octets. An operation refuses what would be longer (see [`EntryBuilder::encoded_length`]).
+    pub const MAXIMUM_BLOCK: usize = 256 * 1024 * 1024;
+
+    /// Reads a stored block. `resolve` maps a description's base name to its type and section. An unknown name, an attribute
+    /// without values, one outside its section and any octet too many or too few is an error.
     pub fn from_block(block: Bytes, resolve: impl Fn(&str) -> Option<(AttributeTypeId, Section)>) -> Result<Entry, EntryError> {
-        let _ = (block, resolve);
-        todo!()
+        block::read(block, resolve)
     }
 
     /// The block, as stored on disk.
     pub fn block(&self) -> &Bytes {
-        todo!()
+        &self.0.block
     }
 
     /// The octets of one section: for `User` what answers `*`.
     pub fn encoded_section(&self, section: Section) -> &[u8] {
-        let _ = section;
-        todo!()
+        let (operational, secret) = (self.0.operational_start as usize, self.0.secret_start as usize);
+        let range = match section {
+            Section::User => 0..operational,
+            Section::Operational => operational..secret,
+            Section::Secret => secret..self.0.block.len(),
+        };
+        self.0.block.get(range).unwrap_or_default()
     }
 
     /// All attributes, sections in order.
     pub fn attributes(&self) -> impl Iterator<Item = AttributeView<'_>> {
-        std::iter::empty()
+        self.0.slots.iter().enumerate().filter_map(|(position, slot)| self.view(position, *slot))
     }
 
     /// The attributes (one per set of options) of exactly this type, subtypes not included.
     pub fn attributes_of(&self, attribute_type: AttributeTypeId) -> impl Iterator<Item = AttributeView<'_>> {
-        let _ = attribute_type;
-        std::iter::empty()
+        let of_type = self.0.slots.iter().enumerate().filter(move |(_, slot)| slot.attribute_type == attribute_type);
+        of_type.filter_map(|(position, slot)| self.view(position, *slot))
     }
 
     /// The values of exactly this type without options.
     pub fn values(&self, attribute_type: AttributeTypeId) -> impl Iterator<Item = &[u8]> {
-        let _ = attribute_type;
-        std::iter::empty()
+        self.attributes_of(attribute_type).filter(|attribute| !attribute.has_options).flat_map(|attribute| attribute.values)
     }
 
     /// The first such value.
@@ -97,52 +136,42 @@ impl Entry {
 
     /// A builder that holds everything in this entry, to change it.
     pub fn to_builder(&self) -> EntryBuilder {
-        todo!()
+        EntryBuilder::from_entry(self)
+    }
+
+    fn view(&self, position: usize, slot: Slot) -> Option<AttributeView<'_>> {
+        let end = self.0.slots.get(position + 1).map_or(self.0.block.len(), |next| next.start as usize);
+        let encoded = self.0.block.get(slot.start as usize..end)?;
+        let (description, values) = block::split_attribute(encoded)?;
+        let section = if slot.start < self.0.operational_start {
+            Section::User
+        } else if slot.start < self.0.secret_start {
+            Section::Operational
+        } else {
+            Section::Secret
+        };
+        Some(AttributeView {
+            attribute_type: slot.attribute_type,
+            description,
+            has_options: description.contains(';'),
+            section,
+            encoded,
+            values,
+        })
     }
 }
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Entry) -> bool {
+        self.0.block == other.0.block
+    }
+}
+
+impl Eq for Entry {}
 
 impl std::fmt::Debug for Entry {
     // Values may be secret: only the size is shown.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Entry({} octets)", self._private.len())
-    }
-}
-
-/// An attribute while an entry is being built or changed.
-pub struct BuilderAttribute {
-    /// The attribute type.
-    pub attribute_type: AttributeTypeId,
-    /// Canonical name and options (lower case, sorted): `cn;lang-en`.
-    pub description: String,
-    /// Where it will live.
-    pub section: Section,
-    /// The values.
-    pub values: Vec<Value>,
-}
-
-/// Gathers attributes and lays the block out. Within a section the order of first insertion is kept; attributes without
-/// values are left out.
-#[derive(Default)]
-pub struct EntryBuilder {
-    /// In insertion order.
-    pub attributes: Vec<BuilderAttribute>,
-}
-
-impl EntryBuilder {
-    /// The attribute with exactly this type and description.
-    pub fn get_mut(&mut self, attribute_type: AttributeTypeId, description: &str) -> Option<&mut BuilderAttribute> {
-        let _ = (attribute_type, description);
-        todo!()
-    }
-
-    /// Replaces or inserts an attribute; no values removes it.
-    pub fn set(&mut self, attribute_type: AttributeTypeId, description: &str, section: Section, values: Vec<Value>) {
-        let _ = (attribute_type, description, section, values);
-        todo!()
-    }
-
-    /// Lays the block out.
-    pub fn build(&self) -> Entry {
-        todo!()
+        write!(f, "Entry({} octets)", self.0.block.len())
     }
 }

@@ -16,7 +16,7 @@ mod time;
 
 pub use attribute::{Attribute, Value};
 pub use dn::{AttributeTypeAndValue, Dn, DnError, Rdn};
-pub use entry::{AttributeView, Entry, EntryBuilder, EntryError, Section};
+pub use entry::{AttributeView, BuilderAttribute, Entry, EntryBuilder, EntryError, Section, Values};
 pub use filter::{Filter, FilterError, MatchingRuleAssertion, Substrings};
 pub use id::{AttributeTypeId, EntryId};
 pub use modification::{Modification, ModificationOperation};
