@@ -64,10 +64,16 @@ impl Committer {
     /// Decides a group and makes it durable. One answer for each proposal, in order: the decision, or the code to send instead: 52 when
     /// the journal cannot take it, 80 when deciding failed through a fault of ours.
     pub fn commit(&mut self, proposals: &mut [Proposal]) -> Vec<Result<Decision, ResultCode>> {
+        self.commit_while(proposals, |_| true)
+    }
+
+    /// The same, but after the first decision that `go_on` does not like the rest of the group is left undecided: fewer answers than
+    /// proposals come back, the last one being that decision.
+    pub fn commit_while(&mut self, proposals: &mut [Proposal], go_on: impl Fn(&Decision) -> bool) -> Vec<Result<Decision, ResultCode>> {
         if self.failed && !self.try_recovery() {
             return refuse_all(proposals.len());
         }
-        let tentative = self.decide_group(proposals);
+        let tentative = self.decide_group(proposals, &go_on);
         if tentative.frames.is_empty() {
             return tentative.decisions;
         }
@@ -115,7 +121,7 @@ impl Committer {
 
     /// Decides all proposals in order, each seeing the ones before it. A proposal whose decision breaks down by a fault of ours is left
     /// out, and the others are decided anew without it.
-    fn decide_group(&self, proposals: &mut [Proposal]) -> Tentative {
+    fn decide_group(&self, proposals: &mut [Proposal], go_on: &dyn Fn(&Decision) -> bool) -> Tentative {
         let mut broken = vec![false; proposals.len()];
         loop {
             let mut tentative = Tentative {
@@ -141,6 +147,28 @@ impl Committer {
                 }
             }
         }
+    }
+
+    fn decide_all(
+        &self,
+        proposals: &mut [Proposal],
+        broken: &mut [bool],
+        tentative: &mut Tentative,
+        go_on: &dyn Fn(&Decision) -> bool,
+    ) -> Result<(), ChangeError> {
+        for (proposal, broken) in proposals.iter_mut().zip(broken) {
+            if *broken {
+                tentative.decisions.push(Err(ResultCode::Other));
+                continue;
+            }
+            self.decide_one(proposal, tentative).inspect_err(|_| *broken = true)?;
+            if let Some(Ok(decision)) = tentative.decisions.last()
+                && !go_on(decision)
+            {
+                break;
+            }
+        }
+        Ok(())
     }
 
     fn decide_one(&self, proposal: &mut Proposal, tentative: &mut Tentative) -> Result<(), ChangeError> {
