@@ -2,3 +2,6 @@
 
 pub mod committer;
 pub mod committer_thread;
+pub mod hash_pool;
+pub mod tls;
+pub mod world;
