@@ -43,7 +43,8 @@ fn imports_go_one_way() {
     let mut wrong = Vec::new();
     for file in sources() {
         let Some(room) = room_of(&file) else { continue };
-        let allowed = ROOMS.iter().find(|(name, _)| *name == room).map(|(_, allowed)| *allowed).expect("every room is in the table");
+        let allowed =
+            ROOMS.iter().find(|(name, _)| *name == room).map(|(_, allowed)| *allowed).expect("every room is in the table");
         let top = room.split('/').next().unwrap();
         for (number, line) in code_lines(&file) {
             for used in used_rooms(&line) {
@@ -56,7 +57,9 @@ fn imports_go_one_way() {
             }
             for (name, rooms) in CLOSED {
                 let path = format!("{name}::");
-                let named = line.match_indices(&path).any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
+                let named = line
+                    .match_indices(&path)
+                    .any(|(at, _)| !line[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
                 if named && !rooms.contains(&top) {
                     wrong.push(format!("{}:{number}: {room} may not know the crate {name}", file.display()));
                 }
@@ -193,10 +196,14 @@ fn long_functions(file: &Path, text: &str) -> Vec<String> {
     for (index, line) in text.lines().enumerate() {
         let trimmed = line.trim_start();
         let indent = line.len() - trimmed.len();
-        let head = ["pub ", "pub(super) ", "pub(crate) ", "const ", "async "].iter().fold(trimmed, |rest, word| rest.trim_start_matches(word));
+        let head = ["pub ", "pub(super) ", "pub(crate) ", "const ", "async "]
+            .iter()
+            .fold(trimmed, |rest, word| rest.trim_start_matches(word));
         if head.starts_with("fn ") && !trimmed.ends_with(';') {
             open.insert(indent, (index, trimmed.to_owned()));
-        } else if trimmed == "}" && let Some((start, name)) = open.remove(&indent) {
+        } else if trimmed == "}"
+            && let Some((start, name)) = open.remove(&indent)
+        {
             let length = index - start + 1;
             if length > LONGEST_FUNCTION {
                 wrong.push(format!("{}:{}: {length} lines: {name}", file.display(), start + 1));

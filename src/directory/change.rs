@@ -1,5 +1,10 @@
 //! What a commit changes, as values that can be journaled, applied to a [`Directory`](super::Directory) and written to the checkpoint.
 
+mod codec;
+pub(super) mod row;
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 
 use crate::model::{EntryId, Timestamp};
@@ -24,6 +29,9 @@ pub enum Change {
     RemoveEntry {
         /// Its number.
         id: EntryId,
+        /// [`Directory::next_entry_id`](super::Directory::next_entry_id) at this moment: the row of the highest number may just have gone,
+        /// and no number is given twice.
+        next_id: EntryId,
     },
     /// The group has this element.
     PutMembership {
@@ -112,6 +120,15 @@ pub struct WaitingMembership {
     pub by: String,
 }
 
+impl Membership {
+    /// The attribute it is read through.
+    pub fn attribute(&self) -> MembershipAttribute {
+        match self {
+            Membership::Entry(attribute, _) | Membership::Outside { attribute, .. } => *attribute,
+        }
+    }
+}
+
 /// Login bookkeeping: churns without touching the entry, never moves modifyTimestamp.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct AccountState {
@@ -131,6 +148,13 @@ pub enum Table {
     Memberships = 2,
     /// id → account state
     AccountState = 3,
+    /// What is about the whole: the next entry number once an entry was removed.
+    Meta = 4,
+}
+
+impl Table {
+    /// All of them.
+    pub const ALL: [Table; 4] = [Table::Entries, Table::Memberships, Table::AccountState, Table::Meta];
 }
 
 /// One row of the checkpoint: the whole content is a set of rows, and the digest is over them.
@@ -144,6 +168,17 @@ pub struct Row {
     pub value: Bytes,
 }
 
+/// What a change means for one row.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RowChange {
+    /// Which table.
+    pub table: Table,
+    /// The key.
+    pub key: Box<[u8]>,
+    /// The new value; none: the row goes (it need not be there).
+    pub value: Option<Bytes>,
+}
+
 /// Why a change or a row cannot be applied: damage or a bug, never a client's doing.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{0}")]
@@ -152,18 +187,18 @@ pub struct ChangeError(pub String);
 impl Change {
     /// Appends the change's stored form (tag, lengths, octets; decoded by [`Change::decode`]).
     pub fn encode(&self, output: &mut Vec<u8>) {
-        let _ = output;
-        todo!()
+        codec::encode_change(self, output);
     }
 
     /// Reads one change off the front of `input`.
     pub fn decode(input: &mut &[u8]) -> Result<Change, ChangeError> {
-        let _ = input;
-        todo!()
+        codec::decode_change(input)
     }
 
-    /// What the change means for the checkpoint: the row's table and key, and its value or `None` where the row goes.
-    pub fn row(&self) -> (Table, Box<[u8]>, Option<Bytes>) {
-        todo!()
+    /// What the change means for the checkpoint, at most three rows. `digest_key` is the one of
+    /// [`Directory::new`](super::Directory::new): values that are no entry here are found under a keyed hash, so that no name
+    /// and no account name stands in a key.
+    pub fn rows(&self, digest_key: &[u8; 32]) -> Vec<RowChange> {
+        row::of_change(self, digest_key)
     }
 }

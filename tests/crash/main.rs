@@ -82,12 +82,8 @@ fn write(number: usize, address: &str, mut book: Book, mut random: Random) -> (B
         let (intended, outcome) = match known.acknowledged {
             None => {
                 known.under_way = Some(Some(version));
-                let attributes: &[(&str, &[&str])] = &[
-                    ("objectClass", &["person"]),
-                    ("cn", &[&name]),
-                    ("sn", &[&text]),
-                    ("description", &[&text]),
-                ];
+                let attributes: &[(&str, &[&str])] =
+                    &[("objectClass", &["person"]), ("cn", &[&name]), ("sn", &[&text]), ("description", &[&text])];
                 (Some(version), client.add(&dn, attributes))
             }
             Some(_) if random.next() % 5 == 0 => {

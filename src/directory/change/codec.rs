@@ -1,0 +1,211 @@
+//! How changes and rows are written: big-endian numbers, strings behind a 32-bit length. Reading trusts nothing.
+
+use bytes::Bytes;
+
+use super::{AccountState, Change, ChangeError, Membership, MembershipAttribute};
+use crate::model::{EntryId, Timestamp};
+
+const PUT_ENTRY: u8 = 1;
+const REMOVE_ENTRY: u8 = 2;
+const PUT_MEMBERSHIP: u8 = 3;
+const REMOVE_MEMBERSHIP: u8 = 4;
+const PUT_ACCOUNT_STATE: u8 = 5;
+
+const ELEMENT_ENTRY: u8 = 0;
+const ELEMENT_OUTSIDE: u8 = 1;
+
+/// See [`Change::encode`].
+pub(super) fn encode_change(change: &Change, output: &mut Vec<u8>) {
+    match change {
+        Change::PutEntry { id, parent, name, block } => {
+            output.push(PUT_ENTRY);
+            put_id(output, *id);
+            put_optional_id(output, *parent);
+            put_octets(output, name.as_bytes());
+            put_octets(output, block);
+        }
+        Change::RemoveEntry { id, next_id } => {
+            output.push(REMOVE_ENTRY);
+            put_id(output, *id);
+            put_id(output, *next_id);
+        }
+        Change::PutMembership { group, membership, since, by } => {
+            output.push(PUT_MEMBERSHIP);
+            put_id(output, *group);
+            put_membership(output, membership);
+            put_time(output, *since);
+            put_octets(output, by.as_bytes());
+        }
+        Change::RemoveMembership { group, membership } => {
+            output.push(REMOVE_MEMBERSHIP);
+            put_id(output, *group);
+            put_membership(output, membership);
+        }
+        Change::PutAccountState { id, state } => {
+            output.push(PUT_ACCOUNT_STATE);
+            put_id(output, *id);
+            put_account_state(output, state);
+        }
+    }
+}
+
+/// See [`Change::decode`].
+pub(super) fn decode_change(input: &mut &[u8]) -> Result<Change, ChangeError> {
+    let mut reader = Reader(input);
+    let change = match reader.octet()? {
+        PUT_ENTRY => Change::PutEntry {
+            id: reader.id()?,
+            parent: reader.optional_id()?,
+            name: reader.text()?,
+            block: Bytes::copy_from_slice(reader.octets()?),
+        },
+        REMOVE_ENTRY => Change::RemoveEntry { id: reader.id()?, next_id: reader.id()? },
+        PUT_MEMBERSHIP => Change::PutMembership {
+            group: reader.id()?,
+            membership: reader.membership()?,
+            since: reader.time()?,
+            by: reader.text()?,
+        },
+        REMOVE_MEMBERSHIP => Change::RemoveMembership { group: reader.id()?, membership: reader.membership()? },
+        PUT_ACCOUNT_STATE => Change::PutAccountState { id: reader.id()?, state: reader.account_state()? },
+        other => return Err(ChangeError(format!("unknown kind of change: {other}"))),
+    };
+    *input = reader.0;
+    Ok(change)
+}
+
+pub(super) fn put_id(output: &mut Vec<u8>, id: EntryId) {
+    output.extend_from_slice(&id.0.to_be_bytes());
+}
+
+pub(super) fn put_time(output: &mut Vec<u8>, time: Timestamp) {
+    output.extend_from_slice(&time.0.to_be_bytes());
+}
+
+pub(super) fn put_optional_id(output: &mut Vec<u8>, id: Option<EntryId>) {
+    output.push(u8::from(id.is_some()));
+    if let Some(id) = id {
+        put_id(output, id);
+    }
+}
+
+/// Octets behind their length; what one change holds is bounded far below 4 GiB (`Entry::MAXIMUM_BLOCK`).
+pub(super) fn put_octets(output: &mut Vec<u8>, octets: &[u8]) {
+    let length = u32::try_from(octets.len()).unwrap_or(u32::MAX);
+    output.extend_from_slice(&length.to_be_bytes());
+    output.extend_from_slice(octets);
+}
+
+pub(super) fn put_account_state(output: &mut Vec<u8>, state: &AccountState) {
+    output.push(u8::from(state.last_login.is_some()));
+    if let Some(time) = state.last_login {
+        put_time(output, time);
+    }
+    output.push(u8::from(state.last_login_source.is_some()));
+    if let Some(source) = &state.last_login_source {
+        put_octets(output, source.as_bytes());
+    }
+}
+
+fn put_membership(output: &mut Vec<u8>, membership: &Membership) {
+    output.push(attribute_code(membership.attribute()));
+    match membership {
+        Membership::Entry(_, member) => {
+            output.push(ELEMENT_ENTRY);
+            put_id(output, *member);
+        }
+        Membership::Outside { key, value, .. } => {
+            output.push(ELEMENT_OUTSIDE);
+            put_octets(output, key);
+            put_octets(output, value);
+        }
+    }
+}
+
+pub(super) fn attribute_code(attribute: MembershipAttribute) -> u8 {
+    match attribute {
+        MembershipAttribute::Member => 1,
+        MembershipAttribute::UniqueMember => 2,
+        MembershipAttribute::MemberUid => 3,
+    }
+}
+
+/// Takes values off the front of stored octets.
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+
+impl<'a> Reader<'a> {
+    /// Nothing may be left.
+    pub(super) fn end(self) -> Result<(), ChangeError> {
+        if self.0.is_empty() { Ok(()) } else { Err(damaged("octets behind the end")) }
+    }
+
+    pub(super) fn octet(&mut self) -> Result<u8, ChangeError> {
+        self.array::<1>().map(|[octet]| octet)
+    }
+
+    pub(super) fn id(&mut self) -> Result<EntryId, ChangeError> {
+        Ok(EntryId(u64::from_be_bytes(self.array()?)))
+    }
+
+    pub(super) fn time(&mut self) -> Result<Timestamp, ChangeError> {
+        Ok(Timestamp(i64::from_be_bytes(self.array()?)))
+    }
+
+    pub(super) fn optional_id(&mut self) -> Result<Option<EntryId>, ChangeError> {
+        if self.flag()? { self.id().map(Some) } else { Ok(None) }
+    }
+
+    pub(super) fn octets(&mut self) -> Result<&'a [u8], ChangeError> {
+        let length = u32::from_be_bytes(self.array()?) as usize;
+        let (octets, rest) = self.0.split_at_checked(length).ok_or(damaged("cut off"))?;
+        self.0 = rest;
+        Ok(octets)
+    }
+
+    pub(super) fn text(&mut self) -> Result<String, ChangeError> {
+        let octets = self.octets()?;
+        std::str::from_utf8(octets).map(str::to_owned).map_err(|_| damaged("text that is no UTF-8"))
+    }
+
+    pub(super) fn attribute(&mut self) -> Result<MembershipAttribute, ChangeError> {
+        let code = self.octet()?;
+        let known = MembershipAttribute::ALL.into_iter().find(|attribute| attribute_code(*attribute) == code);
+        known.ok_or(damaged("unknown membership attribute"))
+    }
+
+    pub(super) fn account_state(&mut self) -> Result<AccountState, ChangeError> {
+        let last_login = if self.flag()? { Some(self.time()?) } else { None };
+        let last_login_source = if self.flag()? { Some(self.text()?) } else { None };
+        Ok(AccountState { last_login, last_login_source })
+    }
+
+    fn membership(&mut self) -> Result<Membership, ChangeError> {
+        let attribute = self.attribute()?;
+        match self.octet()? {
+            ELEMENT_ENTRY => Ok(Membership::Entry(attribute, self.id()?)),
+            ELEMENT_OUTSIDE => {
+                let key = self.octets()?.into();
+                Ok(Membership::Outside { attribute, key, value: Bytes::copy_from_slice(self.octets()?) })
+            }
+            _ => Err(damaged("unknown kind of element")),
+        }
+    }
+
+    fn flag(&mut self) -> Result<bool, ChangeError> {
+        match self.octet()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(damaged("a flag that is neither 0 nor 1")),
+        }
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], ChangeError> {
+        let (octets, rest) = self.0.split_first_chunk::<N>().ok_or(damaged("cut off"))?;
+        self.0 = rest;
+        Ok(*octets)
+    }
+}
+
+pub(super) fn damaged(problem: &str) -> ChangeError {
+    ChangeError(format!("stored change or row is damaged: {problem}"))
+}

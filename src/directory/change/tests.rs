@@ -1,0 +1,119 @@
+//! Changes survive being written and read, rows say what changes said, damage is an error.
+
+use bytes::Bytes;
+use proptest::prelude::*;
+
+use super::row::{self, Content};
+use super::{AccountState, Change, Membership, MembershipAttribute, Row, Table};
+use crate::model::{EntryId, Timestamp};
+
+const KEY: [u8; 32] = [7; 32];
+
+fn any_membership() -> impl Strategy<Value = Membership> {
+    let attribute = proptest::sample::select(MembershipAttribute::ALL.to_vec());
+    let octets = || proptest::collection::vec(any::<u8>(), 0..40);
+    prop_oneof![
+        (attribute.clone(), any::<u64>()).prop_map(|(attribute, id)| Membership::Entry(attribute, EntryId(id))),
+        (attribute, octets(), octets()).prop_map(|(attribute, key, value)| Membership::Outside {
+            attribute,
+            key: key.into(),
+            value: Bytes::from(value)
+        }),
+    ]
+}
+
+fn any_change() -> impl Strategy<Value = Change> {
+    let octets = || proptest::collection::vec(any::<u8>(), 0..300).prop_map(Bytes::from);
+    let id = || any::<u64>().prop_map(EntryId);
+    let state = (proptest::option::of(any::<i64>()), proptest::option::of(".{0,20}"))
+        .prop_map(|(time, last_login_source)| AccountState { last_login: time.map(Timestamp), last_login_source });
+    prop_oneof![
+        (id(), proptest::option::of(id()), ".{0,40}", octets()).prop_map(|(id, parent, name, block)| Change::PutEntry {
+            id,
+            parent,
+            name,
+            block
+        }),
+        (id(), id()).prop_map(|(id, next_id)| Change::RemoveEntry { id, next_id }),
+        (id(), any_membership(), any::<i64>(), ".{0,40}").prop_map(|(group, membership, since, by)| Change::PutMembership {
+            group,
+            membership,
+            since: Timestamp(since),
+            by
+        }),
+        (id(), any_membership()).prop_map(|(group, membership)| Change::RemoveMembership { group, membership }),
+        (id(), state).prop_map(|(id, state)| Change::PutAccountState { id, state }),
+    ]
+}
+
+fn back_to_change(content: Content) -> Change {
+    match content {
+        Content::Entry { id, parent, name, block } => Change::PutEntry { id, parent, name, block },
+        Content::Membership { group, membership, since, by } => Change::PutMembership { group, membership, since, by },
+        Content::AccountState { id, state } => Change::PutAccountState { id, state },
+        Content::NextEntryId(next_id) => Change::RemoveEntry { id: EntryId(0), next_id },
+    }
+}
+
+proptest! {
+    #[test]
+    fn changes_survive(changes in proptest::collection::vec(any_change(), 0..6)) {
+        let mut stored = Vec::new();
+        changes.iter().for_each(|change| change.encode(&mut stored));
+        let mut input = stored.as_slice();
+        for change in &changes {
+            prop_assert_eq!(&Change::decode(&mut input).unwrap(), change);
+        }
+        prop_assert!(input.is_empty());
+    }
+
+    #[test]
+    fn a_cut_change_is_an_error(change in any_change(), at in 0.0f64..1.0) {
+        let mut stored = Vec::new();
+        change.encode(&mut stored);
+        let cut = (stored.len() as f64 * at) as usize;
+        prop_assert!(Change::decode(&mut &stored[..cut]).is_err());
+    }
+
+    #[test]
+    fn any_octets_are_read_without_panic(octets in proptest::collection::vec(any::<u8>(), 0..100)) {
+        let _ = Change::decode(&mut octets.as_slice());
+        for table in Table::ALL {
+            let _ = row::read(&Row { table, key: octets.clone().into(), value: Bytes::from(octets.clone()) });
+        }
+    }
+
+    #[test]
+    fn rows_say_what_the_change_said(change in any_change()) {
+        let present = change.rows(&KEY).into_iter().filter_map(|row| Some(Row { table: row.table, key: row.key, value: row.value? }));
+        let contents: Vec<_> = present.map(|row| back_to_change(row::read(&row).unwrap())).collect();
+        match &change {
+            Change::RemoveEntry { next_id, .. } => {
+                prop_assert_eq!(contents, vec![Change::RemoveEntry { id: EntryId(0), next_id: *next_id }]);
+            }
+            Change::RemoveMembership { .. } => prop_assert!(contents.is_empty()),
+            Change::PutAccountState { state, .. } if *state == AccountState::default() => prop_assert!(contents.is_empty()),
+            _ => prop_assert_eq!(contents, vec![change]),
+        }
+    }
+}
+
+#[test]
+fn keys_are_in_the_order_of_numbers() {
+    let mut keys: Vec<_> = [3u64, 300, 70_000, 1 << 40].map(|id| row::entry(EntryId(id), None, "", b"").key).into();
+    let sorted = keys.clone();
+    keys.sort();
+    assert_eq!(keys, sorted);
+}
+
+#[test]
+fn no_name_stands_in_a_key() {
+    let membership = Membership::Outside {
+        attribute: MembershipAttribute::MemberUid,
+        key: (*b"jdoe").into(),
+        value: Bytes::from_static(b"jdoe"),
+    };
+    let change = Change::PutMembership { group: EntryId(1), membership, since: Timestamp(1), by: String::new() };
+    assert!(!change.rows(&KEY)[0].key.windows(4).any(|window| window == b"jdoe"));
+    assert_ne!(change.rows(&KEY)[0].key, change.rows(&[8; 32])[0].key);
+}
