@@ -13,6 +13,8 @@ pub mod client;
 mod frame;
 mod reply;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use bytes::{Buf, BytesMut};
 use zeroize::Zeroize;
@@ -43,8 +45,14 @@ pub enum WireError {
 pub fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Message>, WireError> {
     let Some((start, end)) = frame::extent(buffer, limit)? else { return Ok(None) };
     let Some(frame) = buffer.get_mut(..end) else { return Ok(None) };
-    let message = request::decode(frame.get(start..).unwrap_or_default());
-    frame.zeroize();
+    let message = decode_frame(frame, start);
     buffer.advance(end);
     message.map(Some)
+}
+
+/// Decodes one whole message whose content starts at `start`, and overwrites it.
+fn decode_frame(frame: &mut [u8], start: usize) -> Result<Message, WireError> {
+    let message = request::decode(frame.get(start..).unwrap_or_default());
+    frame.zeroize();
+    message
 }
