@@ -69,7 +69,11 @@ impl Committer {
 
     /// The same, but after the first decision that `go_on` does not like the rest of the group is left undecided: fewer answers than
     /// proposals come back, the last one being that decision.
-    pub fn commit_while(&mut self, proposals: &mut [Proposal], go_on: impl Fn(&Decision) -> bool) -> Vec<Result<Decision, ResultCode>> {
+    pub fn commit_while(
+        &mut self,
+        proposals: &mut [Proposal],
+        go_on: impl Fn(&Decision) -> bool,
+    ) -> Vec<Result<Decision, ResultCode>> {
         if self.failed && !self.try_recovery() {
             return refuse_all(proposals.len());
         }
@@ -131,18 +135,9 @@ impl Committer {
                 changes: Vec::new(),
                 decisions: Vec::with_capacity(proposals.len()),
             };
-            let fault = proposals.iter_mut().zip(broken.iter_mut()).find_map(|(proposal, broken)| {
-                if *broken {
-                    tentative.decisions.push(Err(ResultCode::Other));
-                    return None;
-                }
-                let error = self.decide_one(proposal, &mut tentative).err()?;
-                *broken = true;
-                Some(error)
-            });
-            match fault {
-                None => return tentative,
-                Some(error) => {
+            match self.decide_all(proposals, &mut broken, &mut tentative, go_on) {
+                Ok(()) => return tentative,
+                Err(error) => {
                     tracing::error!(%error, "an operation broke down by a fault of the server and was answered with 80; please report it")
                 }
             }
