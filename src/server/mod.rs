@@ -5,3 +5,7 @@ pub mod committer_thread;
 pub mod hash_pool;
 pub mod tls;
 pub mod world;
+pub mod connection;
+pub mod listener;
+pub mod services;
+pub mod stream;
