@@ -6,6 +6,7 @@
 mod change;
 mod digest;
 mod filter;
+mod id_map;
 mod id_set;
 mod index;
 mod membership;
