@@ -23,7 +23,7 @@ use super::tls;
 use crate::model::ResultCode;
 use crate::operation::search::{Pull, SearchStream};
 use crate::operation::{Fresh, Peer, Settings, TlsFacts};
-use crate::protocol::{MessageId, Reply};
+use crate::protocol::{MessageId, Reply, Request};
 use crate::session::{Action, Session};
 use crate::wire;
 
@@ -154,16 +154,19 @@ impl Connection {
                 }
             };
             self.first_request = None;
-            let action = self.session.receive(&self.services.directory(), message, self.services.now(), self.fresh());
+            let fresh = self.fresh_for(&message.request);
+            let action = self.session.receive(&self.services.directory(), message, self.services.now(), fresh);
             self.perform(action).await;
         }
     }
 
-    fn fresh(&self) -> Fresh {
+    /// Randomness for a request; what only reads needs none.
+    fn fresh_for(&self, request: &Request) -> Fresh {
         let mut fresh = Fresh::default();
-        self.services.entropy().fill(&mut fresh.uuid);
-        self.services.entropy().fill(&mut fresh.salt);
-        self.services.entropy().fill(&mut fresh.password);
+        if !matches!(request, Request::Search(_) | Request::Compare { .. } | Request::Unbind | Request::Abandon(_)) {
+            let entropy = self.services.entropy();
+            [&mut fresh.uuid, &mut fresh.salt, &mut fresh.password].into_iter().for_each(|octets| entropy.fill(octets));
+        }
         fresh
     }
 
