@@ -1,0 +1,263 @@
+//! The program from outside: start, stop, reload, refusals, and what is found on disk.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::client::{Client, values};
+use common::{ADMIN, Installation, PASSWORD, SUFFIX};
+use ldap3_proto::proto::{LdapFilter, LdapModifyType, LdapOp, LdapResultCode, LdapSearchScope};
+
+const NOTICE: &str = "1.3.6.1.4.1.1466.20036";
+
+fn administrator(address: &str) -> Client {
+    let mut client = Client::connect(address).unwrap();
+    assert_eq!(client.bind(ADMIN, PASSWORD).unwrap(), LdapResultCode::Success);
+    client
+}
+
+fn add_person(client: &mut Client, uid: &str, description: &str) {
+    let dn = format!("uid={uid},{SUFFIX}");
+    let attributes: &[(&str, &[&str])] =
+        &[("objectClass", &["inetOrgPerson"]), ("cn", &[uid]), ("sn", &["Person"]), ("description", &[description])];
+    assert_eq!(client.add(&dn, attributes).unwrap(), LdapResultCode::Success);
+}
+
+/// The code of a Notice of Disconnection, which must come next and be the last.
+fn notice(client: &mut Client) -> LdapResultCode {
+    let message = client.receive().unwrap();
+    assert_eq!(message.msgid, 0);
+    let LdapOp::ExtendedResponse(response) = message.op else { panic!("no notice: {:?}", message.op) };
+    assert_eq!(response.name.as_deref(), Some(NOTICE));
+    assert_eq!(client.receive().unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+    response.res.code
+}
+
+#[test]
+fn sigterm_says_goodbye_and_exits_with_0() {
+    let installation = Installation::new();
+    let server = installation.serve();
+    let mut idle = Client::connect(&server.ldap()).unwrap();
+    let mut bound = administrator(&server.ldap());
+    add_person(&mut bound, "before", "stop");
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(notice(&mut idle), LdapResultCode::Unavailable);
+    assert_eq!(notice(&mut bound), LdapResultCode::Unavailable);
+    let server = installation.serve();
+    let read = administrator(&server.ldap()).read(&format!("uid=before,{SUFFIX}"), &["description"]).unwrap();
+    assert_eq!(values(&read.unwrap(), "description"), ["stop"]);
+}
+
+#[test]
+fn what_is_no_ldap_ends_its_own_connection_and_no_other() {
+    let installation = Installation::new();
+    let server = installation.serve();
+    let mut good = administrator(&server.ldap());
+    for octets in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0x30, 0x80, 0, 0], &[0x30, 0x84, 0x7f, 0xff, 0xff, 0xff], &[0x30, 5, 2, 1, 0, 0x42, 0]] {
+        let mut bad = Client::connect(&server.ldap()).unwrap();
+        bad.send_octets(octets).unwrap();
+        assert_eq!(notice(&mut bad), LdapResultCode::ProtocolError, "{octets:02x?}");
+    }
+    assert!(good.read(SUFFIX, &["1.1"]).unwrap().is_some());
+}
+
+#[test]
+fn sighup_reloads_and_a_bad_configuration_changes_nothing() {
+    let installation = Installation::new();
+    let good = fs::read_to_string(installation.configuration()).unwrap();
+    let server = installation.serve();
+    let mut client = administrator(&server.ldap());
+    fs::write(installation.configuration(), format!("{good}\nnonsense = 1\n")).unwrap();
+    server.signal("HUP");
+    wait_for(&server, "nonsense");
+    assert!(client.read(SUFFIX, &["1.1"]).unwrap().is_some());
+    fs::write(installation.configuration(), good.replace("[limits]", "[limits]\nsize = 2")).unwrap();
+    server.signal("HUP");
+    wait_for(&server, "new configuration is in force");
+    // The administrator has no limit; the connection went on.
+    let filter = LdapFilter::Present("objectClass".to_owned());
+    let (entries, code) = client.search(SUFFIX, LdapSearchScope::Subtree, filter, &["1.1"]).unwrap();
+    assert!(entries.len() > 2);
+    assert_eq!(code, LdapResultCode::Success);
+}
+
+/// Waits until the log says something: the signal is handled when it is handled.
+fn wait_for(server: &common::Server, text: &str) {
+    for _ in 0..200 {
+        if server.log().contains(text) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("the log never said {text}: {}", server.log());
+}
+
+#[test]
+fn one_server_per_folder() {
+    let installation = Installation::new();
+    let _server = installation.serve();
+    let second = installation.run(&["check"]);
+    assert_eq!(second.status.code(), Some(3));
+    let message = String::from_utf8_lossy(&second.stderr).into_owned();
+    assert!(message.contains("in use by another bindery process"), "{message}");
+}
+
+#[test]
+fn a_wrong_configuration_names_file_line_and_key() {
+    let installation = Installation::new();
+    let good = fs::read_to_string(installation.configuration()).unwrap();
+    fs::write(installation.configuration(), format!("{good}\nsufix = \"dc=x\"\n")).unwrap();
+    let line = good.lines().count() + 2;
+    let output = installation.run(&["serve"]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    assert!(message.contains("bindery.toml") && message.contains(&line.to_string()) && message.contains("sufix"), "{message}");
+}
+
+#[test]
+fn clear_text_without_a_waiver_is_refused_before_the_password_is_looked_at() {
+    let installation = Installation::new();
+    let text = fs::read_to_string(installation.configuration()).unwrap();
+    let start = text.find("[[waiver]]").expect("init wrote the waiver");
+    fs::write(installation.configuration(), &text[..start]).unwrap();
+    let server = installation.serve();
+    let mut client = Client::connect(&server.ldap()).unwrap();
+    for password in [PASSWORD, "wrong"] {
+        assert_eq!(client.bind(ADMIN, password).unwrap(), LdapResultCode::ConfidentialityRequired);
+    }
+}
+
+#[test]
+fn a_damaged_or_missing_checkpoint_is_rebuilt_from_the_journal() {
+    let installation = Installation::new();
+    let server = installation.serve();
+    let mut client = administrator(&server.ldap());
+    for number in 0..50 {
+        add_person(&mut client, &format!("person{number}"), "kept");
+    }
+    assert_eq!(server.stop(), Some(0));
+    let sled = installation.path().join("data/sled");
+    let damage: [&dyn Fn(); 3] = [
+        &|| fs::remove_dir_all(&sled).unwrap(),
+        &|| flip_a_byte(&sled.join("db")),
+        &|| fs::write(sled.join("db"), b"this is no sled file").unwrap(),
+    ];
+    for damage in damage {
+        damage();
+        let server = installation.serve();
+        let mut client = administrator(&server.ldap());
+        let filter = LdapFilter::Equality("description".to_owned(), "kept".to_owned());
+        let (entries, _) = client.search(SUFFIX, LdapSearchScope::Subtree, filter, &["1.1"]).unwrap();
+        assert_eq!(entries.len(), 50);
+        assert_eq!(server.stop(), Some(0));
+    }
+    let output = installation.run(&["check"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn flip_a_byte(path: &Path) {
+    let mut octets = fs::read(path).unwrap();
+    let middle = octets.iter().position(|&octet| octet != 0).unwrap() + 40;
+    octets[middle] ^= 0x10;
+    fs::write(path, octets).unwrap();
+}
+
+#[test]
+fn a_flipped_byte_in_the_journal_is_found_and_named() {
+    let installation = Installation::new();
+    let server = installation.serve();
+    let mut client = administrator(&server.ldap());
+    add_person(&mut client, "first", "x");
+    add_person(&mut client, "second", "x");
+    assert_eq!(server.stop(), Some(0));
+    let folder = installation.path().join("data/journal");
+    let mut segments: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    segments.sort();
+    let mut octets = fs::read(&segments[0]).unwrap();
+    octets[600] ^= 1;
+    fs::write(&segments[0], octets).unwrap();
+    let output = installation.run(&["check"]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout);
+    assert_ne!(output.status.code(), Some(0), "{message}");
+    assert!(message.contains(segments[0].file_name().unwrap().to_str().unwrap()), "{message}");
+}
+
+#[test]
+fn export_and_import_give_the_same_directory() {
+    let first = Installation::new();
+    let server = first.serve();
+    let mut client = administrator(&server.ldap());
+    add_person(&mut client, "zoë", " leading space, and ünïcode");
+    let group: &[(&str, &[&str])] = &[("objectClass", &["groupOfNames"]), ("member", &["uid=zoë,dc=mercy,dc=example"])];
+    assert_eq!(client.add(&format!("cn=readers,{SUFFIX}"), group).unwrap(), LdapResultCode::Success);
+    let password: &[(LdapModifyType, &str, &[&str])] = &[(LdapModifyType::Add, "userPassword", &["a rather long pass phrase"])];
+    assert_eq!(client.modify(&format!("uid=zoë,{SUFFIX}"), password).unwrap(), LdapResultCode::Success);
+    let beside = first.succeed(&["export"]);
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(sorted(&first.succeed(&["export"])), sorted(&beside), "running or not, an export is the same");
+    let whole = first.succeed(&["export", "--secrets"]);
+    let file = common::write(&first, "export.ldif", &whole);
+
+    let second = Installation::new();
+    let output = second.run(&["import", "--continue", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "what init wrote is there already: {}", String::from_utf8_lossy(&output.stderr));
+    let server = second.serve();
+    let mut person = Client::connect(&server.ldap()).unwrap();
+    assert_eq!(person.bind(&format!("uid=zoë,{SUFFIX}"), "a rather long pass phrase").unwrap(), LdapResultCode::Success);
+    drop(server);
+    let again = second.succeed(&["export", "--secrets"]);
+    for dn in ["uid=zoë", "cn=readers"] {
+        assert_eq!(record(&again, dn), record(&whole, dn));
+    }
+}
+
+fn sorted(ldif: &str) -> Vec<String> {
+    let mut records: Vec<String> = ldif.split("\n\n").map(str::to_owned).collect();
+    records.sort();
+    records
+}
+
+fn record(ldif: &str, dn: &str) -> String {
+    use base64::Engine as _;
+    let plain = format!("dn: {dn},{SUFFIX}");
+    let coded = format!("dn:: {}", base64::engine::general_purpose::STANDARD.encode(format!("{dn},{SUFFIX}")));
+    ldif.split("\n\n").find(|record| record.contains(&plain) || record.replace("\n ", "").contains(&coded)).unwrap().to_owned()
+}
+
+#[test]
+fn nothing_personal_is_in_clear_in_the_data_folder_or_the_log() {
+    let installation = Installation::new();
+    let server = installation.serve();
+    let mut client = administrator(&server.ldap());
+    add_person(&mut client, "canary-uid", "canary-description");
+    let password: &[(LdapModifyType, &str, &[&str])] = &[(LdapModifyType::Add, "userPassword", &["canary-password"])];
+    assert_eq!(client.modify(&format!("uid=canary-uid,{SUFFIX}"), password).unwrap(), LdapResultCode::Success);
+    let mut person = Client::connect(&server.ldap()).unwrap();
+    assert_eq!(person.bind(&format!("uid=canary-uid,{SUFFIX}"), "canary-password").unwrap(), LdapResultCode::Success);
+    assert_eq!(person.bind("canary-typed-into-the-name", "canary-wrong").unwrap(), LdapResultCode::InvalidDNSyntax);
+    assert_eq!(person.bind("cn=canary-typed-into-the-name", "canary-wrong").unwrap(), LdapResultCode::InvalidCredentials);
+    let log = server.log();
+    assert_eq!(server.stop(), Some(0));
+    assert!(!log.contains("canary-password") && !log.contains("canary-wrong"), "{log}");
+    let journal = installation.succeed(&["journal", "export"]);
+    assert!(journal.contains("canary-description"), "the journal tells what was added");
+    for secret in ["canary-password", "canary-wrong", "canary-typed-into-the-name", "{ARGON2}"] {
+        assert!(!journal.contains(secret), "the journal tells {secret}");
+    }
+    let mut files = 0;
+    for_each_file(&installation.path().join("data"), &mut |path| {
+        files += 1;
+        let octets = fs::read(path).unwrap();
+        assert!(!octets.windows(6).any(|window| window == b"canary"), "{} holds a canary", path.display());
+    });
+    assert!(files > 2);
+}
+
+fn for_each_file(folder: &Path, each: &mut dyn FnMut(&Path)) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { for_each_file(&path, each) } else { each(&path) }
+    }
+}
