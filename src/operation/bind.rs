@@ -1,16 +1,67 @@
 //! Bind (RFC 4511 section 4.2, RFC 4513): `begin` looks at the request, the hash pool at the password, `finish` decides on the newest
 //! value, so that parallel guesses all count.
+//!
+//! ```text
+//! version ─► name ─► simple: empty password? ─► confidential? ─► account ─► verify (a decoy where there is none) ─┐
+//!                 └► SASL:   mechanism ─► EXTERNAL: peer's entry ─────────────────────────────────────────────────┼─► finish
+//!                                     └─► PLAIN: confidential? ─► message ─► account ─► verify ───────────────────┘
+//! ```
 
-use super::{Context, Decision};
+mod finish;
+mod sasl;
+
+pub use finish::finish;
+
+use super::{Context, account, control};
 use crate::directory::Directory;
-use crate::model::EntryId;
+use crate::model::{EntryId, ResultCode, Secret};
 use crate::policy::password::{HashAnswer, HashJob};
-use crate::protocol::{BindRequest, Control, LdapResult};
+use crate::protocol::{Authentication, BindRequest, Control, LdapResult, ResponseKind};
+
+/// Why a bind went the way it did, for the journal; never sent to the client.
+pub mod reason {
+    /// The password is not the one stored.
+    pub const WRONG_PASSWORD: &str = "wrong password";
+    /// No entry has this name.
+    pub const UNKNOWN_NAME: &str = "unknown name";
+    /// The entry has no password.
+    pub const NO_PASSWORD: &str = "no password";
+    /// A password came without a name.
+    pub const EMPTY_NAME: &str = "password without a name";
+    /// A name came without a password.
+    pub const EMPTY_PASSWORD: &str = "name without a password";
+    /// The password came over a connection that can be read on the way.
+    pub const CLEAR_CHANNEL: &str = "clear channel";
+    /// Neither LDAPv3 nor anything this server speaks.
+    pub const BAD_VERSION: &str = "bad version";
+    /// The name is no DN.
+    pub const BAD_NAME: &str = "invalid name";
+    /// A control could not be honoured.
+    pub const BAD_CONTROL: &str = "control refused";
+    /// The request could not be read.
+    pub const MALFORMED: &str = "malformed request";
+    /// SASL credentials that are not of their mechanism's form.
+    pub const BAD_CREDENTIALS: &str = "malformed credentials";
+    /// Neither simple nor SASL, or a mechanism that is not offered.
+    pub const BAD_METHOD: &str = "method not offered";
+    /// EXTERNAL without a certificate or a known local user.
+    pub const NO_EXTERNAL_IDENTITY: &str = "no certificate or local user";
+    /// EXTERNAL with a certificate or a local user that is no entry.
+    pub const UNMAPPED_EXTERNAL_IDENTITY: &str = "certificate or local user without an entry";
+    /// The identity to act as is not the one proven.
+    pub const OTHER_IDENTITY: &str = "not authorized to assume identity";
+    /// PLAIN without an initial response: the client was asked for one.
+    pub const CHALLENGED: &str = "credentials asked for";
+    /// The entry or its password changed while the password was being verified.
+    pub const CHANGED_MEANWHILE: &str = "account changed meanwhile";
+    /// The hash pool could not take more work.
+    pub const BUSY: &str = "password verification is overloaded";
+}
 
 /// What `begin` came to.
 #[derive(Debug)]
 pub enum Step {
-    /// The password must be verified first; then `PendingBind::with_answer` and the committer.
+    /// The password must be verified first; then [`PendingBind::with_answers`] and the committer.
     Verify(Box<HashJob>, PendingBind),
     /// Nothing to verify (anonymous, EXTERNAL, refused): straight to the committer, to be recorded.
     Commit(PendingBind),
@@ -25,16 +76,143 @@ pub struct PendingBind {
     pub refusal: Option<LdapResult>,
     /// What the hash pool said.
     pub answer: Option<HashAnswer>,
+    method: Method,
+    /// Why it is refused, or would be if the password is not the stored one.
+    reason: Option<&'static str>,
+    /// The name, where it is no entry.
+    unknown_name: Option<(String, usize)>,
 }
 
-/// Looks at a bind request.
+/// How the client wants to prove who it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Method {
+    Anonymous,
+    Simple,
+    Plain,
+    /// By certificate or by local user.
+    External(&'static str),
+    /// None that is offered.
+    Unknown,
+}
+
+impl Method {
+    /// As the journal and `Identity` spell it.
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Method::Anonymous | Method::Simple => Some("SIMPLE"),
+            Method::Plain => Some("SASL(PLAIN)"),
+            Method::External(_) => Some("SASL(EXTERNAL)"),
+            Method::Unknown => None,
+        }
+    }
+
+    /// The factor it proves.
+    fn factor(self) -> Option<&'static str> {
+        match self {
+            Method::Simple | Method::Plain => Some("password"),
+            Method::External(factor) => Some(factor),
+            Method::Anonymous | Method::Unknown => None,
+        }
+    }
+}
+
+/// Looks at a bind request. `context.identity` is anonymous by now (RFC 4513 section 4).
 pub fn begin(directory: &Directory, context: &Context, request: BindRequest, controls: &[Control]) -> Step {
-    let _ = (directory, context, request, controls);
-    todo!()
+    let method = match &request.authentication {
+        Authentication::Simple(_) => Method::Simple,
+        _ => Method::Unknown,
+    };
+    let mut pending = PendingBind::new(method);
+    if let Err(refusal) = control::decode(ResponseKind::Bind, controls, &context.settings.limits) {
+        pending.note_name(directory, context, &request.name);
+        return pending.refuse(refusal, reason::BAD_CONTROL);
+    }
+    if request.version != 3 {
+        let text = match request.version {
+            2 => "historical protocol version requested, use LDAPv3 instead",
+            _ => "requested protocol version not supported",
+        };
+        pending.note_name(directory, context, &request.name);
+        return pending.refuse(LdapResult::with(ResultCode::ProtocolError, text), reason::BAD_VERSION);
+    }
+    if !pending.note_name(directory, context, &request.name) {
+        return pending.refuse(LdapResult::with(ResultCode::InvalidDnSyntax, "invalid DN"), reason::BAD_NAME);
+    }
+    match request.authentication {
+        Authentication::Simple(password) => simple(directory, context, pending, request.name.is_empty(), password),
+        Authentication::Sasl { mechanism, credentials } => sasl::begin(directory, context, &mechanism, credentials),
+        Authentication::Unknown => {
+            let refusal = LdapResult::with(ResultCode::AuthMethodNotSupported, "unknown authentication method");
+            pending.refuse(refusal, reason::BAD_METHOD)
+        }
+    }
 }
 
-/// Decides a bind on the newest value and makes its record. Called by [`super::decide`].
-pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Decision {
-    let _ = (head, context, pending);
-    todo!()
+/// A bind request whose inside could not be read: refused like any other, and recorded.
+pub fn malformed(refusal: LdapResult) -> PendingBind {
+    PendingBind { refusal: Some(refusal), reason: Some(reason::MALFORMED), ..PendingBind::new(Method::Unknown) }
+}
+
+/// The simple method (RFC 4513 section 5.1).
+fn simple(directory: &Directory, context: &Context, mut pending: PendingBind, nameless: bool, password: Secret) -> Step {
+    match (nameless, password.is_empty()) {
+        (true, true) => {
+            pending.method = Method::Anonymous;
+            Step::Commit(pending)
+        }
+        (false, true) => {
+            let text = "unauthenticated bind (DN with no password) disallowed";
+            pending.refuse(LdapResult::with(ResultCode::UnwillingToPerform, text), reason::EMPTY_PASSWORD)
+        }
+        (_, false) if !context.may_send_credentials() => pending.refuse_clear_channel(),
+        (true, false) => {
+            pending.reason = Some(reason::EMPTY_NAME);
+            pending.verify(directory, password)
+        }
+        (false, false) => pending.verify(directory, password),
+    }
+}
+
+impl PendingBind {
+    fn new(method: Method) -> PendingBind {
+        PendingBind { account: None, refusal: None, answer: None, method, reason: None, unknown_name: None }
+    }
+
+    /// What the hash pool said to [`Step::Verify`].
+    pub fn with_answers(mut self, answers: Vec<HashAnswer>) -> PendingBind {
+        self.answer = answers.into_iter().next();
+        self
+    }
+
+    /// Resolves the name, or keeps its hash. `false`: it is no DN.
+    fn note_name(&mut self, directory: &Directory, context: &Context, name: &[u8]) -> bool {
+        let found = account::by_dn(directory, name);
+        self.account = found.ok().flatten();
+        if self.account.is_none() && !name.is_empty() {
+            self.unknown_name = Some(account::unknown_name(context, name));
+        }
+        found.is_ok()
+    }
+
+    fn refuse(mut self, refusal: LdapResult, reason: &'static str) -> Step {
+        self.refusal = Some(refusal);
+        self.reason = Some(reason);
+        Step::Commit(self)
+    }
+
+    fn refuse_clear_channel(self) -> Step {
+        let refusal = LdapResult::with(ResultCode::ConfidentialityRequired, "confidentiality required");
+        self.refuse(refusal, reason::CLEAR_CHANNEL)
+    }
+
+    /// Has the password looked at. No account, or one without a password, costs the same as any other: a decoy is verified.
+    fn verify(mut self, directory: &Directory, given: Secret) -> Step {
+        let stored = account::stored_passwords(directory, self.account);
+        self.reason = self.reason.or(Some(match (self.account, stored.is_empty()) {
+            (None, _) => reason::UNKNOWN_NAME,
+            (Some(_), true) => reason::NO_PASSWORD,
+            (Some(_), false) => reason::WRONG_PASSWORD,
+        }));
+        Step::Verify(Box::new(HashJob::Verify { stored, given }), self)
+    }
 }

@@ -3,6 +3,7 @@
 //! What changes the directory is decided by [`decide`], which the committer calls on its newest private head; everything that a
 //! client may read is decided on a published value.
 
+mod account;
 pub mod add;
 pub mod bind;
 pub mod compare;
@@ -14,6 +15,8 @@ pub mod modify;
 pub mod modify_dn;
 pub mod password;
 pub mod prepare;
+pub(crate) mod record;
+mod refusal;
 pub mod root_dse;
 pub mod search;
 pub mod stamp;

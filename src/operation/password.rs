@@ -1,16 +1,51 @@
-//! Password Modify (RFC 3062): `begin` reads the request, the hash pool verifies the old password and hashes the new one, `decide`
+//! Password Modify (RFC 3062): `begin` reads the request, the hash pool verifies the old password and hashes the new one, `finish`
 //! changes the entry on the newest value.
+//!
+//! ```text
+//! PasswdModifyRequestValue  ::= SEQUENCE { userIdentity [0], oldPasswd [1], newPasswd [2] OCTET STRING OPTIONAL each }
+//! PasswdModifyResponseValue ::= SEQUENCE { genPasswd [0] OCTET STRING OPTIONAL }
+//! ```
 
-use super::{Context, Decision};
-use crate::directory::Directory;
-use crate::model::Secret;
-use crate::policy::password::HashJob;
-use crate::protocol::Control;
+#[cfg(test)]
+mod tests;
+
+use super::refusal::Refusal;
+use super::{Context, Decision, account, control, record, stamp};
+use crate::directory::{Change, Directory, Lookup, Node};
+use crate::journal::{RecordKind, RecordedChange, RecordedValue};
+use crate::model::schema::{ContentViolation, EntryContent};
+use crate::model::{Dn, EntryId, ModificationOperation, ResultCode, Secret, Section, Value};
+use crate::policy::access::{self, Right};
+use crate::policy::password::{HashAnswer, HashJob};
+use crate::protocol::ber::{self, BerError, Reader, Tag};
+use crate::protocol::{Control, LdapResult, Reply, ResponseKind};
+
+/// Letters and digits that are not taken for one another when read aloud or from paper; 32 of them: five bits each.
+const READABLE: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
+/// Of a generated password: 100 bits.
+const GENERATED_CHARACTERS: usize = 20;
+/// Between hyphens.
+const GENERATED_GROUP: usize = 5;
 
 /// A Password Modify on its way to the committer.
 #[derive(Debug)]
 pub struct PasswordModifyRequest {
-    _private: (),
+    /// Whose password.
+    target: Option<EntryId>,
+    /// A refusal that stands already.
+    refusal: Option<Refusal>,
+    /// Whether the first answer is about the old password.
+    verifies_old: bool,
+    /// A password the server made up, to be told.
+    generated: Option<Secret>,
+    answers: Vec<HashAnswer>,
+}
+
+impl PasswordModifyRequest {
+    /// What the hash pool said, in the order of the jobs.
+    pub fn with_answers(self, answers: Vec<HashAnswer>) -> PasswordModifyRequest {
+        PasswordModifyRequest { answers, ..self }
+    }
 }
 
 /// Reads a request and says what the hash pool must do first (nothing where it is refused already).
@@ -20,13 +55,211 @@ pub fn begin(
     value: Option<&Secret>,
     controls: &[Control],
 ) -> (PasswordModifyRequest, Vec<HashJob>) {
-    let _ = (directory, context, value, controls);
-    todo!()
+    let mut request =
+        PasswordModifyRequest { target: None, refusal: None, verifies_old: false, generated: None, answers: Vec::new() };
+    match prepare(directory, context, value, controls, &mut request) {
+        Ok(jobs) => (request, jobs),
+        Err(refusal) => {
+            request.refusal = Some(refusal);
+            (request, Vec::new())
+        }
+    }
 }
 
-/// Decides a Password Modify on the newest value and makes its record. Called by [`super::decide`]. The changed entry is stamped with
-/// [`super::stamp::modified`].
+fn prepare(
+    directory: &Directory,
+    context: &Context,
+    value: Option<&Secret>,
+    controls: &[Control],
+    request: &mut PasswordModifyRequest,
+) -> Result<Vec<HashJob>, Refusal> {
+    control::decode(ResponseKind::Extended, controls, &context.settings.limits).map_err(Refusal::of_result)?;
+    let subject = context.subject(directory);
+    let Some(own) = subject.identity else {
+        return Err(Refusal::new(ResultCode::StrongerAuthRequired, "only authenticated users may change passwords"));
+    };
+    if !context.may_send_credentials() {
+        return Err(Refusal::new(ResultCode::ConfidentialityRequired, "confidentiality required"));
+    }
+    let wanted = Wanted::read(value.map(Secret::expose))?;
+    let target = wanted.identity.map_or(Ok(own), |identity| find(directory, identity))?;
+    request.target = Some(target);
+    if !access::allows(subject, Right::ChangePassword, target) {
+        return Err(Refusal::of_result(LdapResult::of(ResultCode::InsufficientAccessRights)));
+    }
+    let mut jobs = Vec::new();
+    if let Some(old) = wanted.old {
+        request.verifies_old = true;
+        jobs.push(HashJob::Verify { stored: account::stored_passwords(directory, Some(target)), given: Secret::from(old) });
+    }
+    let given = match wanted.new {
+        Some(new) => Secret::from(new),
+        None => request.generated.insert(generate(context.fresh.password)).clone(),
+    };
+    jobs.push(HashJob::Hash { given, salt: context.fresh.salt });
+    Ok(jobs)
+}
+
+/// The request value, taken apart.
+#[derive(Default)]
+struct Wanted<'a> {
+    identity: Option<&'a [u8]>,
+    old: Option<&'a [u8]>,
+    new: Option<&'a [u8]>,
+}
+
+impl Wanted<'_> {
+    /// No value asks for a new password of the own account.
+    fn read(value: Option<&[u8]>) -> Result<Wanted<'_>, Refusal> {
+        let Some(value) = value else { return Ok(Wanted::default()) };
+        let malformed = |_| Refusal::new(ResultCode::ProtocolError, "data decoding error");
+        let wanted = Wanted::decode(value).map_err(malformed)?;
+        if wanted.new.is_some_and(<[u8]>::is_empty) {
+            return Err(Refusal::new(ResultCode::UnwillingToPerform, "new password value is empty").because("empty password"));
+        }
+        Ok(wanted)
+    }
+
+    fn decode(value: &[u8]) -> Result<Wanted<'_>, BerError> {
+        let mut message = Reader::new(value);
+        let mut parts = message.sequence()?;
+        message.finish()?;
+        let wanted = Wanted {
+            identity: parts.optional(Tag::context(0))?,
+            old: parts.optional(Tag::context(1))?,
+            new: parts.optional(Tag::context(2))?,
+        };
+        parts.finish()?;
+        Ok(wanted)
+    }
+}
+
+/// The entry that userIdentity names: a DN, bare or behind `dn:`, or `u:` and a user name.
+fn find(directory: &Directory, identity: &[u8]) -> Result<EntryId, Refusal> {
+    if let Some(user) = identity.strip_prefix(b"u:") {
+        return account::by_user_name(directory, user).ok_or_else(|| Refusal::no_such_object(directory, None));
+    }
+    let name = identity.strip_prefix(b"dn:").unwrap_or(identity);
+    let dn = Dn::parse(name).map_err(|_| Refusal::new(ResultCode::InvalidDnSyntax, "Invalid DN"))?;
+    if dn.is_empty() {
+        return Err(Refusal::new(ResultCode::UnwillingToPerform, "no password is associated with the Root DSE"));
+    }
+    match directory.find(&dn) {
+        Lookup::Found(id) => Ok(id),
+        Lookup::Missing { matched } => Err(Refusal::no_such_object(directory, Some(matched))),
+        Lookup::Outside => Err(Refusal::no_such_object(directory, None)),
+    }
+}
+
+/// A password of 100 random bits that can be read aloud: `k7mpa-…`.
+fn generate(random: [u8; 16]) -> Secret {
+    let mut bits = u128::from_le_bytes(random);
+    let mut password = Vec::with_capacity(GENERATED_CHARACTERS + GENERATED_CHARACTERS / GENERATED_GROUP);
+    for position in 0..GENERATED_CHARACTERS {
+        if position > 0 && position % GENERATED_GROUP == 0 {
+            password.push(b'-');
+        }
+        password.extend(READABLE.get((bits & 31) as usize));
+        bits >>= 5;
+    }
+    Secret::new(password)
+}
+
+/// Decides a Password Modify on the newest value and makes its record. Called by [`super::decide`].
 pub fn finish(head: &Directory, context: &Context, request: &PasswordModifyRequest, csn_count: u32) -> Decision {
-    let _ = (head, context, request, csn_count);
-    todo!()
+    let mut record = record::of_context(head, context, RecordKind::PasswordModify);
+    record.target = request.target.and_then(|id| record::named(head, id));
+    match change(head, context, request, csn_count) {
+        Ok(change) => {
+            record.changes.push(RecordedChange {
+                attribute: "userPassword".to_owned(),
+                operation: ModificationOperation::Replace,
+                values: RecordedValue::Redacted(1),
+            });
+            Decision { reply: success(request.generated.as_ref()), changes: vec![change], record, identity: None }
+        }
+        Err(Refusal { result, reason }) => {
+            record.result = result.code;
+            record.reason = Some(reason);
+            Decision { reply: Reply::result(ResponseKind::Extended, result), changes: Vec::new(), record, identity: None }
+        }
+    }
+}
+
+fn change(head: &Directory, context: &Context, request: &PasswordModifyRequest, csn_count: u32) -> Result<Change, Refusal> {
+    if let Some(Refusal { result, reason }) = &request.refusal {
+        return Err(Refusal { result: result.clone(), reason });
+    }
+    let gone = || Refusal::no_such_object(head, None);
+    let target = request.target.ok_or_else(gone)?;
+    let node = head.node(target).ok_or_else(gone)?;
+    if !access::allows(context.subject(head), Right::ChangePassword, target) {
+        return Err(Refusal::of_result(LdapResult::of(ResultCode::InsufficientAccessRights)));
+    }
+    let mut answers = request.answers.iter();
+    if request.verifies_old {
+        check_old(head, target, answers.next())?;
+    }
+    let Some(HashAnswer::Hashed(hashed)) = answers.next() else { return Err(busy()) };
+    with_password(head, context, node, hashed, csn_count)
+}
+
+/// The old password must be one of the stored ones still.
+fn check_old(head: &Directory, target: EntryId, answer: Option<&HashAnswer>) -> Result<(), Refusal> {
+    match answer {
+        Some(HashAnswer::Verified { matched: Some(matched), .. })
+            if account::stored_passwords(head, Some(target)).contains(matched) =>
+        {
+            Ok(())
+        }
+        Some(HashAnswer::Verified { .. }) => {
+            let refusal = Refusal::new(ResultCode::UnwillingToPerform, "unwilling to verify old password");
+            Err(refusal.because("wrong old password"))
+        }
+        _ => Err(busy()),
+    }
+}
+
+fn busy() -> Refusal {
+    Refusal::of_result(LdapResult::of(ResultCode::Busy))
+}
+
+/// The entry with this as its only password.
+fn with_password(head: &Directory, context: &Context, node: &Node, hashed: &Secret, csn_count: u32) -> Result<Change, Refusal> {
+    let schema = head.schema();
+    let attribute_type = schema
+        .attribute_type("userPassword")
+        .ok_or_else(|| Refusal::new(ResultCode::UndefinedAttributeType, "userPassword: attribute type undefined"))?;
+    check_class(head, node, attribute_type.id)?;
+    let mut entry = node.entry.to_builder();
+    entry.set(attribute_type.id, attribute_type.name(), Section::Secret, vec![Value::copy_from_slice(hashed.expose())]);
+    stamp::modified(head, context, csn_count, &mut entry);
+    let block = entry.build().block().clone();
+    Ok(Change::PutEntry { id: node.id, parent: node.parent, name: node.name.clone(), block })
+}
+
+/// Whether the entry's classes allow a password. What else they ask for is not judged: nothing else changes.
+fn check_class(head: &Directory, node: &Node, password: crate::model::AttributeTypeId) -> Result<(), Refusal> {
+    let Some(object_class) = head.schema().attribute_type("objectClass") else { return Ok(()) };
+    let object_classes = node.entry.values(object_class.id).filter_map(|class| std::str::from_utf8(class).ok()).collect();
+    let mut attribute_types: Vec<_> = node.entry.attributes().map(|attribute| attribute.attribute_type).collect();
+    attribute_types.push(password);
+    match head.schema().validate(&EntryContent { object_classes, attribute_types }) {
+        Err(violation @ ContentViolation::NotAllowed(_)) => Err(Refusal::from(violation)),
+        _ => Ok(()),
+    }
+}
+
+fn success(generated: Option<&Secret>) -> Reply {
+    let value = generated.map(|password| {
+        ber::encode(|writer| writer.sequence(|writer| writer.element(Tag::context(0), password.expose())))
+    });
+    Reply::Result {
+        kind: ResponseKind::Extended,
+        result: LdapResult::of(ResultCode::Success),
+        sasl_credentials: None,
+        extended_name: None,
+        extended_value: value,
+        controls: Vec::new(),
+    }
 }

@@ -1,18 +1,58 @@
 //! One connection as a state machine that eats requests and returns actions. It does no I/O and reads no clock, so a test or a
 //! fuzzer can drive all of it.
+//!
+//! ```text
+//!            ┌──────────── bind ────────────► BindWaits ── last write answered ──┐
+//!            │  writes under way: they are ended first, searches are dropped     ▼
+//!  ───► Open ┼──────────── bind, nothing under way ─────────────────────────► Binding ── decided ──► Open
+//!            ├── StartTLS ──► StartingTls ── handshake ──► Open
+//!            └── unbind, protocol error ──► Closed
+//!
+//!  an operation:  search ─► Searching ─► ended          compare ─► (Hashing ─►) answered
+//!                 write  ─► (Hashing ─►) Committing ─► answered
+//! ```
+//!
+//! RFC 4511 section 4.2.1 lets a server end or abandon what is under way when a bind arrives: searches are abandoned and get no
+//! result, what changes or compares passwords is ended and answered first, under the identity it was asked with.
+
+mod begin;
+mod complete;
+mod operations;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
 use crate::directory::Directory;
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::search::SearchStream;
-use crate::operation::{Decision, Fresh, Identity, Peer, Proposal, Settings, TlsFacts};
+use crate::operation::{Authority, Context, Decision, Fresh, Identity, Peer, Proposal, Settings, TlsFacts};
 use crate::policy::password::{HashAnswer, HashJob};
-use crate::protocol::{Message, MessageId, Reply};
+use crate::protocol::{LdapResult, Message, MessageId, Reply, Request};
+use operations::{Operations, WaitingBind};
 
 /// The state of one connection.
 pub struct Session {
+    number: u64,
+    peer: Arc<Peer>,
+    tls: Option<Arc<TlsFacts>>,
+    settings: Arc<Settings>,
     identity: Identity,
+    operations: Operations,
+    phase: Phase,
+}
+
+/// What the connection as a whole is at.
+enum Phase {
+    Open,
+    /// A bind that waits for writes to end.
+    BindWaits(Box<WaitingBind>),
+    /// A bind is under way; it is among the operations.
+    Binding,
+    /// Between the answer to StartTLS and the end of the handshake.
+    StartingTls,
+    /// Unbound, or cut off.
+    Closed,
 }
 
 /// What the server is to do next.
@@ -41,60 +81,111 @@ pub enum Action {
 impl Session {
     /// A new connection. `tls` is given for LDAPS.
     pub fn new(number: u64, peer: Arc<Peer>, tls: Option<Arc<TlsFacts>>, settings: Arc<Settings>) -> Session {
-        let _ = (number, peer, tls, settings);
-        todo!()
+        let (identity, operations) = (Identity::default(), Operations::default());
+        Session { number, peer, tls, settings, identity, operations, phase: Phase::Open }
     }
 
     /// Whether the server may read another request now: not while a bind is under way, nor between a StartTLS request and the end of its
     /// handshake, nor above the limit of outstanding operations.
     pub fn may_receive(&self) -> bool {
-        todo!()
+        matches!(self.phase, Phase::Open) && self.operations.len() < self.settings.limits.pending_operations
     }
 
     /// The largest request the server may read now, in octets.
     pub fn request_limit(&self) -> usize {
-        todo!()
+        match self.identity.entry {
+            Some(_) => self.settings.limits.request,
+            None => self.settings.limits.unauthenticated_request,
+        }
     }
 
-    /// Eats one request.
+    /// Eats one request. Whoever calls this without asking [`Session::may_receive`] gets 51, but may always unbind or abandon.
     pub fn receive(&mut self, directory: &Arc<Directory>, message: Message, now: Timestamp, fresh: Fresh) -> Action {
-        let _ = (directory, message, now, fresh);
-        todo!()
+        match self.phase {
+            Phase::Closed => return Action::Nothing,
+            // What comes between StartTLS and the handshake could be from anybody on the way.
+            Phase::StartingTls => return self.close(None),
+            Phase::Open | Phase::BindWaits(_) | Phase::Binding => {}
+        }
+        if message.id.0 <= 0 || self.is_in_use(message.id) {
+            let text = "message ID is zero, negative or in use";
+            return self.close(Some(Reply::notice_of_disconnection(ResultCode::ProtocolError, text)));
+        }
+        match (&message.request, message.request.response_kind()) {
+            (Request::Unbind, _) => self.close(None),
+            (Request::Abandon(id), _) => self.abandon(*id),
+            (_, Some(kind)) if !self.may_receive() => {
+                Action::Reply(message.id, vec![Reply::result(kind, LdapResult::of(ResultCode::Busy))])
+            }
+            _ => {
+                let context = self.context(message.id, now, fresh);
+                self.begin(directory, context, message)
+            }
+        }
     }
 
-    /// The hash pool's answers.
-    pub fn hashed(&mut self, directory: &Arc<Directory>, id: MessageId, answers: Vec<HashAnswer>, now: Timestamp) -> Action {
-        let _ = (directory, id, answers, now);
-        todo!()
+    /// The hash pool's answers. Without one for each job the operation is answered with 51.
+    pub fn hashed(&mut self, directory: &Arc<Directory>, id: MessageId, answers: Vec<HashAnswer>, _now: Timestamp) -> Action {
+        self.complete_hashing(directory, id, answers)
     }
 
     /// The committer's decision, durable by now; `Err` when the append failed (52) or the queue was full (51). `directory` is the value
     /// published with it or a newer one: a bind that waited for this write is begun on it.
     pub fn committed(&mut self, directory: &Arc<Directory>, id: MessageId, decision: Result<Decision, ResultCode>) -> Action {
-        let _ = (directory, id, decision);
-        todo!()
+        self.complete_commit(directory, id, decision)
     }
 
     /// A search of this session sent its last reply.
     pub fn search_ended(&mut self, id: MessageId) {
-        let _ = id;
-        todo!()
+        self.operations.end_search(id);
     }
 
     /// The handshake after StartTLS succeeded.
     pub fn tls_established(&mut self, tls: Arc<TlsFacts>) {
-        let _ = tls;
-        todo!()
+        self.tls = Some(tls);
+        if matches!(self.phase, Phase::StartingTls) {
+            self.phase = Phase::Open;
+        }
     }
 
     /// Settings after a reload: for requests from now on.
     pub fn reload(&mut self, settings: Arc<Settings>) {
-        let _ = settings;
-        todo!()
+        self.settings = settings;
     }
 
     /// Who the session is.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    fn context(&self, message: MessageId, now: Timestamp, fresh: Fresh) -> Context {
+        Context {
+            now,
+            session: self.number,
+            message,
+            peer: Arc::clone(&self.peer),
+            tls: self.tls.clone(),
+            identity: self.identity.clone(),
+            authority: Authority::Session,
+            settings: Arc::clone(&self.settings),
+            fresh,
+        }
+    }
+
+    fn is_in_use(&self, id: MessageId) -> bool {
+        let waits = matches!(&self.phase, Phase::BindWaits(bind) if bind.context.message == id);
+        waits || self.operations.contains(id)
+    }
+
+    /// Abandon (RFC 4511 section 4.11): a search is dropped; of anything else only the reply is. Binds cannot be abandoned.
+    fn abandon(&mut self, id: MessageId) -> Action {
+        if self.operations.abandon(id) { Action::Abandon(id) } else { Action::Nothing }
+    }
+
+    fn close(&mut self, notice: Option<Reply>) -> Action {
+        self.phase = Phase::Closed;
+        self.identity = Identity::default();
+        self.operations.clear();
+        Action::Close(notice)
     }
 }

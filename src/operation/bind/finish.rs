@@ -1,0 +1,117 @@
+//! The end of a bind: judged on the newest value, recorded whatever comes of it.
+
+use super::{Method, PendingBind, reason};
+use crate::directory::{Change, Directory, Node};
+use crate::journal::{Record, RecordKind, RecordedChange, RecordedValue};
+use crate::model::{EntryId, ModificationOperation, ResultCode, Secret, Value};
+use crate::operation::refusal::Refusal;
+use crate::operation::{Context, Decision, Identity, account, record};
+use crate::policy::password::HashAnswer;
+use crate::protocol::{LdapResult, Reply, ResponseKind};
+
+/// A bind that succeeds: as whom, and what to store in the place of an old hash.
+struct Accepted<'a> {
+    account: Option<EntryId>,
+    /// The stored value that matched and its replacement.
+    rewrite: Option<(&'a Secret, &'a Secret)>,
+}
+
+/// Decides a bind on the newest value and makes its record. Called by [`crate::operation::decide`].
+pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Decision {
+    let mut record = record::of_context(head, context, RecordKind::Bind);
+    record.method = pending.method.name().map(str::to_owned);
+    record.target = pending.account.and_then(|id| record::named(head, id));
+    record.unknown_name = pending.unknown_name.clone();
+    match judge(head, pending) {
+        Ok(accepted) => succeed(head, context, pending.method, accepted, record),
+        Err(refused) => {
+            record.result = refused.result.code;
+            record.reason = Some(refused.reason);
+            Decision { reply: reply(refused.result), changes: Vec::new(), record, identity: None }
+        }
+    }
+}
+
+fn judge<'a>(head: &Directory, pending: &'a PendingBind) -> Result<Accepted<'a>, Refusal> {
+    let reason = pending.reason.unwrap_or(reason::WRONG_PASSWORD);
+    let refused = |code| Refusal { result: LdapResult::of(code), reason };
+    if let Some(result) = &pending.refusal {
+        return Err(Refusal { result: result.clone(), reason });
+    }
+    let changed = || Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason::CHANGED_MEANWHILE };
+    match pending.method {
+        Method::Anonymous => Ok(Accepted { account: None, rewrite: None }),
+        Method::External(_) => {
+            let account = pending.account.filter(|&id| head.node(id).is_some()).ok_or_else(changed)?;
+            Ok(Accepted { account: Some(account), rewrite: None })
+        }
+        Method::Simple | Method::Plain => match &pending.answer {
+            Some(HashAnswer::Verified { matched: Some(matched), rehashed }) => {
+                let account = pending.account.ok_or_else(|| refused(ResultCode::InvalidCredentials))?;
+                if !account::stored_passwords(head, Some(account)).contains(matched) {
+                    return Err(changed());
+                }
+                Ok(Accepted { account: Some(account), rewrite: rehashed.as_ref().map(|new| (matched, new)) })
+            }
+            Some(HashAnswer::Verified { matched: None, .. }) => Err(refused(ResultCode::InvalidCredentials)),
+            Some(HashAnswer::Busy | HashAnswer::Hashed(_)) | None => {
+                Err(Refusal { result: LdapResult::of(ResultCode::Busy), reason: reason::BUSY })
+            }
+        },
+        Method::Unknown => Err(refused(ResultCode::AuthMethodNotSupported)),
+    }
+}
+
+fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accepted<'_>, mut record: Record) -> Decision {
+    let Some(id) = accepted.account else {
+        let identity = Some(Identity::default());
+        return Decision { reply: reply(LdapResult::of(ResultCode::Success)), changes: Vec::new(), record, identity };
+    };
+    let factors: Vec<&'static str> = method.factor().into_iter().collect();
+    record.actor = record.target.clone();
+    record.factors = factors.clone();
+    let mut changes = vec![Change::PutAccountState { id, state: logged_in(head, context, id) }];
+    let rewritten = accepted.rewrite.zip(head.node(id)).and_then(|((old, new), node)| rewrite(head, node, old, new));
+    if let Some(change) = rewritten {
+        record.changes.push(RecordedChange {
+            attribute: "userPassword".to_owned(),
+            operation: ModificationOperation::Replace,
+            values: RecordedValue::Redacted(1),
+        });
+        changes.push(change);
+    }
+    let identity = Some(Identity { entry: Some(id), method: method.name(), factors });
+    Decision { reply: reply(LdapResult::of(ResultCode::Success)), changes, record, identity }
+}
+
+/// The account's bookkeeping after this login.
+fn logged_in(head: &Directory, context: &Context, id: EntryId) -> crate::directory::AccountState {
+    let mut state = head.account_state(id);
+    state.last_login = Some(context.now);
+    state.last_login_source = Some(context.peer.address.map_or_else(|| context.peer.text.clone(), |address| address.to_string()));
+    state
+}
+
+/// The entry with one stored password in its new form. Nothing else of it changes: a login is no modification.
+fn rewrite(head: &Directory, node: &Node, old: &Secret, new: &Secret) -> Option<Change> {
+    let attribute_type = account::password_attribute(head)?;
+    let mut entry = node.entry.to_builder();
+    let name = head.schema().attribute_type_by_id(attribute_type).name();
+    let values = &mut entry.get_mut(attribute_type, name)?.values;
+    let value = values.iter_mut().find(|value| Secret::from(value.as_ref()) == *old)?;
+    *value = Value::copy_from_slice(new.expose());
+    let block = entry.build().block().clone();
+    Some(Change::PutEntry { id: node.id, parent: node.parent, name: node.name.clone(), block })
+}
+
+fn reply(result: LdapResult) -> Reply {
+    let credentials = (result.code == ResultCode::SaslBindInProgress).then(bytes::Bytes::new);
+    Reply::Result {
+        kind: ResponseKind::Bind,
+        result,
+        sasl_credentials: credentials,
+        extended_name: None,
+        extended_value: None,
+        controls: Vec::new(),
+    }
+}

@@ -1,0 +1,192 @@
+//! What a request becomes: an answer at once, a search to pull, work for the hash pool, or a proposal for the committer.
+
+use std::sync::Arc;
+
+use super::operations::{AskedBind, Hashing, Stage, WaitingBind};
+use super::{Action, Phase, Session};
+use crate::directory::Directory;
+use crate::model::{ResultCode, Secret};
+use crate::operation::add::AddRequest;
+use crate::operation::bind::{self, Step};
+use crate::operation::compare::{self, CompareRequest};
+use crate::operation::delete::DeleteRequest;
+use crate::operation::extended::{self, ExtendedOperation};
+use crate::operation::modify::ModifyRequest;
+use crate::operation::modify_dn::ModifyDnRequest;
+use crate::operation::{Context, Identity, Proposal, ProposedOperation, control, password, prepare, search};
+use crate::protocol::{Control, LdapResult, Message, Reply, Request, ResponseKind, SearchRequest};
+
+impl Session {
+    /// Begins any operation but unbind and abandon.
+    pub(super) fn begin(&mut self, directory: &Arc<Directory>, context: Context, message: Message) -> Action {
+        let Message { id, request, controls } = message;
+        match request {
+            Request::Bind(request) => self.bind(directory, context, AskedBind::Request(request), controls),
+            Request::Malformed { kind, code, diagnostic } => {
+                let result = LdapResult::with(code, diagnostic);
+                match kind {
+                    ResponseKind::Bind => self.bind(directory, context, AskedBind::Malformed(result), controls),
+                    _ => Action::Reply(id, vec![Reply::result(kind, result)]),
+                }
+            }
+            Request::Search(request) => self.search(directory, &context, &request, &controls),
+            Request::Compare { name, attribute, value } => {
+                self.compare(directory, context, CompareRequest { name, attribute, value, controls })
+            }
+            Request::Add { name, attributes } => {
+                let request = AddRequest::new(name, attributes, controls);
+                self.write(directory, context, ResponseKind::Add, ProposedOperation::Add(request))
+            }
+            Request::Modify { name, changes } => {
+                let request = ModifyRequest::new(name, changes, controls);
+                self.write(directory, context, ResponseKind::Modify, ProposedOperation::Modify(request))
+            }
+            Request::Delete { name } => {
+                let request = DeleteRequest { name, controls };
+                self.write(directory, context, ResponseKind::Delete, ProposedOperation::Delete(request))
+            }
+            Request::ModifyDn { name, new_rdn, delete_old_rdn, new_superior } => {
+                let request = ModifyDnRequest { name, new_rdn, delete_old_rdn, new_superior, controls };
+                self.write(directory, context, ResponseKind::ModifyDn, ProposedOperation::ModifyDn(request))
+            }
+            Request::Extended { oid, value } => self.extended(directory, context, &oid, value.as_ref(), &controls),
+            Request::Unbind => self.close(None),
+            Request::Abandon(target) => self.abandon(target),
+        }
+    }
+
+    /// From here to the decision the session is anonymous (RFC 4513 section 4).
+    fn bind(&mut self, directory: &Arc<Directory>, mut context: Context, request: AskedBind, controls: Vec<Control>) -> Action {
+        self.identity = Identity::default();
+        context.identity = Identity::default();
+        let mut actions: Vec<Action> = self.operations.abandon_searches().into_iter().map(Action::Abandon).collect();
+        self.phase = Phase::BindWaits(Box::new(WaitingBind { context, request, controls }));
+        actions.push(self.release_bind(directory));
+        several(actions)
+    }
+
+    /// Begins the bind that waits, once nothing else is under way.
+    pub(super) fn release_bind(&mut self, directory: &Arc<Directory>) -> Action {
+        if !self.operations.is_empty() {
+            return Action::Nothing;
+        }
+        match std::mem::replace(&mut self.phase, Phase::Binding) {
+            Phase::BindWaits(bind) => self.begin_bind(directory, *bind),
+            phase => {
+                self.phase = phase;
+                Action::Nothing
+            }
+        }
+    }
+
+    fn begin_bind(&mut self, directory: &Directory, bind: WaitingBind) -> Action {
+        let WaitingBind { context, request, controls } = bind;
+        let step = match request {
+            AskedBind::Request(request) => bind::begin(directory, &context, request, &controls),
+            AskedBind::Malformed(result) => Step::Commit(bind::malformed(result)),
+        };
+        match step {
+            Step::Verify(job, pending) => {
+                let id = context.message;
+                self.operations.put(id, ResponseKind::Bind, Stage::Hashing(Box::new(context), Hashing::Bind(pending)));
+                Action::Hash(id, vec![*job])
+            }
+            Step::Commit(pending) => self.commit(context, ResponseKind::Bind, ProposedOperation::Bind(pending)),
+        }
+    }
+
+    fn search(&mut self, directory: &Arc<Directory>, context: &Context, request: &SearchRequest, controls: &[Control]) -> Action {
+        let id = context.message;
+        match search::begin(directory, context, request, controls) {
+            Ok(stream) => {
+                self.operations.put(id, ResponseKind::SearchDone, Stage::Searching);
+                Action::Search(id, Box::new(stream))
+            }
+            Err(reply) => Action::Reply(id, vec![reply]),
+        }
+    }
+
+    fn compare(&mut self, directory: &Directory, context: Context, request: CompareRequest) -> Action {
+        let id = context.message;
+        let jobs = compare::jobs(directory, &context, &request);
+        if jobs.is_empty() {
+            return Action::Reply(id, vec![compare::compare(directory, &context, &request, &[])]);
+        }
+        let stage = Stage::Hashing(Box::new(context), Hashing::Compare(request));
+        self.operations.put(id, ResponseKind::Compare, stage);
+        Action::Hash(id, jobs)
+    }
+
+    fn write(&mut self, directory: &Directory, context: Context, kind: ResponseKind, operation: ProposedOperation) -> Action {
+        let jobs = prepare::jobs(directory, &context, &operation);
+        if jobs.is_empty() {
+            return self.commit(context, kind, operation);
+        }
+        let id = context.message;
+        self.operations.put(id, kind, Stage::Hashing(Box::new(context), Hashing::Write(operation)));
+        Action::Hash(id, jobs)
+    }
+
+    fn extended(
+        &mut self,
+        directory: &Directory,
+        context: Context,
+        oid: &str,
+        value: Option<&Secret>,
+        controls: &[Control],
+    ) -> Action {
+        let id = context.message;
+        let Some(operation) = ExtendedOperation::from_oid(oid) else { return Action::Reply(id, vec![extended::unsupported()]) };
+        if operation == ExtendedOperation::PasswordModify {
+            return self.password_modify(directory, context, value, controls);
+        }
+        if let Err(result) = control::decode(ResponseKind::Extended, controls, &context.settings.limits) {
+            return Action::Reply(id, vec![Reply::result(ResponseKind::Extended, result)]);
+        }
+        match operation {
+            ExtendedOperation::StartTls => self.start_tls(directory, context, value),
+            _ => Action::Reply(id, vec![extended::who_am_i(directory, &context, value)]),
+        }
+    }
+
+    fn password_modify(&mut self, directory: &Directory, context: Context, value: Option<&Secret>, controls: &[Control]) -> Action {
+        let (request, jobs) = password::begin(directory, &context, value, controls);
+        if jobs.is_empty() {
+            return self.commit(context, ResponseKind::Extended, ProposedOperation::PasswordModify(request));
+        }
+        let id = context.message;
+        let stage = Stage::Hashing(Box::new(context), Hashing::PasswordModify(request));
+        self.operations.put(id, ResponseKind::Extended, stage);
+        Action::Hash(id, jobs)
+    }
+
+    /// The session is anonymous as soon as the request is granted: what was proven in clear says nothing about the other end of TLS.
+    fn start_tls(&mut self, directory: &Directory, context: Context, value: Option<&Secret>) -> Action {
+        let id = context.message;
+        if let Err(result) = extended::may_start_tls(&context, value, !self.operations.is_empty()) {
+            return Action::Reply(id, vec![extended::start_tls_reply(result)]);
+        }
+        self.identity = Identity::default();
+        self.phase = Phase::StartingTls;
+        let operation = extended::start_tls_note(directory, &context);
+        let reply = extended::start_tls_reply(LdapResult::of(ResultCode::Success));
+        Action::StartTls(id, reply, Box::new(Proposal { context, operation }))
+    }
+
+    /// Hands an operation to the committer.
+    pub(super) fn commit(&mut self, context: Context, kind: ResponseKind, operation: ProposedOperation) -> Action {
+        let id = context.message;
+        self.operations.put(id, kind, Stage::Committing);
+        Action::Commit(id, Box::new(Proposal { context, operation }))
+    }
+}
+
+/// One action for several: none of them idle, and no list where one will do.
+pub(super) fn several(mut actions: Vec<Action>) -> Action {
+    actions.retain(|action| !matches!(action, Action::Nothing));
+    match actions.len() {
+        0 => Action::Nothing,
+        1 => actions.remove(0),
+        _ => Action::Several(actions),
+    }
+}

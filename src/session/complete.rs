@@ -1,0 +1,53 @@
+//! What follows when the hash pool or the committer is done with an operation.
+
+use std::sync::Arc;
+
+use super::begin::several;
+use super::operations::Hashing;
+use super::{Action, Phase, Session};
+use crate::directory::Directory;
+use crate::model::ResultCode;
+use crate::operation::{Decision, ProposedOperation, compare, prepare};
+use crate::policy::password::HashAnswer;
+use crate::protocol::{LdapResult, MessageId, Reply, ResponseKind};
+
+impl Session {
+    pub(super) fn complete_hashing(&mut self, directory: &Arc<Directory>, id: MessageId, answers: Vec<HashAnswer>) -> Action {
+        let Some((operation, context, hashing)) = self.operations.take_hashing(id) else { return Action::Nothing };
+        if operation.abandoned {
+            return self.release_bind(directory);
+        }
+        let proposed = match hashing {
+            Hashing::Compare(request) => {
+                let reply = compare::compare(directory, &context, &request, &answers);
+                return self.answer(directory, id, reply);
+            }
+            Hashing::Bind(pending) => ProposedOperation::Bind(pending.with_answers(answers)),
+            Hashing::PasswordModify(request) => ProposedOperation::PasswordModify(request.with_answers(answers)),
+            Hashing::Write(operation) => prepare::with_answers(operation, answers),
+        };
+        self.commit(*context, operation.kind, proposed)
+    }
+
+    pub(super) fn complete_commit(
+        &mut self,
+        directory: &Arc<Directory>,
+        id: MessageId,
+        decision: Result<Decision, ResultCode>,
+    ) -> Action {
+        let Some(operation) = self.operations.take_committing(id) else { return Action::Nothing };
+        let (reply, identity) = match decision {
+            Ok(Decision { reply, identity, .. }) => (reply, identity),
+            Err(code) => (Reply::result(operation.kind, LdapResult::of(code)), None),
+        };
+        if operation.kind == ResponseKind::Bind {
+            self.identity = identity.unwrap_or_default();
+            self.phase = Phase::Open;
+        }
+        if operation.abandoned { self.release_bind(directory) } else { self.answer(directory, id, reply) }
+    }
+
+    fn answer(&mut self, directory: &Arc<Directory>, id: MessageId, reply: Reply) -> Action {
+        several(vec![Action::Reply(id, vec![reply]), self.release_bind(directory)])
+    }
+}

@@ -1,0 +1,126 @@
+//! The operations of a connection that are under way, by message ID.
+
+use std::collections::BTreeMap;
+
+use crate::operation::bind::PendingBind;
+use crate::operation::compare::CompareRequest;
+use crate::operation::password::PasswordModifyRequest;
+use crate::operation::{Context, ProposedOperation};
+use crate::protocol::{BindRequest, Control, LdapResult, MessageId, ResponseKind};
+
+/// Operations that were begun and not yet answered.
+#[derive(Default)]
+pub(super) struct Operations {
+    by_id: BTreeMap<MessageId, Operation>,
+}
+
+/// One of them.
+pub(super) struct Operation {
+    pub(super) kind: ResponseKind,
+    pub(super) stage: Stage,
+    /// Its reply is not wanted any more.
+    pub(super) abandoned: bool,
+}
+
+/// How far an operation is.
+pub(super) enum Stage {
+    /// The server pulls it.
+    Searching,
+    /// With the hash pool.
+    Hashing(Box<Context>, Hashing),
+    /// With the committer.
+    Committing,
+}
+
+/// What goes on once the hash pool has answered.
+pub(super) enum Hashing {
+    Bind(PendingBind),
+    Compare(CompareRequest),
+    PasswordModify(PasswordModifyRequest),
+    /// An add or a modify.
+    Write(ProposedOperation),
+}
+
+/// A bind request that waits for what is under way to end.
+pub(super) struct WaitingBind {
+    pub(super) context: Context,
+    pub(super) request: AskedBind,
+    pub(super) controls: Vec<Control>,
+}
+
+/// A bind as it was asked for.
+pub(super) enum AskedBind {
+    Request(BindRequest),
+    /// Its inside could not be read.
+    Malformed(LdapResult),
+}
+
+impl Operations {
+    /// How many, those included whose reply is not wanted any more but which still cost work.
+    pub(super) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// Whether the number is in use. That of an abandoned write is, until the write has ended.
+    pub(super) fn contains(&self, id: MessageId) -> bool {
+        self.by_id.contains_key(&id)
+    }
+
+    pub(super) fn put(&mut self, id: MessageId, kind: ResponseKind, stage: Stage) {
+        self.by_id.insert(id, Operation { kind, stage, abandoned: false });
+    }
+
+    /// The hash pool's work on this is done; it leaves the table.
+    pub(super) fn take_hashing(&mut self, id: MessageId) -> Option<(Operation, Box<Context>, Hashing)> {
+        let mut operation = self.by_id.remove(&id)?;
+        match std::mem::replace(&mut operation.stage, Stage::Committing) {
+            Stage::Hashing(context, hashing) => Some((operation, context, hashing)),
+            stage => {
+                self.by_id.insert(id, Operation { stage, ..operation });
+                None
+            }
+        }
+    }
+
+    /// The committer's work on this is done; it leaves the table.
+    pub(super) fn take_committing(&mut self, id: MessageId) -> Option<Operation> {
+        match self.by_id.get(&id)?.stage {
+            Stage::Committing => self.by_id.remove(&id),
+            Stage::Searching | Stage::Hashing(..) => None,
+        }
+    }
+
+    pub(super) fn end_search(&mut self, id: MessageId) {
+        if matches!(self.by_id.get(&id), Some(Operation { stage: Stage::Searching, .. })) {
+            self.by_id.remove(&id);
+        }
+    }
+
+    /// `true`: it was a search and is forgotten. Anything else but a bind ends without a reply.
+    pub(super) fn abandon(&mut self, id: MessageId) -> bool {
+        match self.by_id.get_mut(&id) {
+            Some(Operation { stage: Stage::Searching, .. }) => self.by_id.remove(&id).is_some(),
+            Some(operation) => {
+                operation.abandoned = operation.kind != ResponseKind::Bind;
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Forgets all searches and names them.
+    pub(super) fn abandon_searches(&mut self) -> Vec<MessageId> {
+        let is_search = |operation: &Operation| matches!(operation.stage, Stage::Searching);
+        let searches = self.by_id.iter().filter(|(_, operation)| is_search(operation)).map(|(&id, _)| id).collect();
+        self.by_id.retain(|_, operation| !is_search(operation));
+        searches
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.by_id.clear();
+    }
+}

@@ -1,0 +1,387 @@
+//! A server in memory: a committer that decides and applies, a hasher with cheap parameters, and work that is done only when the test
+//! says so, so that requests can overlap.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::directory::{Change, Directory};
+use crate::journal::Record;
+use crate::model::schema::Schema;
+use crate::model::{Attribute, DerefAliases, Dn, EntryId, Filter, ResultCode, Scope, Secret, Timestamp};
+use crate::operation::add::AddRequest;
+use crate::operation::search::{Pull, SearchStream};
+use crate::operation::{
+    self, Authority, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation, Settings, TlsFacts,
+    WaivedNetwork, prepare,
+};
+use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
+use crate::protocol::{Authentication, BindRequest, LdapResult, Message, MessageId, Reply, Request, SearchRequest};
+use crate::session::{Action, Session};
+
+pub(super) const SUFFIX: &str = "dc=hospital,dc=example";
+pub(super) const ADMIN: &str = "cn=admin,dc=hospital,dc=example";
+pub(super) const ANNA: &str = "uid=anna,dc=hospital,dc=example";
+pub(super) const BERT: &str = "uid=bert,dc=hospital,dc=example";
+/// Has no password.
+pub(super) const CARL: &str = "uid=carl,dc=hospital,dc=example";
+pub(super) const PASSWORD: &str = "correct horse";
+/// `{SHA}` of [`PASSWORD`]: Bert's is of an old scheme.
+pub(super) const OLD_SCHEME: &str = "{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=";
+pub(super) const START: Timestamp = Timestamp(1_795_000_000_000_000);
+
+/// Work a session asked for.
+enum Work {
+    Hash(MessageId, Vec<HashJob>),
+    Commit(MessageId, Box<Proposal>),
+}
+
+/// A server with one connection.
+pub(super) struct Server {
+    pub(super) session: Session,
+    pub(super) directory: Arc<Directory>,
+    pub(super) records: Vec<Record>,
+    pub(super) replies: Vec<(MessageId, Reply)>,
+    /// Argon2 runs and the like that were asked for, by kind: verifications.
+    pub(super) verified: usize,
+    pub(super) closed: Option<Option<Reply>>,
+    /// StartTLS was granted and the handshake is due.
+    pub(super) handshake_due: bool,
+    /// The journal cannot be written.
+    pub(super) broken: bool,
+    searches: BTreeMap<MessageId, Box<SearchStream>>,
+    work: VecDeque<Work>,
+    hasher: Hasher,
+    next_id: i32,
+    clock: i64,
+}
+
+/// How a connection comes in.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) peer: Peer,
+    pub(super) tls: Option<TlsFacts>,
+    pub(super) settings: Settings,
+}
+
+impl Door {
+    pub(super) fn clear() -> Door {
+        let peer = Peer {
+            text: "192.0.2.7:50123".to_owned(),
+            address: Some("192.0.2.7".parse().unwrap()),
+            listener: ListenerKind::Ldap,
+            ldapi_identity: None,
+        };
+        let settings = Settings {
+            clear_text: Vec::new(),
+            certificate_rules: Vec::new(),
+            limits: Limits::default(),
+            hash_key: Secret::new(vec![7; 32]),
+            version: "0",
+            start_tls: true,
+        };
+        Door { peer, tls: None, settings }
+    }
+
+    pub(super) fn tls() -> Door {
+        let mut door = Door::clear();
+        door.peer.listener = ListenerKind::Ldaps;
+        door.tls = Some(tls_facts());
+        door
+    }
+
+    pub(super) fn waived() -> Door {
+        let mut door = Door::clear();
+        let network = "192.0.2.0/24".parse().unwrap();
+        door.settings.clear_text.push(WaivedNetwork { network, until: Timestamp(START.0 + 86_400_000_000) });
+        door
+    }
+
+    pub(super) fn ldapi(identity: Option<&str>) -> Door {
+        let mut door = Door::clear();
+        door.peer = Peer {
+            text: "ldapi uid=0".to_owned(),
+            address: None,
+            listener: ListenerKind::Ldapi,
+            ldapi_identity: identity.map(str::to_owned),
+        };
+        door
+    }
+}
+
+pub(super) fn tls_facts() -> TlsFacts {
+    TlsFacts { version: "TLSv1.3".to_owned(), suite: "TLS13_AES_256_GCM_SHA384".to_owned(), certificate: None }
+}
+
+impl Server {
+    pub(super) fn new(door: Door) -> Server {
+        let mut server = Server {
+            session: Session::new(1, Arc::new(door.peer), door.tls.map(Arc::new), Arc::new(door.settings)),
+            directory: Arc::new(empty_directory()),
+            records: Vec::new(),
+            replies: Vec::new(),
+            verified: 0,
+            closed: None,
+            handshake_due: false,
+            broken: false,
+            searches: BTreeMap::new(),
+            work: VecDeque::new(),
+            hasher: Hasher::new(Argon2Parameters { memory: 8, passes: 1, lanes: 1 }),
+            next_id: 1,
+            clock: START.0,
+        };
+        server.install();
+        server
+    }
+
+    /// The entries every test finds.
+    fn install(&mut self) {
+        self.add(SUFFIX, &[("objectClass", &["dcObject", "organization"]), ("o", &["Hospital"]), ("dc", &["hospital"])]);
+        let role = &[("objectClass", ["organizationalRole", "simpleSecurityObject"].as_slice()), ("userPassword", &[PASSWORD])];
+        self.add(ADMIN, role);
+        self.add(&format!("ou=roles,{SUFFIX}"), &[("objectClass", &["organizationalUnit"])]);
+        let group = &[("objectClass", ["groupOfNames"].as_slice()), ("member", &[ADMIN])];
+        self.add(&format!("cn=administrators,ou=roles,{SUFFIX}"), group);
+        for (dn, password) in [(ANNA, Some(PASSWORD)), (BERT, Some(OLD_SCHEME)), (CARL, None)] {
+            let mail = format!("{}@hospital.example", &dn[4..8]);
+            let mut person = vec![("objectClass", ["inetOrgPerson"].to_vec()), ("cn", vec!["P"]), ("sn", vec!["P"]), ("mail", vec![&mail])];
+            person.extend(password.map(|password| ("userPassword", vec![password])));
+            let person: Vec<(&str, &[&str])> = person.iter().map(|(name, values)| (*name, values.as_slice())).collect();
+            self.add(dn, &person);
+        }
+    }
+
+    fn add(&mut self, dn: &str, attributes: &[(&str, &[&str])]) {
+        let attributes = attributes.iter().map(|(name, values)| Attribute {
+            description: (*name).to_owned(),
+            values: values.iter().map(|value| Bytes::copy_from_slice(value.as_bytes())).collect(),
+        });
+        let context = self.installation();
+        let request = AddRequest::new(Bytes::copy_from_slice(dn.as_bytes()), attributes.collect(), Vec::new());
+        let operation = ProposedOperation::Add(request);
+        let answers = self.hash(&prepare::jobs(&self.directory, &context, &operation));
+        let operation = prepare::with_answers(operation, answers);
+        let decision = self.decide(Proposal { context, operation });
+        assert_eq!(decision.record.result, ResultCode::Success, "{dn}: {:?}", decision.reply);
+        self.records.clear();
+        self.verified = 0;
+    }
+
+    /// Takes the password off an account, past any session.
+    pub(super) fn without_password(&mut self, dn: &str) {
+        let node = Arc::clone(self.directory.node(self.id_of(dn)).unwrap());
+        let password = self.directory.schema().attribute_type("userPassword").unwrap();
+        let mut entry = node.entry.to_builder();
+        entry.set(password.id, password.name(), crate::model::Section::Secret, Vec::new());
+        let block = entry.build().block().clone();
+        let mut head = (*self.directory).clone();
+        head.apply(&Change::PutEntry { id: node.id, parent: node.parent, name: node.name.clone(), block }).unwrap();
+        self.directory = Arc::new(head);
+    }
+
+    fn installation(&mut self) -> Context {
+        let Door { peer, settings, .. } = Door::ldapi(None);
+        let fresh = self.fresh();
+        Context {
+            now: START,
+            session: 0,
+            message: MessageId(0),
+            peer: Arc::new(peer),
+            tls: None,
+            identity: Identity::default(),
+            authority: Authority::Installation,
+            settings: Arc::new(settings),
+            fresh,
+        }
+    }
+
+    pub(super) fn id_of(&self, dn: &str) -> EntryId {
+        match self.directory.find(&Dn::parse(dn.as_bytes()).unwrap()) {
+            crate::directory::Lookup::Found(id) => id,
+            other => panic!("{dn}: {other:?}"),
+        }
+    }
+
+    fn fresh(&mut self) -> Fresh {
+        self.clock += 1;
+        let octets = u128::from(self.clock.unsigned_abs()).to_le_bytes();
+        Fresh { uuid: octets, salt: octets, password: octets }
+    }
+
+    /// Sends a request with the next message ID and does only what the session does at once.
+    pub(super) fn send(&mut self, request: Request) -> MessageId {
+        let id = MessageId(self.next_id);
+        self.next_id += 1;
+        self.receive(Message { id, request, controls: Vec::new() });
+        id
+    }
+
+    pub(super) fn receive(&mut self, message: Message) {
+        let fresh = self.fresh();
+        let directory = Arc::clone(&self.directory);
+        let action = self.session.receive(&directory, message, Timestamp(self.clock), fresh);
+        self.perform(action);
+    }
+
+    /// Sends a request, does all work, and gives the last reply.
+    pub(super) fn ask(&mut self, request: Request) -> Reply {
+        let id = self.send(request);
+        self.settle();
+        let replies = self.replies_to(id);
+        replies.last().cloned().unwrap_or_else(|| panic!("no reply to {id:?}"))
+    }
+
+    pub(super) fn bind(&mut self, name: &str, password: &str) -> LdapResult {
+        result(&self.ask(simple(name, password)))
+    }
+
+    pub(super) fn replies_to(&self, id: MessageId) -> Vec<Reply> {
+        self.replies.iter().filter(|(of, _)| *of == id).map(|(_, reply)| reply.clone()).collect()
+    }
+
+    pub(super) fn who_am_i(&mut self) -> String {
+        match self.ask(extended(crate::protocol::oid::WHO_AM_I, None)) {
+            Reply::Result { extended_value: Some(value), .. } => String::from_utf8(value.to_vec()).unwrap(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Nothing => {}
+            Action::Reply(id, replies) => self.replies.extend(replies.into_iter().map(|reply| (id, reply))),
+            Action::Search(id, stream) => assert!(self.searches.insert(id, stream).is_none()),
+            Action::Hash(id, jobs) => self.work.push_back(Work::Hash(id, jobs)),
+            Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
+            Action::Abandon(id) => assert!(self.searches.remove(&id).is_some(), "only what runs is abandoned"),
+            Action::StartTls(id, reply, note) => {
+                self.replies.push((id, reply));
+                self.decide(*note);
+                self.handshake_due = true;
+            }
+            Action::Several(actions) => actions.into_iter().for_each(|action| self.perform(action)),
+            Action::Close(notice) => {
+                self.searches.clear();
+                self.closed = Some(notice);
+            }
+        }
+    }
+
+    /// Does the oldest piece of work; `false` when there is none.
+    pub(super) fn work(&mut self) -> bool {
+        match self.work.pop_front() {
+            Some(Work::Hash(id, jobs)) => {
+                let answers = self.hash(&jobs);
+                let action = self.session.hashed(&Arc::clone(&self.directory), id, answers, Timestamp(self.clock));
+                self.perform(action);
+            }
+            Some(Work::Commit(id, proposal)) => {
+                let decision = if self.broken { Err(ResultCode::Unavailable) } else { Ok(self.decide(*proposal)) };
+                let action = self.session.committed(&Arc::clone(&self.directory), id, decision);
+                self.perform(action);
+            }
+            None => return self.pull(),
+        }
+        true
+    }
+
+    fn pull(&mut self) -> bool {
+        let Some((id, mut stream)) = self.searches.pop_first() else { return false };
+        let mut budget = 100;
+        match stream.pull(&mut budget, Timestamp(self.clock)) {
+            Pull::Done(reply) => {
+                self.replies.push((id, reply));
+                self.session.search_ended(id);
+                return true;
+            }
+            Pull::Reply(reply) => self.replies.push((id, reply)),
+            Pull::Pause => {}
+        }
+        self.searches.insert(id, stream);
+        true
+    }
+
+    pub(super) fn settle(&mut self) {
+        while self.work() {}
+    }
+
+    pub(super) fn handshake(&mut self) {
+        self.handshake_due = false;
+        self.session.tls_established(Arc::new(tls_facts()));
+    }
+
+    fn hash(&mut self, jobs: &[HashJob]) -> Vec<HashAnswer> {
+        self.verified += jobs.iter().filter(|job| matches!(job, HashJob::Verify { .. })).count();
+        let salt = self.fresh().salt;
+        jobs.iter().map(|job| self.hasher.perform(job, salt)).collect()
+    }
+
+    fn decide(&mut self, mut proposal: Proposal) -> Decision {
+        self.clock += 1;
+        proposal.context.now = Timestamp(self.clock);
+        let decision = operation::decide(&self.directory, &proposal, 0);
+        let mut head = (*self.directory).clone();
+        for change in &decision.changes {
+            head.apply(change).unwrap();
+        }
+        self.directory = Arc::new(head);
+        self.records.push(decision.record.clone());
+        decision
+    }
+}
+
+fn empty_directory() -> Directory {
+    let schema = Arc::new(Schema::embedded().unwrap());
+    Directory::new(schema, Dn::parse(SUFFIX.as_bytes()).unwrap(), &[], [1; 32])
+}
+
+pub(super) fn result(reply: &Reply) -> LdapResult {
+    match reply {
+        Reply::Result { result, .. } => result.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A result as a pair that is easily compared.
+pub(super) fn told(result: &LdapResult) -> (u32, &str) {
+    (result.code.number(), &result.diagnostic)
+}
+
+pub(super) fn simple(name: &str, password: &str) -> Request {
+    versioned(3, name, password)
+}
+
+pub(super) fn versioned(version: u8, name: &str, password: &str) -> Request {
+    let authentication = Authentication::Simple(Secret::from(password.as_bytes()));
+    Request::Bind(BindRequest { version, name: Bytes::copy_from_slice(name.as_bytes()), authentication })
+}
+
+pub(super) fn sasl(mechanism: &str, credentials: Option<&[u8]>) -> Request {
+    let authentication = Authentication::Sasl { mechanism: mechanism.to_owned(), credentials: credentials.map(Secret::from) };
+    Request::Bind(BindRequest { version: 3, name: Bytes::new(), authentication })
+}
+
+pub(super) fn extended(oid: &str, value: Option<&[u8]>) -> Request {
+    Request::Extended { oid: oid.to_owned(), value: value.map(Secret::from) }
+}
+
+pub(super) fn search(base: &str) -> Request {
+    Request::Search(SearchRequest {
+        base: Bytes::copy_from_slice(base.as_bytes()),
+        scope: Scope::Subtree,
+        deref: DerefAliases::Never,
+        size_limit: 0,
+        time_limit: 0,
+        types_only: false,
+        filter: Filter::Present("objectClass".to_owned()),
+        attributes: Vec::new(),
+    })
+}
+
+pub(super) fn replace(name: &str, attribute: &str, value: &str) -> Request {
+    let attribute =
+        Attribute { description: attribute.to_owned(), values: vec![Bytes::copy_from_slice(value.as_bytes())] };
+    let change = crate::model::Modification { operation: crate::model::ModificationOperation::Replace, attribute };
+    Request::Modify { name: Bytes::copy_from_slice(name.as_bytes()), changes: vec![change] }
+}

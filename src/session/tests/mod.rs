@@ -1,0 +1,8 @@
+//! Whole conversations with a session, its hash pool and its committer in memory.
+
+mod bind;
+mod extended;
+mod harness;
+mod password;
+mod pipelining;
+mod random;
