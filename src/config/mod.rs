@@ -1,4 +1,122 @@
-//! `bindery.toml`: what was written (`raw`), then what it means, checked.
+//! `bindery.toml`: what was written (`raw`), then what it means, checked. The rest of the program sees only the second.
+//!
+//! It holds what belongs to the machine: addresses, certificates, paths, limits, waivers. What decides about people is data in the
+//! directory.
+
+mod check;
+mod error;
+mod raw;
+mod seal_key;
+#[cfg(test)]
+mod tests;
+mod values;
+mod waiver;
+
+pub use error::ConfigurationError;
+pub use seal_key::{NewSealKey, SealKeySource};
+pub use waiver::{Waiver, WaiverName};
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_lc_rs::{digest, hmac};
+
+use crate::model::{Dn, Secret, Timestamp};
+use crate::operation::{CertificateRule, Limits, Settings, WaivedNetwork};
+use crate::policy::password::Argon2Parameters;
+
+/// A checked configuration. Paths in it are absolute or relative to the working folder, no longer to the file's.
+#[derive(Clone, Debug)]
+pub struct Configuration {
+    /// Where it was read from.
+    pub file: PathBuf,
+    /// SHA-256 of the file, lower-case hex: journaled at start and reload.
+    pub digest: String,
+    /// The name that everything this server holds is below.
+    pub suffix: Dn,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Where the seal key comes from.
+    pub seal_key: SealKeySource,
+    /// Where the server listens.
+    pub listeners: Listeners,
+    /// The server's certificate; none: neither LDAPS nor StartTLS.
+    pub tls: Option<TlsFiles>,
+    /// How client certificates become entries, for SASL EXTERNAL; the first that finds exactly one entry wins.
+    pub certificate_rules: Vec<CertificateRule>,
+    /// Local users who are somebody over ldapi: user number → DN. User 0 and the server's own user are `cn=admin,SUFFIX` anyway.
+    pub ldapi_users: BTreeMap<u32, String>,
+    /// Indexes, defaults included.
+    pub indexes: Vec<Index>,
+    /// Limits of operations.
+    pub limits: Limits,
+    /// Limits of connections.
+    pub connections: ConnectionSettings,
+    /// Cost of new password hashes.
+    pub password: Argon2Parameters,
+    /// How the log looks.
+    pub log_format: LogFormat,
+    /// What is logged.
+    pub log_level: LogLevel,
+    /// Waivers in force when the file was read.
+    pub waivers: Vec<Waiver>,
+    /// What an operator should know, for the log: waivers that ran out.
+    pub warnings: Vec<String>,
+}
+
+/// Where the server listens.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Listeners {
+    /// LDAP, StartTLS possible.
+    pub ldap: Vec<SocketAddr>,
+    /// LDAP over TLS.
+    pub ldaps: Vec<SocketAddr>,
+    /// The Unix socket.
+    pub ldapi: PathBuf,
+}
+
+/// Which files TLS needs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TlsFiles {
+    /// The server's certificate and those between it and an authority, PEM, leaf first.
+    pub certificate: PathBuf,
+    /// Its private key, PEM (PKCS #8, SEC 1 or PKCS #1), not readable by everybody.
+    pub key: PathBuf,
+    /// Authorities whose client certificates are believed, PEM. None: clients are not asked for a certificate.
+    pub client_authorities: Option<PathBuf>,
+}
+
+/// Limits of connections; defaults are BEHAVIOUR.md's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ConnectionSettings {
+    /// Open at once, over all listeners.
+    pub overall: usize,
+    /// Open at once from one address.
+    pub per_address: usize,
+    /// To finish a TLS handshake.
+    pub handshake: Duration,
+    /// From being connected to the first whole request.
+    pub first_request: Duration,
+}
+
+/// An attribute to index; the schema resolves its name.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Index {
+    /// Attribute name as written.
+    pub attribute: String,
+    /// `(a=v)`
+    pub equality: bool,
+    /// `(a=*)`
+    pub presence: bool,
+    /// `(a>=v)` and `(a<=v)`
+    pub ordering: bool,
+    /// `(a=*v*)`
+    pub substring: bool,
+    /// Line of the file; none for a default.
+    pub line: Option<usize>,
+}
 
 /// How log lines look.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, clap::ValueEnum)]
@@ -8,4 +126,82 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+/// What is logged: this and what is graver.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum LogLevel {
+    Error,
+    Warn,
+    #[default]
+    Info,
+    Debug,
+    Trace,
+}
+
+impl Default for ConnectionSettings {
+    fn default() -> ConnectionSettings {
+        ConnectionSettings {
+            overall: 10_000,
+            per_address: 500,
+            handshake: Duration::from_secs(10),
+            first_request: Duration::from_secs(60),
+        }
+    }
+}
+
+impl Configuration {
+    /// Reads and checks a file. Relative paths in it start at the file's folder. `now`: a waiver that ended before it is off.
+    pub fn load(path: &Path, now: Timestamp) -> Result<Configuration, ConfigurationError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigurationError {
+            file: path.to_path_buf(),
+            line: None,
+            key: None,
+            problem: error.to_string(),
+            remedy: "name the configuration with --config FILE, or make an installation with: bindery init DIR".to_owned(),
+        })?;
+        Configuration::from_text(path, &text, now)
+    }
+
+    /// Checks a text as if it had been read from `path`.
+    pub fn from_text(path: &Path, text: &str, now: Timestamp) -> Result<Configuration, ConfigurationError> {
+        check::check(path, text, now)
+    }
+
+    /// What operations need of it. `seal_key`: the key for keyed hashes is derived from it, so that equal unknown names can be told to be
+    /// equal across restarts.
+    pub fn settings(&self, seal_key: &Secret) -> Settings {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, seal_key.expose());
+        Settings {
+            clear_text: self.waived_networks(WaiverName::ClearText),
+            certificate_rules: self.certificate_rules.clone(),
+            limits: self.limits,
+            hash_key: Secret::from(hmac::sign(&key, b"bindery keyed hashes").as_ref()),
+            version: env!("CARGO_PKG_VERSION"),
+            start_tls: self.tls.is_some(),
+        }
+    }
+
+    /// A configuration error about an index that the schema cannot carry.
+    pub fn index_error(&self, index: &Index, problem: &str) -> ConfigurationError {
+        ConfigurationError {
+            file: self.file.clone(),
+            line: index.line,
+            key: Some(format!("indexes.{}", index.attribute)),
+            problem: problem.to_owned(),
+            remedy: "name an attribute type of the schema, with kinds that its matching rules carry".to_owned(),
+        }
+    }
+
+    fn waived_networks(&self, name: WaiverName) -> Vec<WaivedNetwork> {
+        let named = self.waivers.iter().filter(|waiver| waiver.name == name);
+        named
+            .flat_map(|waiver| waiver.networks.iter().map(|network| WaivedNetwork { network: *network, until: waiver.until }))
+            .collect()
+    }
+}
+
+fn digest_of(text: &str) -> String {
+    digest::digest(&digest::SHA256, text.as_bytes()).as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
 }

@@ -5,6 +5,7 @@ mod self_signed;
 #[cfg(test)]
 mod tests;
 
+pub use crate::config::TlsFiles;
 pub use facts::facts;
 pub use self_signed::{SelfSigned, VALIDITY_DAYS, self_signed};
 
@@ -23,17 +24,6 @@ use zeroize::Zeroizing;
 
 /// Larger files hold no certificates: octets.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
-
-/// Which files TLS needs.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TlsFiles {
-    /// The server's certificate and those between it and an authority, PEM, leaf first.
-    pub certificate: PathBuf,
-    /// Its private key, PEM (PKCS #8, SEC 1 or PKCS #1), readable by its owner and group only.
-    pub key: PathBuf,
-    /// Authorities whose client certificates are believed, PEM. None: clients are not asked for a certificate.
-    pub client_authorities: Option<PathBuf>,
-}
 
 /// Why TLS cannot be offered: the file, what is wrong with it, what to do.
 #[derive(Debug, thiserror::Error)]

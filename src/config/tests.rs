@@ -1,0 +1,285 @@
+//! What a configuration means, and that errors name file, line and key, and what to write instead.
+
+use super::*;
+
+const NOW: Timestamp = Timestamp(1_795_000_000_000_000); // 2026-11-18
+const SUFFIX: &str = "suffix = \"dc=hospital,dc=example\"\n";
+
+fn read(text: &str) -> Result<Configuration, ConfigurationError> {
+    Configuration::from_text(Path::new("/etc/bindery/bindery.toml"), text, NOW)
+}
+
+/// Reads the suffix and `text` below it; line 2 is the first of `text`.
+fn below_suffix(text: &str) -> Configuration {
+    read(&format!("{SUFFIX}{text}")).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// `expected`: what follows the file's name.
+#[track_caller]
+fn refuses(text: &str, expected: &str) {
+    let error = read(text).map(|_| ()).unwrap_err().to_string();
+    assert_eq!(error.strip_prefix("/etc/bindery/bindery.toml").unwrap(), expected);
+}
+
+#[track_caller]
+fn refuses_below_suffix(text: &str, expected: &str) {
+    refuses(&format!("{SUFFIX}{text}"), expected);
+}
+
+#[test]
+fn a_suffix_is_enough() {
+    let configuration = below_suffix("");
+    assert_eq!(configuration.suffix.to_string(), "dc=hospital,dc=example");
+    assert_eq!(configuration.data, Path::new("/etc/bindery/data"));
+    assert_eq!(configuration.seal_key, SealKeySource::File("/etc/bindery/keys/seal.key".into()));
+    assert_eq!(configuration.listeners.ldapi, Path::new("/etc/bindery/ldapi"));
+    assert!(configuration.listeners.ldap.is_empty() && configuration.listeners.ldaps.is_empty());
+    assert_eq!(configuration.tls, None);
+    assert_eq!(configuration.limits, Limits::default());
+    assert_eq!(configuration.connections, ConnectionSettings::default());
+    assert_eq!(configuration.password, Argon2Parameters::default());
+    assert_eq!(configuration.digest.len(), 64);
+    let settings = configuration.settings(&Secret::new(vec![1; 32]));
+    assert!(settings.clear_text.is_empty() && !settings.start_tls && settings.certificate_rules.is_empty());
+    assert_eq!(settings.hash_key.len(), 32);
+    let uid = configuration.indexes.iter().find(|index| index.attribute == "uid").unwrap();
+    assert!(uid.equality && uid.substring && !uid.ordering && !uid.presence);
+}
+
+#[test]
+fn everything_can_be_written() {
+    let configuration = below_suffix(
+        r#"
+data = "/var/lib/bindery"
+[keys]
+seal-environment = "BINDERY_SEAL_KEY"
+[listen]
+ldap = ["0.0.0.0:389", "[::]:389"]
+ldaps = ["127.0.0.1:636"]
+ldapi = "/run/bindery/ldapi"
+[tls]
+certificate = "tls/server.pem"
+key = "/etc/ssl/private/server.key"
+client-authorities = "tls/clients.pem"
+[[tls.certificate-mapping]]
+match = "email"
+[[tls.certificate-mapping]]
+match = "common-name"
+attribute = "cn"
+[ldapi.users]
+root = "cn=admin,dc=hospital,dc=example"
+1001 = "uid=backup,dc=hospital,dc=example"
+[indexes]
+UID = ["eq"]
+cn = []
+roomNumber = ["eq", "pres", "ord", "sub"]
+[limits]
+size = 5
+request = 8192
+connections = 10
+handshake = 3
+[password.argon2id]
+memory = 65536
+passes = 3
+lanes = 4
+[log]
+format = "json"
+level = "debug"
+[[waiver]]
+name = "clear-text"
+reason = "old ventilators"
+owner = "security officer"
+until = 2027-02-28
+networks = ["10.1.2.3/16", "::1/128"]
+[[waiver]]
+name = "second-factor"
+reason = "tokens arrive in March"
+owner = "security officer"
+until = 2027-04-01T06:00:00+02:00
+"#,
+    );
+    assert_eq!(configuration.data, Path::new("/var/lib/bindery"));
+    assert_eq!(configuration.seal_key, SealKeySource::Environment("BINDERY_SEAL_KEY".to_owned()));
+    assert_eq!(configuration.listeners.ldap.len(), 2);
+    let tls = configuration.tls.as_ref().unwrap();
+    assert_eq!(tls.certificate, Path::new("/etc/bindery/tls/server.pem"));
+    assert_eq!(tls.key, Path::new("/etc/ssl/private/server.key"));
+    assert_eq!(
+        configuration.certificate_rules,
+        [CertificateRule::Email { attribute: "mail".to_owned() }, CertificateRule::CommonName { attribute: "cn".to_owned() }]
+    );
+    let users: Vec<u32> = configuration.ldapi_users.keys().copied().collect();
+    assert_eq!(users, [0, 1001]);
+    let indexed = |name: &str| configuration.indexes.iter().filter(|index| index.attribute.eq_ignore_ascii_case(name)).count();
+    assert_eq!((indexed("uid"), indexed("cn"), indexed("roomnumber"), indexed("sn")), (1, 0, 1, 1));
+    assert_eq!((configuration.limits.size, configuration.limits.request), (5, 8192));
+    assert_eq!(configuration.limits.unauthenticated_request, 8192, "never more than after authentication");
+    assert_eq!((configuration.connections.overall, configuration.connections.per_address), (10, 10));
+    assert_eq!(configuration.connections.handshake, Duration::from_secs(3));
+    assert_eq!(configuration.password, Argon2Parameters { memory: 65_536, passes: 3, lanes: 4 });
+    assert_eq!((configuration.log_format, configuration.log_level), (LogFormat::Json, LogLevel::Debug));
+    let settings = configuration.settings(&Secret::new(vec![1; 32]));
+    let until = Timestamp::from_generalized_time(b"20270228000000Z").unwrap();
+    let network = |text: &str| WaivedNetwork { network: text.parse().unwrap(), until };
+    assert_eq!(settings.clear_text, [network("10.1.0.0/16"), network("::1/128")]);
+    assert!(settings.start_tls);
+    let second = &configuration.waivers[1];
+    assert_eq!(second.name, WaiverName::SecondFactor);
+    assert_eq!(second.until, Timestamp::from_generalized_time(b"20270401040000Z").unwrap());
+    assert_eq!(second.networks.len(), 2, "loopback unless written");
+}
+
+#[test]
+fn the_subject_maps_a_certificate_unless_more_is_written() {
+    let configuration = below_suffix("[tls]\ncertificate = \"a\"\nkey = \"b\"\nclient-authorities = \"c\"\n");
+    assert_eq!(configuration.certificate_rules, [CertificateRule::SubjectDn]);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    refuses("", ": suffix: is missing; write the name that everything is below: suffix = \"dc=hospital,dc=example\"");
+    refuses_below_suffix(
+        "[tls]\nkey = \"k\"\n",
+        ":2: tls.certificate: is missing; write the path: certificate = \"tls/server.pem\"",
+    );
+    refuses_below_suffix(
+        "[[waiver]]\nname = \"clear-text\"\nowner = \"me\"\nuntil = 2027-01-01\n",
+        ":2: waiver.reason: is missing; write why it is needed: reason = \"old ventilators speak no TLS\"",
+    );
+    refuses_below_suffix(
+        "[[waiver]]\nname = \"clear-text\"\nowner = \" \"\nuntil = 2027-01-01\nreason = \"r\"\n",
+        ":4: waiver.owner: is empty; write who answers for it: owner = \"security officer\"",
+    );
+}
+
+#[test]
+fn what_toml_refuses_has_its_place() {
+    refuses_below_suffix(
+        "[limits]\nsizes = 3\n",
+        ":3: limits.sizes: unknown field `sizes`, expected one of `size`, `time`, `controls`, `pending-operations`, \
+         `unauthenticated-request`, `request`, `connections`, `connections-per-address`, `handshake`, `first-request`; \
+         correct its spelling or remove it",
+    );
+    refuses_below_suffix(
+        "\n[limits]\nsize = \"many\"\n",
+        ":4: limits.size: invalid type: string \"many\", expected a whole number; write a value of that kind",
+    );
+    let broken = read("suffix = dc=hospital\n").unwrap_err();
+    assert_eq!((broken.line, broken.key.as_deref()), (Some(1), Some("suffix")));
+    let twice = read(&format!("{SUFFIX}{SUFFIX}")).unwrap_err();
+    assert_eq!(twice.line, Some(2));
+}
+
+#[test]
+fn wrong_values_are_named_with_what_to_write() {
+    refuses(
+        "\nsuffix = \"hospital\"\n",
+        ":2: suffix: \"hospital\" is no name that a directory can be below; \
+         write the name that everything is below: suffix = \"dc=hospital,dc=example\"",
+    );
+    refuses_below_suffix(
+        "[listen]\nldap = [\"127.0.0.1:389\",\n \"localhost\"]\n",
+        ":4: listen.ldap: \"localhost\" is no address; write an address and a port: [\"127.0.0.1:389\"], [\"[::1]:389\"], \
+         or [\"0.0.0.0:389\"] for all",
+    );
+    refuses_below_suffix(
+        "[listen]\nldaps = [\"127.0.0.1:636\"]\n",
+        ":3: listen.ldaps: needs a certificate and there is none; add a [tls] table with certificate and key, or remove the address",
+    );
+    refuses_below_suffix("[limits]\nsize = 0\n", ":3: limits.size: 0 is out of range; write a number from 1 to 10000000");
+    refuses_below_suffix(
+        "[indexes]\nuid = [\"equality\"]\n",
+        ":3: indexes.uid: \"equality\" is no kind of index; write \"eq\", \"pres\", \"ord\" or \"sub\"",
+    );
+    refuses_below_suffix(
+        "[ldapi.users]\nno-such-user-here = \"cn=x\"\n",
+        ":3: ldapi.users.no-such-user-here: is no user of /etc/passwd; \
+         write the user's number as the key: \"1001\" = \"uid=backup,ou=services,…\"",
+    );
+    refuses_below_suffix("[log]\nformat = \"xml\"\n", ":3: log.format: \"xml\" is no format; write \"text\" or \"json\"");
+    refuses_below_suffix(
+        "[[waiver]]\nname = \"everything\"\n",
+        ":3: waiver.name: \"everything\" cannot be waived; write one of \"clear-text\", \"second-factor\", \"password-hash\"",
+    );
+    refuses_below_suffix(
+        "[[waiver]]\nname = \"clear-text\"\nuntil = 07:30:00\n",
+        ":4: waiver.until: is not a day; write a date: until = 2027-02-28",
+    );
+    refuses_below_suffix(
+        "[[waiver]]\nname = \"clear-text\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2027-01-01\nnetworks = [\"10.0.0.1/40\"]\n",
+        ":7: waiver.networks: \"10.0.0.1/40\" is no network; write networks with their length: networks = [\"10.1.0.0/16\"]",
+    );
+}
+
+#[test]
+fn a_key_beside_the_data_is_refused() {
+    refuses_below_suffix(
+        "[keys]\nseal = \"data/seal.key\"\n",
+        ":3: keys.seal: lies in the data folder, so whoever gets the data gets the key with it; \
+         keep the key elsewhere: seal = \"keys/seal.key\"",
+    );
+    refuses_below_suffix(
+        "[keys]\nseal = \"a\"\nseal-environment = \"B\"\n",
+        ":4: keys.seal-environment: stands beside keys.seal, so it is not clear which key holds; remove one of the two",
+    );
+}
+
+const WEAK: &str = "[password.argon2id]\nmemory = 1024\n";
+
+#[test]
+fn cheap_password_hashes_need_a_waiver() {
+    refuses_below_suffix(
+        WEAK,
+        ":3: password.argon2id.memory: memory = 1024, passes = 2 is weaker than OWASP's floor; \
+         write memory = 19456 and passes = 2 or more, or add a [[waiver]] named \"password-hash\" with a reason, an owner and an end",
+    );
+    refuses_below_suffix(
+        "[password.argon2id]\npasses = 1\nmemory = 19456\n",
+        ":3: password.argon2id.passes: memory = 19456, passes = 1 is weaker than OWASP's floor; \
+         write memory = 19456 and passes = 2 or more, or add a [[waiver]] named \"password-hash\" with a reason, an owner and an end",
+    );
+    let waived = |until: &str| {
+        below_suffix(&format!("{WEAK}[[waiver]]\nname = \"password-hash\"\nreason = \"test\"\nowner = \"me\"\nuntil = {until}\n"))
+    };
+    let valid = waived("2027-01-01");
+    assert_eq!(valid.password.memory, 1024);
+    assert!(valid.warnings.is_empty());
+    let expired = waived("2026-01-01");
+    assert_eq!(expired.password, Argon2Parameters::FLOOR, "the server starts, and is safe");
+    assert_eq!(expired.warnings.len(), 2);
+    refuses_below_suffix(
+        "[password.argon2id]\nmemory = 262144\npasses = 1000\n",
+        ":3: password.argon2id.memory: memory must be at least 8 KiB for each lane, and memory times passes at most 1048576; \
+         write OWASP's values: memory = 19456, passes = 2, lanes = 1",
+    );
+}
+
+#[test]
+fn a_waiver_that_ran_out_is_off_with_a_warning() {
+    let text = "[[waiver]]\nname = \"clear-text\"\nreason = \"r\"\nowner = \"the chief\"\nuntil = 2026-11-01\n";
+    let configuration = below_suffix(text);
+    assert!(configuration.settings(&Secret::new(vec![1; 32])).clear_text.is_empty());
+    assert!(configuration.waivers.is_empty());
+    let warning = &configuration.warnings[0];
+    assert!(
+        warning.starts_with("/etc/bindery/bindery.toml:2: the waiver clear-text ran out and is off; the chief answers"),
+        "{warning}"
+    );
+}
+
+#[test]
+fn an_absent_file_says_how_to_get_one() {
+    let error = Configuration::load(Path::new("/nonexistent/bindery.toml"), NOW).unwrap_err().to_string();
+    assert!(error.starts_with("/nonexistent/bindery.toml: No such file or directory"), "{error}");
+    assert!(
+        error.ends_with("name the configuration with --config FILE, or make an installation with: bindery init DIR"),
+        "{error}"
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_is_read_without_panic(text in "(suffix|\\[limits\\]|\\[\\[waiver\\]\\]|size|=|\"|\\n|[a-z0-9.\\-]|ä| ){0,60}") {
+        let _ = read(&text);
+    }
+}

@@ -1,0 +1,215 @@
+//! Numbers and lists: limits, the cost of password hashes, indexes.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use toml::Spanned;
+
+use super::error::{ConfigurationError, Source};
+use super::raw::{Argon2id, RawLimits};
+use super::waiver::{WaiverName, Waivers};
+use super::{ConnectionSettings, Index};
+use crate::operation::Limits;
+use crate::policy::password::Argon2Parameters;
+
+/// Octets of the largest request that can be allowed.
+const MAX_REQUEST: i64 = 256 * 1024 * 1024;
+/// Octets of the smallest limit of a request that ordinary clients get along with.
+const MIN_REQUEST: i64 = 4096;
+/// Seconds of the longest wait.
+const MAX_SECONDS: i64 = 3600;
+
+/// What applications search for: these are indexed unless the file says otherwise. `member` and its kin are sets with indexes of their
+/// own.
+const DEFAULT_INDEXES: [(&str, &str); 17] = [
+    ("objectClass", "eq"),
+    ("uid", "eq sub"),
+    ("cn", "eq sub"),
+    ("sn", "eq sub"),
+    ("givenName", "eq sub"),
+    ("displayName", "eq sub"),
+    ("mail", "eq sub"),
+    ("employeeNumber", "eq sub"),
+    ("telephoneNumber", "eq"),
+    ("ou", "eq"),
+    ("dc", "eq"),
+    ("uidNumber", "eq"),
+    ("gidNumber", "eq"),
+    ("entryUUID", "eq"),
+    ("manager", "eq"),
+    ("modifyTimestamp", "eq ord"),
+    ("entryCSN", "eq ord"),
+];
+
+/// Limits of operations.
+pub(super) fn limits(source: &Source<'_>, written: &RawLimits) -> Result<Limits, ConfigurationError> {
+    let default = Limits::default();
+    let number = |key: &str, value: &Option<Spanned<i64>>, range, default: i64| number(source, key, value, range, default);
+    let limits = Limits {
+        size: narrow(number("limits.size", &written.size, (1, 10_000_000), default.size.into())?),
+        time: narrow(number("limits.time", &written.time, (1, MAX_SECONDS), default.time.into())?),
+        controls: narrow(number("limits.controls", &written.controls, (1, 100), wide(default.controls))?),
+        pending_operations: narrow(number(
+            "limits.pending-operations",
+            &written.pending_operations,
+            (1, 1000),
+            wide(default.pending_operations),
+        )?),
+        unauthenticated_request: narrow(number(
+            "limits.unauthenticated-request",
+            &written.unauthenticated_request,
+            (MIN_REQUEST, MAX_REQUEST),
+            wide(default.unauthenticated_request),
+        )?),
+        request: narrow(number("limits.request", &written.request, (MIN_REQUEST, MAX_REQUEST), wide(default.request))?),
+    };
+    match &written.unauthenticated_request {
+        Some(value) if limits.unauthenticated_request > limits.request => Err(source.error(
+            value.span(),
+            "limits.unauthenticated-request",
+            "is more than limits.request allows after authentication",
+            "write a smaller number, or raise limits.request",
+        )),
+        _ => Ok(Limits { unauthenticated_request: limits.unauthenticated_request.min(limits.request), ..limits }),
+    }
+}
+
+/// Limits of connections.
+pub(super) fn connections(source: &Source<'_>, written: &RawLimits) -> Result<ConnectionSettings, ConfigurationError> {
+    let default = ConnectionSettings::default();
+    let number = |key: &str, value: &Option<Spanned<i64>>, range, default: i64| number(source, key, value, range, default);
+    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(MAX_SECONDS);
+    let overall = number("limits.connections", &written.connections, (1, 1_000_000), wide(default.overall))?;
+    let per_address = number(
+        "limits.connections-per-address",
+        &written.connections_per_address,
+        (1, 1_000_000),
+        wide(default.per_address).min(overall),
+    )?;
+    let handshake = number("limits.handshake", &written.handshake, (1, MAX_SECONDS), seconds(default.handshake))?;
+    let first = number("limits.first-request", &written.first_request, (1, MAX_SECONDS), seconds(default.first_request))?;
+    Ok(ConnectionSettings {
+        overall: narrow(overall),
+        per_address: narrow(per_address),
+        handshake: Duration::from_secs(handshake.unsigned_abs()),
+        first_request: Duration::from_secs(first.unsigned_abs()),
+    })
+}
+
+/// The cost of new password hashes. Below OWASP's floor it needs a waiver; when that has run out, the floor holds.
+pub(super) fn argon2id(
+    source: &Source<'_>,
+    written: &Argon2id,
+    waivers: &Waivers,
+    warnings: &mut Vec<String>,
+) -> Result<Argon2Parameters, ConfigurationError> {
+    let floor = Argon2Parameters::FLOOR;
+    let number = |key: &str, value: &Option<Spanned<i64>>, range, default: u32| number(source, key, value, range, default.into());
+    let parameters = Argon2Parameters {
+        memory: narrow(number("password.argon2id.memory", &written.memory, (8, 262_144), floor.memory)?),
+        passes: narrow(number("password.argon2id.passes", &written.passes, (1, 1000), floor.passes)?),
+        lanes: narrow(number("password.argon2id.lanes", &written.lanes, (1, 64), floor.lanes)?),
+    };
+    let keys = [("memory", &written.memory), ("passes", &written.passes), ("lanes", &written.lanes)];
+    let at = |wanted: &str| {
+        let (key, span) = keys
+            .iter()
+            .filter(|(_, value)| value.is_some())
+            .max_by_key(|(key, _)| *key == wanted)
+            .map_or((wanted, 0..0), |(key, value)| (*key, value.as_ref().map_or(0..0, Spanned::span)));
+        (format!("password.argon2id.{key}"), span)
+    };
+    if !parameters.is_usable() {
+        let (key, span) = at("memory");
+        let problem = "memory must be at least 8 KiB for each lane, and memory times passes at most 1048576";
+        return Err(source.error(span, key, problem, "write OWASP's values: memory = 19456, passes = 2, lanes = 1"));
+    }
+    if parameters.memory >= floor.memory && parameters.passes >= floor.passes {
+        return Ok(parameters);
+    }
+    let has = |list: &[super::Waiver]| list.iter().any(|waiver| waiver.name == WaiverName::PasswordHash);
+    if has(&waivers.valid) {
+        return Ok(parameters);
+    }
+    if has(&waivers.expired) {
+        warnings.push("the waiver password-hash ran out: new password hashes are made with OWASP's parameters".to_owned());
+        return Ok(floor);
+    }
+    let (key, span) = at(if parameters.memory < floor.memory { "memory" } else { "passes" });
+    let problem = format!("memory = {}, passes = {} is weaker than OWASP's floor", parameters.memory, parameters.passes);
+    let remedy = "write memory = 19456 and passes = 2 or more, or add a [[waiver]] named \"password-hash\" with a reason, an owner and an end";
+    Err(source.error(span, key, problem, remedy))
+}
+
+/// The defaults, each replaced by what the file says of that attribute; an empty list takes the index away.
+pub(super) fn indexes(
+    source: &Source<'_>,
+    written: &BTreeMap<String, Spanned<Vec<String>>>,
+) -> Result<Vec<Index>, ConfigurationError> {
+    let mut indexes = Vec::new();
+    for (attribute, kinds) in DEFAULT_INDEXES {
+        if !written.keys().any(|name| name.eq_ignore_ascii_case(attribute)) {
+            let mut index = empty_index(attribute, None);
+            kinds.split(' ').for_each(|kind| {
+                add_kind(&mut index, kind);
+            });
+            indexes.push(index);
+        }
+    }
+    for (attribute, kinds) in written {
+        let mut index = empty_index(attribute, Some(source.line(kinds.span().start)));
+        for kind in kinds.get_ref() {
+            if !add_kind(&mut index, kind) {
+                let key = format!("indexes.{attribute}");
+                let remedy = "write \"eq\", \"pres\", \"ord\" or \"sub\"";
+                return Err(source.error(kinds.span(), key, format!("{kind:?} is no kind of index"), remedy));
+            }
+        }
+        if !kinds.get_ref().is_empty() {
+            indexes.push(index);
+        }
+    }
+    Ok(indexes)
+}
+
+fn empty_index(attribute: &str, line: Option<usize>) -> Index {
+    Index { attribute: attribute.to_owned(), equality: false, presence: false, ordering: false, substring: false, line }
+}
+
+fn add_kind(index: &mut Index, kind: &str) -> bool {
+    let flag = match kind {
+        "eq" => &mut index.equality,
+        "pres" => &mut index.presence,
+        "ord" => &mut index.ordering,
+        "sub" => &mut index.substring,
+        _ => return false,
+    };
+    *flag = true;
+    true
+}
+
+fn number(
+    source: &Source<'_>,
+    key: &str,
+    written: &Option<Spanned<i64>>,
+    (least, most): (i64, i64),
+    default: i64,
+) -> Result<i64, ConfigurationError> {
+    match written {
+        None => Ok(default),
+        Some(value) if (least..=most).contains(value.get_ref()) => Ok(*value.get_ref()),
+        Some(value) => {
+            let remedy = format!("write a number from {least} to {most}");
+            Err(source.error(value.span(), key, format!("{} is out of range", value.get_ref()), remedy))
+        }
+    }
+}
+
+/// A number that was checked to fit.
+fn narrow<T: TryFrom<i64> + Default>(number: i64) -> T {
+    T::try_from(number).unwrap_or_default()
+}
+
+fn wide(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
