@@ -1,5 +1,8 @@
 //! `bindery demo`: runs a sample hospital.
 
+#[cfg(test)]
+mod hospital_tests;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
