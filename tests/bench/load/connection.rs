@@ -1,0 +1,155 @@
+//! One connection with one request outstanding.
+
+use std::fs::File;
+use std::io::{BufReader, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+
+use super::{Failure, message};
+
+const SEARCH_ENTRY: u8 = 0x64;
+
+enum Transport {
+    Plain(TcpStream),
+    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
+}
+
+impl Transport {
+    fn socket(&self) -> &TcpStream {
+        match self {
+            Transport::Plain(socket) => socket,
+            Transport::Tls(stream) => stream.get_ref(),
+        }
+    }
+
+    fn read(&mut self, octets: &mut [u8]) -> std::io::Result<usize> {
+        match self {
+            Transport::Plain(socket) => socket.read(octets),
+            Transport::Tls(stream) => stream.read(octets),
+        }
+    }
+
+    fn write_all(&mut self, octets: &[u8]) -> std::io::Result<()> {
+        match self {
+            Transport::Plain(socket) => socket.write_all(octets),
+            Transport::Tls(stream) => stream.write_all(octets).and_then(|()| stream.flush()),
+        }
+    }
+}
+
+/// A connection and the requests it sends in turn.
+pub(crate) struct Connection {
+    transport: Transport,
+    requests: Vec<Vec<u8>>,
+    next: usize,
+    sent: Instant,
+    received: Vec<u8>,
+    filled: usize,
+    entries: u32,
+}
+
+/// The end of one operation.
+pub(crate) struct Completed {
+    pub(crate) code: u8,
+    pub(crate) entries: u32,
+    pub(crate) latency: Duration,
+}
+
+/// What LDAPS trusts.
+pub(crate) fn trust(ca: &Path) -> Result<Arc<rustls::ClientConfig>, Failure> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in CertificateDer::pem_reader_iter(BufReader::new(File::open(ca)?)) {
+        roots.add(certificate?)?;
+    }
+    Ok(Arc::new(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+}
+
+impl Connection {
+    /// Connects; nothing is sent yet.
+    pub(crate) fn open(address: std::net::SocketAddr, tls: Option<&Arc<rustls::ClientConfig>>) -> Result<Connection, Failure> {
+        let socket = TcpStream::connect_timeout(&address, Duration::from_secs(5))?;
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(Duration::from_secs(30)))?;
+        let transport = match tls {
+            None => Transport::Plain(socket),
+            Some(config) => {
+                let client = rustls::ClientConnection::new(Arc::clone(config), ServerName::try_from("localhost")?)?;
+                Transport::Tls(Box::new(rustls::StreamOwned::new(client, socket)))
+            }
+        };
+        let received = vec![0; 64 * 1024];
+        Ok(Connection { transport, requests: Vec::new(), next: 0, sent: Instant::now(), received, filled: 0, entries: 0 })
+    }
+
+    /// Sends one request and waits for its result, which must be success.
+    pub(crate) fn exchange(&mut self, request: Vec<u8>) -> Result<(), Failure> {
+        self.requests = vec![request];
+        self.send()?;
+        loop {
+            match self.receive()? {
+                Some(Completed { code: 0, .. }) => return Ok(()),
+                Some(Completed { code, .. }) => return Err(format!("the server refused with {code}").into()),
+                None => {}
+            }
+        }
+    }
+
+    /// From here on the connection is driven by events.
+    pub(crate) fn drive(&mut self, requests: Vec<Vec<u8>>) -> Result<(), Failure> {
+        self.requests = requests;
+        self.next = 0;
+        Ok(self.transport.socket().set_nonblocking(true)?)
+    }
+
+    pub(crate) fn socket(&self) -> &TcpStream {
+        self.transport.socket()
+    }
+
+    /// Sends the next request.
+    pub(crate) fn send(&mut self) -> Result<(), Failure> {
+        self.sent = Instant::now();
+        self.entries = 0;
+        let request = self.requests.get(self.next).ok_or("no requests")?;
+        self.next = (self.next + 1) % self.requests.len();
+        Ok(self.transport.write_all(request)?)
+    }
+
+    /// Reads what is there; the result if that ends the operation.
+    pub(crate) fn receive(&mut self) -> Result<Option<Completed>, Failure> {
+        loop {
+            if self.filled == self.received.len() {
+                self.received.resize(self.filled * 2, 0);
+            }
+            let room = self.received.get_mut(self.filled..).unwrap_or_default();
+            match self.transport.read(room) {
+                Ok(0) => return Err("the server closed the connection".into()),
+                Ok(count) => self.filled += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(error.into()),
+            }
+            if let Some(completed) = self.take()? {
+                return Ok(Some(completed));
+            }
+        }
+    }
+
+    fn take(&mut self) -> Result<Option<Completed>, Failure> {
+        let mut start = 0;
+        let mut completed = None;
+        while let Some(answer) = message::answer(self.received.get(start..self.filled).unwrap_or_default())? {
+            start += answer.size;
+            if answer.operation == SEARCH_ENTRY {
+                self.entries += 1;
+            } else {
+                completed = Some(Completed { code: answer.code, entries: self.entries, latency: self.sent.elapsed() });
+            }
+        }
+        self.received.copy_within(start..self.filled, 0);
+        self.filled -= start;
+        Ok(completed)
+    }
+}
