@@ -28,7 +28,9 @@ pub trait Disk: Send + Sync {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>>;
     /// Reads a whole file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
-    /// The names below a folder, sorted.
+    /// Reads the first `length` octets of a file, fewer where it is shorter.
+    fn read_front(&self, path: &Path, length: usize) -> io::Result<Vec<u8>>;
+    /// The paths of what lies directly in a folder, sorted.
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
     /// Makes a folder and those above it (mode 0700), and syncs the one above.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;

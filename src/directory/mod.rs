@@ -15,7 +15,7 @@ mod tree;
 
 use std::sync::Arc;
 
-pub use change::{AccountState, Change, ChangeError, Membership, MembershipAttribute, Row, Table, WaitingMembership};
+pub use change::{AccountState, Change, ChangeError, Membership, MembershipAttribute, Row, RowChange, Table, WaitingMembership};
 pub use digest::Digest;
 pub use filter::{FilterContext, PreparedFilter, Truth};
 pub use id_set::IdSet;

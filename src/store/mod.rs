@@ -2,9 +2,16 @@
 
 mod checkpoint;
 pub mod disk;
+mod header;
+mod identity;
 mod open;
+mod reader;
+mod replay;
+mod rows;
 mod seal;
 mod segment;
+#[cfg(test)]
+mod tests;
 
 pub use checkpoint::Checkpoint;
 pub use open::{Opened, Progress, StartNote, StoreError, StoreOptions, create, open, read_frames};

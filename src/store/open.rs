@@ -1,11 +1,18 @@
 //! Opening a data folder: lock, start-up check, replay, rebuild.
 
-use std::path::PathBuf;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::identity::Identity;
+use super::reader::{JournalEnd, JournalReader, identity_of_journal};
+use super::replay::Recovery;
+use super::rows::{Meta, Rows};
+use super::seal::SealKey;
+use super::segment::{Place, SEGMENT_OCTETS};
 use super::{Checkpoint, Journal};
 use crate::directory::{Directory, IndexDeclaration};
-use crate::journal::{Chain, Frame};
+use crate::journal::{Chain, Frame, to_hex};
 use crate::model::schema::Schema;
 use crate::model::{Dn, Secret};
 use crate::world::{Clock, Disk, Entropy};
@@ -67,6 +74,29 @@ pub enum StartNote {
         /// Where the old one is.
         set_aside: PathBuf,
     },
+    /// The file `format` was missing or damaged and was written anew from the journal's headers.
+    FormatRewritten,
+}
+
+impl std::fmt::Display for StartNote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StartNote::TornTail { segment, octets } => {
+                write!(f, "{segment}: an incomplete last group of {octets} octets was cut off; nobody was told about it")
+            }
+            StartNote::Replayed { frames } => write!(f, "{frames} frames newer than the checkpoint were replayed"),
+            StartNote::Rebuilt { reason, set_aside } => {
+                write!(
+                    f,
+                    "the checkpoint failed its check ({reason}) and was rebuilt from the journal; the old one is {}",
+                    set_aside.display()
+                )
+            }
+            StartNote::FormatRewritten => {
+                f.write_str("the file format was missing or damaged and was written anew from the journal")
+            }
+        }
+    }
 }
 
 /// How far opening is.
@@ -120,16 +150,108 @@ pub enum StoreError {
     Content(String),
 }
 
-/// Makes an empty data folder (journal, checkpoint, lock, format).
+impl From<crate::journal::SealError> for StoreError {
+    fn from(error: crate::journal::SealError) -> StoreError {
+        StoreError::Content(error.to_string())
+    }
+}
+
+/// What the parts of opening share.
+pub(super) struct Folder<'a> {
+    pub(super) options: &'a StoreOptions,
+    pub(super) key: SealKey,
+    pub(super) identity: Identity,
+    pub(super) lock: Arc<File>,
+    pub(super) segment_octets: u64,
+}
+
+impl Folder<'_> {
+    pub(super) fn journal_folder(&self) -> PathBuf {
+        self.options.data.join(JOURNAL_FOLDER)
+    }
+
+    pub(super) fn sled_folder(&self) -> PathBuf {
+        self.options.data.join(SLED_FOLDER)
+    }
+
+    pub(super) fn reader(&self) -> Result<JournalReader, StoreError> {
+        JournalReader::new(Arc::clone(&self.options.disk), &self.journal_folder(), self.key.clone(), &self.identity)
+    }
+
+    pub(super) fn digest_key(&self) -> Result<[u8; 32], StoreError> {
+        Ok(*self.key.derive(&self.identity.salt, "bindery digest 1")?)
+    }
+
+    pub(super) fn empty_directory(&self) -> Result<Directory, StoreError> {
+        let digest_key = self.digest_key()?;
+        Ok(Directory::new(Arc::clone(&self.options.schema), self.options.suffix.clone(), &self.options.indexes, digest_key))
+    }
+}
+
+const JOURNAL_FOLDER: &str = "journal";
+const SLED_FOLDER: &str = "sled";
+const SNAPSHOT_FOLDER: &str = "snapshots";
+const LOCK_FILE: &str = "lock";
+
+/// Makes an empty data folder (journal, checkpoint, lock, format). The format file comes last: where making broke off, it can be
+/// done again.
 pub fn create(options: &StoreOptions) -> Result<(), StoreError> {
-    let _ = options;
-    todo!()
+    let key = seal_key(options)?;
+    let disk = &*options.disk;
+    for folder in [options.data.clone(), options.data.join(JOURNAL_FOLDER), options.data.join(SNAPSHOT_FOLDER)] {
+        disk.create_folder(&folder).map_err(|error| StoreError::Io { path: folder, error })?;
+    }
+    let _lock = lock(&options.data)?;
+    let journal = options.data.join(JOURNAL_FOLDER);
+    if Identity::read(disk, &options.data)?.is_some() || identity_of_journal(disk, &journal)?.is_some() {
+        return Err(StoreError::Content(format!("{}: there is a data folder already", options.data.display())));
+    }
+    let identity = Identity::generate(&key, &*options.entropy)?;
+    let sled = options.data.join(SLED_FOLDER);
+    if sled.exists() {
+        std::fs::remove_dir_all(&sled).map_err(|error| StoreError::Io { path: sled.clone(), error })?;
+    }
+    let filled = Rows::open(&sled, &key, &identity.salt, &*options.entropy, true)
+        .and_then(|mut rows| rows.finish_filling(Meta::default()));
+    filled.map_err(|error| StoreError::Content(format!("{}: {error}", sled.display())))?;
+    sync_real_folder(&sled)?;
+    sync_real_folder(&options.data)?;
+    identity.write(disk, &options.data)
 }
 
 /// Opens a data folder and checks it: every start, whole.
 pub fn open(options: &StoreOptions, progress: &mut dyn FnMut(Progress)) -> Result<Opened, StoreError> {
-    let _ = (options, progress);
-    todo!()
+    open_with(options, SEGMENT_OCTETS, progress)
+}
+
+/// The same with segments of another size.
+pub(super) fn open_with(
+    options: &StoreOptions,
+    segment_octets: u64,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Opened, StoreError> {
+    let key = seal_key(options)?;
+    let lock = Arc::new(lock(&options.data)?);
+    let mut notes = Vec::new();
+    let (identity, is_rewritten) = identity(options, &key)?;
+    if is_rewritten {
+        identity.write(&*options.disk, &options.data)?;
+        notes.push(StartNote::FormatRewritten);
+    }
+    let folder = Folder { options, key, identity, lock, segment_octets };
+    let recovered = Recovery::new(&folder, &mut notes, progress).run()?;
+    clean_tail(&folder, &recovered.end, &mut notes)?;
+    let chain = chain(&folder, &recovered.end);
+    let place = Place {
+        disk: Arc::clone(&options.disk),
+        entropy: Arc::clone(&options.entropy),
+        folder: folder.journal_folder(),
+        key: folder.key.clone(),
+        identity: folder.identity.clone(),
+        segment_octets: folder.segment_octets,
+    };
+    let journal = Journal::new(place, recovered.end.end, Arc::clone(&folder.lock));
+    Ok(Opened { directory: recovered.directory, journal, chain, checkpoint: recovered.checkpoint, notes })
 }
 
 /// Reads all frames from a sequence on, in order, verifying as it goes; works beside a running server (a torn tail ends it quietly).
@@ -138,6 +260,89 @@ pub fn read_frames(
     from: u64,
     each: &mut dyn FnMut(Frame) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let _ = (options, from, each);
-    todo!()
+    let key = seal_key(options)?;
+    let (identity, _) = identity(options, &key)?;
+    let mut next = from.max(1);
+    let mut seen_at = 0;
+    loop {
+        let reader = JournalReader::new(Arc::clone(&options.disk), &options.data.join(JOURNAL_FOLDER), key.clone(), &identity)?;
+        let outcome = reader.read(next, 0, &mut |group| {
+            for frame in group.frames {
+                if frame.sequence >= next {
+                    next = frame.sequence.saturating_add(1);
+                    each(frame)?;
+                }
+            }
+            Ok(())
+        });
+        match outcome {
+            Ok(_) => return Ok(()),
+            // A file read while it is written may look torn in front of a group that came meanwhile. Damage stays where it is.
+            Err(StoreError::Damaged { sequence, .. }) if sequence != seen_at => seen_at = sequence,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+fn seal_key(options: &StoreOptions) -> Result<SealKey, StoreError> {
+    SealKey::new(&options.seal_key).ok_or_else(|| StoreError::Content("the seal key must be 32 octets long".to_owned()))
+}
+
+/// The lock is let go when the file is closed, also by a kill.
+fn lock(data: &Path) -> Result<File, StoreError> {
+    let path = data.join(LOCK_FILE);
+    let opened = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = opened.map_err(|error| StoreError::Io { path: path.clone(), error })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::Locked(data.to_owned())),
+        Err(TryLockError::Error(error)) => Err(StoreError::Io { path, error }),
+    }
+}
+
+/// Who this installation is, and whether the format file has to be written anew.
+fn identity(options: &StoreOptions, key: &SealKey) -> Result<(Identity, bool), StoreError> {
+    let disk = &*options.disk;
+    if let Some(identity) = Identity::read(disk, &options.data)? {
+        identity.check_key(key, &options.data)?;
+        return Ok((identity, false));
+    }
+    let identity = identity_of_journal(disk, &options.data.join(JOURNAL_FOLDER))?
+        .ok_or_else(|| StoreError::Content(format!("{}: no data folder, or its file format is lost", options.data.display())))?;
+    identity.check_key(key, &options.data)?;
+    Ok((identity, true))
+}
+
+/// Cuts off what nobody was told about and files that hold nothing, so that the next segment follows what counts.
+fn clean_tail(folder: &Folder<'_>, found: &JournalEnd, notes: &mut Vec<StartNote>) -> Result<(), StoreError> {
+    let disk = &folder.options.disk;
+    if let (Some(path), Some(extent)) = (&found.tail.cut, found.end.segment) {
+        let cut = disk.open(path).and_then(|file| {
+            if file.length()? > extent.length { file.set_length(extent.length).and_then(|()| file.sync_data()) } else { Ok(()) }
+        });
+        cut.map_err(|error| StoreError::Io { path: path.clone(), error })?;
+    }
+    for path in &found.tail.empty {
+        disk.remove(path).map_err(|error| StoreError::Io { path: path.clone(), error })?;
+    }
+    if let Some((segment, octets)) = &found.tail.torn {
+        notes.push(StartNote::TornTail { segment: segment.clone(), octets: *octets });
+    }
+    Ok(())
+}
+
+fn chain(folder: &Folder<'_>, found: &JournalEnd) -> Chain {
+    let mut boot = [0; 8];
+    folder.options.entropy.fill(&mut boot);
+    Chain {
+        next_sequence: found.end.sequence.saturating_add(1),
+        last_leaf: found.end.leaf,
+        last_time: found.time,
+        node: folder.identity.node_text(),
+        boot: to_hex(&boot),
+    }
+}
+
+pub(super) fn sync_real_folder(path: &Path) -> Result<(), StoreError> {
+    File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| StoreError::Io { path: path.to_owned(), error })
 }

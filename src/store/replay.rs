@@ -1,0 +1,294 @@
+//! The check of every start: memory is filled from the checkpoint, compared with what the checkpoint and the journal say of it, and
+//! brought up to date with the frames behind it. A checkpoint that fails is set aside, and the journal alone makes a new one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::checkpoint::merge;
+use super::open::{Folder, sync_real_folder};
+use super::reader::{JournalEnd, ReadGroup};
+use super::rows::{Meta, Rows, RowsError};
+use super::{Checkpoint, Progress, StartNote, StoreError};
+use crate::directory::{Change, Digest, Directory, RowChange};
+
+/// Checkpoints set aside that are kept.
+const SET_ASIDE_KEPT: usize = 2;
+/// Rows or frames between two reports of progress.
+const PROGRESS_STEP: u64 = 1000;
+/// Rows handed to sled at once while a checkpoint is filled.
+const FILL_ROWS: usize = 2000;
+/// Rows between two flushes while a checkpoint is filled.
+const FILL_FLUSH_ROWS: u64 = 50_000;
+
+pub(super) struct Recovery<'a> {
+    folder: &'a Folder<'a>,
+    notes: &'a mut Vec<StartNote>,
+    progress: &'a mut dyn FnMut(Progress),
+    /// Up to here the checkpoint proves the journal to have been durable, whatever is wrong with its rows.
+    proven: u64,
+}
+
+pub(super) struct Recovered {
+    pub(super) directory: Directory,
+    pub(super) checkpoint: Checkpoint,
+    pub(super) end: JournalEnd,
+}
+
+/// Why going on is impossible: the checkpoint can be made anew, anything else cannot.
+enum Trouble {
+    Checkpoint(String),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Trouble {
+        Trouble::Store(error)
+    }
+}
+
+impl From<RowsError> for Trouble {
+    fn from(error: RowsError) -> Trouble {
+        Trouble::Checkpoint(error.0)
+    }
+}
+
+impl<'a> Recovery<'a> {
+    pub(super) fn new(
+        folder: &'a Folder<'a>,
+        notes: &'a mut Vec<StartNote>,
+        progress: &'a mut dyn FnMut(Progress),
+    ) -> Recovery<'a> {
+        Recovery { folder, notes, progress, proven: 0 }
+    }
+
+    pub(super) fn run(mut self) -> Result<Recovered, StoreError> {
+        match self.load_checkpoint() {
+            Ok((rows, directory, meta)) => match self.follow(rows, directory, meta) {
+                Err(Trouble::Checkpoint(reason)) => self.rebuild(reason),
+                Err(Trouble::Store(error)) => Err(error),
+                Ok(recovered) => Ok(recovered),
+            },
+            Err(Trouble::Checkpoint(reason)) => self.rebuild(reason),
+            Err(Trouble::Store(error)) => Err(error),
+        }
+    }
+
+    /// Opens sled, makes it whole where a crash left it in the middle of something, and fills memory from it.
+    fn load_checkpoint(&mut self) -> Result<(Rows, Directory, Meta), Trouble> {
+        let mut rows = guarded(|| self.open_rows(false))?;
+        let meta = rows.meta().ok_or(Trouble::Checkpoint("the checkpoint is empty".to_owned()))?;
+        self.proven = meta.target;
+        if meta.applied != meta.target {
+            self.complete(&mut rows, meta)?;
+        }
+        let meta = rows.meta().unwrap_or_default();
+        let mut directory = self.folder.empty_directory()?;
+        self.scan(&rows, &mut directory, meta.rows)?;
+        directory.finish_loading().map_err(|error| Trouble::Checkpoint(error.to_string()))?;
+        if directory.digest().to_bytes() != meta.digest {
+            return Err(Trouble::Checkpoint("the content's digest is not the one written with it".to_owned()));
+        }
+        Ok((rows, directory, meta))
+    }
+
+    fn open_rows(&self, may_be_new: bool) -> Result<Rows, RowsError> {
+        let Folder { key, identity, options, .. } = self.folder;
+        let sled = self.folder.sled_folder();
+        if !may_be_new && !sled.join("db").exists() {
+            return Err(RowsError("the checkpoint is not there".to_owned()));
+        }
+        Rows::open(&sled, key, &identity.salt, &*options.entropy, may_be_new)
+    }
+
+    /// Applies anew the frames that were being applied when the last process ended.
+    fn complete(&self, rows: &mut Rows, meta: Meta) -> Result<(), Trouble> {
+        let mut changes = Vec::new();
+        let mut digest = None;
+        self.folder.reader()?.read::<StoreError>(meta.applied.saturating_add(1), self.proven, &mut |group| {
+            if group.last() > meta.applied && group.last() <= meta.target {
+                digest = Some(group.header.digest);
+                changes.extend(decode(&group)?);
+            }
+            Ok(())
+        })?;
+        let digest = digest.ok_or(Trouble::Checkpoint("the journal has no group for the checkpoint's sequence".to_owned()))?;
+        let digest_key = self.folder.digest_key()?;
+        guarded(|| {
+            rows.apply(merge(changes.into_iter(), &digest_key), meta.target, digest)?;
+            rows.flush()
+        })?;
+        Ok(())
+    }
+
+    fn scan(&mut self, rows: &Rows, directory: &mut Directory, total: u64) -> Result<(), Trouble> {
+        let mut done = 0;
+        let progress = &mut *self.progress;
+        guarded(|| {
+            rows.scan(&mut |row| {
+                done += 1;
+                if done % PROGRESS_STEP == 0 {
+                    progress(Progress { done, total: Some(total) });
+                }
+                directory.load_row(row).map_err(|error| RowsError(error.to_string()))
+            })
+        })?;
+        Ok(())
+    }
+
+    /// Compares the checkpoint with the journal's word for its sequence and applies what is newer.
+    fn follow(&mut self, rows: Rows, mut directory: Directory, meta: Meta) -> Result<Recovered, Trouble> {
+        let reader = self.folder.reader()?;
+        let checkpoint = self.start(rows)?;
+        let mut agrees = meta.applied == 0 && directory.digest() == Digest::default();
+        let mut frames = 0;
+        let progress = &mut *self.progress;
+        let end = reader.read(meta.applied, self.proven, &mut |group| {
+            let last = group.last();
+            if last <= meta.applied {
+                agrees |= last == meta.applied && group.header.digest == meta.digest;
+                return Ok(());
+            }
+            if !agrees {
+                return Err(Trouble::Checkpoint("the journal says another digest for the checkpoint's sequence".to_owned()));
+            }
+            let changes = replay(&group, &mut directory)?;
+            checkpoint.submit(last, changes, directory.digest());
+            frames += group.frames.len() as u64;
+            report(progress, frames, group.frames.len());
+            Ok(())
+        })?;
+        if !agrees {
+            return Err(Trouble::Checkpoint("the journal says another digest for the checkpoint's sequence".to_owned()));
+        }
+        if frames > 0 {
+            self.notes.push(StartNote::Replayed { frames });
+        }
+        Ok(Recovered { directory, checkpoint, end })
+    }
+
+    /// Makes memory from the journal alone, and a new checkpoint from memory.
+    fn rebuild(&mut self, reason: String) -> Result<Recovered, StoreError> {
+        let mut directory = self.folder.empty_directory()?;
+        let mut frames = 0;
+        let progress = &mut *self.progress;
+        let end = self.folder.reader()?.read::<StoreError>(1, self.proven, &mut |group| {
+            replay(&group, &mut directory)?;
+            frames += group.frames.len() as u64;
+            report(progress, frames, group.frames.len());
+            Ok(())
+        })?;
+        // Only now, when the journal turned out to be whole, the old checkpoint is moved out of the way.
+        let set_aside = self.set_aside()?;
+        let rows = self.fill(&directory, end.end.sequence)?;
+        let checkpoint = self.start(rows)?;
+        self.notes.push(StartNote::Rebuilt { reason, set_aside });
+        Ok(Recovered { directory, checkpoint, end })
+    }
+
+    fn start(&self, rows: Rows) -> Result<Checkpoint, StoreError> {
+        let clock = Arc::clone(&self.folder.options.clock);
+        let started = Checkpoint::start(rows, self.folder.digest_key()?, clock, Arc::clone(&self.folder.lock));
+        started.map_err(|error| StoreError::Io { path: self.folder.sled_folder(), error })
+    }
+
+    fn fill(&mut self, directory: &Directory, through: u64) -> Result<Rows, StoreError> {
+        let path = self.folder.sled_folder();
+        let mut done = 0;
+        let progress = &mut *self.progress;
+        let filled = guarded(|| {
+            let Folder { key, identity, options, .. } = self.folder;
+            let mut rows = Rows::open(&path, key, &identity.salt, &*options.entropy, true)?;
+            let mut meta = Meta { applied: through, target: through, rows: 0, digest: directory.digest().to_bytes() };
+            let mut puts: Vec<RowChange> = Vec::with_capacity(FILL_ROWS);
+            for row in directory.rows() {
+                puts.push(row.into());
+                done += 1;
+                if puts.len() == FILL_ROWS {
+                    rows.fill(std::mem::take(&mut puts), &mut meta)?;
+                    progress(Progress { done, total: None });
+                }
+                if done % FILL_FLUSH_ROWS == 0 {
+                    rows.flush()?;
+                }
+            }
+            rows.fill(puts, &mut meta)?;
+            rows.finish_filling(meta)?;
+            Ok(rows)
+        });
+        let rows = filled.map_err(|error| StoreError::Content(format!("{}: {error}", path.display())))?;
+        sync_real_folder(&path)?;
+        sync_real_folder(&self.folder.options.data)?;
+        Ok(rows)
+    }
+
+    /// Renames the sled folder to `sled.aside-N` and drops the oldest such folders. Where there is none the name is still taken.
+    fn set_aside(&self) -> Result<PathBuf, StoreError> {
+        let data = &self.folder.options.data;
+        let sled = self.folder.sled_folder();
+        let error = |path: &PathBuf| {
+            let path = path.clone();
+            move |error| StoreError::Io { path, error }
+        };
+        let mut numbers: Vec<u64> = std::fs::read_dir(data)
+            .map_err(error(data))?
+            .flatten()
+            .filter_map(|item| item.file_name().to_str()?.strip_prefix("sled.aside-")?.parse().ok())
+            .collect();
+        numbers.sort_unstable();
+        let path_of = |number: u64| data.join(format!("sled.aside-{number}"));
+        let target = path_of(numbers.last().map_or(1, |last| last.saturating_add(1)));
+        match std::fs::rename(&sled, &target) {
+            Err(problem) if problem.kind() == std::io::ErrorKind::NotFound => {}
+            other => other.map_err(error(&sled))?,
+        }
+        for number in numbers.iter().rev().skip(SET_ASIDE_KEPT.saturating_sub(1)) {
+            let old = path_of(*number);
+            std::fs::remove_dir_all(&old).map_err(error(&old))?;
+        }
+        sync_real_folder(data)?;
+        Ok(target)
+    }
+}
+
+/// Applies a group to memory and compares the digest it promises. Returns its changes.
+fn replay(group: &ReadGroup, directory: &mut Directory) -> Result<Vec<Change>, StoreError> {
+    let damaged = |problem: String| StoreError::Damaged { segment: group.segment.clone(), sequence: group.header.first, problem };
+    let changes = decode(group)?;
+    for change in &changes {
+        directory.apply(change).map_err(|error| damaged(error.to_string()))?;
+    }
+    if directory.digest().to_bytes() == group.header.digest {
+        Ok(changes)
+    } else {
+        Err(damaged("the content after this group is not the one it promises".to_owned()))
+    }
+}
+
+fn decode(group: &ReadGroup) -> Result<Vec<Change>, StoreError> {
+    let mut changes = Vec::new();
+    for frame in &group.frames {
+        let mut rest = frame.changes.as_slice();
+        while !rest.is_empty() {
+            let before = rest.len();
+            let decoded = Change::decode(&mut rest).ok().filter(|_| rest.len() < before);
+            changes.push(decoded.ok_or_else(|| StoreError::Damaged {
+                segment: group.segment.clone(),
+                sequence: frame.sequence,
+                problem: "a change cannot be read".to_owned(),
+            })?);
+        }
+    }
+    Ok(changes)
+}
+
+fn report(progress: &mut dyn FnMut(Progress), frames: u64, added: usize) {
+    if frames / PROGRESS_STEP != frames.saturating_sub(added as u64) / PROGRESS_STEP {
+        progress(Progress { done: frames, total: None });
+    }
+}
+
+/// sled panics on some damaged files; that is one more way to fail the check.
+fn guarded<T>(run: impl FnOnce() -> Result<T, RowsError>) -> Result<T, RowsError> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(RowsError("sled panicked".to_owned())))
+}

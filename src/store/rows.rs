@@ -1,0 +1,414 @@
+//! Rows in sled: sealed, cut into pieces of at most 4 KB, and the row `meta` that says which sequence they stand for.
+//!
+//! | tree | key | value |
+//! |---|---|---|
+//! | `entries`, `memberships`, `account_state`, `whole` | key of the row ‖ piece (2) | key id (4) ‖ nonce counter (8) ‖ pieces (2) ‖ sealed |
+//! | `meta` | `state` | [`Meta`], authenticated |
+//! | `meta` | `key` ‖ id (4) | salt of the key with that id |
+//!
+//! The rows' keys are numbers and keyed hashes (see `Change::rows`), so nothing personal stands there in clear; no key is the beginning of
+//! another one in its tree, so the pieces of a row lie side by side.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use sled::transaction::{TransactionError, Transactional as _};
+use sled::{Db, IVec, Tree};
+
+use super::seal::{Cipher, SealKey};
+use crate::directory::{Row, RowChange, Table};
+use crate::world::Entropy;
+
+/// Octets of a row in one piece: with key, nonce and tag a sled value stays within 4 KB, so that no leaf goes to a file of its own,
+/// which sled never syncs.
+const PIECE_OCTETS: usize = 4000;
+/// Keys in one sled transaction: more at once and sled's memory grows without bound.
+const TRANSACTION_KEYS: usize = 200;
+/// sled's page cache, in octets. It is only a hint to sled; the directory is in memory anyway.
+const CACHE_OCTETS: u64 = 64 * 1024 * 1024;
+
+const PIECE_HEADER_OCTETS: usize = 14;
+const STATE: &[u8] = b"state";
+const KEY: &[u8] = b"key";
+
+/// What is wrong with the checkpoint: words for the log and for `StartNote::Rebuilt`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct RowsError(pub(super) String);
+
+impl From<sled::Error> for RowsError {
+    fn from(error: sled::Error) -> RowsError {
+        RowsError(format!("sled: {error}"))
+    }
+}
+
+impl From<crate::journal::SealError> for RowsError {
+    fn from(error: crate::journal::SealError) -> RowsError {
+        RowsError(error.to_string())
+    }
+}
+
+fn wrong(problem: &str) -> RowsError {
+    RowsError(problem.to_owned())
+}
+
+/// What the rows stand for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(super) struct Meta {
+    /// Changes up to this sequence are in.
+    pub(super) applied: u64,
+    /// Equal to `applied`, or further: then changes of the sequences between are in in part, and applying all of them anew up to here
+    /// makes it whole.
+    pub(super) target: u64,
+    /// Number of rows.
+    pub(super) rows: u64,
+    /// Digest of the content at `applied`.
+    pub(super) digest: [u8; 32],
+}
+
+const META_OCTETS: usize = 4 + 8 * 3 + 32;
+
+impl Meta {
+    fn encode(&self, key: &[u8; 32]) -> Vec<u8> {
+        let mut octets = Vec::with_capacity(META_OCTETS + 32);
+        octets.extend_from_slice(&1u32.to_le_bytes());
+        octets.extend_from_slice(&self.applied.to_le_bytes());
+        octets.extend_from_slice(&self.target.to_le_bytes());
+        octets.extend_from_slice(&self.rows.to_le_bytes());
+        octets.extend_from_slice(&self.digest);
+        let check = blake3::keyed_hash(key, &octets);
+        octets.extend_from_slice(check.as_bytes());
+        octets
+    }
+
+    fn decode(octets: &[u8], key: &[u8; 32]) -> Option<Meta> {
+        let (content, check) = octets.split_at_checked(META_OCTETS)?;
+        if blake3::keyed_hash(key, content).as_bytes() != check || content.get(..4)? != 1u32.to_le_bytes() {
+            return None;
+        }
+        let number = |at: usize| Some(u64::from_le_bytes(content.get(at..at + 8)?.try_into().ok()?));
+        Some(Meta { applied: number(4)?, target: number(12)?, rows: number(20)?, digest: content.get(28..)?.try_into().ok()? })
+    }
+}
+
+/// The open sled checkpoint. Used by one thread at a time.
+pub(super) struct Rows {
+    db: Db,
+    file: File,
+    entries: Tree,
+    memberships: Tree,
+    account_state: Tree,
+    whole: Tree,
+    meta_tree: Tree,
+    meta: Option<Meta>,
+    /// Authenticates `meta`.
+    meta_key: [u8; 32],
+    keys: RowKeys,
+}
+
+struct RowKeys {
+    seal_key: SealKey,
+    ciphers: HashMap<u32, Arc<Cipher>>,
+    current: u32,
+    counter: u64,
+}
+
+/// One sled write.
+struct Step {
+    table: Table,
+    key: Vec<u8>,
+    value: Option<Vec<u8>>,
+    /// What this write does to the number of rows.
+    rows: i64,
+}
+
+impl Rows {
+    /// Opens or makes the sled folder and draws a key for this process. May panic inside sled where the folder is damaged.
+    pub(super) fn open(
+        folder: &Path,
+        seal_key: &SealKey,
+        salt: &[u8; 32],
+        entropy: &dyn Entropy,
+        may_be_new: bool,
+    ) -> Result<Rows, RowsError> {
+        remove_generating_snapshots(folder);
+        let db = sled::Config::new().path(folder).cache_capacity(CACHE_OCTETS).flush_every_ms(None).open()?;
+        let file = File::open(folder.join("db")).map_err(|error| RowsError(format!("{}: {error}", folder.display())))?;
+        let meta_key = *seal_key.derive(salt, "bindery checkpoint meta 1")?;
+        let meta_tree = db.open_tree("meta")?;
+        let meta = match meta_tree.get(STATE)? {
+            Some(octets) => Some(Meta::decode(&octets, &meta_key).ok_or(wrong("the row meta is damaged"))?),
+            None if may_be_new => None,
+            None => return Err(wrong("the checkpoint is empty or was never finished")),
+        };
+        let keys = RowKeys { seal_key: seal_key.clone(), ciphers: HashMap::new(), current: 0, counter: 0 };
+        let mut rows = Rows {
+            entries: db.open_tree("entries")?,
+            memberships: db.open_tree("memberships")?,
+            account_state: db.open_tree("account_state")?,
+            whole: db.open_tree("whole")?,
+            meta_tree,
+            meta,
+            meta_key,
+            keys,
+            file,
+            db,
+        };
+        rows.add_key(entropy)?;
+        Ok(rows)
+    }
+
+    /// What the rows stand for; none while a new checkpoint is being filled.
+    pub(super) fn meta(&self) -> Option<Meta> {
+        self.meta
+    }
+
+    /// Reads every row.
+    pub(super) fn scan(&self, each: &mut dyn FnMut(Row) -> Result<(), RowsError>) -> Result<(), RowsError> {
+        let mut count = 0u64;
+        for table in Table::ALL {
+            let mut pieces = self.tree(table).iter();
+            while let Some(first) = pieces.next() {
+                each(self.keys.join(table, first?, &mut pieces)?)?;
+                count += 1;
+            }
+        }
+        match self.meta {
+            Some(meta) if meta.rows != count => Err(RowsError(format!("{count} rows where {} are due", meta.rows))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the outcome of all changes after `meta().applied` up to `through`, whose digest is given. Not durable before
+    /// [`Rows::flush`].
+    ///
+    /// All but the last transaction leave `meta.target` ahead of `meta.applied`. A crash in between is repaired by doing the same again:
+    /// the rows say what is afterwards, not what to do, so a second time is harmless, and after it the digest of `through` must fit.
+    /// That needs no digest of states in between, and none is ever read as if it were whole.
+    pub(super) fn apply(&mut self, changes: Vec<RowChange>, through: u64, digest: [u8; 32]) -> Result<(), RowsError> {
+        let before = self.meta.unwrap_or_default();
+        let mut steps = Vec::new();
+        let mut meta = Meta { target: through, ..before };
+        for change in changes {
+            self.add_steps(change, &mut steps)?;
+            while steps.len() >= TRANSACTION_KEYS {
+                let rest = steps.split_off(TRANSACTION_KEYS - 1);
+                self.write(&steps, &mut meta, true)?;
+                steps = rest;
+            }
+        }
+        meta = Meta { applied: through, digest, ..meta };
+        self.write(&steps, &mut meta, true)
+    }
+
+    /// Fills a new checkpoint. Until [`Rows::finish_filling`] there is no `meta`: a crash in between leaves a folder that is refused
+    /// and filled anew.
+    pub(super) fn fill(&mut self, changes: Vec<RowChange>, meta: &mut Meta) -> Result<(), RowsError> {
+        let mut steps = Vec::new();
+        for change in changes {
+            self.add_steps(change, &mut steps)?;
+            while steps.len() >= TRANSACTION_KEYS {
+                let rest = steps.split_off(TRANSACTION_KEYS);
+                self.write(&steps, meta, false)?;
+                steps = rest;
+            }
+        }
+        self.write(&steps, meta, false)
+    }
+
+    /// Declares what was filled in whole.
+    pub(super) fn finish_filling(&mut self, mut meta: Meta) -> Result<(), RowsError> {
+        self.flush()?;
+        self.write(&[], &mut meta, true)?;
+        self.flush()
+    }
+
+    /// Makes everything written so far durable: sled's own flush does not reach the device on Linux.
+    pub(super) fn flush(&self) -> Result<(), RowsError> {
+        self.db.flush()?;
+        self.file.sync_data().map_err(|error| RowsError(format!("sled's file: {error}")))
+    }
+
+    fn tree(&self, table: Table) -> &Tree {
+        match table {
+            Table::Entries => &self.entries,
+            Table::Memberships => &self.memberships,
+            Table::AccountState => &self.account_state,
+            Table::Meta => &self.whole,
+        }
+    }
+
+    fn add_key(&mut self, entropy: &dyn Entropy) -> Result<(), RowsError> {
+        let mut last = 0;
+        for row in self.meta_tree.scan_prefix(KEY) {
+            let (key, salt) = row?;
+            let id = key.get(KEY.len()..).and_then(|id| id.try_into().ok()).map(u32::from_be_bytes);
+            let salt: Option<[u8; 32]> = salt.as_ref().try_into().ok();
+            let (Some(id), Some(salt)) = (id, salt) else { return Err(wrong("a key row is damaged")) };
+            self.keys.add(id, &salt)?;
+            last = last.max(id);
+        }
+        let id = last.checked_add(1).ok_or(wrong("no key numbers are left"))?;
+        let mut salt = [0; 32];
+        entropy.fill(&mut salt);
+        self.keys.add(id, &salt)?;
+        self.keys.current = id;
+        self.meta_tree.insert([KEY, &id.to_be_bytes()].concat(), &salt)?;
+        Ok(())
+    }
+
+    /// The writes one row needs. The first piece comes last: while it is the old one, it tells how many old pieces there are.
+    fn add_steps(&mut self, change: RowChange, steps: &mut Vec<Step>) -> Result<(), RowsError> {
+        let RowChange { table, key, value } = change;
+        let old = self.tree(table).get(piece_key(&key, 0))?.map_or(Ok(0), |piece| piece_count(&piece))?;
+        let pieces = match &value {
+            Some(value) => self.keys.cut(table, &key, value)?,
+            None => Vec::new(),
+        };
+        for piece in (pieces.len()..usize::from(old)).rev() {
+            let number = u16::try_from(piece).map_err(|_| wrong("too many pieces"))?;
+            if number > 0 {
+                steps.push(Step { table, key: piece_key(&key, number), value: None, rows: 0 });
+            }
+        }
+        let is_new = old == 0;
+        for (number, piece) in pieces.into_iter().enumerate().rev() {
+            let number = u16::try_from(number).map_err(|_| wrong("too many pieces"))?;
+            let rows = i64::from(number == 0 && is_new);
+            steps.push(Step { table, key: piece_key(&key, number), value: Some(piece), rows });
+        }
+        if value.is_none() && !is_new {
+            steps.push(Step { table, key: piece_key(&key, 0), value: None, rows: -1 });
+        }
+        Ok(())
+    }
+
+    /// One transaction over all trees: atomic under kill -9, and under a power cut a prefix of the transactions survives.
+    fn write(&mut self, steps: &[Step], meta: &mut Meta, with_meta: bool) -> Result<(), RowsError> {
+        let change: i64 = steps.iter().map(|step| step.rows).sum();
+        meta.rows = meta.rows.checked_add_signed(change).ok_or(wrong("fewer rows than none"))?;
+        let state = meta.encode(&self.meta_key);
+        let outcome = (&self.entries, &self.memberships, &self.account_state, &self.whole, &self.meta_tree).transaction(
+            |(entries, memberships, account_state, whole, meta_tree)| {
+                for step in steps {
+                    let tree = match step.table {
+                        Table::Entries => entries,
+                        Table::Memberships => memberships,
+                        Table::AccountState => account_state,
+                        Table::Meta => whole,
+                    };
+                    match &step.value {
+                        Some(value) => tree.insert(step.key.as_slice(), value.as_slice())?,
+                        None => tree.remove(step.key.as_slice())?,
+                    };
+                }
+                if with_meta {
+                    meta_tree.insert(STATE, state.as_slice())?;
+                }
+                Ok(())
+            },
+        );
+        outcome.map_err(|error: TransactionError<()>| RowsError(format!("sled: {error:?}")))?;
+        if with_meta {
+            self.meta = Some(*meta);
+        }
+        Ok(())
+    }
+}
+
+impl RowKeys {
+    fn add(&mut self, id: u32, salt: &[u8; 32]) -> Result<(), RowsError> {
+        self.ciphers.insert(id, Arc::new(self.seal_key.derive_cipher(salt, "bindery checkpoint 1")?));
+        Ok(())
+    }
+
+    /// Seals a row in pieces.
+    fn cut(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<Vec<Vec<u8>>, RowsError> {
+        let count = u16::try_from(value.len().div_ceil(PIECE_OCTETS).max(1)).map_err(|_| wrong("a row is too long"))?;
+        let current = self.current;
+        let cipher = self.ciphers.get(&current).map(Arc::clone).ok_or(wrong("no key"))?;
+        (0..count)
+            .map(|number| {
+                let start = usize::from(number) * PIECE_OCTETS;
+                let rest = value.get(start..).unwrap_or_default();
+                let piece = rest.get(..PIECE_OCTETS).unwrap_or(rest);
+                self.counter = self.counter.checked_add(1).ok_or(wrong("the nonces are used up"))?;
+                let mut octets = Vec::with_capacity(PIECE_HEADER_OCTETS + piece.len() + super::seal::TAG_OCTETS);
+                octets.extend_from_slice(&current.to_be_bytes());
+                octets.extend_from_slice(&self.counter.to_be_bytes());
+                octets.extend_from_slice(&count.to_be_bytes());
+                let place = place(table, key, number, count);
+                cipher.seal(nonce(&self.counter.to_be_bytes()), &place, &[piece], &mut octets)?;
+                Ok(octets)
+            })
+            .collect()
+    }
+
+    /// Opens and joins the pieces of the row that starts with `first`.
+    fn join(&self, table: Table, first: (IVec, IVec), rest: &mut sled::Iter) -> Result<Row, RowsError> {
+        let (first_key, first_piece) = first;
+        let (key, number) = split_piece_key(&first_key)?;
+        let count = piece_count(&first_piece)?;
+        if number != 0 || count == 0 {
+            return Err(wrong("a row without its first piece"));
+        }
+        let mut value = self.open_piece(table, key, 0, count, &first_piece)?;
+        for number in 1..count {
+            let (next, piece) = rest.next().ok_or(wrong("a row without its last piece"))??;
+            if *next != *piece_key(key, number) {
+                return Err(wrong("a row with a piece missing"));
+            }
+            value.extend_from_slice(&self.open_piece(table, key, number, count, &piece)?);
+        }
+        Ok(Row { table, key: key.into(), value: value.into() })
+    }
+
+    fn open_piece(&self, table: Table, key: &[u8], number: u16, count: u16, piece: &[u8]) -> Result<Vec<u8>, RowsError> {
+        let (head, sealed) = piece.split_at_checked(PIECE_HEADER_OCTETS).ok_or(wrong("a piece is too short"))?;
+        let (id, rest) = head.split_at_checked(4).ok_or(wrong("a piece is too short"))?;
+        let (counter, _) = rest.split_at_checked(8).ok_or(wrong("a piece is too short"))?;
+        let id = u32::from_be_bytes(id.try_into().map_err(|_| wrong("a piece is too short"))?);
+        let cipher = self.ciphers.get(&id).ok_or(wrong("a piece under an unknown key"))?;
+        Ok(cipher.open(nonce(counter), &place(table, key, number, count), sealed)?)
+    }
+}
+
+fn piece_key(key: &[u8], number: u16) -> Vec<u8> {
+    [key, &number.to_be_bytes()].concat()
+}
+
+fn split_piece_key(key: &[u8]) -> Result<(&[u8], u16), RowsError> {
+    let (row, number) = key.split_last_chunk::<2>().ok_or(wrong("a key is too short"))?;
+    Ok((row, u16::from_be_bytes(*number)))
+}
+
+fn piece_count(piece: &[u8]) -> Result<u16, RowsError> {
+    let count = piece.get(12..PIECE_HEADER_OCTETS).and_then(|octets| octets.try_into().ok());
+    count.map(u16::from_be_bytes).ok_or(wrong("a piece is too short"))
+}
+
+fn place(table: Table, key: &[u8], number: u16, count: u16) -> Vec<u8> {
+    [&[table as u8], key, &number.to_be_bytes(), &count.to_be_bytes()].concat()
+}
+
+fn nonce(counter: &[u8]) -> [u8; 12] {
+    let mut nonce = [0; 12];
+    for (place, octet) in nonce.iter_mut().rev().zip(counter.iter().rev()) {
+        *place = *octet;
+    }
+    nonce
+}
+
+/// sled cannot open a folder with one of these, ever; they hold nothing.
+fn remove_generating_snapshots(folder: &Path) {
+    let Ok(items) = std::fs::read_dir(folder) else { return };
+    for item in items.flatten() {
+        let name = item.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.") && name.ends_with(".generating") {
+            let _ = std::fs::remove_file(item.path());
+        }
+    }
+}
