@@ -251,9 +251,8 @@ fn check_class(head: &Directory, node: &Node, password: crate::model::AttributeT
 }
 
 fn success(generated: Option<&Secret>) -> Reply {
-    let value = generated.map(|password| {
-        ber::encode(|writer| writer.sequence(|writer| writer.element(Tag::context(0), password.expose())))
-    });
+    let value = generated
+        .map(|password| ber::encode(|writer| writer.sequence(|writer| writer.element(Tag::context(0), password.expose()))));
     Reply::Result {
         kind: ResponseKind::Extended,
         result: LdapResult::of(ResultCode::Success),

@@ -149,7 +149,13 @@ impl Session {
         }
     }
 
-    fn password_modify(&mut self, directory: &Directory, context: Context, value: Option<&Secret>, controls: &[Control]) -> Action {
+    fn password_modify(
+        &mut self,
+        directory: &Directory,
+        context: Context,
+        value: Option<&Secret>,
+        controls: &[Control],
+    ) -> Action {
         let (request, jobs) = password::begin(directory, &context, value, controls);
         if jobs.is_empty() {
             return self.commit(context, ResponseKind::Extended, ProposedOperation::PasswordModify(request));

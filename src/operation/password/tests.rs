@@ -27,7 +27,10 @@ fn every_part_may_be_left_out() {
     assert_eq!(read(None), Ok([None, None, None]));
     assert_eq!(read(Some(&value(None, None, None))), Ok([None, None, None]));
     assert_eq!(read(Some(&value(None, Some(b"old"), None))), Ok([None, Some(b"old".as_slice()), None]));
-    assert_eq!(read(Some(&value(Some(b"u:a"), None, Some(b"new")))), Ok([Some(b"u:a".as_slice()), None, Some(b"new".as_slice())]));
+    assert_eq!(
+        read(Some(&value(Some(b"u:a"), None, Some(b"new")))),
+        Ok([Some(b"u:a".as_slice()), None, Some(b"new".as_slice())])
+    );
 }
 
 #[test]

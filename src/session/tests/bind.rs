@@ -95,7 +95,8 @@ fn a_right_password_makes_the_session_the_account() {
 
 #[test]
 fn any_bind_that_fails_leaves_the_session_anonymous() {
-    let failing = [simple(ANNA, "wrong"), simple(ANNA, ""), simple("zork", "x"), versioned(2, ANNA, PASSWORD), sasl("ZORK", None)];
+    let failing =
+        [simple(ANNA, "wrong"), simple(ANNA, ""), simple("zork", "x"), versioned(2, ANNA, PASSWORD), sasl("ZORK", None)];
     for request in failing {
         let mut server = Server::new(Door::tls());
         assert_eq!(told(&server.bind(ANNA, PASSWORD)).0, 0);

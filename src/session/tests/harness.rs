@@ -13,8 +13,8 @@ use crate::model::{Attribute, DerefAliases, Dn, EntryId, Filter, ResultCode, Sco
 use crate::operation::add::AddRequest;
 use crate::operation::search::{Pull, SearchStream};
 use crate::operation::{
-    self, Authority, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation, Settings, TlsFacts,
-    WaivedNetwork, prepare,
+    self, Authority, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation, Settings,
+    TlsFacts, WaivedNetwork, prepare,
 };
 use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
 use crate::protocol::{Authentication, BindRequest, LdapResult, Message, MessageId, Reply, Request, SearchRequest};
@@ -145,7 +145,8 @@ impl Server {
         self.add(&format!("cn=administrators,ou=roles,{SUFFIX}"), group);
         for (dn, password) in [(ANNA, Some(PASSWORD)), (BERT, Some(OLD_SCHEME)), (CARL, None)] {
             let mail = format!("{}@hospital.example", &dn[4..8]);
-            let mut person = vec![("objectClass", ["inetOrgPerson"].to_vec()), ("cn", vec!["P"]), ("sn", vec!["P"]), ("mail", vec![&mail])];
+            let mut person =
+                vec![("objectClass", ["inetOrgPerson"].to_vec()), ("cn", vec!["P"]), ("sn", vec!["P"]), ("mail", vec![&mail])];
             person.extend(password.map(|password| ("userPassword", vec![password])));
             let person: Vec<(&str, &[&str])> = person.iter().map(|(name, values)| (*name, values.as_slice())).collect();
             self.add(dn, &person);
@@ -380,8 +381,7 @@ pub(super) fn search(base: &str) -> Request {
 }
 
 pub(super) fn replace(name: &str, attribute: &str, value: &str) -> Request {
-    let attribute =
-        Attribute { description: attribute.to_owned(), values: vec![Bytes::copy_from_slice(value.as_bytes())] };
+    let attribute = Attribute { description: attribute.to_owned(), values: vec![Bytes::copy_from_slice(value.as_bytes())] };
     let change = crate::model::Modification { operation: crate::model::ModificationOperation::Replace, attribute };
     Request::Modify { name: Bytes::copy_from_slice(name.as_bytes()), changes: vec![change] }
 }

@@ -53,7 +53,12 @@ fn passwords() -> impl Strategy<Value = String> {
 
 fn octets() -> impl Strategy<Value = Option<Vec<u8>>> {
     let plain = format!("\0anna\0{PASSWORD}").into_bytes();
-    prop_oneof![Just(None), Just(Some(Vec::new())), Just(Some(plain)), proptest::collection::vec(any::<u8>(), 0..12).prop_map(Some)]
+    prop_oneof![
+        Just(None),
+        Just(Some(Vec::new())),
+        Just(Some(plain)),
+        proptest::collection::vec(any::<u8>(), 0..12).prop_map(Some)
+    ]
 }
 
 fn asked() -> impl Strategy<Value = Asked> {
@@ -101,7 +106,8 @@ impl Asked {
             Asked::Add(name) => {
                 let values = |value: &'static str| vec![Bytes::from_static(value.as_bytes())];
                 let attributes = [("objectClass", "inetOrgPerson"), ("cn", "N"), ("sn", "N"), ("userPassword", PASSWORD)];
-                let attributes = attributes.map(|(name, value)| Attribute { description: name.to_owned(), values: values(value) });
+                let attributes =
+                    attributes.map(|(name, value)| Attribute { description: name.to_owned(), values: values(value) });
                 Request::Add { name: name.into(), attributes: attributes.to_vec() }
             }
             Asked::Delete(name) => Request::Delete { name: name.into() },
