@@ -2,9 +2,16 @@
 
 use bytes::Bytes;
 
-use super::prepare::Passwords;
-use crate::model::Attribute;
-use crate::protocol::Control;
+use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
+use super::prepare::{self, Passwords};
+use super::refusal::{Refusal, parse_name};
+use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted, require};
+use super::{Authority, stamp};
+use crate::directory::{AccountState, Change, Lookup};
+use crate::journal::Named;
+use crate::model::{Attribute, Dn, EntryId, ResultCode, Timestamp};
+use crate::policy::access::{Right, Subject};
+use crate::protocol::{Control, ResponseKind};
 
 /// An add request on its way to the committer.
 #[derive(Debug)]
@@ -24,4 +31,141 @@ impl AddRequest {
     pub fn new(name: Bytes, attributes: Vec<Attribute>, controls: Vec<Control>) -> AddRequest {
         AddRequest { name, attributes, controls, passwords: Passwords::default() }
     }
+}
+
+/// Where a new entry goes.
+struct Place {
+    parent: Option<EntryId>,
+    /// What `Change::PutEntry` calls it: its RDN, the whole name for the suffix entry.
+    name: String,
+}
+
+/// Decides an add.
+pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Refusal> {
+    let controls = write.controls(ResponseKind::Add, &request.controls)?;
+    let dn = parse_name(write.head.schema(), &request.name, "invalid DN")?;
+    let subject = write.writer()?;
+    let place = place(write, &dn, subject)?;
+    let id = write.head.next_entry_id();
+    let mut bookkeeping = AccountState::default();
+
+    let mut draft = Draft::empty(write.head);
+    take_attributes(write, request, subject, &mut draft, &mut bookkeeping)?;
+    let rdn = dn.rdns.first().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?;
+    draft.add_rdn_values(rdn)?;
+    let structural = draft.check(rdn)?;
+    stamp::set(write.head, &mut draft.entry, "structuralObjectClass", structural.to_owned());
+    stamp::created(write.head, write.context, write.csn_count, &mut draft.entry);
+
+    let entry = draft.entry.build();
+    let mut changes = vec![Change::PutEntry { id, parent: place.parent, name: place.name, block: entry.block().clone() }];
+    let actor = stamp::actor_name(write.head, write.context);
+    changes.extend(draft.members.changes(id, write.context.now, &actor));
+    if bookkeeping != AccountState::default() {
+        changes.push(Change::PutAccountState { id, state: bookkeeping });
+    }
+    write.settle_waiting(&dn, &mut changes)?;
+    if controls.assertion.is_some() {
+        write.check_assertion(&write.after(&changes)?, controls.assertion.as_ref(), id)?;
+    }
+    let uuid = write.head.schema().attribute_type("entryUUID").and_then(|uuid| entry.first(uuid.id));
+    let uuid = uuid.map(|uuid| String::from_utf8_lossy(uuid).into_owned());
+    let target = Some(Named { uuid, dn: dn.to_string() });
+    Ok(Success { target, ..write.finish(changes, id, &controls)? })
+}
+
+/// Finds the place: 68 where it is taken, 32 without a parent, 53 outside the suffix, 33 below an alias, 50 without the right.
+fn place(write: &Write<'_>, dn: &Dn, subject: Subject) -> Result<Place, Refusal> {
+    if dn.is_empty() || is_subschema(write.head, dn) {
+        let what = if dn.is_empty() { "root DSE" } else { "subschema subentry" };
+        return Err(Refusal::new(ResultCode::EntryAlreadyExists, format!("{what} already exists")));
+    }
+    match write.head.find(dn) {
+        Lookup::Found(_) => Err(Refusal::new(ResultCode::EntryAlreadyExists, "")),
+        Lookup::Missing { matched } => {
+            let parent = dn.parent().map(|parent| write.head.find(&parent));
+            let Some(Lookup::Found(parent)) = parent else {
+                return Err(Refusal::no_such_object(write.head, Some(matched)));
+            };
+            require(subject, Right::Write, parent)?;
+            if super::search::is_alias(write.head, parent) {
+                return Err(Refusal::new(ResultCode::AliasProblem, "parent is an alias"));
+            }
+            let name = dn.rdns.first().map(ToString::to_string).unwrap_or_default();
+            Ok(Place { parent: Some(parent), name })
+        }
+        Lookup::Outside if !write.is_within_suffix(dn) => Err(no_superior_knowledge()),
+        Lookup::Outside if dn.rdns.len() != write.head.suffix().rdns.len() => Err(Refusal::no_such_object(write.head, None)),
+        Lookup::Outside if !subject.administrator => Err(not_permitted()),
+        Lookup::Outside => Ok(Place { parent: None, name: dn.to_string() }),
+    }
+}
+
+/// Checks the attributes of the request and puts them into the draft.
+fn take_attributes(
+    write: &Write<'_>,
+    request: &AddRequest,
+    subject: Subject,
+    draft: &mut Draft<'_>,
+    bookkeeping: &mut AccountState,
+) -> Result<(), Refusal> {
+    if request.attributes.is_empty() {
+        return Err(Refusal::new(ResultCode::ProtocolError, "no attributes provided"));
+    }
+    for (index, given) in request.attributes.iter().enumerate() {
+        if given.values.is_empty() {
+            return Err(Refusal::new(ResultCode::ProtocolError, "no values for attribute type"));
+        }
+        let attribute = CheckedAttribute::new(draft.schema, given, true)?;
+        match write.context.authority {
+            Authority::Session => attribute.check_user_modification()?,
+            Authority::Installation if attribute.home == Home::Computed => {
+                keep_bookkeeping(&attribute, given, bookkeeping);
+                continue;
+            }
+            Authority::Installation => {}
+        }
+        if attribute.home == Home::Block {
+            attribute.check_values(draft.schema, &given.values)?;
+        }
+        if prepare::is_password(draft.schema, attribute.attribute_type.id) {
+            request.passwords.check(&attribute, index, &given.values, subject)?;
+        }
+        put(draft, &attribute, given)?;
+    }
+    Ok(())
+}
+
+/// Login bookkeeping of an export; other computed attributes in it say nothing that is not known.
+fn keep_bookkeeping(attribute: &CheckedAttribute<'_>, given: &Attribute, bookkeeping: &mut AccountState) {
+    let Some(value) = given.values.first() else { return };
+    match attribute.attribute_type.name() {
+        "lastLoginTime" => bookkeeping.last_login = Timestamp::from_generalized_time(value).ok(),
+        "lastLoginSource" => bookkeeping.last_login_source = Some(String::from_utf8_lossy(value).into_owned()),
+        _ => {}
+    }
+}
+
+fn put(draft: &mut Draft<'_>, attribute: &CheckedAttribute<'_>, given: &Attribute) -> Result<(), Refusal> {
+    let Home::Members(members) = attribute.home else {
+        if draft.values_mut(attribute).is_some() {
+            let text = format!("attribute '{}' provided more than once", attribute.name());
+            return Err(Refusal::new(ResultCode::AttributeOrValueExists, text));
+        }
+        draft.set_values(attribute, given.values.clone());
+        return Ok(());
+    };
+    for (index, value) in given.values.iter().enumerate() {
+        let element = draft.members.resolve(members, value).map_err(|_| {
+            let text = format!("{}: value #{index} invalid per syntax", attribute.name());
+            Refusal::new(ResultCode::InvalidAttributeSyntax, text)
+        })?;
+        if !draft.members.set(element, true) {
+            let key = ValueKey::of(draft.schema, attribute.attribute_type, value);
+            let same = |other: &Bytes| ValueKey::of(draft.schema, attribute.attribute_type, other) == key;
+            let first = given.values.iter().position(same).unwrap_or(index);
+            return Err(attribute.exists(format!("value #{first} provided more than once")));
+        }
+    }
+    Ok(())
 }

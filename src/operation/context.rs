@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::model::{EntryId, Secret, Timestamp};
+use crate::directory::{Directory, Node};
+use crate::model::{EntryId, Rdn, Secret, Timestamp};
 use crate::policy::access::Subject;
 use crate::protocol::MessageId;
 
@@ -194,10 +195,12 @@ impl Default for Limits {
 }
 
 impl Context {
-    /// Who asks, judged on this very directory value.
-    pub fn subject(&self, directory: &crate::directory::Directory) -> Subject {
-        let _ = directory;
-        todo!()
+    /// Who asks, judged on this very directory value: the identity of an entry that is gone is nobody's.
+    pub fn subject(&self, directory: &Directory) -> Subject {
+        let identity = self.identity.entry.filter(|&id| directory.node(id).is_some());
+        let administrator =
+            self.authority == Authority::Installation || identity.is_some_and(|id| is_administrator(directory, id));
+        Subject { identity, administrator }
     }
 
     /// Whether what is sent cannot be read on the way: TLS or a Unix socket.
@@ -212,4 +215,19 @@ impl Context {
                 self.settings.clear_text.iter().any(|waived| self.now < waived.until && waived.network.contains(&address))
             })
     }
+}
+
+/// Whether an entry is a direct member of `cn=administrators,ou=roles,SUFFIX`.
+fn is_administrator(directory: &Directory, id: EntryId) -> bool {
+    // Names are only compared for groups at the right depth: most people are in none, and this is asked for every operation.
+    directory.groups_of(id).any(|group| {
+        let Some(group) = directory.node(group) else { return false };
+        let Some(folder) = group.parent.and_then(|id| directory.node(id)) else { return false };
+        let below_suffix = folder.parent.and_then(|id| directory.node(id)).is_some_and(|suffix| suffix.parent.is_none());
+        below_suffix && is_named(directory, folder, b"ou=roles") && is_named(directory, group, b"cn=administrators")
+    })
+}
+
+fn is_named(directory: &Directory, node: &Node, rdn: &[u8]) -> bool {
+    Rdn::parse(rdn).is_ok_and(|rdn| directory.schema().rdn_key(&rdn) == node.rdn_key)
 }

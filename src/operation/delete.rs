@@ -2,6 +2,9 @@
 
 use bytes::Bytes;
 
+use super::refusal::Refusal;
+use super::write::{Success, Write};
+
 use crate::protocol::Control;
 
 /// A delete request on its way to the committer.
@@ -11,4 +14,10 @@ pub struct DeleteRequest {
     pub name: Bytes,
     /// The controls as they came.
     pub controls: Vec<Control>,
+}
+
+/// Decides a delete.
+pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Success, Refusal> {
+    let _ = (write, request);
+    todo!()
 }

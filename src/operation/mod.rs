@@ -7,10 +7,13 @@ mod account;
 pub mod add;
 pub mod bind;
 pub mod compare;
+mod computed;
 mod context;
 pub mod control;
 pub mod delete;
+mod draft;
 pub mod extended;
+mod member_draft;
 pub mod modify;
 pub mod modify_dn;
 pub mod password;
@@ -19,7 +22,9 @@ pub(crate) mod record;
 mod refusal;
 pub mod root_dse;
 pub mod search;
+mod selection;
 pub mod stamp;
+mod write;
 
 pub use context::{
     Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, Settings, TlsFacts,
@@ -27,8 +32,10 @@ pub use context::{
 };
 
 use crate::directory::{Change, Directory};
-use crate::journal::Record;
-use crate::protocol::Reply;
+use crate::journal::{Record, RecordKind};
+use crate::model::ResultCode;
+use crate::protocol::{LdapResult, Reply, ResponseKind};
+use write::{Asked, Write};
 
 /// An operation that must be decided by the committer: it changes something, or it must be recorded (every bind).
 #[derive(Debug)]
@@ -74,6 +81,34 @@ pub struct Decision {
 /// Decides one proposal on `head`, the newest value. Does not change `head`: the committer applies `Decision::changes`.
 /// `head` may be ahead of what readers see. `csn_count` distinguishes decisions of one microsecond in entryCSN.
 pub fn decide(head: &Directory, proposal: &Proposal, csn_count: u32) -> Decision {
-    let _ = (head, proposal, csn_count);
-    todo!()
+    let write = Write { head, context: &proposal.context, csn_count };
+    let schema = head.schema();
+    match &proposal.operation {
+        ProposedOperation::Bind(pending) => bind::finish(head, &proposal.context, pending),
+        ProposedOperation::PasswordModify(request) => password::finish(head, &proposal.context, request, csn_count),
+        ProposedOperation::Note(record) => Decision {
+            reply: Reply::result(ResponseKind::Extended, LdapResult::of(ResultCode::Success)),
+            changes: Vec::new(),
+            record: (**record).clone(),
+            identity: None,
+        },
+        ProposedOperation::Add(request) => {
+            let asked = Asked::new(RecordKind::Add, ResponseKind::Add, &request.name)
+                .with_changes(record::of_attributes(schema, &request.attributes));
+            write.conclude(asked, add::add(&write, request))
+        }
+        ProposedOperation::Modify(request) => {
+            let asked = Asked::new(RecordKind::Modify, ResponseKind::Modify, &request.name)
+                .with_changes(record::of_modifications(schema, &request.changes));
+            write.conclude(asked, modify::modify(&write, request))
+        }
+        ProposedOperation::Delete(request) => {
+            let asked = Asked::new(RecordKind::Delete, ResponseKind::Delete, &request.name);
+            write.conclude(asked, delete::delete(&write, request))
+        }
+        ProposedOperation::ModifyDn(request) => {
+            let asked = Asked::new(RecordKind::ModifyDn, ResponseKind::ModifyDn, &request.name).with_details(request.details());
+            write.conclude(asked, modify_dn::modify_dn(&write, request))
+        }
+    }
 }

@@ -2,6 +2,9 @@
 
 use bytes::Bytes;
 
+use super::refusal::Refusal;
+use super::write::{Success, Write};
+
 use super::prepare::Passwords;
 use crate::model::Modification;
 use crate::protocol::Control;
@@ -24,4 +27,10 @@ impl ModifyRequest {
     pub fn new(name: Bytes, changes: Vec<Modification>, controls: Vec<Control>) -> ModifyRequest {
         ModifyRequest { name, changes, controls, passwords: Passwords::default() }
     }
+}
+
+/// Decides a modify.
+pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Success, Refusal> {
+    let _ = (write, request);
+    todo!()
 }

@@ -2,6 +2,9 @@
 
 use bytes::Bytes;
 
+use super::refusal::Refusal;
+use super::write::{Success, Write};
+
 use crate::protocol::Control;
 
 /// A rename or move on its way to the committer.
@@ -17,4 +20,17 @@ pub struct ModifyDnRequest {
     pub new_superior: Option<Bytes>,
     /// The controls as they came.
     pub controls: Vec<Control>,
+}
+
+impl ModifyDnRequest {
+    /// What the journal says of it beside the name.
+    pub(crate) fn details(&self) -> Vec<(&'static str, String)> {
+        todo!()
+    }
+}
+
+/// Decides a rename.
+pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<Success, Refusal> {
+    let _ = (write, request);
+    todo!()
 }

@@ -1,8 +1,17 @@
 //! Clear-text passwords in add and modify requests: what the hash pool must do before the committer decides, and where its answers go.
 
-use super::{Context, ProposedOperation};
-use crate::directory::Directory;
-use crate::policy::password::{HashAnswer, HashJob};
+use super::draft::CheckedAttribute;
+use super::modify::only_password;
+use super::refusal::{Refusal, parse_name};
+use super::{Context, ProposedOperation, write};
+use crate::directory::{Directory, Lookup};
+use crate::model::schema::Schema;
+use crate::model::{Attribute, AttributeTypeId, EntryId, ModificationOperation, ResultCode, Secret, Value};
+use crate::policy::access::{self, Right, Subject};
+use crate::policy::password::{HashAnswer, HashJob, is_stored_form};
+
+/// Most passwords that one request may bring: each costs a run of Argon2id.
+pub const MAXIMUM_PASSWORDS: usize = 8;
 
 /// Which password values of a request the hash pool looked at.
 #[derive(Debug, Default)]
@@ -10,18 +19,217 @@ pub struct Passwords {
     slots: Vec<Slot>,
 }
 
+/// One value that the hash pool looked at.
 #[derive(Debug)]
-struct Slot {}
-
-/// What the hash pool must do before this operation is proposed; empty for most. The answers go to [`with_answers`] in this order.
-/// Nothing is asked for where the sender may not make the change anyway.
-pub fn jobs(directory: &Directory, context: &Context, operation: &ProposedOperation) -> Vec<HashJob> {
-    let _ = (directory, context, operation);
-    todo!()
+struct Slot {
+    place: Place,
+    outcome: Outcome,
 }
 
-/// Puts the answers in the place of the clear-text passwords. `directory`, `context`: the same as for [`jobs`].
-pub fn with_answers(operation: ProposedOperation, answers: Vec<HashAnswer>) -> ProposedOperation {
-    let _ = answers;
+/// Index of the attribute or change in its request, and of the value in that.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Place {
+    attribute: usize,
+    value: usize,
+}
+
+/// What came of a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// The stored form of the given password is in its place.
+    Hashed,
+    /// To be deleted: the stored value that it is the password of is in its place.
+    Matched,
+    /// To be deleted: it is the password of no stored value.
+    NoMatch,
+    /// The hash pool could not do it.
+    Busy,
+}
+
+/// Whether values of this type are passwords, hashed by this server: userPassword and its subtypes.
+pub(crate) fn is_password(schema: &Schema, attribute_type: AttributeTypeId) -> bool {
+    schema
+        .attribute_type("userPassword")
+        .is_some_and(|it| it.id == attribute_type || schema.with_subtypes(it.id).contains(&attribute_type))
+}
+
+/// Whether this description names a password.
+pub(crate) fn is_password_description(schema: &Schema, description: &str) -> bool {
+    schema.describe(description).is_ok_and(|it| is_password(schema, it.attribute_type))
+}
+
+/// What the hash pool must do before this operation is proposed; empty for most. The answers go to [`with_answers`] in this order.
+/// Nothing is asked for where the sender may not make the change anyway, nor where there are more passwords than
+/// [`MAXIMUM_PASSWORDS`]: the operation is refused then.
+pub fn jobs(directory: &Directory, context: &Context, operation: &ProposedOperation) -> Vec<HashJob> {
+    let schema = directory.schema();
+    let found = clear_values(schema, operation, context.subject(directory).administrator);
+    if found.is_empty() || found.len() > MAXIMUM_PASSWORDS {
+        return Vec::new();
+    }
+    let Some(target) = permitted_target(directory, context, operation) else { return Vec::new() };
+    let stored: Vec<Secret> = target.map(|id| stored_passwords(directory, id)).unwrap_or_default();
+    let job = |(index, (_, purpose, value)): (usize, &(Place, Purpose, &Value))| match purpose {
+        Purpose::Hash => HashJob::Hash { given: Secret::from(value.as_ref()), salt: salt(&context.fresh.salt, index) },
+        Purpose::Verify => HashJob::Verify { stored: stored.clone(), given: Secret::from(value.as_ref()) },
+    };
+    found.iter().enumerate().map(job).collect()
+}
+
+/// Puts the answers to [`jobs`], asked with the same directory and context, in the place of the clear-text passwords.
+pub fn with_answers(
+    directory: &Directory,
+    context: &Context,
+    mut operation: ProposedOperation,
+    answers: Vec<HashAnswer>,
+) -> ProposedOperation {
+    let administrator = context.subject(directory).administrator;
+    let found = clear_values(directory.schema(), &operation, administrator);
+    let places: Vec<(Place, Purpose)> = found.into_iter().map(|(place, purpose, _)| (place, purpose)).collect();
+    let mut slots = Vec::with_capacity(answers.len());
+    for ((place, purpose), answer) in places.into_iter().zip(answers) {
+        let (outcome, replacement) = match (purpose, answer) {
+            (Purpose::Hash, HashAnswer::Hashed(stored)) => (Outcome::Hashed, Some(stored)),
+            (Purpose::Verify, HashAnswer::Verified { matched: Some(stored), .. }) => (Outcome::Matched, Some(stored)),
+            (Purpose::Verify, HashAnswer::Verified { matched: None, .. }) => (Outcome::NoMatch, None),
+            _ => (Outcome::Busy, None),
+        };
+        if let (Some(value), Some(stored)) = (value_mut(&mut operation, place), replacement) {
+            *value = Value::copy_from_slice(stored.expose());
+        }
+        slots.push(Slot { place, outcome });
+    }
+    match &mut operation {
+        ProposedOperation::Add(request) => request.passwords.slots = slots,
+        ProposedOperation::Modify(request) => request.passwords.slots = slots,
+        _ => {}
+    }
     operation
+}
+
+/// What the hash pool is to do with a value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Purpose {
+    Hash,
+    Verify,
+}
+
+/// The password values the hash pool must look at. Stored forms are taken as they are from administrators alone.
+fn clear_values<'a>(
+    schema: &Schema,
+    operation: &'a ProposedOperation,
+    administrator: bool,
+) -> Vec<(Place, Purpose, &'a Value)> {
+    let mut found = Vec::new();
+    let mut look = |index: usize, attribute: &'a Attribute, purpose: Purpose| {
+        if !is_password_description(schema, &attribute.description) {
+            return;
+        }
+        for (value_index, value) in attribute.values.iter().enumerate() {
+            let taken_as_it_is = is_stored_form(value) && (administrator || purpose == Purpose::Hash);
+            if !taken_as_it_is && !value.is_empty() {
+                found.push((Place { attribute: index, value: value_index }, purpose, value));
+            }
+        }
+    };
+    match operation {
+        ProposedOperation::Add(request) => {
+            request.attributes.iter().enumerate().for_each(|(index, attribute)| look(index, attribute, Purpose::Hash));
+        }
+        ProposedOperation::Modify(request) => {
+            for (index, change) in request.changes.iter().enumerate() {
+                let purpose = match change.operation {
+                    ModificationOperation::Delete => Purpose::Verify,
+                    _ => Purpose::Hash,
+                };
+                look(index, &change.attribute, purpose);
+            }
+        }
+        _ => {}
+    }
+    found
+}
+
+/// Whether the sender may make this change, and to which entry (none for an add). Judged anew by the committer.
+fn permitted_target(directory: &Directory, context: &Context, operation: &ProposedOperation) -> Option<Option<EntryId>> {
+    let subject = write::writer(directory, context).ok()?;
+    match operation {
+        ProposedOperation::Modify(request) => {
+            let dn = parse_name(directory.schema(), &request.name, "invalid DN").ok()?;
+            let Lookup::Found(id) = directory.find(&dn) else { return None };
+            let right = if only_password(directory.schema(), &request.changes) { Right::ChangePassword } else { Right::Write };
+            access::allows(subject, right, id).then_some(Some(id))
+        }
+        _ => subject.administrator.then_some(None),
+    }
+}
+
+/// The values of userPassword as stored.
+pub(crate) fn stored_passwords(directory: &Directory, id: EntryId) -> Vec<Secret> {
+    let (Some(node), Some(password)) = (directory.node(id), directory.schema().attribute_type("userPassword")) else {
+        return Vec::new();
+    };
+    node.entry.values(password.id).map(Secret::from).collect()
+}
+
+fn value_mut(operation: &mut ProposedOperation, place: Place) -> Option<&mut Value> {
+    let attribute = match operation {
+        ProposedOperation::Add(request) => request.attributes.get_mut(place.attribute)?,
+        ProposedOperation::Modify(request) => &mut request.changes.get_mut(place.attribute)?.attribute,
+        _ => return None,
+    };
+    attribute.values.get_mut(place.value)
+}
+
+/// One salt for each password of a request, from the one drawn for it.
+fn salt(fresh: &[u8; 16], index: usize) -> [u8; 16] {
+    let mut salt = *fresh;
+    if index > 0 {
+        let mut hasher = blake3::Hasher::new_derive_key("bindery further password salts of one request");
+        hasher.update(fresh).update(&(index as u64).to_be_bytes());
+        hasher.finalize_xof().fill(&mut salt);
+    }
+    salt
+}
+
+impl Passwords {
+    /// What came of a value; none where the hash pool did not look at it.
+    pub(crate) fn outcome(&self, attribute: usize, value: usize) -> Option<Outcome> {
+        let place = Place { attribute, value };
+        self.slots.iter().find(|slot| slot.place == place).map(|slot| slot.outcome)
+    }
+
+    /// Judges the password values to be stored, the attribute at `index` in the request: hashed here, or a stored form that an
+    /// administrator brings. Anything else is refused, clear text never stored.
+    pub(crate) fn check(
+        &self,
+        attribute: &CheckedAttribute<'_>,
+        index: usize,
+        values: &[Value],
+        subject: Subject,
+    ) -> Result<(), Refusal> {
+        if values.len() > MAXIMUM_PASSWORDS {
+            return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many passwords in one request"));
+        }
+        for (place, value) in values.iter().enumerate() {
+            match self.outcome(index, place) {
+                Some(Outcome::Hashed) => {}
+                Some(Outcome::Busy) => return Err(Refusal::new(ResultCode::Busy, "")),
+                Some(Outcome::Matched | Outcome::NoMatch) => return Err(attribute.constraint("unexpected value")),
+                None if value.is_empty() => return Err(quality()),
+                None if is_stored_form(value) && subject.administrator => {}
+                None if is_stored_form(value) => return Err(quality()),
+                None if self.slots.is_empty() => {
+                    // Too many of them over several attributes, or the sender got the right only after the request was prepared.
+                    return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many passwords in one request"));
+                }
+                None => return Err(Refusal::new(ResultCode::Busy, "")),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn quality() -> Refusal {
+    Refusal::new(ResultCode::ConstraintViolation, "Password fails quality checking policy").because("password quality")
 }

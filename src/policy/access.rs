@@ -17,8 +17,10 @@ pub struct Subject {
 pub enum Right {
     /// Seeing that an entry of the suffix exists, filtering on and reading its attributes (secrets excepted, always).
     Read,
-    /// Comparing, password attributes included.
+    /// Comparing values of attributes that may be read.
     Compare,
+    /// Comparing a password: only the own, or compare would be a way to guess that no lockout sees.
+    ComparePassword,
     /// Add, modify, delete, rename.
     Write,
     /// Changing a password by Password Modify, or by a modify that touches nothing but the password attribute.
@@ -29,9 +31,26 @@ pub enum Right {
 pub fn allows(subject: Subject, right: Right, target: EntryId) -> bool {
     match right {
         _ if subject.administrator => true,
-        Right::Read => subject.identity.is_some(),
-        Right::Compare => subject.identity.is_some(),
+        Right::Read | Right::Compare => subject.identity.is_some(),
         Right::Write => false,
-        Right::ChangePassword => subject.identity == Some(target),
+        Right::ComparePassword | Right::ChangePassword => subject.identity == Some(target),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RIGHTS: [Right; 5] = [Right::Read, Right::Compare, Right::ComparePassword, Right::Write, Right::ChangePassword];
+
+    #[test]
+    fn each_kind_of_subject_has_its_rights_and_no_more() {
+        let (own, other) = (EntryId(7), EntryId(8));
+        let rights = |subject: Subject, target| RIGHTS.map(|right| allows(subject, right, target));
+        let person = Subject { identity: Some(own), administrator: false };
+        assert_eq!(rights(person, own), [true, true, true, false, true]);
+        assert_eq!(rights(person, other), [true, true, false, false, false]);
+        assert_eq!(rights(Subject { identity: None, administrator: false }, own), [false; 5]);
+        assert_eq!(rights(Subject { identity: Some(own), administrator: true }, other), [true; 5]);
     }
 }

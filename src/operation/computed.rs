@@ -1,0 +1,103 @@
+//! Attributes that are not in an entry's block: worked out from its place, the membership set and its login bookkeeping.
+
+use bytes::Bytes;
+
+use crate::directory::{Directory, MembershipAttribute, Node};
+use crate::model::schema::Schema;
+use crate::model::{AttributeTypeId, Section};
+
+/// An attribute worked out when it is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Computed {
+    EntryDn,
+    SubschemaSubentry,
+    HasSubordinates,
+    NumSubordinates,
+    MemberOf,
+    LastLoginTime,
+    LastLoginSource,
+    Members(MembershipAttribute),
+}
+
+/// The name of the subschema entry, as spelled.
+pub(crate) const SUBSCHEMA: &str = "cn=Subschema";
+
+impl Computed {
+    /// All of them, the users' own attributes first, as they stand in an entry.
+    pub(crate) const ALL: [Computed; 10] = [
+        Computed::Members(MembershipAttribute::Member),
+        Computed::Members(MembershipAttribute::UniqueMember),
+        Computed::Members(MembershipAttribute::MemberUid),
+        Computed::EntryDn,
+        Computed::SubschemaSubentry,
+        Computed::HasSubordinates,
+        Computed::NumSubordinates,
+        Computed::MemberOf,
+        Computed::LastLoginTime,
+        Computed::LastLoginSource,
+    ];
+
+    /// The canonical name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Computed::EntryDn => "entryDN",
+            Computed::SubschemaSubentry => "subschemaSubentry",
+            Computed::HasSubordinates => "hasSubordinates",
+            Computed::NumSubordinates => "numSubordinates",
+            Computed::MemberOf => "memberOf",
+            Computed::LastLoginTime => "lastLoginTime",
+            Computed::LastLoginSource => "lastLoginSource",
+            Computed::Members(attribute) => attribute.name(),
+        }
+    }
+
+    /// What asks for it: `*` or `+`.
+    pub(crate) fn section(self) -> Section {
+        match self {
+            Computed::Members(_) => Section::User,
+            _ => Section::Operational,
+        }
+    }
+
+    /// Its type in this schema, if it is defined there.
+    pub(crate) fn attribute_type(self, schema: &Schema) -> Option<AttributeTypeId> {
+        schema.attribute_type(self.name()).map(|it| it.id)
+    }
+
+    /// The computed attribute of this type.
+    pub(crate) fn of_type(schema: &Schema, attribute_type: AttributeTypeId) -> Option<Computed> {
+        let name = schema.attribute_type_by_id(attribute_type).name();
+        Computed::ALL.into_iter().find(|computed| computed.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The values; none where the entry has none.
+    pub(crate) fn values(self, directory: &Directory, node: &Node) -> Vec<Bytes> {
+        let one = |value: String| vec![Bytes::from(value)];
+        match self {
+            Computed::EntryDn => one(directory.dn_text(node.id)),
+            Computed::SubschemaSubentry => one(SUBSCHEMA.to_owned()),
+            Computed::HasSubordinates => match directory.child_count(node.id) {
+                0 => vec![Bytes::from_static(b"FALSE")],
+                _ => vec![Bytes::from_static(b"TRUE")],
+            },
+            Computed::NumSubordinates => one(directory.child_count(node.id).to_string()),
+            Computed::MemberOf => directory.groups_of(node.id).map(|group| Bytes::from(directory.dn_text(group))).collect(),
+            Computed::LastLoginTime => match directory.account_state(node.id).last_login {
+                Some(time) => one(time.to_generalized_time()),
+                None => Vec::new(),
+            },
+            Computed::LastLoginSource => directory.account_state(node.id).last_login_source.map(one).unwrap_or_default(),
+            Computed::Members(attribute) => directory.member_values(node.id, attribute),
+        }
+    }
+
+    /// Whether there are values, without making them.
+    pub(crate) fn is_present(self, directory: &Directory, node: &Node) -> bool {
+        match self {
+            Computed::EntryDn | Computed::SubschemaSubentry | Computed::HasSubordinates | Computed::NumSubordinates => true,
+            Computed::MemberOf => directory.groups_of(node.id).next().is_some(),
+            Computed::LastLoginTime | Computed::LastLoginSource => !self.values(directory, node).is_empty(),
+            Computed::Members(attribute) => directory.member_count(node.id, attribute) > 0,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! An entry while a request makes or changes it, and the rules every finished entry keeps (RFC 4512 sections 2.3 to 2.5).
+
+use std::collections::HashMap;
+
+use super::computed::Computed;
+use super::member_draft::MemberDraft;
+use super::refusal::Refusal;
+use crate::directory::{Directory, MembershipAttribute};
+use crate::model::schema::{AttributeDescription, AttributeType, EntryContent, Key, Schema};
+use crate::model::{Attribute, BuilderAttribute, EntryBuilder, EntryId, Rdn, ResultCode, Value};
+
+/// The entry being made.
+pub(crate) struct Draft<'a> {
+    /// The schema it must keep.
+    pub(crate) schema: &'a Schema,
+    /// What will be in the block.
+    pub(crate) entry: EntryBuilder,
+    /// What will be in the membership set.
+    pub(crate) members: MemberDraft<'a>,
+}
+
+/// An attribute of a request whose description and values are sound.
+pub(crate) struct CheckedAttribute<'a> {
+    /// The resolved description.
+    pub(crate) description: AttributeDescription,
+    /// Its type.
+    pub(crate) attribute_type: &'a AttributeType,
+    /// Where its values live.
+    pub(crate) home: Home,
+}
+
+/// Where an attribute's values live.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Home {
+    /// In the entry's block.
+    Block,
+    /// In the membership set.
+    Members(MembershipAttribute),
+    /// Nowhere: worked out when read, never written by a client.
+    Computed,
+}
+
+/// How values of one attribute are told apart: by the equality rule's key, octet by octet where there is none.
+#[derive(PartialEq, Eq, Hash)]
+pub(crate) enum ValueKey {
+    Rule(Key),
+    Octets(Value),
+}
+
+impl ValueKey {
+    pub(crate) fn of(schema: &Schema, attribute_type: &AttributeType, value: &[u8]) -> ValueKey {
+        match schema.equality_key(attribute_type.id, value) {
+            Some(Ok(key)) => ValueKey::Rule(key),
+            _ => ValueKey::Octets(Value::copy_from_slice(value)),
+        }
+    }
+}
+
+impl<'a> CheckedAttribute<'a> {
+    /// Resolves the description (17).
+    pub(crate) fn new(schema: &'a Schema, attribute: &Attribute, stores: bool) -> Result<CheckedAttribute<'a>, Refusal> {
+        let description = match stores {
+            true => schema.describe_for_storage(&attribute.description)?,
+            false => schema.describe(&attribute.description)?,
+        };
+        let attribute_type = schema.attribute_type_by_id(description.attribute_type);
+        let home = match Computed::of_type(schema, attribute_type.id) {
+            Some(Computed::Members(attribute)) => Home::Members(attribute),
+            Some(_) => Home::Computed,
+            None => Home::Block,
+        };
+        if stores && matches!(home, Home::Members(_)) && !description.options.is_empty() {
+            let text = format!("{}: unrecognized option", description.spelled);
+            return Err(Refusal::new(ResultCode::UndefinedAttributeType, text));
+        }
+        Ok(CheckedAttribute { description, attribute_type, home })
+    }
+
+    /// The name that stands in texts.
+    pub(crate) fn name(&self) -> &str {
+        &self.description.spelled
+    }
+
+    /// 19: attributes only the server writes.
+    pub(crate) fn check_user_modification(&self) -> Result<(), Refusal> {
+        if self.attribute_type.no_user_modification || self.home == Home::Computed {
+            return Err(self.constraint("no user modification allowed"));
+        }
+        Ok(())
+    }
+
+    /// 21 for a value that is not of the syntax, 20 for one given twice, 19 for a second one of a SINGLE-VALUE attribute.
+    pub(crate) fn check_values(&self, schema: &Schema, values: &[Value]) -> Result<(), Refusal> {
+        let is_object_class = self.attribute_type.name() == "objectClass";
+        for (index, value) in values.iter().enumerate() {
+            let sound = match is_object_class {
+                true => std::str::from_utf8(value).is_ok_and(|name| schema.object_class(name).is_some()),
+                false => schema.check_syntax(self.attribute_type.id, value).is_ok(),
+            };
+            if !sound {
+                let text = format!("{}: value #{index} invalid per syntax", self.name());
+                return Err(Refusal::new(ResultCode::InvalidAttributeSyntax, text));
+            }
+        }
+        self.check_distinct(schema, values)?;
+        if values.len() > 1 && self.attribute_type.single_value {
+            return Err(self.constraint("multiple values provided"));
+        }
+        Ok(())
+    }
+
+    fn check_distinct(&self, schema: &Schema, values: &[Value]) -> Result<(), Refusal> {
+        if values.len() < 2 {
+            return Ok(());
+        }
+        let mut seen = HashMap::with_capacity(values.len());
+        for (index, value) in values.iter().enumerate() {
+            if let Some(first) = seen.insert(ValueKey::of(schema, self.attribute_type, value), index) {
+                return Err(self.exists(format!("value #{first} provided more than once")));
+            }
+        }
+        Ok(())
+    }
+
+    /// 20 about this attribute.
+    pub(crate) fn exists(&self, problem: String) -> Refusal {
+        Refusal::new(ResultCode::AttributeOrValueExists, format!("{}: {problem}", self.name()))
+    }
+
+    /// 19 about this attribute.
+    pub(crate) fn constraint(&self, problem: &str) -> Refusal {
+        Refusal::new(ResultCode::ConstraintViolation, format!("{}: {problem}", self.name()))
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// Nothing in it yet (add).
+    pub(crate) fn empty(head: &'a Directory) -> Draft<'a> {
+        Draft { schema: head.schema(), entry: EntryBuilder::default(), members: MemberDraft::new(head, None) }
+    }
+
+    /// What the entry holds now; none if it is gone.
+    pub(crate) fn of_entry(head: &'a Directory, id: EntryId) -> Option<Draft<'a>> {
+        let entry = head.node(id)?.entry.to_builder();
+        Some(Draft { schema: head.schema(), entry, members: MemberDraft::new(head, Some(id)) })
+    }
+
+    /// The values under exactly this description.
+    pub(crate) fn values_mut(&mut self, attribute: &CheckedAttribute<'_>) -> Option<&mut Vec<Value>> {
+        let found = self.entry.get_mut(attribute.attribute_type.id, &attribute.description.spelled)?;
+        Some(&mut found.values)
+    }
+
+    /// Replaces the values under this description; none removes it.
+    pub(crate) fn set_values(&mut self, attribute: &CheckedAttribute<'_>, values: Vec<Value>) {
+        let section = attribute.attribute_type.section();
+        self.entry.set(attribute.attribute_type.id, &attribute.description.spelled, section, values);
+    }
+
+    /// Adds the values of an RDN that are not there yet (RFC 4511 sections 4.7 and 4.9).
+    pub(crate) fn add_rdn_values(&mut self, rdn: &Rdn) -> Result<(), Refusal> {
+        let schema = self.schema;
+        for part in &rdn.parts {
+            let attribute = self.naming_attribute(&part.attribute_type)?;
+            let key = ValueKey::of(self.schema, attribute.attribute_type, &part.value);
+            let mut values = self.values_mut(&attribute).map(std::mem::take).unwrap_or_default();
+            if !values.iter().any(|value| ValueKey::of(schema, attribute.attribute_type, value) == key) {
+                values.push(part.value.clone());
+            }
+            self.set_values(&attribute, values);
+        }
+        Ok(())
+    }
+
+    /// Takes the values of an RDN away (deleteoldrdn).
+    pub(crate) fn remove_rdn_values(&mut self, rdn: &Rdn) -> Result<(), Refusal> {
+        let schema = self.schema;
+        for part in &rdn.parts {
+            let attribute = self.naming_attribute(&part.attribute_type)?;
+            let key = ValueKey::of(self.schema, attribute.attribute_type, &part.value);
+            let mut values = self.values_mut(&attribute).map(std::mem::take).unwrap_or_default();
+            values.retain(|value| ValueKey::of(schema, attribute.attribute_type, value) != key);
+            self.set_values(&attribute, values);
+        }
+        Ok(())
+    }
+
+    /// An attribute of an RDN: it must live in the block and be the users' to write.
+    fn naming_attribute(&self, name: &str) -> Result<CheckedAttribute<'a>, Refusal> {
+        let attribute = Attribute { description: name.to_owned(), values: Vec::new() };
+        let attribute = CheckedAttribute::new(self.schema, &attribute, true)?;
+        attribute.check_user_modification()?;
+        if attribute.home != Home::Block || attribute.attribute_type.secret {
+            let text = format!("attribute '{}' cannot name an entry", attribute.attribute_type.name());
+            return Err(Refusal::new(ResultCode::NamingViolation, text));
+        }
+        Ok(attribute)
+    }
+
+    /// The rules of a finished entry: single values (19), RDN values present (64), classes and attributes agree (65). Returns the name of
+    /// the structural class.
+    pub(crate) fn check(&self, rdn: &Rdn) -> Result<&'a str, Refusal> {
+        self.check_single_values()?;
+        let object_class = self.schema.attribute_type("objectClass").map(|it| it.id);
+        let classes = self.entry.attributes.iter().find(|it| Some(it.attribute_type) == object_class && !it.values.is_empty());
+        let Some(classes) = classes else {
+            return Err(Refusal::new(ResultCode::ObjectClassViolation, "no objectClass attribute"));
+        };
+        self.check_naming(rdn)?;
+        let content = EntryContent {
+            object_classes: classes.values.iter().filter_map(|value| std::str::from_utf8(value).ok()).collect(),
+            attribute_types: self.attribute_types(),
+        };
+        let structural = self.schema.validate(&content)?;
+        self.schema
+            .object_classes()
+            .get(structural)
+            .map(|class| class.name())
+            .ok_or_else(|| Refusal::new(ResultCode::ObjectClassViolation, "no structural object class provided"))
+    }
+
+    fn check_single_values(&self) -> Result<(), Refusal> {
+        for attribute in self.entry.attributes.iter().filter(|it| it.values.len() > 1) {
+            let attribute_type = self.schema.attribute_type_by_id(attribute.attribute_type);
+            if attribute_type.single_value {
+                let text = format!("attribute '{}' cannot have multiple values", attribute_type.name());
+                return Err(Refusal::new(ResultCode::ConstraintViolation, text));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_naming(&self, rdn: &Rdn) -> Result<(), Refusal> {
+        for part in &rdn.parts {
+            let Some(attribute_type) = self.schema.attribute_type(&part.attribute_type) else { continue };
+            let key = ValueKey::of(self.schema, attribute_type, &part.value);
+            let is_there = |attribute: &BuilderAttribute| {
+                attribute.attribute_type == attribute_type.id
+                    && attribute.description == attribute_type.name()
+                    && attribute.values.iter().any(|value| ValueKey::of(self.schema, attribute_type, value) == key)
+            };
+            if !self.entry.attributes.iter().any(is_there) {
+                let text = format!("value of naming attribute '{}' is not present in entry", attribute_type.name());
+                return Err(Refusal::new(ResultCode::NamingViolation, text));
+            }
+        }
+        Ok(())
+    }
+
+    fn attribute_types(&self) -> Vec<crate::model::AttributeTypeId> {
+        let block = self.entry.attributes.iter().filter(|it| !it.values.is_empty()).map(|it| it.attribute_type);
+        let members = MembershipAttribute::ALL
+            .into_iter()
+            .filter(|&attribute| self.members.count(attribute) > 0)
+            .filter_map(|attribute| Computed::Members(attribute).attribute_type(self.schema));
+        block.chain(members).collect()
+    }
+}

@@ -1,0 +1,122 @@
+//! The membership set of one group while a request changes it: a difference to the set on the directory, which may have hundreds of
+//! thousands of elements and is never copied.
+
+use std::collections::HashMap;
+
+use crate::directory::{Change, Directory, Membership, MembershipAttribute};
+use crate::model::schema::SyntaxError;
+use crate::model::{EntryId, Timestamp};
+
+/// What tells elements apart: two spellings of one name are one element.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum ElementKey {
+    Entry(MembershipAttribute, EntryId),
+    Outside(MembershipAttribute, Box<[u8]>),
+}
+
+impl ElementKey {
+    fn of(membership: &Membership) -> ElementKey {
+        match membership {
+            Membership::Entry(attribute, id) => ElementKey::Entry(*attribute, *id),
+            Membership::Outside { attribute, key, .. } => ElementKey::Outside(*attribute, key.clone()),
+        }
+    }
+}
+
+fn attribute_of(membership: &Membership) -> MembershipAttribute {
+    match membership {
+        Membership::Entry(attribute, _) | Membership::Outside { attribute, .. } => *attribute,
+    }
+}
+
+/// The changes so far.
+pub(crate) struct MemberDraft<'a> {
+    head: &'a Directory,
+    /// None for an entry that is being added.
+    group: Option<EntryId>,
+    /// In the order first touched: the element and whether it is in now.
+    touched: Vec<(Membership, bool)>,
+    places: HashMap<ElementKey, usize>,
+}
+
+impl<'a> MemberDraft<'a> {
+    /// Nothing changed yet.
+    pub(crate) fn new(head: &'a Directory, group: Option<EntryId>) -> MemberDraft<'a> {
+        MemberDraft { head, group, touched: Vec::new(), places: HashMap::new() }
+    }
+
+    /// The element a value stands for.
+    pub(crate) fn resolve(&self, attribute: MembershipAttribute, value: &[u8]) -> Result<Membership, SyntaxError> {
+        self.head.resolve_member(attribute, value)
+    }
+
+    /// Whether an element is in, changes so far included.
+    pub(crate) fn contains(&self, membership: &Membership) -> bool {
+        match self.places.get(&ElementKey::of(membership)).and_then(|&place| self.touched.get(place)) {
+            Some((_, present)) => *present,
+            None => self.had(membership),
+        }
+    }
+
+    fn had(&self, membership: &Membership) -> bool {
+        self.group.is_some_and(|group| self.head.has_membership(group, membership))
+    }
+
+    /// How many elements are read through this attribute, changes so far included.
+    pub(crate) fn count(&self, attribute: MembershipAttribute) -> usize {
+        let before = self.group.map_or(0, |group| self.head.member_count(group, attribute));
+        self.touched.iter().filter(|(membership, _)| attribute_of(membership) == attribute).fold(
+            before,
+            |count, (membership, present)| match (self.had(membership), *present) {
+                (false, true) => count.saturating_add(1),
+                (true, false) => count.saturating_sub(1),
+                _ => count,
+            },
+        )
+    }
+
+    /// Puts an element in or takes it out; says whether that changed anything.
+    pub(crate) fn set(&mut self, membership: Membership, present: bool) -> bool {
+        if self.contains(&membership) == present {
+            return false;
+        }
+        let key = ElementKey::of(&membership);
+        match self.places.get(&key).and_then(|&place| self.touched.get_mut(place)) {
+            Some(touched) => touched.1 = present,
+            None => {
+                self.places.insert(key, self.touched.len());
+                self.touched.push((membership, present));
+            }
+        }
+        true
+    }
+
+    /// Makes these the only elements of the attribute.
+    pub(crate) fn replace(&mut self, attribute: MembershipAttribute, elements: Vec<Membership>) {
+        let wanted: std::collections::HashSet<ElementKey> = elements.iter().map(ElementKey::of).collect();
+        let before: Vec<Membership> =
+            self.group.map(|group| self.head.memberships(group, attribute).collect()).unwrap_or_default();
+        let touched = self.touched.iter().map(|(membership, _)| membership.clone());
+        let there: Vec<Membership> =
+            touched.filter(|membership| attribute_of(membership) == attribute).chain(before).collect();
+        for membership in there {
+            if !wanted.contains(&ElementKey::of(&membership)) {
+                self.set(membership, false);
+            }
+        }
+        for membership in elements {
+            self.set(membership, true);
+        }
+    }
+
+    /// The changes that take the directory's set to this one, for the entry with this number.
+    pub(crate) fn changes(&self, group: EntryId, since: Timestamp, by: &str) -> Vec<Change> {
+        let differences = self.touched.iter().filter(|(membership, present)| self.had(membership) != *present);
+        differences
+            .map(|(membership, present)| match present {
+                true => Change::PutMembership { group, membership: membership.clone(), since, by: by.to_owned() },
+                false => Change::RemoveMembership { group, membership: membership.clone() },
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,194 @@
+//! Which attributes of an entry a client asked for (RFC 4511 section 4.5.1.8, RFC 3673, RFC 4529, RFC 3866), and their encoding.
+
+use bytes::{Bytes, BytesMut};
+
+use super::computed::Computed;
+use crate::directory::{Directory, Node};
+use crate::model::schema::{AttributeDescription, ObjectClass, Schema};
+use crate::model::{AttributeTypeId, AttributeView, Section};
+use crate::protocol::ber::{Tag, Writer};
+
+/// A list of attributes, resolved once per search.
+#[derive(Clone, Debug)]
+pub(crate) struct Selection {
+    all_user: bool,
+    all_operational: bool,
+    named: Vec<Named>,
+    computed: Vec<Computed>,
+    types_only: bool,
+}
+
+/// A description asked for, which covers subtypes and more options.
+#[derive(Clone, Debug)]
+struct Named {
+    types: Vec<AttributeTypeId>,
+    options: Vec<String>,
+}
+
+impl Selection {
+    /// Resolves a list: empty means `*`, `1.1` nothing unless other names stand beside it, unknown names are left out.
+    pub(crate) fn new(schema: &Schema, attributes: &[String], types_only: bool) -> Selection {
+        let mut selection = Selection {
+            all_user: attributes.is_empty(),
+            all_operational: false,
+            named: Vec::new(),
+            computed: Vec::new(),
+            types_only,
+        };
+        for attribute in attributes {
+            match attribute.as_str() {
+                "*" => selection.all_user = true,
+                "+" => selection.all_operational = true,
+                "1.1" => {}
+                name => selection.add_named(schema, name),
+            }
+        }
+        selection.computed =
+            Computed::ALL.into_iter().filter(|computed| selection.covers_computed(schema, *computed)).collect();
+        selection
+    }
+
+    fn add_named(&mut self, schema: &Schema, name: &str) {
+        if let Some(class) = name.strip_prefix('@') {
+            self.add_class(schema, class);
+        } else if let Ok(AttributeDescription { attribute_type, options, .. }) = schema.describe(name) {
+            self.named.push(Named { types: schema.with_subtypes(attribute_type).to_vec(), options });
+        }
+    }
+
+    /// RFC 4529: every attribute the class and those above it require or allow.
+    fn add_class(&mut self, schema: &Schema, name: &str) {
+        let Some(class) = schema.object_class(name) else { return };
+        let mut types = Vec::new();
+        let mut seen = Vec::new();
+        let mut waiting: Vec<&ObjectClass> = vec![class];
+        while let Some(class) = waiting.pop() {
+            if class.name().eq_ignore_ascii_case("extensibleObject") {
+                self.all_user = true;
+            }
+            types.extend(class.must.iter().chain(&class.may).flat_map(|&id| schema.with_subtypes(id)));
+            for &index in &class.superiors {
+                if !seen.contains(&index) {
+                    seen.push(index);
+                    waiting.extend(schema.object_classes().get(index));
+                }
+            }
+        }
+        types.sort_unstable();
+        types.dedup();
+        self.named.push(Named { types, options: Vec::new() });
+    }
+
+    fn covers_computed(&self, schema: &Schema, computed: Computed) -> bool {
+        let all = match computed.section() {
+            Section::User => self.all_user,
+            _ => self.all_operational,
+        };
+        all || computed
+            .attribute_type(schema)
+            .is_some_and(|id| self.named.iter().any(|named| named.options.is_empty() && named.types.contains(&id)))
+    }
+
+    fn covers(&self, attribute: &AttributeView<'_>) -> bool {
+        let all = match attribute.section {
+            Section::User => self.all_user,
+            Section::Operational => self.all_operational,
+            Section::Secret => return false,
+        };
+        all || self.named.iter().any(|named| named.covers(attribute))
+    }
+
+    /// Whether an attribute of this type and section without options is asked for.
+    pub(crate) fn covers_type(&self, attribute_type: AttributeTypeId, section: Section) -> bool {
+        match section {
+            Section::User if self.all_user => true,
+            Section::Operational if self.all_operational => true,
+            Section::Secret => false,
+            _ => self.named.iter().any(|named| named.options.is_empty() && named.types.contains(&attribute_type)),
+        }
+    }
+
+    /// The PartialAttributes of an entry that were asked for, concatenated. Secrets never are.
+    pub(crate) fn encode(&self, directory: &Directory, node: &Node) -> Bytes {
+        let computed = || self.computed.iter().filter(|computed| computed.is_present(directory, node));
+        let whole_user_section = self.all_user && !self.all_operational && !self.types_only;
+        let user = node.entry.encoded_section(Section::User);
+        if whole_user_section && self.named.is_empty() && computed().next().is_none() {
+            return node.entry.block().slice_ref(user);
+        }
+        let mut output = BytesMut::with_capacity(user.len().min(64 * 1024));
+        let mut writer = Writer::new(&mut output);
+        if whole_user_section {
+            writer.raw(user);
+        }
+        for attribute in node.entry.attributes() {
+            let written = whole_user_section && attribute.section == Section::User;
+            if written || !self.covers(&attribute) {
+                continue;
+            }
+            if self.types_only {
+                write_type(&mut writer, attribute.description);
+            } else {
+                writer.raw(attribute.encoded);
+            }
+        }
+        for computed in computed() {
+            if self.types_only {
+                write_type(&mut writer, computed.name());
+            } else {
+                write_attribute(&mut writer, computed.name(), &computed.values(directory, node));
+            }
+        }
+        output.freeze()
+    }
+}
+
+impl Named {
+    fn covers(&self, attribute: &AttributeView<'_>) -> bool {
+        self.types.contains(&attribute.attribute_type) && covers_options(&self.options, attribute.description)
+    }
+}
+
+/// Whether a description carries every option asked for. `lang-de-` asks for a range: `lang-de` and all below it (RFC 3866 section 4).
+pub(crate) fn covers_options(asked: &[String], description: &str) -> bool {
+    asked.iter().all(|asked| {
+        description.split(';').skip(1).any(|option| match asked.strip_suffix('-') {
+            Some(range) if asked.starts_with("lang-") => {
+                option.strip_prefix(range).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+            }
+            _ => option == asked,
+        })
+    })
+}
+
+fn write_type(writer: &mut Writer<'_>, description: &str) {
+    write_attribute(writer, description, &[]);
+}
+
+fn write_attribute(writer: &mut Writer<'_>, description: &str, values: &[Bytes]) {
+    let length: usize = values.iter().map(|value| value.len() + 4).sum();
+    writer.constructed_about(Tag::SEQUENCE, length + description.len() + 8, |writer| {
+        writer.octet_string(description.as_bytes());
+        writer.constructed_about(Tag::SET, length, |writer| values.iter().for_each(|value| writer.octet_string(value)));
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::covers_options;
+
+    #[test]
+    fn options_asked_for_must_be_there_and_ranges_cover_what_is_below() {
+        let covers = |asked: &[&str], description: &str| {
+            covers_options(&asked.iter().map(|&option| option.to_owned()).collect::<Vec<_>>(), description)
+        };
+        assert!(covers(&[], "description;lang-en"));
+        assert!(covers(&["lang-en"], "description;lang-en"));
+        assert!(!covers(&["lang-en"], "description"));
+        assert!(!covers(&["lang-en"], "description;lang-en-gb"));
+        assert!(covers(&["lang-en-"], "description;lang-en-gb"));
+        assert!(covers(&["lang-en-"], "description;lang-en"));
+        assert!(!covers(&["lang-en-"], "description;lang-enx"));
+        assert!(!covers(&["lang-en-"], "description"));
+    }
+}

@@ -1,0 +1,241 @@
+//! What all changing operations share: who may write, the controls around a change, and the one place that makes reply and record.
+
+use super::control::{self, Controls};
+use super::record;
+use super::refusal::Refusal;
+use super::selection::Selection;
+use super::{Authority, Context, Decision};
+use crate::directory::{Change, Directory, FilterContext, Lookup, Membership, PreparedFilter, Truth, WaitingMembership};
+use crate::journal::{Named, RecordKind, RecordedChange};
+use crate::model::{Dn, EntryId, Filter, ResultCode};
+use crate::policy::access::{self, Right, Subject};
+use crate::protocol::{Control, LdapResult, Reply, ResponseKind, oid};
+
+/// Most changes of one operation: they go into one frame.
+pub(crate) const MAXIMUM_CHANGES: usize = 500_000;
+
+/// One changing operation at the committer.
+pub(crate) struct Write<'a> {
+    /// The newest value.
+    pub(crate) head: &'a Directory,
+    /// Who and when.
+    pub(crate) context: &'a Context,
+    /// Distinguishes decisions of one microsecond.
+    pub(crate) csn_count: u32,
+}
+
+/// What was asked, for the record, whatever comes of it.
+pub(crate) struct Asked<'a> {
+    kind: RecordKind,
+    response: ResponseKind,
+    name: &'a [u8],
+    changes: Vec<RecordedChange>,
+    details: Vec<(&'static str, String)>,
+}
+
+/// An operation that is done.
+pub(crate) struct Success {
+    /// What changes.
+    pub(crate) changes: Vec<Change>,
+    /// The entry concerned, named as after the change (before it, for a delete).
+    pub(crate) target: Option<Named>,
+    /// Response controls.
+    pub(crate) controls: Vec<Control>,
+    /// What else changed by it, for the record.
+    pub(crate) effects: Vec<RecordedChange>,
+    /// Further facts for the record.
+    pub(crate) details: Vec<(&'static str, String)>,
+}
+
+impl<'a> Asked<'a> {
+    /// Nothing but the name.
+    pub(crate) fn new(kind: RecordKind, response: ResponseKind, name: &'a [u8]) -> Asked<'a> {
+        Asked { kind, response, name, changes: Vec::new(), details: Vec::new() }
+    }
+
+    /// With the changes asked for, redacted already.
+    pub(crate) fn with_changes(self, changes: Vec<RecordedChange>) -> Asked<'a> {
+        Asked { changes, ..self }
+    }
+
+    /// With further facts.
+    pub(crate) fn with_details(self, details: Vec<(&'static str, String)>) -> Asked<'a> {
+        Asked { details, ..self }
+    }
+}
+
+impl Write<'_> {
+    /// Makes reply and record of what an operation came to.
+    pub(crate) fn conclude(&self, asked: Asked<'_>, outcome: Result<Success, Refusal>) -> Decision {
+        let mut record = record::of_context(self.head, self.context, asked.kind);
+        record.changes = asked.changes;
+        record.details = asked.details;
+        let (result, changes, controls) = match outcome {
+            Ok(success) => {
+                record.target = success.target;
+                record.changes.extend(success.effects);
+                record.details.extend(success.details);
+                (LdapResult::of(ResultCode::Success), success.changes, success.controls)
+            }
+            Err(refusal) => {
+                record.target = Some(record::named_in_request(self.head, asked.name));
+                record.reason = Some(refusal.reason);
+                (refusal.result, Vec::new(), Vec::new())
+            }
+        };
+        record.result = result.code;
+        let reply = Reply::Result {
+            kind: asked.response,
+            result,
+            sasl_credentials: None,
+            extended_name: None,
+            extended_value: None,
+            controls,
+        };
+        Decision { reply, changes, record, identity: None }
+    }
+
+    /// Reads the request's controls.
+    pub(crate) fn controls(&self, kind: ResponseKind, controls: &[Control]) -> Result<Controls, Refusal> {
+        Ok(control::decode(kind, controls, &self.context.settings.limits)?)
+    }
+
+    /// Who writes: 13 over a connection that can be listened to, 8 for anonymous.
+    pub(crate) fn writer(&self) -> Result<Subject, Refusal> {
+        writer(self.head, self.context)
+    }
+
+    /// The entry with this name; 32 with the nearest one above, 53 outside the suffix.
+    pub(crate) fn find(&self, dn: &Dn) -> Result<EntryId, Refusal> {
+        match self.head.find(dn) {
+            Lookup::Found(id) => Ok(id),
+            Lookup::Missing { matched } => Err(Refusal::no_such_object(self.head, Some(matched))),
+            Lookup::Outside if self.is_within_suffix(dn) => Err(Refusal::no_such_object(self.head, None)),
+            Lookup::Outside => Err(no_superior_knowledge()),
+        }
+    }
+
+    /// Whether a name is the suffix or lies below it, whether or not the suffix entry is there.
+    pub(crate) fn is_within_suffix(&self, dn: &Dn) -> bool {
+        let schema = self.head.schema();
+        schema.dn_key(dn).starts_with(&schema.dn_key(self.head.suffix()))
+    }
+
+    /// 122 unless the assertion (RFC 4528) holds for the entry, as `directory` has it.
+    pub(crate) fn check_assertion(&self, directory: &Directory, filter: Option<&Filter>, id: EntryId) -> Result<(), Refusal> {
+        match filter {
+            Some(filter) if !is_true(directory, filter, id) => Err(Refusal::new(ResultCode::AssertionFailed, "")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The response to a pre- or post-read control (RFC 4527), where one was sent.
+    pub(crate) fn read(&self, directory: &Directory, oid: &str, asked: Option<&Vec<String>>, id: EntryId) -> Option<Control> {
+        let (attributes, node) = (asked?, directory.node(id)?);
+        let selection = Selection::new(directory.schema(), attributes, false);
+        Some(control::read_response(oid, &directory.dn_text(id), &selection.encode(directory, node)))
+    }
+
+    /// The directory with these changes made.
+    pub(crate) fn after(&self, changes: &[Change]) -> Result<Directory, Refusal> {
+        let mut after = self.head.clone();
+        let applied = changes.iter().try_for_each(|change| after.apply(change));
+        applied.map_err(|_| Refusal::new(ResultCode::Other, "internal error").because("change cannot be applied"))?;
+        Ok(after)
+    }
+
+    /// Ends an add, modify or rename of `id`: memberships that waited for a name become those of the entry that has it now, and what the
+    /// controls ask for is read.
+    pub(crate) fn finish(&self, mut changes: Vec<Change>, id: EntryId, controls: &Controls) -> Result<Success, Refusal> {
+        if changes.len() > MAXIMUM_CHANGES {
+            return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many changes in one operation"));
+        }
+        let pre_read = self.read(self.head, oid::PRE_READ, controls.pre_read.as_ref(), id);
+        let mut post_read = None;
+        if controls.post_read.is_some() {
+            let after = self.after(&changes)?;
+            post_read = self.read(&after, oid::POST_READ, controls.post_read.as_ref(), id);
+        }
+        changes.shrink_to_fit();
+        Ok(Success {
+            changes,
+            target: record::named(self.head, id),
+            controls: pre_read.into_iter().chain(post_read).collect(),
+            effects: Vec::new(),
+            details: Vec::new(),
+        })
+    }
+
+    /// Adds to `changes` what turns memberships that wait for a name at or below `dn`, or that these changes bring along, into
+    /// memberships of the entries that have those names after the changes.
+    pub(crate) fn settle_waiting(&self, dn: &Dn, changes: &mut Vec<Change>) -> Result<(), Refusal> {
+        let mut waiting = self.head.waiting_memberships(dn);
+        waiting.extend(changes.iter().filter_map(brought_along));
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        let after = self.after(changes)?;
+        for WaitingMembership { group, membership, since, by } in waiting {
+            let Membership::Outside { attribute, value, .. } = &membership else { continue };
+            if let Ok(settled @ Membership::Entry(..)) = after.resolve_member(*attribute, value) {
+                changes.push(Change::RemoveMembership { group, membership });
+                changes.push(Change::PutMembership { group, membership: settled, since, by });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Who writes: 13 over a connection that can be listened to, 8 for anonymous.
+pub(crate) fn writer(directory: &Directory, context: &Context) -> Result<Subject, Refusal> {
+    if context.authority == Authority::Session && !context.may_send_credentials() {
+        return Err(Refusal::new(ResultCode::ConfidentialityRequired, "confidentiality required"));
+    }
+    let subject = context.subject(directory);
+    if subject.identity.is_none() && !subject.administrator {
+        return Err(Refusal::new(ResultCode::StrongerAuthRequired, "modifications require authentication"));
+    }
+    Ok(subject)
+}
+
+/// 50 unless the subject has the right.
+pub(crate) fn require(subject: Subject, right: Right, target: EntryId) -> Result<(), Refusal> {
+    if access::allows(subject, right, target) { Ok(()) } else { Err(not_permitted()) }
+}
+
+/// 50
+pub(crate) fn not_permitted() -> Refusal {
+    Refusal::new(ResultCode::InsufficientAccessRights, "")
+}
+
+/// 53 for names this server does not hold.
+pub(crate) fn no_superior_knowledge() -> Refusal {
+    Refusal::new(ResultCode::UnwillingToPerform, "no global superior knowledge")
+}
+
+/// Whether a name is the subschema entry's.
+pub(crate) fn is_subschema(directory: &Directory, dn: &Dn) -> bool {
+    dn.rdns.len() == 1
+        && Dn::parse(super::computed::SUBSCHEMA.as_bytes())
+            .is_ok_and(|subschema| directory.schema().dn_key(&subschema) == directory.schema().dn_key(dn))
+}
+
+/// Whether a filter is True for an entry. Attributes that may not be searched are Undefined in it.
+pub(crate) fn is_true(directory: &Directory, filter: &Filter, id: EntryId) -> bool {
+    let Some(node) = directory.node(id) else { return false };
+    let schema = directory.schema();
+    let context =
+        FilterContext { directory, may_search: &|attribute_type, _| !schema.attribute_type_by_id(attribute_type).secret };
+    PreparedFilter::new(directory, filter).evaluate(&context, node) == Truth::True
+}
+
+fn brought_along(change: &Change) -> Option<WaitingMembership> {
+    match change {
+        Change::PutMembership { group, membership: membership @ Membership::Outside { attribute, .. }, since, by }
+            if *attribute != crate::directory::MembershipAttribute::MemberUid =>
+        {
+            Some(WaitingMembership { group: *group, membership: membership.clone(), since: *since, by: by.clone() })
+        }
+        _ => None,
+    }
+}
