@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
+use super::draft::{CheckedAttribute, Draft, Home};
+use super::member_draft::first_given_twice;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted, require};
@@ -155,17 +156,18 @@ fn put(draft: &mut Draft<'_>, attribute: &CheckedAttribute<'_>, given: &Attribut
         draft.set_values(attribute, given.values.clone());
         return Ok(());
     };
+    let mut elements = Vec::with_capacity(given.values.len());
     for (index, value) in given.values.iter().enumerate() {
-        let element = draft.members.resolve(members, value).map_err(|_| {
+        elements.push(draft.members.resolve(members, value).map_err(|_| {
             let text = format!("{}: value #{index} invalid per syntax", attribute.name());
             Refusal::new(ResultCode::InvalidAttributeSyntax, text)
-        })?;
-        if !draft.members.set(element, true) {
-            let key = ValueKey::of(draft.schema, attribute.attribute_type, value);
-            let same = |other: &Bytes| ValueKey::of(draft.schema, attribute.attribute_type, other) == key;
-            let first = given.values.iter().position(same).unwrap_or(index);
-            return Err(attribute.exists(format!("value #{first} provided more than once")));
-        }
+        })?);
+    }
+    if let Some(first) = first_given_twice(&elements) {
+        return Err(attribute.exists(format!("value #{first} provided more than once")));
+    }
+    for element in elements {
+        draft.members.set(element, true);
     }
     Ok(())
 }

@@ -2,11 +2,19 @@
 
 use bytes::Bytes;
 
-use super::Context;
-use crate::directory::Directory;
-use crate::model::Secret;
+use super::computed::Computed;
+use super::control;
+use super::prepare::{is_password, stored_passwords};
+use super::refusal::{Refusal, parse_name};
+use super::selection::covers_options;
+use super::write::{is_subschema, is_true, no_superior_knowledge, require};
+use super::{Context, root_dse};
+use crate::directory::{Directory, Lookup, Node};
+use crate::model::schema::{AttributeDescription, Key, Schema};
+use crate::model::{Dn, EntryId, ResultCode, Secret};
+use crate::policy::access::{self, Right, Subject};
 use crate::policy::password::{HashAnswer, HashJob};
-use crate::protocol::{Control, Reply};
+use crate::protocol::{Control, LdapResult, Reply, ResponseKind};
 
 /// A compare request.
 #[derive(Debug)]
@@ -23,12 +31,158 @@ pub struct CompareRequest {
 
 /// What the hash pool must do before [`compare`] can answer: one job when a password is compared, otherwise nothing.
 pub fn jobs(directory: &Directory, context: &Context, request: &CompareRequest) -> Vec<HashJob> {
-    let _ = (directory, context, request);
-    todo!()
+    let schema = directory.schema();
+    let Ok(description) = schema.describe(&request.attribute) else { return Vec::new() };
+    if !is_password(schema, description.attribute_type) || !context.may_send_credentials() {
+        return Vec::new();
+    }
+    let Ok(Lookup::Found(id)) = parse_name(schema, &request.name, "").map(|dn| directory.find(&dn)) else { return Vec::new() };
+    let stored = stored_passwords(directory, id);
+    if stored.is_empty() || !access::allows(context.subject(directory), Right::ComparePassword, id) {
+        return Vec::new();
+    }
+    vec![HashJob::Verify { stored, given: request.value.clone() }]
 }
 
 /// Answers on one instant. `answers`: those to [`jobs`], empty where there were none.
 pub fn compare(directory: &Directory, context: &Context, request: &CompareRequest, answers: &[HashAnswer]) -> Reply {
-    let _ = (directory, context, request, answers);
-    todo!()
+    let result = match decide(directory, context, request, answers) {
+        Ok(true) => LdapResult::of(ResultCode::CompareTrue),
+        Ok(false) => LdapResult::of(ResultCode::CompareFalse),
+        Err(refusal) => refusal.result,
+    };
+    Reply::result(ResponseKind::Compare, result)
+}
+
+fn decide(directory: &Directory, context: &Context, request: &CompareRequest, answers: &[HashAnswer]) -> Result<bool, Refusal> {
+    let controls = control::decode(ResponseKind::Compare, &request.controls, &context.settings.limits)?;
+    let schema = directory.schema();
+    let dn = parse_name(schema, &request.name, "invalid DN")?;
+    let special = match () {
+        () if dn.is_empty() => Some(root_dse::root_dse(directory, context)),
+        () if is_subschema(directory, &dn) => Some(root_dse::subschema(directory)),
+        () => None,
+    };
+    let subject = context.subject(directory);
+    let id = match special {
+        Some(_) => None,
+        None => Some(find(directory, &dn, subject)?),
+    };
+    let failed = controls.assertion.as_ref().is_some_and(|assertion| match (&special, id) {
+        (Some(node), _) => !root_dse::matches(directory, assertion, node),
+        (None, Some(id)) => !is_true(directory, assertion, id),
+        (None, None) => true,
+    });
+    if failed {
+        return Err(Refusal::new(ResultCode::AssertionFailed, ""));
+    }
+    let description = schema
+        .describe(&request.attribute)
+        .map_err(|_| Refusal::new(ResultCode::UndefinedAttributeType, format!("{}: attribute type undefined", request.attribute)))?;
+    if let Some(node) = special {
+        return compare_values(directory, &node, &description, request.value.expose(), false);
+    }
+    let Some(node) = id.and_then(|id| directory.node(id)) else { return Err(Refusal::no_such_object(directory, None)) };
+    if is_password(schema, description.attribute_type) {
+        return compare_password(directory, context, subject, node.id, answers);
+    }
+    if schema.attribute_type_by_id(description.attribute_type).secret {
+        return Err(Refusal::new(ResultCode::InsufficientAccessRights, ""));
+    }
+    require(subject, Right::Compare, node.id)?;
+    compare_values(directory, node, &description, request.value.expose(), true)
+}
+
+/// The entry: 32 with the nearest one above, without it for anonymous, who may know of no entry.
+fn find(directory: &Directory, dn: &Dn, subject: Subject) -> Result<EntryId, Refusal> {
+    if subject.identity.is_none() && !subject.administrator {
+        return Err(Refusal::no_such_object(directory, None));
+    }
+    match directory.find(dn) {
+        Lookup::Found(id) => Ok(id),
+        Lookup::Missing { matched } => Err(Refusal::no_such_object(directory, Some(matched))),
+        Lookup::Outside => Err(no_superior_knowledge()),
+    }
+}
+
+fn compare_password(
+    directory: &Directory,
+    context: &Context,
+    subject: Subject,
+    id: EntryId,
+    answers: &[HashAnswer],
+) -> Result<bool, Refusal> {
+    if !context.may_send_credentials() {
+        return Err(Refusal::new(ResultCode::ConfidentialityRequired, "confidentiality required"));
+    }
+    require(subject, Right::ComparePassword, id)?;
+    let stored = stored_passwords(directory, id);
+    if stored.is_empty() {
+        return Err(Refusal::new(ResultCode::NoSuchAttribute, ""));
+    }
+    match answers.first() {
+        // What matched must still be there.
+        Some(HashAnswer::Verified { matched, .. }) => Ok(matched.as_ref().is_some_and(|matched| stored.contains(matched))),
+        _ => Err(Refusal::new(ResultCode::Busy, "")),
+    }
+}
+
+/// Compares with the values of a description and its subtypes: 16 where there are none, 18 without an equality rule, 21 for a value that
+/// rule refuses.
+fn compare_values(
+    directory: &Directory,
+    node: &Node,
+    asked: &AttributeDescription,
+    value: &[u8],
+    stored_entry: bool,
+) -> Result<bool, Refusal> {
+    let schema = directory.schema();
+    let asserted = asserted_key(schema, asked, value)?;
+    let mut present = false;
+    for &attribute_type in schema.with_subtypes(asked.attribute_type) {
+        let computed = Computed::of_type(schema, attribute_type).filter(|_| stored_entry && asked.options.is_empty());
+        if let Some(computed) = computed {
+            present |= computed.is_present(directory, node);
+            if compare_computed(directory, node, computed, value, &asserted) {
+                return Ok(true);
+            }
+        }
+        for attribute in node.entry.attributes_of(attribute_type) {
+            if !covers_options(&asked.options, attribute.description) {
+                continue;
+            }
+            present = true;
+            let equal = |value: &[u8]| matches!(schema.equality_key(attribute_type, value), Some(Ok(key)) if key == asserted);
+            if attribute.values().any(equal) {
+                return Ok(true);
+            }
+        }
+    }
+    if present { Ok(false) } else { Err(Refusal::new(ResultCode::NoSuchAttribute, "")) }
+}
+
+fn asserted_key(schema: &Schema, asked: &AttributeDescription, value: &[u8]) -> Result<Key, Refusal> {
+    let rule = schema.attribute_type_by_id(asked.attribute_type).equality;
+    let rule = rule.ok_or_else(|| Refusal::new(ResultCode::InappropriateMatching, "inappropriate matching request"))?;
+    let bad = |_| Refusal::new(ResultCode::InvalidAttributeSyntax, "value does not conform to assertion syntax");
+    (rule.prepare_assertion)(schema, value).map_err(bad)
+}
+
+/// A membership set is asked, not read.
+fn compare_computed(directory: &Directory, node: &Node, computed: Computed, value: &[u8], asserted: &Key) -> bool {
+    match computed {
+        Computed::Members(attribute) => directory
+            .resolve_member(attribute, value)
+            .is_ok_and(|membership| directory.has_membership(node.id, &membership)),
+        Computed::MemberOf => match Dn::parse(value).map(|dn| directory.find(&dn)) {
+            Ok(Lookup::Found(group)) => directory.is_member(group, node.id),
+            _ => false,
+        },
+        _ => {
+            let schema = directory.schema();
+            let Some(attribute_type) = computed.attribute_type(schema) else { return false };
+            let equal = |value: &Bytes| matches!(schema.equality_key(attribute_type, value), Some(Ok(key)) if key == *asserted);
+            computed.values(directory, node).iter().any(equal)
+        }
+    }
 }

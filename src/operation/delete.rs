@@ -2,10 +2,18 @@
 
 use bytes::Bytes;
 
-use super::refusal::Refusal;
-use super::write::{Success, Write};
+use super::computed::Computed;
+use super::record;
+use super::refusal::{Refusal, parse_name};
+use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema, require};
+use crate::directory::{Change, Membership, MembershipAttribute};
+use crate::journal::{RecordedChange, RecordedValue};
+use crate::model::{Dn, EntryId, ModificationOperation, ResultCode};
+use crate::policy::access::Right;
+use crate::protocol::{Control, ResponseKind, oid};
 
-use crate::protocol::Control;
+/// Most entries that one tree delete removes: they go in one frame, and the journal names each.
+pub const MAXIMUM_TREE_DELETE: usize = 10_000;
 
 /// A delete request on its way to the committer.
 #[derive(Debug)]
@@ -18,6 +26,81 @@ pub struct DeleteRequest {
 
 /// Decides a delete.
 pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Success, Refusal> {
-    let _ = (write, request);
-    todo!()
+    let controls = write.controls(ResponseKind::Delete, &request.controls)?;
+    let dn = parse_name(write.head.schema(), &request.name, "invalid DN")?;
+    let subject = write.writer()?;
+    check_deletable(write, &dn)?;
+    let id = write.find(&dn)?;
+    require(subject, Right::Write, id)?;
+    write.check_assertion(write.head, controls.assertion.as_ref(), id)?;
+    if !controls.tree_delete && write.head.child_count(id) > 0 {
+        return Err(Refusal::new(ResultCode::NotAllowedOnNonLeaf, "subordinate objects must be deleted first"));
+    }
+    let entries = bottom_up(write, id)?;
+    let mut changes = Vec::new();
+    for &entry in &entries {
+        remove(write, entry, &mut changes)?;
+    }
+    let pre_read = write.read(write.head, oid::PRE_READ, controls.pre_read.as_ref(), id);
+    let below = entries.iter().filter(|&&entry| entry != id);
+    Ok(Success {
+        changes,
+        target: record::named(write.head, id),
+        controls: pre_read.into_iter().collect(),
+        effects: lost_memberships(write, id),
+        details: below.map(|&entry| ("deleted", write.head.dn_text(entry))).collect(),
+    })
+}
+
+fn check_deletable(write: &Write<'_>, dn: &Dn) -> Result<(), Refusal> {
+    let text = match () {
+        () if dn.is_empty() => "cannot delete the root DSE",
+        () if is_subschema(write.head, dn) => "subschema subentry deletion not supported",
+        () => return Ok(()),
+    };
+    Err(Refusal::new(ResultCode::UnwillingToPerform, text))
+}
+
+/// The entry and all below it, each after those below it.
+fn bottom_up(write: &Write<'_>, top: EntryId) -> Result<Vec<EntryId>, Refusal> {
+    let mut entries = vec![top];
+    let mut next = 0;
+    while let Some(&entry) = entries.get(next) {
+        for child in write.head.children(entry) {
+            if entries.len() >= MAXIMUM_TREE_DELETE {
+                let text = format!("more than {MAXIMUM_TREE_DELETE} entries in one tree delete");
+                return Err(Refusal::new(ResultCode::AdminLimitExceeded, text));
+            }
+            entries.push(child);
+        }
+        next += 1;
+    }
+    entries.reverse();
+    Ok(entries)
+}
+
+/// Takes an entry out of every group, empties it if it is one, and removes it.
+fn remove(write: &Write<'_>, id: EntryId, changes: &mut Vec<Change>) -> Result<(), Refusal> {
+    for attribute in MembershipAttribute::ALL {
+        let membership = Membership::Entry(attribute, id);
+        let groups = write.head.groups_of(id).filter(|&group| write.head.has_membership(group, &membership));
+        changes.extend(groups.map(|group| Change::RemoveMembership { group, membership: membership.clone() }));
+        let elements = write.head.memberships(id, attribute);
+        changes.extend(elements.map(|membership| Change::RemoveMembership { group: id, membership }));
+    }
+    changes.push(Change::RemoveEntry { id });
+    if changes.len() > MAXIMUM_CHANGES {
+        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many changes in one operation"));
+    }
+    Ok(())
+}
+
+/// The groups a deleted entry was in, for the record.
+fn lost_memberships(write: &Write<'_>, id: EntryId) -> Vec<RecordedChange> {
+    let groups = write.head.node(id).map(|node| Computed::MemberOf.values(write.head, node)).unwrap_or_default();
+    if groups.is_empty() {
+        return Vec::new();
+    }
+    let (attribute, operation) = (Computed::MemberOf.name().to_owned(), ModificationOperation::Delete);
+    vec![RecordedChange { attribute, operation, values: RecordedValue::Shown(groups) }]
 }

@@ -120,3 +120,9 @@ impl<'a> MemberDraft<'a> {
             .collect()
     }
 }
+
+/// The index of the first element that stands in the list twice.
+pub(crate) fn first_given_twice(elements: &[Membership]) -> Option<usize> {
+    let mut seen = HashMap::with_capacity(elements.len());
+    elements.iter().enumerate().find_map(|(index, element)| seen.insert(ElementKey::of(element), index))
+}

@@ -1,13 +1,19 @@
 //! Modify (RFC 4511 section 4.6, increment of RFC 4525).
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 
-use super::refusal::Refusal;
-use super::write::{Success, Write};
-
-use super::prepare::Passwords;
-use crate::model::Modification;
-use crate::protocol::Control;
+use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
+use super::prepare::{self, Outcome, Passwords};
+use super::refusal::{Refusal, parse_name};
+use super::write::{Success, Write, is_subschema, require};
+use super::{Authority, stamp};
+use crate::directory::{Change, MembershipAttribute};
+use crate::model::schema::Schema;
+use crate::model::{Dn, Modification, ModificationOperation, Rdn, ResultCode, Value};
+use crate::policy::access::{Right, Subject};
+use crate::protocol::{Control, ResponseKind};
 
 /// A modify request on its way to the committer.
 #[derive(Debug)]
@@ -29,8 +35,266 @@ impl ModifyRequest {
     }
 }
 
-/// Decides a modify.
+/// Whether every change is one of userPassword: what a person may do to the own entry.
+pub(crate) fn only_password(schema: &Schema, changes: &[Modification]) -> bool {
+    !changes.is_empty()
+        && changes.iter().all(|change| {
+            change.operation != ModificationOperation::Increment
+                && prepare::is_password_description(schema, &change.attribute.description)
+        })
+}
+
+/// Decides a modify: all changes in order, or none.
 pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Success, Refusal> {
-    let _ = (write, request);
-    todo!()
+    let controls = write.controls(ResponseKind::Modify, &request.controls)?;
+    let schema = write.head.schema();
+    let dn = parse_name(schema, &request.name, "invalid DN")?;
+    check_counts(&request.changes)?;
+    let subject = write.writer()?;
+    check_modifiable(write, &dn)?;
+    let id = write.find(&dn)?;
+    let right = if only_password(schema, &request.changes) { Right::ChangePassword } else { Right::Write };
+    require(subject, right, id)?;
+    write.check_assertion(write.head, controls.assertion.as_ref(), id)?;
+
+    let (Some(mut draft), Some(node)) = (Draft::of_entry(write.head, id), write.head.node(id)) else {
+        return Err(Refusal::no_such_object(write.head, None));
+    };
+    let checked = check_changes(write, request, subject)?;
+    for (index, (change, attribute)) in request.changes.iter().zip(&checked).enumerate() {
+        apply(&mut draft, change, attribute, |value| request.passwords.outcome(index, value))?;
+    }
+    let rdn = match node.parent {
+        Some(_) => Rdn::parse(node.name.as_bytes()).map_err(|_| Refusal::new(ResultCode::Other, "internal error"))?,
+        None => dn.rdns.first().cloned().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?,
+    };
+    let structural = draft.check(&rdn)?;
+    check_structural_class(write, node, structural)?;
+    stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
+
+    let block = draft.entry.build().block().clone();
+    let mut changes = vec![Change::PutEntry { id, parent: node.parent, name: node.name.clone(), block }];
+    changes.extend(draft.members.changes(id, write.context.now, &stamp::actor_name(write.head, write.context)));
+    write.finish(changes, id, &controls)
+}
+
+/// What is wrong with a request whatever the entry: 2.
+fn check_counts(changes: &[Modification]) -> Result<(), Refusal> {
+    for change in changes {
+        let text = match (change.operation, change.attribute.values.len()) {
+            (ModificationOperation::Add, 0) => "modify/add operation requires values",
+            (ModificationOperation::Increment, 0) => "modify/increment operation requires value",
+            (ModificationOperation::Increment, 2..) => "modify/increment operation requires single value",
+            _ => continue,
+        };
+        return Err(Refusal::new(ResultCode::ProtocolError, text));
+    }
+    if changes.is_empty() {
+        return Err(Refusal::new(ResultCode::ProtocolError, "no modifications provided"));
+    }
+    Ok(())
+}
+
+fn check_modifiable(write: &Write<'_>, dn: &Dn) -> Result<(), Refusal> {
+    let text = match () {
+        () if dn.is_empty() => "modify upon the root DSE not supported",
+        () if is_subschema(write.head, dn) => "modification of subschema subentry not supported",
+        () => return Ok(()),
+    };
+    Err(Refusal::new(ResultCode::UnwillingToPerform, text))
+}
+
+/// Resolves and checks every change before any is made.
+fn check_changes<'a>(
+    write: &Write<'a>,
+    request: &ModifyRequest,
+    subject: Subject,
+) -> Result<Vec<CheckedAttribute<'a>>, Refusal> {
+    let schema = write.head.schema();
+    let mut checked = Vec::with_capacity(request.changes.len());
+    for (index, change) in request.changes.iter().enumerate() {
+        let values = &change.attribute.values;
+        let stores = change.operation != ModificationOperation::Delete && !values.is_empty();
+        let attribute = CheckedAttribute::new(schema, &change.attribute, stores)?;
+        if write.context.authority == Authority::Session || attribute.home == Home::Computed {
+            attribute.check_user_modification()?;
+        }
+        let is_password = prepare::is_password(schema, attribute.attribute_type.id);
+        if attribute.home == Home::Block && !is_password {
+            attribute.check_values(schema, values)?;
+        }
+        if is_password && stores {
+            request.passwords.check(&attribute, index, values, subject)?;
+        }
+        checked.push(attribute);
+    }
+    Ok(checked)
+}
+
+/// Makes one change. `outcome`: what the hash pool said of a password value, by its index.
+fn apply(
+    draft: &mut Draft<'_>,
+    change: &Modification,
+    attribute: &CheckedAttribute<'_>,
+    outcome: impl Fn(usize) -> Option<Outcome>,
+) -> Result<(), Refusal> {
+    let values = &change.attribute.values;
+    if let Home::Members(members) = attribute.home {
+        return apply_to_members(draft, change, attribute, members);
+    }
+    match change.operation {
+        ModificationOperation::Add => add_values(draft, attribute, values),
+        ModificationOperation::Delete if values.is_empty() => match draft.values_mut(attribute) {
+            Some(_) => {
+                draft.set_values(attribute, Vec::new());
+                Ok(())
+            }
+            None => Err(no_such(attribute, "delete", "attribute")),
+        },
+        ModificationOperation::Delete => delete_values(draft, attribute, values, outcome),
+        ModificationOperation::Replace => {
+            draft.set_values(attribute, values.clone());
+            Ok(())
+        }
+        ModificationOperation::Increment => increment(draft, attribute, values.first()),
+    }
+}
+
+fn no_such(attribute: &CheckedAttribute<'_>, operation: &str, what: &str) -> Refusal {
+    Refusal::new(ResultCode::NoSuchAttribute, format!("modify/{operation}: {}: no such {what}", attribute.name()))
+}
+
+fn no_equality_rule(attribute: &CheckedAttribute<'_>, operation: &str) -> Refusal {
+    let text = format!("modify/{operation}: {}: no equality matching rule", attribute.name());
+    Refusal::new(ResultCode::InappropriateMatching, text)
+}
+
+fn exists(attribute: &CheckedAttribute<'_>, index: usize) -> Refusal {
+    let text = format!("modify/add: {}: value #{index} already exists", attribute.name());
+    Refusal::new(ResultCode::AttributeOrValueExists, text)
+}
+
+fn has_equality_rule(schema: &Schema, attribute: &CheckedAttribute<'_>) -> bool {
+    schema.equality_key(attribute.attribute_type.id, &[]).is_some()
+}
+
+fn add_values(draft: &mut Draft<'_>, attribute: &CheckedAttribute<'_>, values: &[Value]) -> Result<(), Refusal> {
+    let schema = draft.schema;
+    let Some(present) = draft.values_mut(attribute) else {
+        draft.set_values(attribute, values.to_vec());
+        return Ok(());
+    };
+    if !has_equality_rule(schema, attribute) {
+        return Err(no_equality_rule(attribute, "add"));
+    }
+    let key = |value: &Value| ValueKey::of(schema, attribute.attribute_type, value);
+    let mut keys: HashSet<ValueKey> = present.iter().map(key).collect();
+    if let Some(index) = values.iter().position(|value| !keys.insert(key(value))) {
+        return Err(exists(attribute, index));
+    }
+    present.extend(values.iter().cloned());
+    Ok(())
+}
+
+fn delete_values(
+    draft: &mut Draft<'_>,
+    attribute: &CheckedAttribute<'_>,
+    values: &[Value],
+    outcome: impl Fn(usize) -> Option<Outcome>,
+) -> Result<(), Refusal> {
+    let schema = draft.schema;
+    let Some(present) = draft.values_mut(attribute) else { return Err(no_such(attribute, "delete", "attribute")) };
+    if !has_equality_rule(schema, attribute) {
+        return Err(no_equality_rule(attribute, "delete"));
+    }
+    let key = |value: &Value| ValueKey::of(schema, attribute.attribute_type, value);
+    let mut keys: HashSet<ValueKey> = present.iter().map(key).collect();
+    for (index, value) in values.iter().enumerate() {
+        match outcome(index) {
+            Some(Outcome::Busy) => return Err(Refusal::new(ResultCode::Busy, "")),
+            Some(Outcome::NoMatch) => return Err(no_such(attribute, "delete", "value").because("wrong password")),
+            _ if keys.remove(&key(value)) => {}
+            _ => return Err(no_such(attribute, "delete", "value")),
+        }
+    }
+    let mut rest = std::mem::take(present);
+    rest.retain(|value| keys.contains(&key(value)));
+    draft.set_values(attribute, rest);
+    Ok(())
+}
+
+/// RFC 4525: adds to each value. Values that do not fit in 128 bits are refused, not wrapped.
+fn increment(draft: &mut Draft<'_>, attribute: &CheckedAttribute<'_>, by: Option<&Value>) -> Result<(), Refusal> {
+    const INTEGER: &str = "1.3.6.1.4.1.1466.115.121.1.27";
+    let refusal = |problem: &str| {
+        let text = format!("modify/increment: {}: {problem}", attribute.name());
+        Refusal::new(ResultCode::ConstraintViolation, text)
+    };
+    if attribute.attribute_type.syntax.oid != INTEGER {
+        return Err(refusal("increment not supported for this syntax"));
+    }
+    let Some(present) = draft.values_mut(attribute) else { return Err(no_such(attribute, "increment", "attribute")) };
+    let number = |value: &Value| std::str::from_utf8(value).ok().and_then(|text| text.parse::<i128>().ok());
+    let by = by.and_then(number).ok_or_else(|| refusal("increment out of range"))?;
+    for value in present.iter_mut() {
+        let sum = number(value).and_then(|number| number.checked_add(by)).ok_or_else(|| refusal("value out of range"))?;
+        *value = Value::from(sum.to_string());
+    }
+    Ok(())
+}
+
+fn apply_to_members(
+    draft: &mut Draft<'_>,
+    change: &Modification,
+    attribute: &CheckedAttribute<'_>,
+    members: MembershipAttribute,
+) -> Result<(), Refusal> {
+    let mut elements = Vec::with_capacity(change.attribute.values.len());
+    for (index, value) in change.attribute.values.iter().enumerate() {
+        elements.push(draft.members.resolve(members, value).map_err(|_| {
+            let text = format!("{}: value #{index} invalid per syntax", attribute.name());
+            Refusal::new(ResultCode::InvalidAttributeSyntax, text)
+        })?);
+    }
+    let draft = &mut draft.members;
+    if let Some(first) = super::member_draft::first_given_twice(&elements) {
+        return Err(attribute.exists(format!("value #{first} provided more than once")));
+    }
+    match change.operation {
+        ModificationOperation::Add => {
+            for (index, element) in elements.into_iter().enumerate() {
+                if !draft.set(element, true) {
+                    return Err(exists(attribute, index));
+                }
+            }
+        }
+        ModificationOperation::Delete if draft.count(members) == 0 => return Err(no_such(attribute, "delete", "attribute")),
+        ModificationOperation::Delete if elements.is_empty() => draft.replace(members, Vec::new()),
+        ModificationOperation::Delete => {
+            for element in elements {
+                if !draft.set(element, false) {
+                    return Err(no_such(attribute, "delete", "value"));
+                }
+            }
+        }
+        ModificationOperation::Replace => draft.replace(members, elements),
+        ModificationOperation::Increment => {
+            let text = format!("modify/increment: {}: increment not supported for this syntax", attribute.name());
+            return Err(Refusal::new(ResultCode::ConstraintViolation, text));
+        }
+    }
+    Ok(())
+}
+
+/// 69: what an entry is stays.
+fn check_structural_class(write: &Write<'_>, node: &crate::directory::Node, structural: &str) -> Result<(), Refusal> {
+    let attribute_type = write.head.schema().attribute_type("structuralObjectClass");
+    let before = attribute_type.and_then(|it| node.entry.first(it.id)).and_then(|it| std::str::from_utf8(it).ok());
+    match before {
+        Some(before) if !before.eq_ignore_ascii_case(structural) => {
+            let text = format!("structural object class modification from '{before}' to '{structural}' not allowed");
+            Err(Refusal::new(ResultCode::ObjectClassModsProhibited, text))
+        }
+        _ => Ok(()),
+    }
 }

@@ -1,11 +1,16 @@
-//! Modify DN: renaming and moving (RFC 4511 section 4.9).
+//! Modify DN: renaming and moving (RFC 4511 section 4.9). What lies below moves along without being touched.
 
 use bytes::Bytes;
 
-use super::refusal::Refusal;
-use super::write::{Success, Write};
-
-use crate::protocol::Control;
+use super::draft::Draft;
+use super::refusal::{Refusal, is_sound, parse_name};
+use super::stamp;
+use super::write::{Success, Write, is_subschema, require};
+use crate::directory::{Change, Lookup};
+use crate::journal::Named;
+use crate::model::{Dn, EntryId, Rdn, ResultCode};
+use crate::policy::access::Right;
+use crate::protocol::{Control, ResponseKind};
 
 /// A rename or move on its way to the committer.
 #[derive(Debug)]
@@ -25,12 +30,95 @@ pub struct ModifyDnRequest {
 impl ModifyDnRequest {
     /// What the journal says of it beside the name.
     pub(crate) fn details(&self) -> Vec<(&'static str, String)> {
-        todo!()
+        let text = |octets: &Bytes| match Dn::parse(octets) {
+            Ok(dn) => dn.to_string(),
+            Err(_) => format!("(no name: {} octets)", octets.len()),
+        };
+        let mut details = vec![("newRdn", text(&self.new_rdn)), ("deleteOldRdn", self.delete_old_rdn.to_string())];
+        details.extend(self.new_superior.as_ref().map(|superior| ("newSuperior", text(superior))));
+        details
     }
 }
 
 /// Decides a rename.
 pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<Success, Refusal> {
-    let _ = (write, request);
-    todo!()
+    let controls = write.controls(ResponseKind::ModifyDn, &request.controls)?;
+    let schema = write.head.schema();
+    let dn = parse_name(schema, &request.name, "invalid DN")?;
+    let new_rdn = Rdn::parse(&request.new_rdn).ok().filter(|rdn| is_sound(schema, rdn));
+    let new_rdn = new_rdn.ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid new RDN"))?;
+    let new_superior =
+        request.new_superior.as_ref().map(|superior| parse_name(schema, superior, "invalid newSuperior")).transpose()?;
+    let subject = write.writer()?;
+    check_renamable(write, &dn)?;
+    let id = write.find(&dn)?;
+    require(subject, Right::Write, id)?;
+    write.check_assertion(write.head, controls.assertion.as_ref(), id)?;
+
+    let Some(node) = write.head.node(id) else { return Err(Refusal::no_such_object(write.head, None)) };
+    let Some(old_parent) = node.parent else {
+        return Err(Refusal::new(ResultCode::NamingViolation, "cannot rename suffix entry"));
+    };
+    let parent = match &new_superior {
+        Some(superior) => self::new_superior(write, superior, id)?,
+        None => old_parent,
+    };
+    let new_dn = name_below(write, parent, &new_rdn);
+    if let Lookup::Found(other) = write.head.find(&new_dn) {
+        if other != id {
+            return Err(Refusal::new(ResultCode::EntryAlreadyExists, ""));
+        }
+    }
+    let block = renamed_entry(write, id, node.name.as_bytes(), &new_rdn, request.delete_old_rdn)?;
+    let mut changes = vec![Change::PutEntry { id, parent: Some(parent), name: new_rdn.to_string(), block }];
+    write.settle_waiting(&new_dn, &mut changes)?;
+    let success = write.finish(changes, id, &controls)?;
+    let uuid = success.target.as_ref().and_then(|target| target.uuid.clone());
+    let old = ("oldDn", write.head.dn_text(id));
+    Ok(Success { target: Some(Named { uuid, dn: new_dn.to_string() }), details: vec![old], ..success })
+}
+
+fn check_renamable(write: &Write<'_>, dn: &Dn) -> Result<(), Refusal> {
+    let text = match () {
+        () if dn.is_empty() => "cannot rename the root DSE",
+        () if is_subschema(write.head, dn) => "cannot rename the subschema subentry",
+        () => return Ok(()),
+    };
+    Err(Refusal::new(ResultCode::UnwillingToPerform, text))
+}
+
+/// The new parent: 71 outside the suffix, 32 where there is none, 53 below the entry itself.
+fn new_superior(write: &Write<'_>, superior: &Dn, moved: EntryId) -> Result<EntryId, Refusal> {
+    if !write.is_within_suffix(superior) {
+        return Err(Refusal::new(ResultCode::AffectsMultipleDsas, "cannot rename between DSAs"));
+    }
+    let Lookup::Found(parent) = write.head.find(superior) else {
+        return Err(Refusal::new(ResultCode::NoSuchObject, "new superior not found"));
+    };
+    if write.head.is_within(parent, moved) {
+        return Err(Refusal::new(ResultCode::UnwillingToPerform, "cannot place an entry below itself"));
+    }
+    if super::search::is_alias(write.head, parent) {
+        return Err(Refusal::new(ResultCode::AliasProblem, "new superior is an alias"));
+    }
+    Ok(parent)
+}
+
+fn name_below(write: &Write<'_>, parent: EntryId, rdn: &Rdn) -> Dn {
+    let mut rdns = vec![rdn.clone()];
+    rdns.extend(write.head.dn(parent).rdns);
+    Dn { rdns }
+}
+
+/// The entry's block under its new name.
+fn renamed_entry(write: &Write<'_>, id: EntryId, old_rdn: &[u8], new_rdn: &Rdn, delete_old: bool) -> Result<Bytes, Refusal> {
+    let internal = || Refusal::new(ResultCode::Other, "internal error");
+    let mut draft = Draft::of_entry(write.head, id).ok_or_else(internal)?;
+    if delete_old {
+        draft.remove_rdn_values(&Rdn::parse(old_rdn).map_err(|_| internal())?)?;
+    }
+    draft.add_rdn_values(new_rdn)?;
+    draft.check(new_rdn)?;
+    stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
+    Ok(draft.entry.build().block().clone())
 }

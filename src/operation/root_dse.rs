@@ -1,1 +1,107 @@
-//! The root DSE (RFC 4512 section 5.1) and the subschema entry (section 4.2).
+//! The root DSE (RFC 4512 section 5.1) and the subschema entry (section 4.2): made when they are read.
+
+use super::computed::SUBSCHEMA;
+use super::{Context, ListenerKind, control};
+use crate::directory::{Directory, FilterContext, Node, PreparedFilter, Truth};
+use crate::model::schema::{RdnKey, Schema};
+use crate::model::{EntryBuilder, EntryId, Filter, Value};
+use crate::protocol::oid;
+
+/// The number of entries that are in no directory.
+pub(crate) const NO_ENTRY: EntryId = EntryId(u64::MAX);
+
+/// The root DSE as this connection sees it: what is offered depends on TLS and certificate.
+pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
+    let mut extensions = vec![oid::WHO_AM_I, oid::PASSWORD_MODIFY];
+    if context.settings.start_tls && context.peer.listener == ListenerKind::Ldap {
+        extensions.push(oid::START_TLS);
+    }
+    let features = [
+        oid::MODIFY_INCREMENT,
+        oid::ALL_OPERATIONAL,
+        oid::OBJECT_CLASS_ATTRIBUTES,
+        oid::TRUE_FALSE_FILTERS,
+        oid::LANGUAGE_TAGS,
+        oid::LANGUAGE_RANGES,
+    ];
+    let mut entry = SpecialEntry::new(directory.schema());
+    entry.set("objectClass", ["top", "extensibleObject"]);
+    entry.set("structuralObjectClass", ["top"]);
+    entry.set("namingContexts", [directory.suffix().to_string()]);
+    entry.set("supportedControl", control::SUPPORTED);
+    entry.set("supportedExtension", extensions);
+    entry.set("supportedFeatures", features);
+    entry.set("supportedLDAPVersion", ["3"]);
+    entry.set("supportedSASLMechanisms", sasl_mechanisms(context));
+    entry.set("subschemaSubentry", [SUBSCHEMA]);
+    entry.set("entryDN", [""]);
+    entry.set("vendorName", ["Bindery"]);
+    entry.set("vendorVersion", [context.settings.version]);
+    entry.into_node("")
+}
+
+/// What would be taken from this connection now.
+fn sasl_mechanisms(context: &Context) -> Vec<&'static str> {
+    let certificate = context.tls.as_ref().is_some_and(|tls| tls.certificate.is_some());
+    let mut mechanisms = Vec::new();
+    if certificate || context.peer.ldapi_identity.is_some() {
+        mechanisms.push("EXTERNAL");
+    }
+    if context.is_confidential() {
+        mechanisms.push("PLAIN");
+    }
+    mechanisms
+}
+
+/// The subschema entry.
+pub(crate) fn subschema(directory: &Directory) -> Node {
+    let schema = directory.schema();
+    let mut entry = SpecialEntry::new(schema);
+    entry.set("objectClass", ["top", "subentry", "subschema", "extensibleObject"]);
+    entry.set("cn", ["Subschema"]);
+    entry.set("structuralObjectClass", ["subentry"]);
+    entry.set("entryDN", [SUBSCHEMA]);
+    entry.set("subschemaSubentry", [SUBSCHEMA]);
+    entry.set("hasSubordinates", ["FALSE"]);
+    entry.set("numSubordinates", ["0"]);
+    entry.set("ldapSyntaxes", schema.published_syntaxes());
+    entry.set("matchingRules", schema.published_matching_rules());
+    entry.set("matchingRuleUse", schema.published_matching_rule_use());
+    entry.set("attributeTypes", schema.published_attribute_types());
+    entry.set("objectClasses", schema.published_object_classes());
+    entry.into_node(SUBSCHEMA)
+}
+
+/// Whether a filter is True for such an entry.
+pub(crate) fn matches(directory: &Directory, filter: &Filter, node: &Node) -> bool {
+    // By far the most common one, and the subschema entry is large.
+    if matches!(filter, Filter::Present(name) if name.eq_ignore_ascii_case("objectClass")) {
+        return true;
+    }
+    let context = FilterContext { directory, may_search: &|_, _| true };
+    PreparedFilter::new(directory, filter).evaluate(&context, node) == Truth::True
+}
+
+struct SpecialEntry<'a> {
+    schema: &'a Schema,
+    builder: EntryBuilder,
+}
+
+impl<'a> SpecialEntry<'a> {
+    fn new(schema: &'a Schema) -> SpecialEntry<'a> {
+        SpecialEntry { schema, builder: EntryBuilder::default() }
+    }
+
+    /// An attribute the schema does not define is left out.
+    fn set<T: AsRef<str>>(&mut self, name: &str, values: impl IntoIterator<Item = T>) {
+        if let Some(it) = self.schema.attribute_type(name) {
+            let values = values.into_iter().map(|value| Value::copy_from_slice(value.as_ref().as_bytes())).collect();
+            self.builder.set(it.id, it.name(), it.section(), values);
+        }
+    }
+
+    fn into_node(self, name: &str) -> Node {
+        let rdn_key = RdnKey(Box::default());
+        Node { id: NO_ENTRY, parent: None, name: name.to_owned(), rdn_key, entry: self.builder.build() }
+    }
+}

@@ -98,14 +98,11 @@ impl Selection {
         all || self.named.iter().any(|named| named.covers(attribute))
     }
 
-    /// Whether an attribute of this type and section without options is asked for.
-    pub(crate) fn covers_type(&self, attribute_type: AttributeTypeId, section: Section) -> bool {
-        match section {
-            Section::User if self.all_user => true,
-            Section::Operational if self.all_operational => true,
-            Section::Secret => false,
-            _ => self.named.iter().any(|named| named.options.is_empty() && named.types.contains(&attribute_type)),
-        }
+    /// As [`Selection::encode`] for an entry that is made when it is read: everything it has is in its block.
+    pub(crate) fn encode_block(&self, node: &Node) -> Bytes {
+        let mut output = BytesMut::new();
+        self.encode_attributes(&mut Writer::new(&mut output), node, false);
+        output.freeze()
     }
 
     /// The PartialAttributes of an entry that were asked for, concatenated. Secrets never are.
@@ -121,17 +118,7 @@ impl Selection {
         if whole_user_section {
             writer.raw(user);
         }
-        for attribute in node.entry.attributes() {
-            let written = whole_user_section && attribute.section == Section::User;
-            if written || !self.covers(&attribute) {
-                continue;
-            }
-            if self.types_only {
-                write_type(&mut writer, attribute.description);
-            } else {
-                writer.raw(attribute.encoded);
-            }
-        }
+        self.encode_attributes(&mut writer, node, whole_user_section);
         for computed in computed() {
             if self.types_only {
                 write_type(&mut writer, computed.name());
@@ -140,6 +127,21 @@ impl Selection {
             }
         }
         output.freeze()
+    }
+
+    /// Writes what is in the block and asked for; the user section is left out where it was written whole.
+    fn encode_attributes(&self, writer: &mut Writer<'_>, node: &Node, without_user: bool) {
+        for attribute in node.entry.attributes() {
+            let written = without_user && attribute.section == Section::User;
+            if written || !self.covers(&attribute) {
+                continue;
+            }
+            if self.types_only {
+                write_type(writer, attribute.description);
+            } else {
+                writer.raw(attribute.encoded);
+            }
+        }
     }
 }
 
