@@ -76,9 +76,9 @@ fn decide(directory: &Directory, context: &Context, request: &CompareRequest, an
     if failed {
         return Err(Refusal::new(ResultCode::AssertionFailed, ""));
     }
-    let description = schema
-        .describe(&request.attribute)
-        .map_err(|_| Refusal::new(ResultCode::UndefinedAttributeType, format!("{}: attribute type undefined", request.attribute)))?;
+    let description = schema.describe(&request.attribute).map_err(|_| {
+        Refusal::new(ResultCode::UndefinedAttributeType, format!("{}: attribute type undefined", request.attribute))
+    })?;
     if let Some(node) = special {
         return compare_values(directory, &node, &description, request.value.expose(), false);
     }
@@ -171,9 +171,9 @@ fn asserted_key(schema: &Schema, asked: &AttributeDescription, value: &[u8]) -> 
 /// A membership set is asked, not read.
 fn compare_computed(directory: &Directory, node: &Node, computed: Computed, value: &[u8], asserted: &Key) -> bool {
     match computed {
-        Computed::Members(attribute) => directory
-            .resolve_member(attribute, value)
-            .is_ok_and(|membership| directory.has_membership(node.id, &membership)),
+        Computed::Members(attribute) => {
+            directory.resolve_member(attribute, value).is_ok_and(|membership| directory.has_membership(node.id, &membership))
+        }
         Computed::MemberOf => match Dn::parse(value).map(|dn| directory.find(&dn)) {
             Ok(Lookup::Found(group)) => directory.is_member(group, node.id),
             _ => false,

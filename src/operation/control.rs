@@ -123,7 +123,9 @@ fn decode_one(known: Known, value: Option<&Bytes>, decoded: &mut Controls) -> Re
         Known::PreRead => decoded.pre_read = Some(attribute_selection(needed()?).map_err(undecodable)?),
         Known::PostRead => decoded.post_read = Some(attribute_selection(needed()?).map_err(undecodable)?),
         Known::PagedResults => decoded.paged = Some(paged(needed()?)?),
-        Known::ManageDsaIt | Known::TreeDelete if value.is_some() => return Err(protocol_error(known, "control value not absent")),
+        Known::ManageDsaIt | Known::TreeDelete if value.is_some() => {
+            return Err(protocol_error(known, "control value not absent"));
+        }
         Known::ManageDsaIt => decoded.manage_dsa_it = true,
         Known::TreeDelete => decoded.tree_delete = true,
     }
@@ -231,7 +233,10 @@ mod tests {
         let negative = control(oid::PAGED_RESULTS, true, Some(&[0x30, 5, 2, 1, 0xff, 4, 0]));
         assert_eq!(refused(ResponseKind::SearchDone, &[negative]).0, ResultCode::ProtocolError);
         for bad in [None, Some(&b""[..]), Some(&[0x30, 9][..]), Some(&[0x30, 5, 2, 1, 1, 4, 0, 0][..])] {
-            assert_eq!(refused(ResponseKind::SearchDone, &[control(oid::PAGED_RESULTS, false, bad)]).0, ResultCode::ProtocolError);
+            assert_eq!(
+                refused(ResponseKind::SearchDone, &[control(oid::PAGED_RESULTS, false, bad)]).0,
+                ResultCode::ProtocolError
+            );
         }
         let many: Vec<Control> = (0..11).map(|n| control(&format!("1.2.{n}"), false, None)).collect();
         assert_eq!(refused(ResponseKind::Delete, &many).0, ResultCode::AdminLimitExceeded);

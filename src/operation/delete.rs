@@ -88,7 +88,7 @@ fn remove(write: &Write<'_>, id: EntryId, changes: &mut Vec<Change>) -> Result<(
         let elements = write.head.memberships(id, attribute);
         changes.extend(elements.map(|membership| Change::RemoveMembership { group: id, membership }));
     }
-    changes.push(Change::RemoveEntry { id });
+    changes.push(Change::RemoveEntry { id, next_id: write.head.next_entry_id() });
     if changes.len() > MAXIMUM_CHANGES {
         return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many changes in one operation"));
     }

@@ -97,8 +97,7 @@ impl<'a> MemberDraft<'a> {
         let before: Vec<Membership> =
             self.group.map(|group| self.head.memberships(group, attribute).collect()).unwrap_or_default();
         let touched = self.touched.iter().map(|(membership, _)| membership.clone());
-        let there: Vec<Membership> =
-            touched.filter(|membership| attribute_of(membership) == attribute).chain(before).collect();
+        let there: Vec<Membership> = touched.filter(|membership| attribute_of(membership) == attribute).chain(before).collect();
         for membership in there {
             if !wanted.contains(&ElementKey::of(&membership)) {
                 self.set(membership, false);

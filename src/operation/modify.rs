@@ -105,11 +105,7 @@ fn check_modifiable(write: &Write<'_>, dn: &Dn) -> Result<(), Refusal> {
 }
 
 /// Resolves and checks every change before any is made.
-fn check_changes<'a>(
-    write: &Write<'a>,
-    request: &ModifyRequest,
-    subject: Subject,
-) -> Result<Vec<CheckedAttribute<'a>>, Refusal> {
+fn check_changes<'a>(write: &Write<'a>, request: &ModifyRequest, subject: Subject) -> Result<Vec<CheckedAttribute<'a>>, Refusal> {
     let schema = write.head.schema();
     let mut checked = Vec::with_capacity(request.changes.len());
     for (index, change) in request.changes.iter().enumerate() {

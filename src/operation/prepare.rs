@@ -76,16 +76,11 @@ pub fn jobs(directory: &Directory, context: &Context, operation: &ProposedOperat
     found.iter().enumerate().map(job).collect()
 }
 
-/// Puts the answers to [`jobs`], asked with the same directory and context, in the place of the clear-text passwords.
-pub fn with_answers(
-    directory: &Directory,
-    context: &Context,
-    mut operation: ProposedOperation,
-    answers: Vec<HashAnswer>,
-) -> ProposedOperation {
-    let administrator = context.subject(directory).administrator;
-    let found = clear_values(directory.schema(), &operation, administrator);
-    let places: Vec<(Place, Purpose)> = found.into_iter().map(|(place, purpose, _)| (place, purpose)).collect();
+/// Puts the answers to [`jobs`] in the place of the clear-text passwords.
+pub fn with_answers(schema: &Schema, mut operation: ProposedOperation, answers: Vec<HashAnswer>) -> ProposedOperation {
+    // What was asked for depends on whether an administrator asked; where both come to the same number they come to the same.
+    let asked = [true, false].map(|administrator| places(schema, &operation, administrator));
+    let places = asked.into_iter().find(|places| places.len() == answers.len()).unwrap_or_default();
     let mut slots = Vec::with_capacity(answers.len());
     for ((place, purpose), answer) in places.into_iter().zip(answers) {
         let (outcome, replacement) = match (purpose, answer) {
@@ -115,11 +110,7 @@ enum Purpose {
 }
 
 /// The password values the hash pool must look at. Stored forms are taken as they are from administrators alone.
-fn clear_values<'a>(
-    schema: &Schema,
-    operation: &'a ProposedOperation,
-    administrator: bool,
-) -> Vec<(Place, Purpose, &'a Value)> {
+fn clear_values<'a>(schema: &Schema, operation: &'a ProposedOperation, administrator: bool) -> Vec<(Place, Purpose, &'a Value)> {
     let mut found = Vec::new();
     let mut look = |index: usize, attribute: &'a Attribute, purpose: Purpose| {
         if !is_password_description(schema, &attribute.description) {
@@ -148,6 +139,10 @@ fn clear_values<'a>(
         _ => {}
     }
     found
+}
+
+fn places(schema: &Schema, operation: &ProposedOperation, administrator: bool) -> Vec<(Place, Purpose)> {
+    clear_values(schema, operation, administrator).into_iter().map(|(place, purpose, _)| (place, purpose)).collect()
 }
 
 /// Whether the sender may make this change, and to which entry (none for an add). Judged anew by the committer.

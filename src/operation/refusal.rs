@@ -84,7 +84,11 @@ impl From<ContentViolation> for Refusal {
 /// anything else is 34 with this text.
 pub(crate) fn parse_name(schema: &Schema, name: &[u8], diagnostic: &str) -> Result<Dn, Refusal> {
     let dn = Dn::parse(name).map_err(|DnError| Refusal::new(ResultCode::InvalidDnSyntax, diagnostic))?;
-    if dn.rdns.iter().all(|rdn| is_sound(schema, rdn)) { Ok(dn) } else { Err(Refusal::new(ResultCode::InvalidDnSyntax, diagnostic)) }
+    if dn.rdns.iter().all(|rdn| is_sound(schema, rdn)) {
+        Ok(dn)
+    } else {
+        Err(Refusal::new(ResultCode::InvalidDnSyntax, diagnostic))
+    }
 }
 
 /// Whether every pair of an RDN has a defined type, each once, and a value of its syntax.

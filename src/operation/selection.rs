@@ -43,8 +43,7 @@ impl Selection {
                 name => selection.add_named(schema, name),
             }
         }
-        selection.computed =
-            Computed::ALL.into_iter().filter(|computed| selection.covers_computed(schema, *computed)).collect();
+        selection.computed = Computed::ALL.into_iter().filter(|computed| selection.covers_computed(schema, *computed)).collect();
         selection
     }
 

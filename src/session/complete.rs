@@ -24,7 +24,7 @@ impl Session {
             }
             Hashing::Bind(pending) => ProposedOperation::Bind(pending.with_answers(answers)),
             Hashing::PasswordModify(request) => ProposedOperation::PasswordModify(request.with_answers(answers)),
-            Hashing::Write(operation) => prepare::with_answers(operation, answers),
+            Hashing::Write(operation) => prepare::with_answers(directory.schema(), operation, answers),
         };
         self.commit(*context, operation.kind, proposed)
     }

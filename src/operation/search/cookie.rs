@@ -6,9 +6,9 @@
 //! ```
 
 use crate::model::{EntryId, ResultCode};
+use crate::operation::Context;
 use crate::operation::control::PagedRequest;
 use crate::operation::refusal::Refusal;
-use crate::operation::Context;
 use crate::protocol::{LdapResult, SearchRequest};
 
 const FORMAT: u8 = 1;
