@@ -1,6 +1,6 @@
 //! Whether an entry's attributes agree with its object classes (RFC 4512 sections 2.4 and 4.1.1).
 
-use super::Schema;
+use super::{AttributeUsage, ObjectClass, ObjectClassKind, Schema};
 use crate::model::AttributeTypeId;
 
 /// What validation needs of an entry: its object classes as spelled and the types that have values (operational ones too).
@@ -23,6 +23,9 @@ pub enum ContentViolation {
     /// 65: two structural chains.
     #[error("invalid structural object class chain ({0}/{1})")]
     TwoStructuralChains(String, String),
+    /// 65: an abstract class that no other class of the entry is below.
+    #[error("instantiation of abstract objectClass '{0}' not allowed")]
+    AbstractInstantiated(String),
     /// 65
     #[error("object class '{class}' requires attribute '{attribute}'")]
     Missing {
@@ -36,11 +39,118 @@ pub enum ContentViolation {
     NotAllowed(String),
 }
 
+/// What a class asks for and allows, superiors included.
+pub(super) struct ClassContent {
+    must: Vec<AttributeTypeId>,
+    /// One bit per attribute type.
+    allowed: Box<[u64]>,
+    /// Whether this is extensibleObject (RFC 4512 section 4.3) or a class below it.
+    allows_all: bool,
+}
+
+impl ClassContent {
+    fn allows(&self, id: AttributeTypeId) -> bool {
+        let (word, bit) = (id.0 as usize / 64, id.0 % 64);
+        self.allows_all || self.allowed.get(word).is_some_and(|bits| bits & (1 << bit) != 0)
+    }
+}
+
+const EXTENSIBLE_OBJECT: &str = "1.3.6.1.4.1.1466.101.120.111";
+
+pub(super) fn contents(classes: &[ObjectClass], lines: &[Vec<usize>], types: usize) -> Vec<ClassContent> {
+    let content = |line: &Vec<usize>| {
+        let line: Vec<&ObjectClass> = line.iter().filter_map(|&index| classes.get(index)).collect();
+        let mut must: Vec<AttributeTypeId> = Vec::new();
+        let mut allowed = vec![0_u64; types.div_ceil(64)].into_boxed_slice();
+        for class in &line {
+            for id in class.must.iter().chain(&class.may) {
+                if let Some(bits) = allowed.get_mut(id.0 as usize / 64) {
+                    *bits |= 1 << (id.0 % 64);
+                }
+            }
+            for id in &class.must {
+                if !must.contains(id) {
+                    must.push(*id);
+                }
+            }
+        }
+        ClassContent { must, allowed, allows_all: line.iter().any(|class| class.oid == EXTENSIBLE_OBJECT) }
+    };
+    lines.iter().map(content).collect()
+}
+
 impl Schema {
     /// Checks classes and attributes and returns the structural class (an index into [`Schema::object_classes`]). Superior
-    /// classes need not be listed. `extensibleObject` allows every user attribute.
+    /// classes need not be listed. `extensibleObject` allows every user attribute; operational attributes are always allowed.
     pub fn validate(&self, content: &EntryContent<'_>) -> Result<usize, ContentViolation> {
-        let _ = content;
-        todo!()
+        let mut classes = Vec::with_capacity(content.object_classes.len());
+        for (place, name) in content.object_classes.iter().enumerate() {
+            classes.push(self.class_names.get(name).ok_or(ContentViolation::UnknownClass(place))? as usize);
+        }
+        let structural = self.structural_class(&classes)?;
+        self.check_abstract(&classes)?;
+        self.check_must(&classes, &content.attribute_types)?;
+        self.check_allowed(&classes, &content.attribute_types)?;
+        Ok(structural)
+    }
+
+    /// The most subordinate structural class; all others must be above it (RFC 4512 section 2.4.2).
+    fn structural_class(&self, classes: &[usize]) -> Result<usize, ContentViolation> {
+        let mut structural: Option<usize> = None;
+        for &class in classes {
+            if self.object_classes.get(class).is_none_or(|class| class.kind != ObjectClassKind::Structural) {
+                continue;
+            }
+            structural = match structural {
+                None => Some(class),
+                Some(lowest) if self.is_class_or_below(lowest, class) => Some(lowest),
+                Some(lowest) if self.is_class_or_below(class, lowest) => Some(class),
+                Some(lowest) => {
+                    return Err(ContentViolation::TwoStructuralChains(self.class_name(lowest), self.class_name(class)));
+                }
+            };
+        }
+        structural.ok_or(ContentViolation::NoStructuralClass)
+    }
+
+    fn check_abstract(&self, classes: &[usize]) -> Result<(), ContentViolation> {
+        let is_abstract =
+            |class: usize| self.object_classes.get(class).is_some_and(|class| class.kind == ObjectClassKind::Abstract);
+        let has_subclass = |class: usize| classes.iter().any(|&other| other != class && self.is_class_or_below(other, class));
+        match classes.iter().find(|&&class| is_abstract(class) && !has_subclass(class)) {
+            Some(&class) => Err(ContentViolation::AbstractInstantiated(self.class_name(class))),
+            None => Ok(()),
+        }
+    }
+
+    fn check_must(&self, classes: &[usize], present: &[AttributeTypeId]) -> Result<(), ContentViolation> {
+        for &class in classes {
+            let must = self.class_contents.get(class).map_or(&[][..], |content| &content.must);
+            if let Some(missing) = must.iter().find(|id| !present.contains(id)) {
+                let attribute = self.attribute_type_by_id(*missing).name().to_owned();
+                return Err(ContentViolation::Missing { class: self.class_name(class), attribute });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_allowed(&self, classes: &[usize], present: &[AttributeTypeId]) -> Result<(), ContentViolation> {
+        for &id in present {
+            let definition = self.attribute_type_by_id(id);
+            let operational = definition.usage != AttributeUsage::UserApplications;
+            let allowed = |&class: &usize| self.class_contents.get(class).is_some_and(|content| content.allows(id));
+            if !operational && !classes.iter().any(allowed) {
+                return Err(ContentViolation::NotAllowed(definition.name().to_owned()));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_class_or_below(&self, class: usize, superior: usize) -> bool {
+        self.class_lines.get(class).is_some_and(|line| line.contains(&superior))
+    }
+
+    fn class_name(&self, class: usize) -> String {
+        self.object_classes.get(class).map(|class| class.name().to_owned()).unwrap_or_default()
     }
 }

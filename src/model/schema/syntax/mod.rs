@@ -1,5 +1,16 @@
 //! Syntaxes (RFC 4517 section 3.3): which octets are a value.
 
+mod address;
+mod encoded;
+mod guide;
+mod name;
+mod table;
+mod text;
+
+pub(super) use encoded::{bits, is_boolean, is_change_sequence_number, is_integer, is_uuid};
+pub(super) use name::split_uid;
+pub(super) use table::*;
+
 /// A syntax.
 pub struct Syntax {
     /// Dotted object identifier.
@@ -18,4 +29,14 @@ impl std::fmt::Debug for Syntax {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.oid)
     }
+}
+
+/// By object identifier.
+pub(super) fn find(oid: &str) -> Option<&'static Syntax> {
+    SYNTAXES.iter().find(|syntax| syntax.oid == oid)
+}
+
+/// Any octets.
+pub(super) fn octet_string() -> &'static Syntax {
+    &ANY_OCTETS
 }

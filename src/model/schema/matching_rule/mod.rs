@@ -1,6 +1,14 @@
 //! Matching rules (RFC 4517 section 4, RFC 4530, …): one function each, value → key, whose equality and order are the rule's.
 
-use super::Schema;
+mod list;
+mod number;
+mod octets;
+mod string;
+mod table;
+
+pub(super) use table::{RULES, undefined_type_rule};
+
+use super::{AttributeType, Schema};
 
 /// The prepared form of a value under one rule: comparing keys octet by octet is the rule (equality, and order for ordering rules).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,6 +41,9 @@ pub enum SubstringPart {
     Final,
 }
 
+type Prepare = fn(&Schema, &[u8]) -> Result<Key, SyntaxError>;
+type PreparePart = fn(&Schema, SubstringPart, &[u8]) -> Result<Key, SyntaxError>;
+
 /// A matching rule.
 pub struct MatchingRule {
     /// Dotted object identifier.
@@ -43,12 +54,34 @@ pub struct MatchingRule {
     pub assertion_syntax: &'static str,
     /// What it decides.
     pub kind: RuleKind,
-    /// Prepares an attribute value. For a substring rule: the key in which the prepared parts are looked for.
-    pub prepare: fn(&Schema, &[u8]) -> Result<Key, SyntaxError>,
+    /// Object identifiers of the syntaxes whose values it can be asked about.
+    pub value_syntaxes: &'static [&'static str],
+    /// Prepares an attribute value. For a substring rule: the key in which the prepared parts are looked for: an initial part is a
+    /// prefix of it, the others are contained in this order without overlap, a final part is its end.
+    pub prepare: Prepare,
     /// Prepares an assertion value where it differs from a value (objectIdentifierFirstComponentMatch, certificateExactMatch, …).
-    pub prepare_assertion: fn(&Schema, &[u8]) -> Result<Key, SyntaxError>,
+    pub prepare_assertion: Prepare,
     /// Prepares one part of a substring assertion; only for substring rules.
-    pub prepare_part: Option<fn(&Schema, SubstringPart, &[u8]) -> Result<Key, SyntaxError>>,
+    pub prepare_part: Option<PreparePart>,
+}
+
+impl MatchingRule {
+    /// Whether the rule may be asked about values of this type (RFC 4512 section 4.1.4): it is one of the type's own rules or takes
+    /// values of its syntax.
+    pub fn applies_to(&self, attribute_type: &AttributeType) -> bool {
+        let own = [attribute_type.equality, attribute_type.ordering, attribute_type.substring];
+        own.iter().flatten().any(|rule| rule.oid == self.oid) || self.value_syntaxes.contains(&attribute_type.syntax.oid)
+    }
+
+    /// Whether keys of this rule are keys of names: distinguishedNameMatch and uniqueMemberMatch.
+    pub(super) fn compares_names(&self) -> bool {
+        self.oid == table::DISTINGUISHED_NAME_MATCH || self.takes_uid()
+    }
+
+    /// Whether a unique identifier may follow the name: uniqueMemberMatch.
+    pub(super) fn takes_uid(&self) -> bool {
+        self.oid == table::UNIQUE_MEMBER_MATCH
+    }
 }
 
 impl std::fmt::Debug for Key {
@@ -61,5 +94,11 @@ impl std::fmt::Debug for Key {
 impl std::fmt::Debug for MatchingRule {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name)
+    }
+}
+
+impl From<Vec<u8>> for Key {
+    fn from(octets: Vec<u8>) -> Key {
+        Key(octets.into_boxed_slice())
     }
 }

@@ -1,0 +1,383 @@
+//! From definitions in files to a [`Schema`]: names registered first, so that references may point forward and across files, then
+//! superiors followed, then everything inherited.
+
+use super::name_map::NameMap;
+use super::source::{DefinitionKind, Source};
+use super::text::{self, AttributeTypeText, ObjectClassText};
+use super::{AttributeType, AttributeUsage, MatchingRule, ObjectClass, ObjectClassKind, RuleKind, Schema, SchemaError, Syntax};
+use super::{content, matching_rule, publish, syntax};
+use crate::model::AttributeTypeId;
+
+/// A definition and where it stands.
+struct Placed<T> {
+    file: String,
+    line: u64,
+    text: T,
+}
+
+impl<T> Placed<T> {
+    fn error(&self, problem: String) -> SchemaError {
+        SchemaError { file: self.file.clone(), line: self.line, problem }
+    }
+}
+
+/// Types and classes as they were written, and what their names mean.
+#[derive(Default)]
+struct Loader {
+    types: Vec<Placed<AttributeTypeText>>,
+    type_names: NameMap,
+    classes: Vec<Placed<ObjectClassText>>,
+    class_names: NameMap,
+}
+
+pub(super) fn load(files: &[(&str, &str)]) -> Result<Schema, SchemaError> {
+    let mut loader = Loader::default();
+    for (file, text) in files {
+        loader.read(file, text)?;
+    }
+    loader.finish()
+}
+
+impl Loader {
+    fn read(&mut self, file: &str, text: &str) -> Result<(), SchemaError> {
+        let source = Source::read(file, text)?;
+        for definition in &source.definitions {
+            let place = |problem| SchemaError { file: file.to_owned(), line: definition.line, problem };
+            match definition.kind {
+                DefinitionKind::AttributeType => {
+                    let text = attribute_type(&definition.text, &source).map_err(place)?;
+                    self.add_type(Placed { file: file.to_owned(), line: definition.line, text })?;
+                }
+                DefinitionKind::ObjectClass => {
+                    let text = object_class(&definition.text, &source).map_err(place)?;
+                    self.add_class(Placed { file: file.to_owned(), line: definition.line, text })?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A definition that says the same as a known one is left out: folders of standard schema files overlap.
+    fn add_type(&mut self, new: Placed<AttributeTypeText>) -> Result<(), SchemaError> {
+        let number = self.types.len() as u32;
+        for name in std::iter::once(&new.text.oid).chain(&new.text.names) {
+            let Some(known) = self.type_names.get(name).and_then(|known| self.types.get(known as usize)) else { continue };
+            if same_type(&known.text, &new.text) {
+                return Ok(());
+            }
+            let (file, line) = (&known.file, known.line);
+            return Err(new.error(format!(
+                "attribute type '{name}' is already defined otherwise in {file}, line {line}; delete one of the two or give this one \
+                 another name and object identifier"
+            )));
+        }
+        for name in std::iter::once(&new.text.oid).chain(&new.text.names) {
+            self.type_names.insert(name, number);
+        }
+        self.types.push(new);
+        Ok(())
+    }
+
+    fn add_class(&mut self, new: Placed<ObjectClassText>) -> Result<(), SchemaError> {
+        let number = self.classes.len() as u32;
+        for name in std::iter::once(&new.text.oid).chain(&new.text.names) {
+            let Some(known) = self.class_names.get(name).and_then(|known| self.classes.get(known as usize)) else { continue };
+            if same_class(&known.text, &new.text) {
+                return Ok(());
+            }
+            let (file, line) = (&known.file, known.line);
+            return Err(new.error(format!(
+                "object class '{name}' is already defined otherwise in {file}, line {line}; delete one of the two or give this one \
+                 another name and object identifier"
+            )));
+        }
+        for name in std::iter::once(&new.text.oid).chain(&new.text.names) {
+            self.class_names.insert(name, number);
+        }
+        self.classes.push(new);
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Schema, SchemaError> {
+        let superiors = self.type_superiors()?;
+        let attribute_types =
+            (0..self.types.len()).map(|index| self.attribute_type(index, &superiors)).collect::<Result<Vec<_>, _>>()?;
+        let object_classes = self.classes.iter().map(|class| self.object_class(class)).collect::<Result<Vec<_>, _>>()?;
+        let class_lines = self.class_lines(&object_classes)?;
+        let class_contents = content::contents(&object_classes, &class_lines, attribute_types.len());
+        let mut rule_names = NameMap::default();
+        for (index, rule) in matching_rule::RULES.iter().enumerate() {
+            rule_names.insert(rule.oid, index as u32);
+            rule_names.insert(rule.name, index as u32);
+        }
+        Ok(Schema {
+            subtypes: subtypes(&superiors),
+            key_names: attribute_types.iter().map(|definition| definition.name().to_ascii_lowercase().into_boxed_str()).collect(),
+            published_types: self.types.iter().map(|definition| publish::attribute_type(&definition.text)).collect(),
+            published_classes: self.classes.iter().map(|definition| publish::object_class(&definition.text)).collect(),
+            undefined: undefined_type(),
+            attribute_types,
+            type_names: self.type_names,
+            object_classes,
+            class_names: self.class_names,
+            class_lines,
+            class_contents,
+            rule_names,
+        })
+    }
+
+    /// Index of each type's superior, checked to be free of circles.
+    fn type_superiors(&self) -> Result<Vec<Option<usize>>, SchemaError> {
+        let mut superiors = Vec::with_capacity(self.types.len());
+        for definition in &self.types {
+            superiors.push(match &definition.text.superior {
+                None => None,
+                Some(name) => Some(self.find_type(definition, &type_title(&definition.text), "SUP", name)?.0 as usize),
+            });
+        }
+        for (index, definition) in self.types.iter().enumerate() {
+            if ancestry(&superiors, index).count() > superiors.len() {
+                let title = type_title(&definition.text);
+                return Err(definition.error(format!("{title}: following SUP never ends; remove one SUP of the circle")));
+            }
+        }
+        Ok(superiors)
+    }
+
+    fn attribute_type(&self, index: usize, superiors: &[Option<usize>]) -> Result<AttributeType, SchemaError> {
+        let lineage: Vec<&Placed<AttributeTypeText>> = ancestry(superiors, index).filter_map(|at| self.types.get(at)).collect();
+        let Some(definition) = lineage.first() else { return Ok(undefined_type()) };
+        let (text, title) = (&definition.text, type_title(&definition.text));
+        let inherited =
+            |of: fn(&AttributeTypeText) -> Option<&String>| lineage.iter().find_map(|ancestor| of(&ancestor.text)).cloned();
+        let rule =
+            |name: Option<String>, kind: RuleKind| find_rule(name, kind, &title).map_err(|problem| definition.error(problem));
+        let usage = text.usage.unwrap_or(AttributeUsage::UserApplications);
+        let superior_usage = lineage.get(1).map(|superior| superior.text.usage.unwrap_or(AttributeUsage::UserApplications));
+        if superior_usage.is_some_and(|superior| superior != usage) {
+            return Err(
+                definition.error(format!("{title}: USAGE differs from its superior's; make both the same (RFC 4512 2.5.1)"))
+            );
+        }
+        if text.no_user_modification && usage == AttributeUsage::UserApplications {
+            return Err(definition.error(format!(
+                "{title}: NO-USER-MODIFICATION needs an operational USAGE such as directoryOperation (RFC 4512 4.1.2)"
+            )));
+        }
+        Ok(AttributeType {
+            id: AttributeTypeId(index as u32),
+            oid: text.oid.clone(),
+            names: text.names.clone(),
+            description: text.description.clone(),
+            obsolete: text.obsolete,
+            superior: superiors.get(index).copied().flatten().map(|superior| AttributeTypeId(superior as u32)),
+            equality: rule(inherited(|text| text.equality.as_ref()), RuleKind::Equality)?,
+            ordering: rule(inherited(|text| text.ordering.as_ref()), RuleKind::Ordering)?,
+            substring: rule(inherited(|text| text.substring.as_ref()), RuleKind::Substring)?,
+            syntax: find_syntax(inherited(|text| text.syntax.as_ref()), &title).map_err(|problem| definition.error(problem))?,
+            length_bound: lineage.iter().find(|ancestor| ancestor.text.syntax.is_some()).and_then(|with| with.text.length_bound),
+            single_value: text.single_value,
+            collective: text.collective,
+            no_user_modification: text.no_user_modification,
+            usage,
+            secret: lineage.iter().any(|ancestor| is_secret(&ancestor.text)),
+            extensions: text.extensions.clone(),
+        })
+    }
+
+    fn object_class(&self, definition: &Placed<ObjectClassText>) -> Result<ObjectClass, SchemaError> {
+        let (text, title) = (&definition.text, class_title(&definition.text));
+        let kind = text.kind.unwrap_or(ObjectClassKind::Structural);
+        let types = |keyword: &str, names: &[String]| {
+            names.iter().map(|name| self.find_type(definition, &title, keyword, name)).collect::<Result<Vec<_>, _>>()
+        };
+        let mut superiors = Vec::new();
+        for name in &text.superiors {
+            let superior = self.class_names.get(name).ok_or_else(|| {
+                definition.error(format!(
+                    "{title}: SUP '{name}' is no object class of any loaded file; load its file or correct the name"
+                ))
+            })?;
+            superiors.push(superior as usize);
+            let other =
+                self.classes.get(superior as usize).and_then(|class| class.text.kind).unwrap_or(ObjectClassKind::Structural);
+            if other != ObjectClassKind::Abstract && other != kind {
+                return Err(definition.error(format!(
+                    "{title}: a class of kind {kind:?} cannot have the superior '{name}' of kind {other:?} (RFC 4512 2.4)"
+                )));
+            }
+        }
+        // RFC 4512 2.4.1: every structural class is a (perhaps indirect) subclass of top.
+        if superiors.is_empty() && kind == ObjectClassKind::Structural {
+            superiors.extend(self.class_names.get("top").map(|top| top as usize));
+        }
+        Ok(ObjectClass {
+            oid: text.oid.clone(),
+            names: text.names.clone(),
+            description: text.description.clone(),
+            obsolete: text.obsolete,
+            superiors,
+            kind,
+            must: types("MUST", &text.must)?,
+            may: types("MAY", &text.may)?,
+            extensions: text.extensions.clone(),
+        })
+    }
+
+    /// For each class: itself and every class above it, nearest first.
+    fn class_lines(&self, classes: &[ObjectClass]) -> Result<Vec<Vec<usize>>, SchemaError> {
+        let mut lines = Vec::with_capacity(classes.len());
+        for (index, definition) in self.classes.iter().enumerate() {
+            let mut line = vec![index];
+            let mut next = 0;
+            while let Some(&at) = line.get(next) {
+                for &superior in classes.get(at).map_or(&[][..], |class| &class.superiors) {
+                    if superior == index {
+                        let title = class_title(&definition.text);
+                        return Err(
+                            definition.error(format!("{title}: following SUP comes back to it; remove one SUP of the circle"))
+                        );
+                    }
+                    if !line.contains(&superior) {
+                        line.push(superior);
+                    }
+                }
+                next += 1;
+            }
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
+    fn find_type<T>(&self, from: &Placed<T>, title: &str, keyword: &str, name: &str) -> Result<AttributeTypeId, SchemaError> {
+        self.type_names.get(name).map(AttributeTypeId).ok_or_else(|| {
+            from.error(format!(
+                "{title}: {keyword} names '{name}', which is no attribute type of any loaded file; load its file or correct the name"
+            ))
+        })
+    }
+}
+
+pub(super) fn attribute_type(definition: &str, source: &Source) -> Result<AttributeTypeText, String> {
+    let mut text =
+        text::attribute_type(definition).map_err(|problem| format!("attribute type {}: {problem}", excerpt(definition)))?;
+    text.oid = source.expand(&text.oid);
+    text.syntax = text.syntax.map(|syntax| source.expand(&syntax));
+    numeric(&text.oid, type_title(&text))?;
+    Ok(text)
+}
+
+pub(super) fn object_class(definition: &str, source: &Source) -> Result<ObjectClassText, String> {
+    let mut text =
+        text::object_class(definition).map_err(|problem| format!("object class {}: {problem}", excerpt(definition)))?;
+    text.oid = source.expand(&text.oid);
+    numeric(&text.oid, class_title(&text))?;
+    Ok(text)
+}
+
+fn numeric(oid: &str, title: String) -> Result<(), String> {
+    if text::is_numeric_oid(oid) {
+        return Ok(());
+    }
+    Err(format!(
+        "{title}: '{oid}' is no object identifier; write numbers and dots, if you have no arc of your own 2.25.<a UUID as a number>"
+    ))
+}
+
+/// The start of a definition that could not be read, enough to find it.
+fn excerpt(definition: &str) -> String {
+    let start: Vec<&str> = definition.split_whitespace().take(5).collect();
+    format!("'{} …'", start.join(" ").chars().take(80).collect::<String>())
+}
+
+pub(super) fn type_title(text: &AttributeTypeText) -> String {
+    format!("attribute type '{}'", text.names.first().unwrap_or(&text.oid))
+}
+
+pub(super) fn class_title(text: &ObjectClassText) -> String {
+    format!("object class '{}'", text.names.first().unwrap_or(&text.oid))
+}
+
+pub(super) fn find_rule(name: Option<String>, kind: RuleKind, title: &str) -> Result<Option<&'static MatchingRule>, String> {
+    let Some(name) = name else { return Ok(None) };
+    match matching_rule::RULES.iter().find(|rule| rule.name.eq_ignore_ascii_case(&name) || rule.oid == name) {
+        Some(rule) if rule.kind == kind => Ok(Some(rule)),
+        Some(rule) => {
+            Err(format!("{title}: matching rule '{}' decides {:?} and cannot be used for {kind:?}", rule.name, rule.kind))
+        }
+        None => Err(format!("{title}: matching rule '{name}' is unknown; use one that `cn=Subschema` lists, or leave it out")),
+    }
+}
+
+pub(super) fn find_syntax(oid: Option<String>, title: &str) -> Result<&'static Syntax, String> {
+    let Some(oid) = oid else {
+        return Err(format!("{title}: neither SYNTAX nor a SUP that has one; add SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 for text"));
+    };
+    syntax::find(&oid).ok_or_else(|| format!("{title}: syntax '{oid}' is unknown; use one that `cn=Subschema` lists"))
+}
+
+fn is_secret(text: &AttributeTypeText) -> bool {
+    let says_true = |values: &[String]| values.iter().any(|value| value.eq_ignore_ascii_case("TRUE"));
+    text.extensions.iter().any(|(name, values)| name == "X-SECRET" && says_true(values))
+}
+
+/// Whether two definitions mean the same, whatever their DESC and extensions say.
+pub(super) fn same_type(one: &AttributeTypeText, other: &AttributeTypeText) -> bool {
+    let essence = |text: &AttributeTypeText| {
+        let bare = AttributeTypeText { description: None, extensions: Vec::new(), length_bound: None, ..text.clone() };
+        (publish::attribute_type(&bare).to_ascii_lowercase(), is_secret(text))
+    };
+    essence(one) == essence(other)
+}
+
+/// See [`same_type`].
+pub(super) fn same_class(one: &ObjectClassText, other: &ObjectClassText) -> bool {
+    let essence = |text: &ObjectClassText| {
+        let mut bare = ObjectClassText { description: None, extensions: Vec::new(), ..text.clone() };
+        bare.must.sort_by_key(|name| name.to_ascii_lowercase());
+        bare.may.sort_by_key(|name| name.to_ascii_lowercase());
+        publish::object_class(&bare).to_ascii_lowercase()
+    };
+    essence(one) == essence(other)
+}
+
+/// The type and its superiors, nearest first; endless where superiors form a circle, so it is cut one step behind the longest line.
+fn ancestry(superiors: &[Option<usize>], start: usize) -> impl Iterator<Item = usize> {
+    std::iter::successors(Some(start), |&at| superiors.get(at).copied().flatten()).take(superiors.len() + 1)
+}
+
+/// For each type: itself, then every type below it.
+fn subtypes(superiors: &[Option<usize>]) -> Vec<Vec<AttributeTypeId>> {
+    let mut result: Vec<Vec<AttributeTypeId>> = (0..superiors.len()).map(|index| vec![AttributeTypeId(index as u32)]).collect();
+    for index in 0..superiors.len() {
+        for ancestor in ancestry(superiors, index).skip(1) {
+            if let Some(below) = result.get_mut(ancestor) {
+                below.push(AttributeTypeId(index as u32));
+            }
+        }
+    }
+    result
+}
+
+/// What [`Schema::attribute_type_by_id`] answers for a number of another schema: nothing matches it, nobody may write it.
+fn undefined_type() -> AttributeType {
+    AttributeType {
+        id: AttributeTypeId(u32::MAX),
+        oid: "0.0".to_owned(),
+        names: Vec::new(),
+        description: None,
+        obsolete: true,
+        superior: None,
+        equality: None,
+        ordering: None,
+        substring: None,
+        syntax: syntax::octet_string(),
+        length_bound: None,
+        single_value: false,
+        collective: false,
+        no_user_modification: true,
+        usage: AttributeUsage::DirectoryOperation,
+        secret: true,
+        extensions: Vec::new(),
+    }
+}

@@ -1,0 +1,147 @@
+//! Definitions written out again for the subschema entry (RFC 4512 section 4.2), keywords in the RFC's order, spelled as slapd does.
+
+use std::fmt::Write;
+
+use super::text::{AttributeTypeText, ObjectClassText};
+use super::{AttributeUsage, ObjectClassKind, Schema, matching_rule, syntax};
+
+impl Schema {
+    /// Values of the subschema entry's attributeTypes, each a definition in RFC 4512 text, as loaded.
+    pub fn published_attribute_types(&self) -> Vec<String> {
+        self.published_types.clone()
+    }
+
+    /// Values of objectClasses. See [`Schema::published_attribute_types`].
+    pub fn published_object_classes(&self) -> Vec<String> {
+        self.published_classes.clone()
+    }
+
+    /// Values of ldapSyntaxes: all that the program knows.
+    pub fn published_syntaxes(&self) -> Vec<String> {
+        let describe = |syntax: &syntax::Syntax| {
+            let mut text = format!("( {} DESC '{}'", syntax.oid, escape(syntax.description));
+            if syntax.requires_binary {
+                text.push_str(" X-BINARY-TRANSFER-REQUIRED 'TRUE'");
+            }
+            if !syntax.human_readable {
+                text.push_str(" X-NOT-HUMAN-READABLE 'TRUE'");
+            }
+            text + " )"
+        };
+        syntax::SYNTAXES.iter().map(describe).collect()
+    }
+
+    /// Values of matchingRules: all that the program knows.
+    pub fn published_matching_rules(&self) -> Vec<String> {
+        let describe = |rule: &matching_rule::MatchingRule| {
+            format!("( {} NAME '{}' SYNTAX {} )", rule.oid, rule.name, rule.assertion_syntax)
+        };
+        matching_rule::RULES.iter().map(describe).collect()
+    }
+
+    /// Values of matchingRuleUse: for each rule the types it can be asked about in an extensible match (RFC 4512 section 4.1.4).
+    pub fn published_matching_rule_use(&self) -> Vec<String> {
+        let mut uses = Vec::new();
+        for rule in &matching_rule::RULES {
+            let types = self.attribute_types.iter().filter(|definition| rule.applies_to(definition));
+            let names: Vec<&str> = types.map(|definition| definition.name()).collect();
+            if !names.is_empty() {
+                uses.push(format!("( {} NAME '{}' APPLIES {} )", rule.oid, rule.name, identifiers(&names)));
+            }
+        }
+        uses
+    }
+}
+
+pub(super) fn attribute_type(text: &AttributeTypeText) -> String {
+    let mut out = start(&text.oid, &text.names, text.description.as_deref(), text.obsolete);
+    let references =
+        [("SUP", &text.superior), ("EQUALITY", &text.equality), ("ORDERING", &text.ordering), ("SUBSTR", &text.substring)];
+    for (keyword, value) in references {
+        if let Some(value) = value {
+            _ = write!(out, " {keyword} {value}");
+        }
+    }
+    if let Some(syntax) = &text.syntax {
+        _ = write!(out, " SYNTAX {syntax}");
+        if let Some(bound) = text.length_bound {
+            _ = write!(out, "{{{bound}}}");
+        }
+    }
+    let flags = [
+        (text.single_value, " SINGLE-VALUE"),
+        (text.collective, " COLLECTIVE"),
+        (text.no_user_modification, " NO-USER-MODIFICATION"),
+    ];
+    for (_, keyword) in flags.iter().filter(|(set, _)| *set) {
+        out.push_str(keyword);
+    }
+    out.push_str(match text.usage {
+        None | Some(AttributeUsage::UserApplications) => "",
+        Some(AttributeUsage::DirectoryOperation) => " USAGE directoryOperation",
+        Some(AttributeUsage::DistributedOperation) => " USAGE distributedOperation",
+        Some(AttributeUsage::DsaOperation) => " USAGE dSAOperation",
+    });
+    finish(out, &text.extensions)
+}
+
+pub(super) fn object_class(text: &ObjectClassText) -> String {
+    let mut out = start(&text.oid, &text.names, text.description.as_deref(), text.obsolete);
+    list(&mut out, "SUP", &text.superiors);
+    out.push_str(match text.kind {
+        Some(ObjectClassKind::Abstract) => " ABSTRACT",
+        Some(ObjectClassKind::Structural) | None => " STRUCTURAL",
+        Some(ObjectClassKind::Auxiliary) => " AUXILIARY",
+    });
+    list(&mut out, "MUST", &text.must);
+    list(&mut out, "MAY", &text.may);
+    finish(out, &text.extensions)
+}
+
+fn start(oid: &str, names: &[String], description: Option<&str>, obsolete: bool) -> String {
+    let mut out = format!("( {oid}");
+    match names {
+        [] => {}
+        [name] => _ = write!(out, " NAME '{name}'"),
+        names => _ = write!(out, " NAME ( {} )", quoted(names)),
+    }
+    if let Some(description) = description {
+        _ = write!(out, " DESC '{}'", escape(description));
+    }
+    if obsolete {
+        out.push_str(" OBSOLETE");
+    }
+    out
+}
+
+fn list(out: &mut String, keyword: &str, names: &[String]) {
+    if !names.is_empty() {
+        _ = write!(out, " {keyword} {}", identifiers(names));
+    }
+}
+
+fn identifiers<T: AsRef<str>>(names: &[T]) -> String {
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
+    match names.as_slice() {
+        [name] => (*name).to_owned(),
+        names => format!("( {} )", names.join(" $ ")),
+    }
+}
+
+fn quoted(values: &[String]) -> String {
+    values.iter().map(|value| format!("'{}'", escape(value))).collect::<Vec<_>>().join(" ")
+}
+
+fn finish(mut out: String, extensions: &[(String, Vec<String>)]) -> String {
+    for (name, values) in extensions {
+        match values.as_slice() {
+            [value] => _ = write!(out, " {name} '{}'", escape(value)),
+            values => _ = write!(out, " {name} ( {} )", quoted(values)),
+        }
+    }
+    out + " )"
+}
+
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\5C").replace('\'', "\\27")
+}
