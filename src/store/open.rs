@@ -240,7 +240,10 @@ pub(super) fn open_with(
     }
     let folder = Folder { options, key, identity, lock, segment_octets };
     let recovered = Recovery::new(&folder, &mut notes, progress).run()?;
-    clean_tail(&folder, &recovered.end, &mut notes)?;
+    recovered.end.clean(&*options.disk)?;
+    if let Some((segment, octets)) = &recovered.end.tail.torn {
+        notes.push(StartNote::TornTail { segment: segment.clone(), octets: *octets });
+    }
     let chain = chain(&folder, &recovered.end);
     let place = Place {
         disk: Arc::clone(&options.disk),
@@ -311,24 +314,6 @@ fn identity(options: &StoreOptions, key: &SealKey) -> Result<(Identity, bool), S
         .ok_or_else(|| StoreError::Content(format!("{}: no data folder, or its file format is lost", options.data.display())))?;
     identity.check_key(key, &options.data)?;
     Ok((identity, true))
-}
-
-/// Cuts off what nobody was told about and files that hold nothing, so that the next segment follows what counts.
-fn clean_tail(folder: &Folder<'_>, found: &JournalEnd, notes: &mut Vec<StartNote>) -> Result<(), StoreError> {
-    let disk = &folder.options.disk;
-    if let (Some(path), Some(extent)) = (&found.tail.cut, found.end.segment) {
-        let cut = disk.open(path).and_then(|file| {
-            if file.length()? > extent.length { file.set_length(extent.length).and_then(|()| file.sync_data()) } else { Ok(()) }
-        });
-        cut.map_err(|error| StoreError::Io { path: path.clone(), error })?;
-    }
-    for path in &found.tail.empty {
-        disk.remove(path).map_err(|error| StoreError::Io { path: path.clone(), error })?;
-    }
-    if let Some((segment, octets)) = &found.tail.torn {
-        notes.push(StartNote::TornTail { segment: segment.clone(), octets: *octets });
-    }
-    Ok(())
 }
 
 fn chain(folder: &Folder<'_>, found: &JournalEnd) -> Chain {

@@ -56,8 +56,29 @@ pub(super) struct Tail {
     pub(super) torn: Option<(String, u64)>,
     /// The last segment with groups: its file is cut to the length in `End`.
     pub(super) cut: Option<PathBuf>,
-    /// Files behind it without any group, the last one first.
+    /// Files behind it without any group, to be removed in this order: the last one first.
     pub(super) empty: Vec<PathBuf>,
+}
+
+impl JournalEnd {
+    /// Cuts off what nobody was told about and removes files that hold nothing, so that the next segment follows what counts.
+    pub(super) fn clean(&self, disk: &dyn Disk) -> Result<(), StoreError> {
+        if let (Some(path), Some(extent)) = (&self.tail.cut, self.end.segment) {
+            let cut = || -> std::io::Result<()> {
+                let file = disk.open(path)?;
+                if file.length()? > extent.length {
+                    file.set_length(extent.length)?;
+                    file.sync_data()?;
+                }
+                Ok(())
+            };
+            cut().map_err(|error| StoreError::Io { path: path.clone(), error })?;
+        }
+        for path in &self.tail.empty {
+            disk.remove(path).map_err(|error| StoreError::Io { path: path.clone(), error })?;
+        }
+        Ok(())
+    }
 }
 
 impl JournalReader {
