@@ -73,6 +73,7 @@ impl From<ContentViolation> for Refusal {
             ContentViolation::UnknownClass(_) => ResultCode::InvalidAttributeSyntax,
             ContentViolation::NoStructuralClass
             | ContentViolation::TwoStructuralChains(..)
+            | ContentViolation::AbstractInstantiated(_)
             | ContentViolation::Missing { .. }
             | ContentViolation::NotAllowed(_) => ResultCode::ObjectClassViolation,
         };
