@@ -4,8 +4,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{CommandError, Installation};
+use super::{CommandError, Installation, output};
 use crate::config::LogFormat;
+use crate::server::run;
 
 /// Arguments of `bindery serve`.
 #[derive(Args, Debug)]
@@ -18,8 +19,14 @@ pub struct Arguments {
     pub log_format: Option<LogFormat>,
 }
 
-/// runs the server.
+/// Runs the server until it is told to stop.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let _ = arguments;
-    Err(CommandError::Cannot("serve: not there yet".to_owned()))
+    let installation = arguments.installation.load()?;
+    super::logging::start(arguments.log_format.unwrap_or(installation.configuration.log_format));
+    run::run(&installation, |addresses| {
+        // Whoever started the server and went away does not need the line.
+        let _ = output::line(format_args!("ready {}", addresses.join(" ")));
+    })
+    .map_err(|error| CommandError::Cannot(error.to_string()))?;
+    Ok(ExitCode::SUCCESS)
 }

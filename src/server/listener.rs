@@ -1,6 +1,6 @@
 //! Accepting connections: TCP, TLS and Unix sockets, each bounded overall and per address.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
@@ -51,7 +51,7 @@ pub struct LdapiUsers {
     /// The server's own user.
     pub own_uid: u32,
     /// `[ldapi.users]`, by uid.
-    pub others: HashMap<u32, String>,
+    pub others: BTreeMap<u32, String>,
 }
 
 impl LdapiUsers {

@@ -9,3 +9,6 @@ pub mod connection;
 pub mod listener;
 pub mod services;
 pub mod stream;
+pub mod installation;
+pub mod notes;
+pub mod run;

@@ -15,7 +15,8 @@ use super::committer_thread::{CommitterHandle, Completion, CompletionSender};
 use super::hash_pool::HashPool;
 use crate::directory::Directory;
 use crate::model::{ResultCode, Timestamp};
-use crate::operation::{Proposal, Settings};
+use crate::journal::Record;
+use crate::operation::{Context, Proposal, ProposedOperation, Settings};
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::MessageId;
 use crate::world::{Clock, Entropy};
@@ -112,6 +113,14 @@ impl Services {
     /// Hands a proposal to the committer.
     pub fn commit(&self, proposal: Proposal, id: MessageId, completion: Option<CompletionSender>) -> Result<(), ResultCode> {
         self.committer.submit(proposal, id, completion)
+    }
+
+    /// Has the committer record something that no client waits for.
+    pub fn note(&self, context: Context, record: Record) {
+        let operation = ProposedOperation::Note(Box::new(record));
+        if let Err(code) = self.committer.submit(Proposal { context, operation }, MessageId(0), None) {
+            tracing::error!(code = code.number(), "an event could not be recorded");
+        }
     }
 
     /// Has the hash pool do jobs and tells the connection; jobs of one operation run one after the other.

@@ -1,0 +1,106 @@
+//! What the server itself has to tell the journal and the log: start, stop, reload, and what opening the data folder found.
+
+use std::sync::Arc;
+
+use crate::config::Configuration;
+use crate::journal::{Record, RecordKind};
+use crate::model::{ResultCode, Timestamp};
+use crate::operation::{Authority, Context, Fresh, Identity, ListenerKind, Peer, Settings};
+use crate::protocol::MessageId;
+use crate::store::{Progress, StartNote};
+
+/// Entries or frames between two lines about progress.
+const PROGRESS_STEP: u64 = 100_000;
+
+/// The context of what no client asked for: whoever holds the data folder did it.
+pub fn context(settings: Settings) -> Context {
+    let uid = rustix::process::getuid().as_raw();
+    let peer = Peer { text: format!("local uid={uid}"), address: None, listener: ListenerKind::Ldapi, ldapi_identity: None };
+    Context {
+        now: Timestamp::default(),
+        session: 0,
+        message: MessageId(0),
+        peer: Arc::new(peer),
+        tls: None,
+        identity: Identity::default(),
+        authority: Authority::Installation,
+        settings: Arc::new(settings),
+        fresh: Fresh::default(),
+    }
+}
+
+/// A record about the installation rather than about a client.
+pub fn record(kind: RecordKind, details: Vec<(&'static str, String)>) -> Record {
+    Record {
+        kind,
+        session: None,
+        message: None,
+        peer: None,
+        tls: None,
+        actor: None,
+        target: None,
+        unknown_name: None,
+        method: None,
+        factors: Vec::new(),
+        rule: None,
+        result: ResultCode::Success,
+        reason: None,
+        changes: Vec::new(),
+        details,
+    }
+}
+
+/// The server started, with what its start check found.
+pub fn start(configuration: &Configuration, found: &[StartNote]) -> Record {
+    let mut details = vec![
+        ("version", env!("CARGO_PKG_VERSION").to_owned()),
+        ("configuration", configuration.digest.clone()),
+        ("process", std::process::id().to_string()),
+    ];
+    details.extend(found.iter().map(|note| ("found", describe(note))));
+    record(RecordKind::Start, details)
+}
+
+/// The server stopped in order.
+pub fn stop() -> Record {
+    record(RecordKind::Stop, vec![("process", std::process::id().to_string())])
+}
+
+/// A changed configuration came into force.
+pub fn reloaded(configuration: &Configuration) -> Record {
+    record(RecordKind::Configuration, vec![("configuration", configuration.digest.clone())])
+}
+
+/// Says in the log what opening the data folder found.
+pub fn log(found: &[StartNote]) {
+    for note in found {
+        match note {
+            StartNote::Replayed { .. } => tracing::info!("{}", describe(note)),
+            StartNote::TornTail { .. } | StartNote::Rebuilt { .. } => tracing::warn!("{}", describe(note)),
+        }
+    }
+}
+
+fn describe(note: &StartNote) -> String {
+    match note {
+        StartNote::TornTail { segment, octets } => {
+            format!("{segment}: {octets} octets of an unfinished group were cut off; nobody was told that they were written")
+        }
+        StartNote::Replayed { frames } => format!("{frames} records newer than the checkpoint were replayed"),
+        StartNote::Rebuilt { reason, set_aside } => format!(
+            "the checkpoint was rebuilt from the journal because {reason}; the old one was set aside as {} and can be removed",
+            set_aside.display()
+        ),
+    }
+}
+
+/// Logs how far opening is, now and then.
+pub fn log_progress() -> impl FnMut(Progress) {
+    let mut next = PROGRESS_STEP;
+    move |progress| {
+        if progress.done >= next {
+            next = progress.done.saturating_add(PROGRESS_STEP);
+            tracing::info!(done = progress.done, total = progress.total, "opening the data folder");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The server's life: open the data folder, listen, follow signals, end in order.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::task::TaskTracker;
+
+use super::committer::Committer;
+use super::committer_thread;
+use super::hash_pool::HashPool;
+use super::installation::{Installation, InstallationError};
+use super::listener::{ConnectionLimits, Door, LdapiUsers, SocketFile, bind_unix, ldapi_url};
+use super::notes;
+use super::services::{Services, Timeouts};
+use super::tls::{self, TlsError};
+use crate::config::Configuration;
+use crate::operation::ListenerKind;
+use crate::store::{self, StoreError};
+
+/// How long running operations may take to end when the server stops.
+const LAST_OPERATIONS: Duration = Duration::from_secs(30);
+
+/// Why the server could not start or had to end: what, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Configuration, key or schema.
+    #[error(transparent)]
+    Installation(#[from] InstallationError),
+    /// The data folder.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// An address.
+    #[error("{address}: cannot listen there: {error}; is another server running, or the port below 1024 and the user not root?")]
+    Listen {
+        /// Which.
+        address: String,
+        /// The operating system's words.
+        error: io::Error,
+    },
+    /// The operating system.
+    #[error("{what}: {error}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Its words.
+        error: io::Error,
+    },
+    /// The journal refused the first record.
+    #[error("the journal cannot be written: the start could not be recorded; make space or replace the disk")]
+    Journal,
+}
+
+/// Runs a server until it is told to stop (SIGTERM, SIGINT). `ready` gets the addresses, as URLs, once it listens.
+pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result<(), ServeError> {
+    let configuration = &installation.configuration;
+    warn(configuration);
+    let tls = configuration.tls.as_ref().map(tls::server_configuration).transpose()?;
+    let opened = store::open(&installation.store_options()?, &mut notes::log_progress())?;
+    let start = notes::start(configuration, &opened.notes);
+    notes::log(&opened.notes);
+    let mut committer = Committer::new(opened, Arc::clone(&installation.clock), Arc::clone(&installation.entropy));
+    committer.note(notes::context(installation.settings()), start).map_err(|_| ServeError::Journal)?;
+
+    let system = |what| move |error| ServeError::System { what, error };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("connections")
+        .build()
+        .map_err(system("the runtime"))?;
+    let published = committer.published();
+    let hash_pool = HashPool::start(configuration.password, &installation.entropy).map_err(system("the hash pool"))?;
+    let (handle, thread) = committer_thread::start(committer).map_err(system("the committer's thread"))?;
+    let services = Arc::new(Services::new(
+        published,
+        handle,
+        Arc::new(hash_pool),
+        installation.settings(),
+        tls,
+        Arc::clone(&installation.clock),
+        Arc::clone(&installation.entropy),
+        timeouts(configuration),
+    ));
+    let outcome = runtime.block_on(serve(installation, &services, ready));
+    // Connections that would not end hold on to their services: with the runtime they go, and with them the last way to the committer.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    drop(services);
+    if let Ok(mut committer) = thread.join() {
+        if committer.note(notes::context(installation.settings()), notes::stop()).is_err() {
+            tracing::error!("the stop could not be recorded");
+        }
+        committer.stop();
+    }
+    outcome
+}
+
+fn timeouts(configuration: &Configuration) -> Timeouts {
+    Timeouts { handshake: configuration.connections.handshake, first_request: configuration.connections.first_request }
+}
+
+async fn serve(installation: &Installation, services: &Arc<Services>, ready: impl FnOnce(&[String])) -> Result<(), ServeError> {
+    let configuration = &installation.configuration;
+    let tasks = TaskTracker::new();
+    let limits = ConnectionLimits {
+        overall: configuration.connections.overall,
+        per_address: configuration.connections.per_address,
+    };
+    let door = Door::new(limits, Arc::clone(services), tasks.clone(), ldapi_users(installation));
+    let mut addresses = Vec::new();
+    let listeners = &configuration.listeners;
+    for (kind, scheme, wanted) in [(ListenerKind::Ldap, "ldap", &listeners.ldap), (ListenerKind::Ldaps, "ldaps", &listeners.ldaps)] {
+        for address in wanted {
+            let (listener, actual) = listen(*address).await?;
+            addresses.push(format!("{scheme}://{actual}"));
+            tasks.spawn(Arc::clone(&door).listen_tcp(listener, kind));
+        }
+    }
+    let path = &listeners.ldapi;
+    let local = bind_unix(path).map_err(|error| ServeError::Listen { address: path.display().to_string(), error })?;
+    let socket = SocketFile(path.clone());
+    addresses.push(ldapi_url(path));
+    tasks.spawn(Arc::clone(&door).listen_unix(local));
+    let mut signals = Signals::new().map_err(|error| ServeError::System { what: "signals", error })?;
+    tracing::info!(addresses = addresses.join(" "), "listening");
+    ready(&addresses);
+    while signals.next().await == Signal::Reload {
+        reload(installation, services);
+    }
+    tracing::info!("stopping: no new requests are taken, running operations end");
+    drop(socket);
+    services.shutdown().cancel();
+    tasks.close();
+    if tokio::time::timeout(LAST_OPERATIONS, tasks.wait()).await.is_err() {
+        tracing::warn!("some operations did not end in time and were dropped; nothing of them was acknowledged");
+    }
+    Ok(())
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let cannot = |error| ServeError::Listen { address: address.to_string(), error };
+    let listener = TcpListener::bind(address).await.map_err(cannot)?;
+    let actual = listener.local_addr().map_err(cannot)?;
+    Ok((listener, actual))
+}
+
+fn ldapi_users(installation: &Installation) -> LdapiUsers {
+    LdapiUsers {
+        administrator: installation.administrator(),
+        own_uid: rustix::process::geteuid().as_raw(),
+        others: installation.configuration.ldapi_users.clone(),
+    }
+}
+
+/// Puts a changed configuration in force, or says why not and leaves everything as it was.
+fn reload(installation: &Installation, services: &Services) {
+    let loaded = installation.reload().map_err(ServeError::from).and_then(|(configuration, settings)| {
+        let tls = configuration.tls.as_ref().map(tls::server_configuration).transpose()?;
+        Ok((configuration, settings, tls))
+    });
+    match loaded {
+        Ok((configuration, settings, tls)) => {
+            warn(&configuration);
+            services.reload(settings.clone(), tls);
+            services.note(notes::context(settings), notes::reloaded(&configuration));
+            tracing::info!("the new configuration is in force; addresses, paths, indexes and connection limits change with a restart");
+        }
+        Err(error) => tracing::error!(%error, "the changed configuration was refused, the old one stays in force"),
+    }
+}
+
+fn warn(configuration: &Configuration) {
+    for warning in &configuration.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Signal {
+    Reload,
+    Stop,
+}
+
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Signal {
+        tokio::select! {
+            _ = self.hang_up.recv() => Signal::Reload,
+            _ = self.terminate.recv() => Signal::Stop,
+            _ = self.interrupt.recv() => Signal::Stop,
+        }
+    }
+}
