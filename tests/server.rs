@@ -55,7 +55,9 @@ fn what_is_no_ldap_ends_its_own_connection_and_no_other() {
     let installation = Installation::new();
     let server = installation.serve();
     let mut good = administrator(&server.ldap());
-    for octets in [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0x30, 0x80, 0, 0], &[0x30, 0x84, 0x7f, 0xff, 0xff, 0xff], &[0x30, 5, 2, 1, 0, 0x42, 0]] {
+    for octets in
+        [&b"GET / HTTP/1.1\r\n\r\n"[..], &[0x30, 0x80, 0, 0], &[0x30, 0x84, 0x7f, 0xff, 0xff, 0xff], &[0x30, 5, 2, 1, 0, 0x42, 0]]
+    {
         let mut bad = Client::connect(&server.ldap()).unwrap();
         bad.send_octets(octets).unwrap();
         assert_eq!(notice(&mut bad), LdapResultCode::ProtocolError, "{octets:02x?}");
@@ -139,11 +141,9 @@ fn a_damaged_or_missing_checkpoint_is_rebuilt_from_the_journal() {
     }
     assert_eq!(server.stop(), Some(0));
     let sled = installation.path().join("data/sled");
-    let damage: [&dyn Fn(); 3] = [
-        &|| fs::remove_dir_all(&sled).unwrap(),
-        &|| flip_a_byte(&sled.join("db")),
-        &|| fs::write(sled.join("db"), b"this is no sled file").unwrap(),
-    ];
+    let damage: [&dyn Fn(); 3] = [&|| fs::remove_dir_all(&sled).unwrap(), &|| flip_a_byte(&sled.join("db")), &|| {
+        fs::write(sled.join("db"), b"this is no sled file").unwrap()
+    }];
     for damage in damage {
         damage();
         let server = installation.serve();

@@ -1,10 +1,15 @@
-//! `bindery check`: checks configuration and store.
+//! `bindery check`: checks configuration, journal, checkpoint and every entry of a stopped installation.
 
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{CommandError, Installation};
+use super::{CommandError, FOUND_SOMETHING, Installation, output};
+use crate::directory::{Directory, MembershipAttribute};
+use crate::model::EntryId;
+use crate::model::schema::{EntryContent, Schema};
+use crate::server::notes;
+use crate::store::{self, StartNote, StoreError};
 
 /// Arguments of `bindery check`.
 #[derive(Args, Debug)]
@@ -14,8 +19,73 @@ pub struct Arguments {
     pub installation: Installation,
 }
 
-/// checks configuration and store.
+/// Checks everything there is, and tells what it found: one line each on standard output.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let _ = arguments;
-    Err(CommandError::Cannot("check: not there yet".to_owned()))
+    let installation = arguments.installation.load()?;
+    installation.configuration.warnings.iter().for_each(output::remark);
+    let options = installation.store_options().map_err(|error| CommandError::Cannot(error.to_string()))?;
+    // Opening is the check of journal and checkpoint: all checksums, seals and the chain, and the digest over the whole content.
+    let opened = match store::open(&options, &mut notes::log_progress()) {
+        Ok(opened) => opened,
+        Err(error @ (StoreError::Damaged { .. } | StoreError::Content(_))) => {
+            output::line(&error)?;
+            return Ok(ExitCode::from(FOUND_SOMETHING));
+        }
+        Err(error) => return Err(CommandError::Cannot(error.to_string())),
+    };
+    let mut found = 0_u64;
+    for note in &opened.notes {
+        output::line(notes::describe(note))?;
+        found += u64::from(matches!(note, StartNote::Rebuilt { .. }));
+    }
+    let directory = &opened.directory;
+    let mut waiting = match directory.find(directory.suffix()) {
+        crate::directory::Lookup::Found(id) => vec![id],
+        crate::directory::Lookup::Missing { .. } | crate::directory::Lookup::Outside => Vec::new(),
+    };
+    let mut seen = 0_u64;
+    while let Some(id) = waiting.pop() {
+        seen += 1;
+        for problem in problems(directory, id) {
+            found += 1;
+            output::line(format_args!("{}: {problem}", directory.dn_text(id)))?;
+        }
+        waiting.extend(directory.children(id));
+    }
+    if seen != directory.entry_count() {
+        found += 1;
+        output::line(format_args!("{} entries hang on nothing", directory.entry_count().saturating_sub(seen)))?;
+    }
+    let records = opened.chain.next_sequence.saturating_sub(1);
+    output::line(format_args!("{records} journal records and {seen} entries checked, {found} problems found"))?;
+    opened.checkpoint.stop();
+    Ok(if found == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND_SOMETHING) })
+}
+
+/// What is wrong with an entry: values against their syntaxes, content against its object classes.
+fn problems(directory: &Directory, id: EntryId) -> Vec<String> {
+    let Some(node) = directory.node(id) else { return vec!["cannot be read".to_owned()] };
+    let schema = directory.schema();
+    let mut found = Vec::new();
+    let mut attribute_types = Vec::new();
+    for attribute in node.entry.attributes() {
+        attribute_types.push(attribute.attribute_type);
+        let wrong = attribute.values().filter(|value| schema.check_syntax(attribute.attribute_type, value).is_err()).count();
+        if wrong > 0 {
+            found.push(format!("{wrong} values of {} are not of its syntax", attribute.description));
+        }
+    }
+    let groups = MembershipAttribute::ALL.into_iter().filter(|&attribute| directory.member_count(id, attribute) > 0);
+    attribute_types.extend(groups.filter_map(|attribute| schema.attribute_type(attribute.name()).map(|found| found.id)));
+    let object_classes = object_classes(schema, node);
+    let content = EntryContent { object_classes: object_classes.iter().map(String::as_str).collect(), attribute_types };
+    if let Err(violation) = schema.validate(&content) {
+        found.push(violation.to_string());
+    }
+    found
+}
+
+fn object_classes(schema: &Schema, node: &crate::directory::Node) -> Vec<String> {
+    let Some(object_class) = schema.attribute_type("objectClass") else { return Vec::new() };
+    node.entry.values(object_class.id).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
 }

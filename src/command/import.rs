@@ -1,11 +1,34 @@
 //! `bindery import`: loads LDIF into a stopped installation.
+//!
+//! Three things go on side by side: reading and parsing, deciding and journaling, and the checkpoint's own thread behind them.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{CommandError, Installation};
+use super::installation::OfflineInstallation;
+use super::{CommandError, FOUND_SOMETHING, Installation, output};
+use crate::journal::{Record, RecordKind};
+use crate::model::ldif::{LdifBody, LdifError, LdifReader, LdifRecord};
+use crate::operation::add::AddRequest;
+use crate::operation::delete::DeleteRequest;
+use crate::operation::modify::ModifyRequest;
+use crate::operation::modify_dn::ModifyDnRequest;
+use crate::operation::{Decision, Proposal, ProposedOperation, prepare};
+use crate::protocol::{Control, LdapResult};
+
+/// Records decided and made durable together.
+const GROUP: usize = 400;
+/// Groups that are parsed ahead.
+const AHEAD: usize = 8;
 
 /// Arguments of `bindery import`.
 #[derive(Args, Debug)]
@@ -24,8 +47,259 @@ pub struct Arguments {
     pub reject_file: Option<PathBuf>,
 }
 
-/// loads LDIF into a stopped installation.
+/// Loads LDIF into a stopped installation.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let _ = arguments;
-    Err(CommandError::Cannot("import: not there yet".to_owned()))
+    let readable = arguments.files.iter().map(|file| open(file)).collect::<Result<Vec<_>, _>>()?;
+    // Nothing is searched while loading, and the process ends after it: indexes would be built for nobody.
+    let mut installation = OfflineInstallation::open_without_indexes(&arguments.installation)?;
+    let rejects = arguments.keep_going.then(|| Rejects::new(arguments));
+    let bar = progress_bar(&readable);
+    let mut load = Load { installation: &mut installation, rejects, bar: bar.clone(), loaded: 0, refused: 0 };
+    let outcome = arguments.files.iter().zip(readable).try_for_each(|(path, (file, _))| load.file(path, file));
+    let (loaded, refused) = (load.loaded, load.refused);
+    let rejects = load.rejects.take();
+    bar.finish_and_clear();
+    let note = summary(&arguments.files, loaded, refused);
+    installation.note(note)?;
+    installation.close();
+    outcome?;
+    output::remark(format_args!("{loaded} records loaded, {refused} refused"));
+    match rejects.filter(|_| refused > 0) {
+        Some(rejects) => {
+            rejects.finish()?;
+            Ok(ExitCode::from(FOUND_SOMETHING))
+        }
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn open(path: &Path) -> Result<(File, u64), CommandError> {
+    let cannot = |error| CommandError::Cannot(format!("{}: {error}", path.display()));
+    let file = File::open(path).map_err(cannot)?;
+    let length = file.metadata().map_err(cannot)?.len();
+    Ok((file, length))
+}
+
+fn progress_bar(files: &[(File, u64)]) -> ProgressBar {
+    let bar = ProgressBar::new(files.iter().map(|(_, length)| length).sum());
+    // A template that does not parse would be a typing error here, seen at once: the default style serves as well.
+    let style = ProgressStyle::with_template("{bar:30} {percent}%  {msg}  {elapsed} gone, {eta} left")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    bar.with_style(style)
+}
+
+fn summary(files: &[PathBuf], loaded: u64, refused: u64) -> Record {
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let details =
+        vec![("files", names.join(" ")), ("loaded", loaded.to_string()), ("refused", refused.to_string())];
+    OfflineInstallation::record(RecordKind::Import, details)
+}
+
+/// A parsed record, or why a piece of the file is none.
+type Parsed = Result<LdifRecord, LdifError>;
+
+/// One import under way.
+struct Load<'a> {
+    installation: &'a mut OfflineInstallation,
+    rejects: Option<Rejects>,
+    bar: ProgressBar,
+    loaded: u64,
+    refused: u64,
+}
+
+impl Load<'_> {
+    fn file(&mut self, path: &Path, file: File) -> Result<(), CommandError> {
+        let position = Arc::new(AtomicU64::new(0));
+        let before = self.bar.position();
+        let (groups, parsed) = sync_channel(AHEAD);
+        let reader = Counted { inner: file, position: Arc::clone(&position) };
+        let parser = std::thread::Builder::new()
+            .name("ldif".to_owned())
+            .spawn(move || parse(reader, &groups))
+            .map_err(|error| CommandError::Cannot(format!("a thread cannot be started: {error}")))?;
+        let outcome = self.groups(path, parsed, &position, before);
+        // It ends by itself once nobody takes its groups; a panic in it would have been reported by the runtime already.
+        let _ = parser.join();
+        outcome
+    }
+
+    fn groups(&mut self, path: &Path, parsed: Receiver<Vec<Parsed>>, position: &AtomicU64, before: u64) -> Result<(), CommandError> {
+        for group in parsed {
+            let mut records = Vec::with_capacity(group.len());
+            for record in group {
+                match record {
+                    Ok(record) => records.push(record),
+                    Err(error) => {
+                        self.load(path, std::mem::take(&mut records))?;
+                        self.reject(path, error.line, &error.problem, None)?;
+                    }
+                }
+            }
+            self.load(path, records)?;
+            self.bar.set_position(before + position.load(Ordering::Relaxed));
+            let seconds = self.bar.elapsed().as_secs_f64().max(0.001);
+            self.bar.set_message(format!("{} records, {:.0}/s", self.loaded, self.loaded as f64 / seconds));
+        }
+        Ok(())
+    }
+
+    /// Loads records in order. When one is refused it is rejected, and those behind it are loaded after it.
+    fn load(&mut self, path: &Path, records: Vec<LdifRecord>) -> Result<(), CommandError> {
+        let mut rest = records.as_slice();
+        while !rest.is_empty() {
+            let mut proposals = self.proposals(rest)?;
+            let answers = self.installation.committer().commit_while(&mut proposals, |decision| refusal(decision).is_none());
+            let mut done = 0;
+            for (record, answer) in rest.iter().zip(answers) {
+                done += 1;
+                let problem = match answer {
+                    Ok(decision) => refusal(&decision).map(describe),
+                    Err(code) => {
+                        return Err(CommandError::Cannot(format!(
+                            "{}: line {}: the journal cannot be written (code {}); make space, then import the rest from this line on",
+                            path.display(),
+                            record.line,
+                            code.number()
+                        )));
+                    }
+                };
+                match problem {
+                    None => self.loaded += 1,
+                    Some(problem) => self.reject(path, record.line, &problem, Some(record))?,
+                }
+            }
+            rest = rest.get(done..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// Makes proposals of records. All clear-text passwords among them are hashed side by side.
+    fn proposals(&mut self, records: &[LdifRecord]) -> Result<Vec<Proposal>, CommandError> {
+        let mut prepared = Vec::with_capacity(records.len());
+        let mut jobs = Vec::new();
+        for record in records {
+            let context = self.installation.context();
+            let operation = proposed(record.clone());
+            let needed = prepare::jobs(self.installation.committer().head(), &context, &operation);
+            prepared.push((Proposal { context, operation }, needed.len()));
+            jobs.extend(needed);
+        }
+        let mut answers = self.installation.hash(jobs)?.into_iter();
+        let with_answers = prepared.into_iter().map(|(proposal, count)| match count {
+            0 => proposal,
+            count => Proposal {
+                operation: prepare::with_answers(proposal.operation, answers.by_ref().take(count).collect()),
+                ..proposal
+            },
+        });
+        Ok(with_answers.collect())
+    }
+
+    fn reject(&mut self, path: &Path, line: u64, problem: &str, record: Option<&LdifRecord>) -> Result<(), CommandError> {
+        let message = format!("{}: line {line}: {problem}", path.display());
+        self.refused += 1;
+        match &mut self.rejects {
+            Some(rejects) => {
+                self.bar.suspend(|| output::remark(&message));
+                rejects.write(&message, record)
+            }
+            None => Err(CommandError::Cannot(format!(
+                "{message}; {} records before it were loaded; mend the file and import it from this line on, or use --continue",
+                self.loaded
+            ))),
+        }
+    }
+}
+
+/// What the record asks for.
+fn proposed(record: LdifRecord) -> ProposedOperation {
+    let name = Bytes::from(record.dn);
+    let controls: Vec<Control> = record
+        .controls
+        .into_iter()
+        .map(|(oid, critical, value)| Control { oid, critical, value: value.map(Bytes::from) })
+        .collect();
+    match record.body {
+        LdifBody::Add(attributes) => ProposedOperation::Add(AddRequest::new(name, attributes, controls)),
+        LdifBody::Modify(changes) => ProposedOperation::Modify(ModifyRequest::new(name, changes, controls)),
+        LdifBody::Delete => ProposedOperation::Delete(DeleteRequest { name, controls }),
+        LdifBody::Rename { new_rdn, delete_old_rdn, new_superior } => ProposedOperation::ModifyDn(ModifyDnRequest {
+            name,
+            new_rdn: Bytes::from(new_rdn),
+            delete_old_rdn,
+            new_superior: new_superior.map(Bytes::from),
+            controls,
+        }),
+    }
+}
+
+/// The result of a decision that was no success.
+fn refusal(decision: &Decision) -> Option<&LdapResult> {
+    OfflineInstallation::result(decision).filter(|result| result.code != crate::model::ResultCode::Success)
+}
+
+fn describe(result: &LdapResult) -> String {
+    format!("{} ({:?}) {}", result.code.number(), result.code, result.diagnostic).trim_end().to_owned()
+}
+
+/// Parses groups until the file ends or nobody wants them any more.
+fn parse(reader: impl Read, groups: &SyncSender<Vec<Parsed>>) {
+    let mut records = LdifReader::new(BufReader::with_capacity(1 << 20, reader));
+    loop {
+        let group: Vec<Parsed> = records.by_ref().take(GROUP).collect();
+        if group.is_empty() || groups.send(group).is_err() {
+            return;
+        }
+    }
+}
+
+/// Counts what was read, for the progress bar.
+struct Counted {
+    inner: File,
+    position: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.position.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+/// The reject file: LDIF again, each record behind a comment that says why. Made when the first record goes in.
+struct Rejects {
+    path: PathBuf,
+    file: Option<BufWriter<File>>,
+}
+
+impl Rejects {
+    fn new(arguments: &Arguments) -> Rejects {
+        let beside = || {
+            let mut name = arguments.files.first().cloned().unwrap_or_default().into_os_string();
+            name.push(".rejected");
+            PathBuf::from(name)
+        };
+        Rejects { path: arguments.reject_file.clone().unwrap_or_else(beside), file: None }
+    }
+
+    fn write(&mut self, message: &str, record: Option<&LdifRecord>) -> Result<(), CommandError> {
+        let cannot = |error: std::io::Error| CommandError::Cannot(format!("{}: {error}", self.path.display()));
+        if self.file.is_none() {
+            self.file = Some(BufWriter::new(super::installation::create_private(&self.path).map_err(cannot)?));
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        writeln!(file, "# {message}").map_err(cannot)?;
+        if let Some(record) = record {
+            record.write(file).map_err(cannot)?;
+        }
+        writeln!(file).map_err(cannot)
+    }
+
+    fn finish(self) -> Result<(), CommandError> {
+        let Some(mut file) = self.file else { return Ok(()) };
+        file.flush().map_err(|error| CommandError::Cannot(format!("{}: {error}", self.path.display())))?;
+        output::remark(format_args!("the refused records are in {}", self.path.display()));
+        Ok(())
+    }
 }

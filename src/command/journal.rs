@@ -1,11 +1,14 @@
 //! `bindery journal`: reads the journal.
 
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use super::{CommandError, Installation};
+use super::installation::create_private;
+use super::{CommandError, FOUND_SOMETHING, Installation, output};
+use crate::store::{self, StoreError};
 
 /// Arguments of `bindery journal`.
 #[derive(Args, Debug)]
@@ -32,8 +35,25 @@ pub enum Action {
     },
 }
 
-/// Reads the journal.
+/// Reads the journal: the running server is not asked, its files are read beside it and every seal and checksum is checked on the way.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let _ = arguments;
-    Err(CommandError::Cannot("journal: not there yet".to_owned()))
+    let Action::Export { installation, from, out } = &arguments.action;
+    let options = installation.load()?.store_options_without_indexes();
+    let name = out.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+    let cannot = |error: io::Error| StoreError::Io { path: name.clone().into(), error };
+    let mut sink: Box<dyn Write> = match out {
+        None => Box::new(BufWriter::new(io::stdout())),
+        Some(path) => Box::new(BufWriter::new(create_private(path).map_err(|error| CommandError::Cannot(cannot(error).to_string()))?)),
+    };
+    let read = store::read_frames(&options, *from, &mut |frame| writeln!(sink, "{}", frame.line).map_err(cannot));
+    match read.and_then(|()| sink.flush().map_err(cannot)) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        // Whoever reads has enough: `bindery journal export | head`.
+        Err(StoreError::Io { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error @ StoreError::Damaged { .. }) => {
+            output::remark(&error);
+            Ok(ExitCode::from(FOUND_SOMETHING))
+        }
+        Err(error) => Err(CommandError::Cannot(error.to_string())),
+    }
 }

@@ -8,6 +8,8 @@ pub mod hash;
 pub mod import;
 pub mod init;
 pub mod journal;
+mod installation;
+mod logging;
 mod output;
 pub mod schema;
 pub mod serve;

@@ -174,9 +174,7 @@ impl Connection {
         self.elsewhere = self.elsewhere.saturating_sub(1);
         let action = match completion {
             Completion::Committed(id, decision) => self.session.committed(&self.services.directory(), id, decision),
-            Completion::Hashed(id, answers) => {
-                self.session.hashed(&self.services.directory(), id, answers, self.services.now())
-            }
+            Completion::Hashed(id, answers) => self.session.hashed(&self.services.directory(), id, answers, self.services.now()),
         };
         self.perform(action).await;
     }
@@ -197,12 +195,10 @@ impl Connection {
                     self.elsewhere += 1;
                     self.services.hash(id, jobs, self.completion_sender.clone());
                 }
-                Action::Commit(id, proposal) => {
-                    match self.services.commit(*proposal, id, Some(self.completion_sender.clone())) {
-                        Ok(()) => self.elsewhere += 1,
-                        Err(code) => actions.push_front(self.session.committed(&self.services.directory(), id, Err(code))),
-                    }
-                }
+                Action::Commit(id, proposal) => match self.services.commit(*proposal, id, Some(self.completion_sender.clone())) {
+                    Ok(()) => self.elsewhere += 1,
+                    Err(code) => actions.push_front(self.session.committed(&self.services.directory(), id, Err(code))),
+                },
                 Action::Abandon(id) => self.searches.retain(|(running, _)| *running != id),
                 Action::StartTls(id, reply, note) => {
                     wire::encode(id, &reply, &mut self.output);

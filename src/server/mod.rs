@@ -2,13 +2,13 @@
 
 pub mod committer;
 pub mod committer_thread;
-pub mod hash_pool;
-pub mod tls;
-pub mod world;
 pub mod connection;
-pub mod listener;
-pub mod services;
-pub mod stream;
+pub mod hash_pool;
 pub mod installation;
+pub mod listener;
 pub mod notes;
 pub mod run;
+pub mod services;
+pub mod stream;
+pub mod tls;
+pub mod world;

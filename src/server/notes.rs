@@ -81,7 +81,8 @@ pub fn log(found: &[StartNote]) {
     }
 }
 
-fn describe(note: &StartNote) -> String {
+/// What opening the data folder found, in words for an operator.
+pub fn describe(note: &StartNote) -> String {
     match note {
         StartNote::TornTail { segment, octets } => {
             format!("{segment}: {octets} octets of an unfinished group were cut off; nobody was told that they were written")

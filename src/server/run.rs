@@ -107,14 +107,14 @@ fn timeouts(configuration: &Configuration) -> Timeouts {
 async fn serve(installation: &Installation, services: &Arc<Services>, ready: impl FnOnce(&[String])) -> Result<(), ServeError> {
     let configuration = &installation.configuration;
     let tasks = TaskTracker::new();
-    let limits = ConnectionLimits {
-        overall: configuration.connections.overall,
-        per_address: configuration.connections.per_address,
-    };
+    let limits =
+        ConnectionLimits { overall: configuration.connections.overall, per_address: configuration.connections.per_address };
     let door = Door::new(limits, Arc::clone(services), tasks.clone(), ldapi_users(installation));
     let mut addresses = Vec::new();
     let listeners = &configuration.listeners;
-    for (kind, scheme, wanted) in [(ListenerKind::Ldap, "ldap", &listeners.ldap), (ListenerKind::Ldaps, "ldaps", &listeners.ldaps)] {
+    for (kind, scheme, wanted) in
+        [(ListenerKind::Ldap, "ldap", &listeners.ldap), (ListenerKind::Ldaps, "ldaps", &listeners.ldaps)]
+    {
         for address in wanted {
             let (listener, actual) = listen(*address).await?;
             addresses.push(format!("{scheme}://{actual}"));
@@ -168,7 +168,9 @@ fn reload(installation: &Installation, services: &Services) {
             warn(&configuration);
             services.reload(settings.clone(), tls);
             services.note(notes::context(settings), notes::reloaded(&configuration));
-            tracing::info!("the new configuration is in force; addresses, paths, indexes and connection limits change with a restart");
+            tracing::info!(
+                "the new configuration is in force; addresses, paths, indexes and connection limits change with a restart"
+            );
         }
         Err(error) => tracing::error!(%error, "the changed configuration was refused, the old one stays in force"),
     }

@@ -1,0 +1,137 @@
+//! What commands do with an installation: find out whether its server runs, open its data folder when it does not.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use super::{CommandError, Installation};
+use crate::journal::{Record, RecordKind};
+use crate::operation::{Context, Decision};
+use crate::policy::password::{HashAnswer, HashJob};
+use crate::protocol::{LdapResult, Reply};
+use crate::server::committer::Committer;
+use crate::server::hash_pool::HashPool;
+use crate::server::{installation, notes};
+use crate::store::{self, StoreOptions};
+
+impl Installation {
+    /// Reads the configuration and what it names.
+    pub fn load(&self) -> Result<installation::Installation, CommandError> {
+        installation::Installation::load(&self.path()?).map_err(|error| CommandError::Cannot(error.to_string()))
+    }
+}
+
+/// Where the running server of an installation can be asked, and the suffix it holds; none when no server runs.
+pub(super) fn server_socket(arguments: &Installation) -> Result<Option<(PathBuf, String)>, CommandError> {
+    let installation = arguments.load()?;
+    let socket = installation.configuration.listeners.ldapi.clone();
+    let runs = UnixStream::connect(&socket).is_ok();
+    Ok(runs.then(|| (socket, installation.configuration.suffix.to_string())))
+}
+
+/// Makes a file that only its owner can read; one that is there is emptied.
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
+/// An installation whose server is stopped, its data folder open under its lock.
+pub(super) struct OfflineInstallation {
+    installation: installation::Installation,
+    committer: Committer,
+    context: Context,
+    hash_pool: Option<HashPool>,
+}
+
+impl OfflineInstallation {
+    /// Opens the data folder, indexes and all.
+    pub(super) fn open(arguments: &Installation) -> Result<OfflineInstallation, CommandError> {
+        let installation = arguments.load()?;
+        let options = installation.store_options().map_err(|error| CommandError::Cannot(error.to_string()))?;
+        OfflineInstallation::with_options(installation, &options)
+    }
+
+    /// Opens the data folder for who will not search.
+    pub(super) fn open_without_indexes(arguments: &Installation) -> Result<OfflineInstallation, CommandError> {
+        OfflineInstallation::without_indexes(arguments.load()?)
+    }
+
+    /// The same for an installation that is loaded already.
+    pub(super) fn without_indexes(installation: installation::Installation) -> Result<OfflineInstallation, CommandError> {
+        let options = installation.store_options_without_indexes();
+        OfflineInstallation::with_options(installation, &options)
+    }
+
+    fn with_options(
+        installation: installation::Installation,
+        options: &StoreOptions,
+    ) -> Result<OfflineInstallation, CommandError> {
+        let opened =
+            store::open(options, &mut notes::log_progress()).map_err(|error| CommandError::Cannot(error.to_string()))?;
+        for note in &opened.notes {
+            super::output::remark(notes::describe(note));
+        }
+        let committer = Committer::new(opened, installation.clock.clone(), installation.entropy.clone());
+        let context = notes::context(installation.settings());
+        Ok(OfflineInstallation { installation, committer, context, hash_pool: None })
+    }
+
+    /// The one writer of this installation.
+    pub(super) fn committer(&mut self) -> &mut Committer {
+        &mut self.committer
+    }
+
+    /// A context with the authority of who holds the data folder, and randomness of its own.
+    pub(super) fn context(&self) -> Context {
+        let mut context = self.context.clone();
+        let entropy = &self.installation.entropy;
+        entropy.fill(&mut context.fresh.uuid);
+        entropy.fill(&mut context.fresh.salt);
+        entropy.fill(&mut context.fresh.password);
+        context
+    }
+
+    /// Does hash jobs on all cores; answers come in the order of the jobs.
+    pub(super) fn hash(&mut self, jobs: Vec<HashJob>) -> Result<Vec<HashAnswer>, CommandError> {
+        if jobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        let cannot = |error: &dyn std::fmt::Display| CommandError::Cannot(format!("passwords cannot be hashed: {error}"));
+        let parameters = self.installation.configuration.password;
+        if self.hash_pool.is_none() {
+            let pool = HashPool::start(parameters, &self.installation.entropy).map_err(|error| cannot(&error))?;
+            self.hash_pool = Some(pool);
+        }
+        let Some(pool) = &self.hash_pool else { return Err(cannot(&"no pool")) };
+        let waiting = jobs.into_iter().map(|job| pool.submit(job)).collect::<Result<Vec<_>, _>>();
+        let waiting = waiting.map_err(|error| cannot(&error))?;
+        waiting.into_iter().map(|answer| answer.blocking_recv().map_err(|error| cannot(&error))).collect()
+    }
+
+    /// A record about the installation.
+    pub(super) fn record(kind: RecordKind, details: Vec<(&'static str, String)>) -> Record {
+        notes::record(kind, details)
+    }
+
+    /// Has something recorded.
+    pub(super) fn note(&mut self, record: Record) -> Result<(), CommandError> {
+        let context = self.context();
+        self.committer
+            .note(context, record)
+            .map_err(|code| CommandError::Cannot(format!("the journal cannot be written (code {})", code.number())))
+    }
+
+    /// What a decision answered.
+    pub(super) fn result(decision: &Decision) -> Option<&LdapResult> {
+        match &decision.reply {
+            Reply::Result { result, .. } => Some(result),
+            Reply::Entry { .. } | Reply::Reference { .. } | Reply::Intermediate { .. } => None,
+        }
+    }
+
+    /// Brings the checkpoint up to date and closes the data folder.
+    pub(super) fn close(self) {
+        self.committer.stop();
+    }
+}
