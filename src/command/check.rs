@@ -35,7 +35,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     };
     let mut found = 0_u64;
     for note in &opened.notes {
-        output::line(notes::describe(note))?;
+        output::line(note)?;
         found += u64::from(matches!(note, StartNote::Rebuilt { .. }));
     }
     let directory = &opened.directory;

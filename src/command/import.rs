@@ -6,9 +6,9 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::Arc;
 
 use bytes::Bytes;
 use clap::Args;
@@ -90,8 +90,7 @@ fn progress_bar(files: &[(File, u64)]) -> ProgressBar {
 
 fn summary(files: &[PathBuf], loaded: u64, refused: u64) -> Record {
     let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    let details =
-        vec![("files", names.join(" ")), ("loaded", loaded.to_string()), ("refused", refused.to_string())];
+    let details = vec![("files", names.join(" ")), ("loaded", loaded.to_string()), ("refused", refused.to_string())];
     OfflineInstallation::record(RecordKind::Import, details)
 }
 
@@ -123,7 +122,13 @@ impl Load<'_> {
         outcome
     }
 
-    fn groups(&mut self, path: &Path, parsed: Receiver<Vec<Parsed>>, position: &AtomicU64, before: u64) -> Result<(), CommandError> {
+    fn groups(
+        &mut self,
+        path: &Path,
+        parsed: Receiver<Vec<Parsed>>,
+        position: &AtomicU64,
+        before: u64,
+    ) -> Result<(), CommandError> {
         for group in parsed {
             let mut records = Vec::with_capacity(group.len());
             for record in group {

@@ -67,10 +67,9 @@ impl OfflineInstallation {
         installation: installation::Installation,
         options: &StoreOptions,
     ) -> Result<OfflineInstallation, CommandError> {
-        let opened =
-            store::open(options, &mut notes::log_progress()).map_err(|error| CommandError::Cannot(error.to_string()))?;
+        let opened = store::open(options, &mut notes::log_progress()).map_err(|error| CommandError::Cannot(error.to_string()))?;
         for note in &opened.notes {
-            super::output::remark(notes::describe(note));
+            super::output::remark(note);
         }
         let committer = Committer::new(opened, installation.clock.clone(), installation.entropy.clone());
         let context = notes::context(installation.settings());

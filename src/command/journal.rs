@@ -43,7 +43,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let cannot = |error: io::Error| StoreError::Io { path: name.clone().into(), error };
     let mut sink: Box<dyn Write> = match out {
         None => Box::new(BufWriter::new(io::stdout())),
-        Some(path) => Box::new(BufWriter::new(create_private(path).map_err(|error| CommandError::Cannot(cannot(error).to_string()))?)),
+        Some(path) => {
+            Box::new(BufWriter::new(create_private(path).map_err(|error| CommandError::Cannot(cannot(error).to_string()))?))
+        }
     };
     let read = store::read_frames(&options, *from, &mut |frame| writeln!(sink, "{}", frame.line).map_err(cannot));
     match read.and_then(|()| sink.flush().map_err(cannot)) {

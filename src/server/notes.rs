@@ -57,7 +57,7 @@ pub fn start(configuration: &Configuration, found: &[StartNote]) -> Record {
         ("configuration", configuration.digest.clone()),
         ("process", std::process::id().to_string()),
     ];
-    details.extend(found.iter().map(|note| ("found", describe(note))));
+    details.extend(found.iter().map(|note| ("found", note.to_string())));
     record(RecordKind::Start, details)
 }
 
@@ -75,23 +75,9 @@ pub fn reloaded(configuration: &Configuration) -> Record {
 pub fn log(found: &[StartNote]) {
     for note in found {
         match note {
-            StartNote::Replayed { .. } => tracing::info!("{}", describe(note)),
-            StartNote::TornTail { .. } | StartNote::Rebuilt { .. } => tracing::warn!("{}", describe(note)),
+            StartNote::Replayed { .. } => tracing::info!("{note}"),
+            StartNote::TornTail { .. } | StartNote::Rebuilt { .. } | StartNote::FormatRewritten => tracing::warn!("{note}"),
         }
-    }
-}
-
-/// What opening the data folder found, in words for an operator.
-pub fn describe(note: &StartNote) -> String {
-    match note {
-        StartNote::TornTail { segment, octets } => {
-            format!("{segment}: {octets} octets of an unfinished group were cut off; nobody was told that they were written")
-        }
-        StartNote::Replayed { frames } => format!("{frames} records newer than the checkpoint were replayed"),
-        StartNote::Rebuilt { reason, set_aside } => format!(
-            "the checkpoint was rebuilt from the journal because {reason}; the old one was set aside as {} and can be removed",
-            set_aside.display()
-        ),
     }
 }
 
