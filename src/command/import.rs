@@ -190,10 +190,11 @@ impl Load<'_> {
             jobs.extend(needed);
         }
         let mut answers = self.installation.hash(jobs)?.into_iter();
+        let schema = self.installation.committer().head().schema();
         let with_answers = prepared.into_iter().map(|(proposal, count)| match count {
             0 => proposal,
             count => Proposal {
-                operation: prepare::with_answers(proposal.operation, answers.by_ref().take(count).collect()),
+                operation: prepare::with_answers(schema, proposal.operation, answers.by_ref().take(count).collect()),
                 ..proposal
             },
         });
