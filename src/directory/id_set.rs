@@ -120,13 +120,8 @@ impl IdSet {
     }
 
     /// All, in order of numbers.
-    pub fn iter(&self) -> impl Iterator<Item = EntryId> + '_ {
-        let mut from = Some(EntryId(0));
-        std::iter::from_fn(move || {
-            let id = self.next_from(from?)?;
-            from = id.0.checked_add(1).map(EntryId);
-            Some(id)
-        })
+    pub fn iter(&self) -> impl Iterator<Item = EntryId> + use<> {
+        self.clone().into_iter()
     }
 
     /// What is in both.
@@ -149,6 +144,31 @@ impl IdSet {
             }),
         }
         result
+    }
+}
+
+/// All numbers of a set, in order.
+pub struct IntoIter {
+    set: IdSet,
+    from: Option<EntryId>,
+}
+
+impl Iterator for IntoIter {
+    type Item = EntryId;
+
+    fn next(&mut self) -> Option<EntryId> {
+        let id = self.set.next_from(self.from?)?;
+        self.from = id.0.checked_add(1).map(EntryId);
+        Some(id)
+    }
+}
+
+impl IntoIterator for IdSet {
+    type Item = EntryId;
+    type IntoIter = IntoIter;
+
+    fn into_iter(self) -> IntoIter {
+        IntoIter { set: self, from: Some(EntryId(0)) }
     }
 }
 

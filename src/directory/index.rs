@@ -1,6 +1,22 @@
 //! Indexes over entries: equality, presence, ordering and substring, as the configuration declares them.
+//!
+//! What an index finds is a superset: keys are hashes, and substrings are found by runs of three octets. Whoever asks evaluates
+//! the filter for each entry found.
 
-use crate::model::AttributeTypeId;
+mod keys;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use imbl::OrdMap;
+
+use super::hash::{HashedAlready, KeyedHash};
+use super::id_set::IdSet;
+use crate::model::schema::{Key, MatchingRule, Schema};
+use crate::model::{AttributeTypeId, Entry, EntryId};
+use keys::Keys;
+pub(super) use keys::{Parts, class_key};
 
 /// Which questions an index answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -22,4 +38,239 @@ pub struct IndexDeclaration {
     pub attribute_type: AttributeTypeId,
     /// The kinds.
     pub kinds: IndexKinds,
+}
+
+/// One index as it is kept: the declaration against the schema.
+pub(super) struct Slot {
+    number: u16,
+    attribute_type: AttributeTypeId,
+    /// The type and its subtypes.
+    covers: Vec<AttributeTypeId>,
+    presence: bool,
+    equality: Option<&'static MatchingRule>,
+    ordering: Option<&'static MatchingRule>,
+    substring: Option<&'static MatchingRule>,
+    /// objectClass: a class is found under the names of its superiors too.
+    is_object_class: bool,
+}
+
+/// All indexes of a directory: fixed while it lives.
+pub(super) struct IndexPlan {
+    slots: Vec<Slot>,
+    hash: KeyedHash,
+}
+
+impl IndexPlan {
+    /// Attributes flagged secret are not indexed, nor are those in `computed`: they are answered from sets of their own.
+    pub(super) fn new(
+        schema: &Schema,
+        declarations: &[IndexDeclaration],
+        hash: KeyedHash,
+        computed: &[AttributeTypeId],
+    ) -> IndexPlan {
+        let mut merged: Vec<IndexDeclaration> = Vec::new();
+        for declaration in declarations {
+            match merged.iter_mut().find(|known| known.attribute_type == declaration.attribute_type) {
+                Some(known) => known.kinds = known.kinds.with(declaration.kinds),
+                None => merged.push(*declaration),
+            }
+        }
+        merged.retain(|it| !computed.contains(&it.attribute_type) && !schema.attribute_type_by_id(it.attribute_type).secret);
+        let slots = merged.iter().zip(0u16..).map(|(declaration, number)| Slot::new(schema, *declaration, number));
+        IndexPlan { slots: slots.collect(), hash }
+    }
+
+    /// The index that answers for a type: its own, or that of a type above it when the rule is the same.
+    fn slot<'a>(
+        &'a self,
+        schema: &Schema,
+        attribute_type: AttributeTypeId,
+        answers: impl Fn(&'a Slot) -> bool,
+    ) -> Option<&'a Slot> {
+        let superior = |id: &AttributeTypeId| schema.attribute_type_by_id(*id).superior;
+        let mut upwards = std::iter::successors(Some(attribute_type), superior);
+        upwards.find_map(|id| self.slots.iter().find(|slot| slot.attribute_type == id && answers(slot)))
+    }
+}
+
+impl IndexKinds {
+    fn with(self, other: IndexKinds) -> IndexKinds {
+        IndexKinds {
+            equality: self.equality || other.equality,
+            presence: self.presence || other.presence,
+            ordering: self.ordering || other.ordering,
+            substring: self.substring || other.substring,
+        }
+    }
+}
+
+impl Slot {
+    fn new(schema: &Schema, declaration: IndexDeclaration, number: u16) -> Slot {
+        let attribute_type = schema.attribute_type_by_id(declaration.attribute_type);
+        let kinds = declaration.kinds;
+        let covers = schema.with_subtypes(attribute_type.id).iter().copied();
+        Slot {
+            number,
+            attribute_type: attribute_type.id,
+            covers: covers.filter(|id| !schema.attribute_type_by_id(*id).secret).collect(),
+            presence: kinds.presence,
+            equality: attribute_type.equality.filter(|_| kinds.equality),
+            ordering: attribute_type.ordering.filter(|_| kinds.ordering),
+            substring: attribute_type.substring.filter(|_| kinds.substring),
+            is_object_class: attribute_type.names.iter().any(|name| name.eq_ignore_ascii_case("objectClass")),
+        }
+    }
+}
+
+/// The content of all indexes.
+#[derive(Clone, Default)]
+pub(super) struct Indexes {
+    /// Hashes and packed runs of octets → entries.
+    points: OrdMap<u64, IdSet>,
+    /// Slot and key under the ordering rule → entries.
+    ordered: OrdMap<(u16, Arc<[u8]>), IdSet>,
+}
+
+impl Indexes {
+    /// Follows one entry from what it was to what it is. Only what changed is touched.
+    pub(super) fn update(&mut self, plan: &IndexPlan, schema: &Schema, id: EntryId, old: Option<&Entry>, new: Option<&Entry>) {
+        for slot in &plan.slots {
+            if let (Some(old), Some(new)) = (old, new)
+                && slot.is_same(old, new)
+            {
+                continue;
+            }
+            let keys =
+                |entry: Option<&Entry>| entry.map(|entry| Keys::of(plan, slot, schema, entry)).unwrap_or_default().once_each();
+            let ((points_before, ordered_before), (points, ordered)) = (keys(old), keys(new));
+            for point in points_before.difference(&points) {
+                remove_from(&mut self.points, point, id);
+            }
+            for point in points.difference(&points_before) {
+                self.points.entry(*point).or_default().insert(id);
+            }
+            for key in ordered_before.difference(&ordered) {
+                remove_from(&mut self.ordered, &(slot.number, key.clone()), id);
+            }
+            for key in ordered.difference(&ordered_before) {
+                self.ordered.entry((slot.number, key.clone())).or_default().insert(id);
+            }
+        }
+    }
+
+    /// Builds all indexes over entries that come in order of numbers.
+    pub(super) fn build<'a>(plan: &IndexPlan, schema: &Schema, entries: impl Iterator<Item = (EntryId, &'a Entry)>) -> Indexes {
+        let mut points: HashMap<u64, IdSet, HashedAlready> = HashMap::default();
+        let mut ordered: BTreeMap<(u16, Arc<[u8]>), IdSet> = BTreeMap::new();
+        for (id, entry) in entries {
+            for slot in &plan.slots {
+                let keys = Keys::of(plan, slot, schema, entry);
+                for point in keys.points {
+                    points.entry(point).or_default().insert(id);
+                }
+                for key in keys.ordered {
+                    ordered.entry((slot.number, key)).or_default().insert(id);
+                }
+            }
+        }
+        let mut points: Vec<_> = points.into_iter().collect();
+        points.sort_unstable_by_key(|(point, _)| *point);
+        Indexes { points: points.into_iter().collect(), ordered: ordered.into_iter().collect() }
+    }
+
+    /// Entries that may have a value equal to this key; none: not indexed under this rule.
+    pub(super) fn equality(
+        &self,
+        plan: &IndexPlan,
+        schema: &Schema,
+        attribute_type: AttributeTypeId,
+        rule: &MatchingRule,
+        key: &[u8],
+    ) -> Option<IdSet> {
+        let slot = plan.slot(schema, attribute_type, |slot| slot.equality.is_some_and(|own| own.oid == rule.oid))?;
+        Some(self.at(keys::equality(plan, slot, key)))
+    }
+
+    /// Entries that may have the attribute.
+    pub(super) fn presence(&self, plan: &IndexPlan, schema: &Schema, attribute_type: AttributeTypeId) -> Option<IdSet> {
+        let slot = plan.slot(schema, attribute_type, |slot| slot.presence)?;
+        Some(self.at(keys::presence(plan, slot)))
+    }
+
+    /// Entries that may have a value in the range of keys; none as well where there would be more than `most`.
+    pub(super) fn range(
+        &self,
+        plan: &IndexPlan,
+        schema: &Schema,
+        attribute_type: AttributeTypeId,
+        rule: &MatchingRule,
+        (from, to): (Bound<&Key>, Bound<&Key>),
+        most: usize,
+    ) -> Option<IdSet> {
+        let slot = plan.slot(schema, attribute_type, |slot| slot.ordering.is_some_and(|own| own.oid == rule.oid))?;
+        let from = match from {
+            Bound::Unbounded => Bound::Included((slot.number, Arc::from([]))),
+            bound => bound.map(|key| (slot.number, Arc::from(&*key.0))),
+        };
+        let to = match to {
+            Bound::Unbounded => Bound::Excluded((slot.number.checked_add(1)?, Arc::from([]))),
+            bound => bound.map(|key| (slot.number, Arc::from(&*key.0))),
+        };
+        let mut found = IdSet::default();
+        for (_, ids) in self.ordered.range((from, to)) {
+            found = found.union(ids);
+            if found.len() > most {
+                return None;
+            }
+        }
+        Some(found)
+    }
+
+    /// Entries that may contain these parts; none as well where the parts are too short to look for.
+    pub(super) fn substring(
+        &self,
+        plan: &IndexPlan,
+        schema: &Schema,
+        attribute_type: AttributeTypeId,
+        rule: &MatchingRule,
+        parts: &Parts,
+    ) -> Option<IdSet> {
+        let slot = plan.slot(schema, attribute_type, |slot| slot.substring.is_some_and(|own| own.oid == rule.oid))?;
+        let mut sets: Vec<IdSet> = keys::of_parts(slot, parts).into_iter().map(|run| self.at(run)).collect();
+        sets.sort_by_key(IdSet::len);
+        let mut sets = sets.into_iter();
+        let mut found = sets.next()?;
+        while found.len() > ENOUGH
+            && let Some(set) = sets.next()
+        {
+            found = found.intersection(&set);
+        }
+        Some(found)
+    }
+
+    fn at(&self, point: u64) -> IdSet {
+        self.points.get(&point).cloned().unwrap_or_default()
+    }
+}
+
+/// Looking at so few entries is cheaper than another intersection.
+pub(super) const ENOUGH: usize = 32;
+
+impl Slot {
+    /// Whether nothing that this index covers differs.
+    fn is_same(&self, old: &Entry, new: &Entry) -> bool {
+        self.covers.iter().all(|id| {
+            let before = old.attributes_of(*id).map(|attribute| attribute.encoded);
+            before.eq(new.attributes_of(*id).map(|attribute| attribute.encoded))
+        })
+    }
+}
+
+fn remove_from<K: Ord + Clone>(sets: &mut OrdMap<K, IdSet>, key: &K, id: EntryId) {
+    if let Some(set) = sets.get_mut(key) {
+        set.remove(id);
+        if set.is_empty() {
+            sets.remove(key);
+        }
+    }
 }

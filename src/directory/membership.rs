@@ -1,1 +1,277 @@
 //! The membership set: `member` and `memberOf` are two readings of it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use imbl::{OrdMap, OrdSet};
+
+use super::change::{Membership, MembershipAttribute, WaitingMembership};
+use super::id_set::IdSet;
+use crate::model::schema::{Schema, SyntaxError};
+use crate::model::{Dn, EntryId, Timestamp};
+
+/// Since when and by whose hand a group has an element.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MembershipGrant {
+    /// Since when.
+    pub since: Timestamp,
+    /// The actor's DN at the time, as text.
+    pub by: Arc<str>,
+}
+
+/// All groups' sets. Each costs what it holds; one element more costs microseconds however many there are.
+#[derive(Clone, Default)]
+pub(super) struct Memberships {
+    /// Group → members that are entries.
+    members: OrdMap<(EntryId, MembershipAttribute), IdSet>,
+    /// Member → groups.
+    groups: OrdMap<(EntryId, MembershipAttribute), IdSet>,
+    grants: OrdMap<(EntryId, MembershipAttribute, EntryId), MembershipGrant>,
+    /// Group → elements that are no entry here, by key.
+    outside: OrdMap<(EntryId, MembershipAttribute), OrdMap<Arc<[u8]>, OutsideElement>>,
+    /// Attribute and key → groups that have such an element.
+    outside_holders: OrdMap<(MembershipAttribute, Arc<[u8]>), IdSet>,
+    /// Groups with at least one element, one set for each attribute.
+    holders: OrdMap<MembershipAttribute, IdSet>,
+    /// Each actor's name is kept once. It grows with the people who ever changed a group.
+    actors: OrdSet<Arc<str>>,
+}
+
+#[derive(Clone)]
+struct OutsideElement {
+    value: Bytes,
+    grant: MembershipGrant,
+}
+
+impl Memberships {
+    /// Puts an element in, or changes what is known of it.
+    pub(super) fn put(&mut self, group: EntryId, membership: &Membership, since: Timestamp, by: &str) {
+        let attribute = membership.attribute();
+        let grant = MembershipGrant { since, by: self.actor(by) };
+        match membership {
+            Membership::Entry(_, member) => {
+                self.members.entry((group, attribute)).or_default().insert(*member);
+                self.groups.entry((*member, attribute)).or_default().insert(group);
+                self.grants.insert((group, attribute, *member), grant);
+            }
+            Membership::Outside { key, value, .. } => {
+                let key: Arc<[u8]> = Arc::from(&**key);
+                let element = OutsideElement { value: value.clone(), grant };
+                self.outside.entry((group, attribute)).or_default().insert(key.clone(), element);
+                self.outside_holders.entry((attribute, key)).or_default().insert(group);
+            }
+        }
+        self.holders.entry(attribute).or_default().insert(group);
+    }
+
+    /// Takes an element out; nothing happens when it is not in.
+    pub(super) fn remove(&mut self, group: EntryId, membership: &Membership) {
+        let attribute = membership.attribute();
+        match membership {
+            Membership::Entry(_, member) => {
+                remove_from(&mut self.members, &(group, attribute), *member);
+                remove_from(&mut self.groups, &(*member, attribute), group);
+                self.grants.remove(&(group, attribute, *member));
+            }
+            Membership::Outside { key, .. } => {
+                if let Some(elements) = self.outside.get_mut(&(group, attribute)) {
+                    elements.remove(&**key);
+                    if elements.is_empty() {
+                        self.outside.remove(&(group, attribute));
+                    }
+                }
+                remove_from(&mut self.outside_holders, &(attribute, Arc::from(&**key)), group);
+            }
+        }
+        if self.count(group, attribute) == 0 {
+            remove_from(&mut self.holders, &attribute, group);
+        }
+    }
+
+    /// The element as it is kept (an outside one with the spelling it was given), with its grant.
+    pub(super) fn get(&self, group: EntryId, membership: &Membership) -> Option<(Membership, MembershipGrant)> {
+        let attribute = membership.attribute();
+        match membership {
+            Membership::Entry(_, member) => {
+                let grant = self.grants.get(&(group, attribute, *member))?;
+                Some((membership.clone(), grant.clone()))
+            }
+            Membership::Outside { key, .. } => {
+                let element = self.outside.get(&(group, attribute))?.get(&**key)?;
+                Some((outside(attribute, key, &element.value), element.grant.clone()))
+            }
+        }
+    }
+
+    pub(super) fn contains(&self, group: EntryId, membership: &Membership) -> bool {
+        let attribute = membership.attribute();
+        match membership {
+            Membership::Entry(_, member) => self.contains_entry(group, attribute, *member),
+            Membership::Outside { key, .. } => {
+                self.outside.get(&(group, attribute)).is_some_and(|elements| elements.contains_key(&**key))
+            }
+        }
+    }
+
+    /// By member or uniqueMember.
+    pub(super) fn is_member(&self, group: EntryId, member: EntryId) -> bool {
+        NAMING.into_iter().any(|attribute| self.contains_entry(group, attribute, member))
+    }
+
+    /// The members of a group that are entries, by member or uniqueMember.
+    pub(super) fn members_of(&self, group: EntryId) -> IdSet {
+        united(&self.members, group)
+    }
+
+    /// The groups an entry is a direct member of.
+    pub(super) fn groups_of(&self, member: EntryId) -> IdSet {
+        united(&self.groups, member)
+    }
+
+    /// The groups that have this element.
+    pub(super) fn holders_of(&self, membership: &Membership) -> IdSet {
+        let attribute = membership.attribute();
+        let found = match membership {
+            Membership::Entry(_, member) => self.groups.get(&(*member, attribute)),
+            Membership::Outside { key, .. } => self.outside_holders.get(&(attribute, Arc::from(&**key))),
+        };
+        found.cloned().unwrap_or_default()
+    }
+
+    /// Elements that name an entry which is not here, and whose key starts so.
+    pub(super) fn waiting(&self, dn_key: &[u8]) -> Vec<WaitingMembership> {
+        let mut found = Vec::new();
+        for attribute in NAMING {
+            let from = (attribute, Arc::from(dn_key));
+            let below = self.outside_holders.range(from..);
+            for ((of, key), groups) in below.take_while(|((of, key), _)| *of == attribute && key.starts_with(dn_key)) {
+                found.extend(groups.iter().filter_map(|group| self.waiting_in(group, *of, key)));
+            }
+        }
+        found
+    }
+
+    fn waiting_in(&self, group: EntryId, attribute: MembershipAttribute, key: &[u8]) -> Option<WaitingMembership> {
+        let element = self.outside.get(&(group, attribute))?.get(key)?;
+        let membership = outside(attribute, key, &element.value);
+        Some(WaitingMembership { group, membership, since: element.grant.since, by: element.grant.by.to_string() })
+    }
+
+    /// The groups that have any element of this attribute.
+    pub(super) fn holders(&self, attribute: MembershipAttribute) -> IdSet {
+        self.holders.get(&attribute).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn count(&self, group: EntryId, attribute: MembershipAttribute) -> usize {
+        self.members.get(&(group, attribute)).map_or(0, IdSet::len) + self.outside.get(&(group, attribute)).map_or(0, OrdMap::len)
+    }
+
+    /// Entries in order of numbers, then the others in order of keys.
+    pub(super) fn elements(&self, group: EntryId, attribute: MembershipAttribute) -> impl Iterator<Item = Membership> + '_ {
+        let entries = self.members.get(&(group, attribute)).into_iter().flat_map(IdSet::iter);
+        let others = self.outside.get(&(group, attribute)).into_iter().flat_map(|elements| elements.iter());
+        entries
+            .map(move |member| Membership::Entry(attribute, member))
+            .chain(others.map(move |(key, element)| outside(attribute, key, &element.value)))
+    }
+
+    /// Everything, for rows.
+    pub(super) fn all(&self) -> impl Iterator<Item = (EntryId, Membership, &MembershipGrant)> + '_ {
+        let entries = self.grants.iter();
+        let entries = entries.map(|((group, attribute, member), grant)| (*group, Membership::Entry(*attribute, *member), grant));
+        let others = self.outside.iter().flat_map(|((group, attribute), elements)| {
+            elements.iter().map(|(key, element)| (*group, outside(*attribute, key, &element.value), &element.grant))
+        });
+        entries.chain(others)
+    }
+
+    /// Whether an entry has or is an element of anything.
+    pub(super) fn involves(&self, id: EntryId) -> bool {
+        MembershipAttribute::ALL
+            .into_iter()
+            .any(|attribute| self.count(id, attribute) > 0 || self.groups.contains_key(&(id, attribute)))
+    }
+
+    fn contains_entry(&self, group: EntryId, attribute: MembershipAttribute, member: EntryId) -> bool {
+        self.members.get(&(group, attribute)).is_some_and(|members| members.contains(member))
+    }
+
+    fn actor(&mut self, name: &str) -> Arc<str> {
+        if let Some(known) = self.actors.get(name) {
+            return known.clone();
+        }
+        let name: Arc<str> = name.into();
+        self.actors.insert(name.clone());
+        name
+    }
+}
+
+/// The attributes whose elements can be entries.
+const NAMING: [MembershipAttribute; 2] = [MembershipAttribute::Member, MembershipAttribute::UniqueMember];
+
+/// A value of a membership attribute as it names an entry, before looking whether that is here.
+pub(super) enum Named {
+    /// A distinguished name alone.
+    Name(Dn),
+    /// Something else, with its equality key.
+    Other(Box<[u8]>),
+}
+
+impl Named {
+    /// Reads a value: a DN (member), a DN with or without a UID part (uniqueMember), an account name (memberUid).
+    pub(super) fn read(schema: &Schema, attribute: MembershipAttribute, value: &[u8]) -> Result<Named, SyntaxError> {
+        match attribute {
+            MembershipAttribute::Member => Ok(Named::Name(Dn::parse(value).map_err(|_| SyntaxError)?)),
+            MembershipAttribute::UniqueMember => {
+                let (name, uid) = split_uid(value);
+                let dn = Dn::parse(name).map_err(|_| SyntaxError)?;
+                Ok(match uid {
+                    None => Named::Name(dn),
+                    Some(bits) => Named::Other([UID_MARK, &schema.dn_key(&dn), bits].concat().into()),
+                })
+            }
+            MembershipAttribute::MemberUid => {
+                let of_type = schema.attribute_type(attribute.name());
+                let key = of_type.and_then(|of_type| schema.equality_key(of_type.id, value));
+                key.map_or_else(|| Ok(value.into()), |key| key.map(|key| key.0)).map(Named::Other)
+            }
+        }
+    }
+}
+
+/// Before the key of a name with a UID part: no key of a name alone starts so, because it would say that its first part is 4 GiB long.
+const UID_MARK: &[u8] = &[0xff; 4];
+
+/// Takes a NameAndOptionalUID (RFC 4517 section 3.3.21) apart: name and, where there is one, the `'0101'B` behind the `#`.
+fn split_uid(value: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let without_uid = (value, None);
+    let Some(position) = value.iter().rposition(|octet| *octet == b'#') else { return without_uid };
+    let (name, uid) = value.split_at(position);
+    if name.ends_with(b"\\") {
+        return without_uid;
+    }
+    let uid = uid.get(1..).unwrap_or_default();
+    let bits = uid.strip_prefix(b"'").and_then(|rest| rest.strip_suffix(b"'B"));
+    match bits {
+        Some(bits) if bits.iter().all(|bit| matches!(bit, b'0' | b'1')) => (name, Some(uid)),
+        _ => without_uid,
+    }
+}
+
+fn outside(attribute: MembershipAttribute, key: &[u8], value: &Bytes) -> Membership {
+    Membership::Outside { attribute, key: key.into(), value: value.clone() }
+}
+
+fn united(sets: &OrdMap<(EntryId, MembershipAttribute), IdSet>, of: EntryId) -> IdSet {
+    let found = NAMING.into_iter().filter_map(|attribute| sets.get(&(of, attribute)));
+    found.fold(IdSet::default(), |united, set| united.union(set))
+}
+
+fn remove_from<K: Ord + Clone>(sets: &mut OrdMap<K, IdSet>, key: &K, id: EntryId) {
+    if let Some(set) = sets.get_mut(key) {
+        set.remove(id);
+        if set.is_empty() {
+            sets.remove(key);
+        }
+    }
+}

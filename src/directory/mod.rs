@@ -3,188 +3,263 @@
 //! Entries, tree, memberships and login bookkeeping live here with every index; all of it is derived from rows that the
 //! checkpoint stores and the journal replays, so nothing here can disagree with what is on disk.
 
+mod apply;
 mod change;
+mod computed;
 mod digest;
 mod filter;
+mod hash;
 mod id_map;
 mod id_set;
 mod index;
+mod load;
 mod membership;
 mod search;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 pub use change::{AccountState, Change, ChangeError, Membership, MembershipAttribute, Row, RowChange, Table, WaitingMembership};
+pub use computed::{Computed, SUBSCHEMA_DN};
 pub use digest::Digest;
 pub use filter::{FilterContext, PreparedFilter, Truth};
 pub use id_set::IdSet;
 pub use index::{IndexDeclaration, IndexKinds};
+pub use membership::MembershipGrant;
 pub use search::{SearchCursor, SearchPlan, Step};
 pub use tree::{Lookup, Node};
 
-use crate::model::schema::Schema;
-use crate::model::{Dn, EntryId};
+use crate::model::schema::{Schema, SyntaxError};
+use crate::model::{AttributeTypeId, Dn, EntryId, Rdn};
+use hash::KeyedHash;
+use id_map::IdMap;
+use index::{IndexPlan, Indexes};
+use membership::{Memberships, Named};
+use tree::{Suffix, Tree};
 
 /// One instant of the whole directory. `Clone` costs a few reference counts; old values stay as they were.
 #[derive(Clone)]
 pub struct Directory {
+    fixed: Arc<Fixed>,
+    tree: Tree,
+    memberships: Memberships,
+    indexes: Indexes,
+    account_states: IdMap<AccountState>,
+    digest: Digest,
+    next_id: EntryId,
+    /// What the row about it says: there is one once an entry was removed.
+    next_id_row: Option<EntryId>,
+    /// While memory is being filled.
+    loading: Option<load::Loading>,
+}
+
+/// What stays the same while the directory lives.
+struct Fixed {
     schema: Arc<Schema>,
+    suffix: Suffix,
+    index_plan: IndexPlan,
+    computed: Vec<(AttributeTypeId, Computed)>,
+    object_class: Option<AttributeTypeId>,
+    digest_key: [u8; 32],
+    hash: KeyedHash,
 }
 
 impl Directory {
-    /// An empty directory for one suffix.
+    /// An empty directory for one suffix. Secret and computed attributes are left out of the indexes.
     pub fn new(schema: Arc<Schema>, suffix: Dn, indexes: &[IndexDeclaration], digest_key: [u8; 32]) -> Directory {
-        let _ = (suffix, indexes, digest_key);
-        Directory { schema }
+        let hash = KeyedHash::new(&digest_key);
+        let computed = computed::resolve(&schema);
+        let computed_types: Vec<_> = computed.iter().map(|(id, _)| *id).collect();
+        let fixed = Fixed {
+            suffix: Suffix::new(&schema, suffix),
+            index_plan: IndexPlan::new(&schema, indexes, hash, &computed_types),
+            computed,
+            object_class: schema.attribute_type("objectClass").map(|attribute_type| attribute_type.id),
+            digest_key,
+            hash,
+            schema,
+        };
+        Directory {
+            fixed: Arc::new(fixed),
+            tree: Tree::default(),
+            memberships: Memberships::default(),
+            indexes: Indexes::default(),
+            account_states: IdMap::default(),
+            digest: Digest::default(),
+            next_id: EntryId(1),
+            next_id_row: None,
+            loading: None,
+        }
     }
 
     /// The schema all entries conform to.
     pub fn schema(&self) -> &Arc<Schema> {
-        &self.schema
+        &self.fixed.schema
     }
 
     /// The suffix this server holds.
     pub fn suffix(&self) -> &Dn {
-        todo!()
+        &self.fixed.suffix.dn
+    }
+
+    /// The suffix entry, once it is there.
+    pub fn suffix_entry(&self) -> Option<EntryId> {
+        self.tree.root()
     }
 
     /// Number of entries.
     pub fn entry_count(&self) -> u64 {
-        todo!()
+        self.tree.nodes().len() as u64
     }
 
-    /// The number the next new entry gets. Entry numbers are never given twice, not even after deletion.
+    /// The number the next new entry gets. Entry numbers are never given twice, not even after deletion and a restart.
     pub fn next_entry_id(&self) -> EntryId {
-        todo!()
-    }
-
-    /// Applies one change: tree, indexes, memberships and digest follow. Applying the same change twice leaves the same value
-    /// (replay is idempotent).
-    pub fn apply(&mut self, change: &Change) -> Result<(), ChangeError> {
-        let _ = change;
-        todo!()
-    }
-
-    /// Applies one stored row while filling memory at start. Rows may come in any order; `finish_loading` must follow.
-    pub fn load_row(&mut self, row: Row) -> Result<(), ChangeError> {
-        let _ = row;
-        todo!()
-    }
-
-    /// Builds tree and indexes after the last `load_row` and checks that every entry hangs together.
-    pub fn finish_loading(&mut self) -> Result<(), ChangeError> {
-        todo!()
+        self.next_id
     }
 
     /// The digest over the whole content: an order-free sum of keyed hashes of all rows.
     pub fn digest(&self) -> Digest {
-        todo!()
-    }
-
-    /// Every row of the present content, for snapshots and for writing a checkpoint anew.
-    pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
-        std::iter::empty()
+        self.digest
     }
 
     /// Finds a name.
     pub fn find(&self, dn: &Dn) -> Lookup {
-        let _ = dn;
-        todo!()
+        self.tree.find(&self.fixed.schema, &self.fixed.hash, &self.fixed.suffix, dn)
     }
 
     /// The entry with this number.
     pub fn node(&self, id: EntryId) -> Option<&Arc<Node>> {
-        let _ = id;
-        todo!()
+        self.tree.node(id)
     }
 
-    /// The entry's distinguished name as spelled, RDN by RDN.
+    /// All entries, in order of numbers.
+    pub fn nodes(&self) -> impl Iterator<Item = &Arc<Node>> {
+        self.tree.nodes().iter().map(|(_, node)| node)
+    }
+
+    /// The entry's distinguished name as spelled, RDN by RDN; the empty name where there is no such entry.
     pub fn dn(&self, id: EntryId) -> Dn {
-        let _ = id;
-        todo!()
+        let mut rdns = Vec::new();
+        for node in self.tree.upwards(id) {
+            if node.parent.is_some() {
+                rdns.extend(Rdn::parse(node.name.as_bytes()));
+            } else {
+                rdns.extend(Dn::parse(node.name.as_bytes()).unwrap_or_default().rdns);
+            }
+        }
+        Dn { rdns }
     }
 
     /// The same as text (cheaper than `dn(id).to_string()`).
     pub fn dn_text(&self, id: EntryId) -> String {
-        let _ = id;
-        todo!()
+        let length = self.tree.upwards(id).map(|node| node.name.len() + 1).sum();
+        let mut text = String::with_capacity(length);
+        for node in self.tree.upwards(id) {
+            if !text.is_empty() && !node.name.is_empty() {
+                text.push(',');
+            }
+            text.push_str(&node.name);
+        }
+        text
     }
 
-    /// The entries directly below, in RDN order.
+    /// The entries directly below, in order of numbers.
     pub fn children(&self, id: EntryId) -> impl Iterator<Item = EntryId> + '_ {
-        let _ = id;
-        std::iter::empty()
+        self.tree.children(id).into_iter().flat_map(IdSet::iter)
     }
 
     /// How many entries are directly below.
     pub fn child_count(&self, id: EntryId) -> u64 {
-        let _ = id;
-        todo!()
+        self.tree.children(id).map_or(0, |children| children.len() as u64)
+    }
+
+    /// The entry directly below with this name, spelled in any way.
+    pub fn child(&self, parent: EntryId, rdn: &Rdn) -> Option<EntryId> {
+        self.tree.child(&self.fixed.hash, parent, &self.fixed.schema.rdn_key(rdn))
     }
 
     /// Whether `id` is `ancestor` or lies below it.
     pub fn is_within(&self, id: EntryId, ancestor: EntryId) -> bool {
-        let _ = (id, ancestor);
-        todo!()
+        self.tree.is_within(id, ancestor)
     }
 
     /// Whether `member` is in the set of `group`, by member or uniqueMember.
     pub fn is_member(&self, group: EntryId, member: EntryId) -> bool {
-        let _ = (group, member);
-        todo!()
+        self.memberships.is_member(group, member)
     }
 
-    /// The groups an entry is a direct member of.
+    /// The groups an entry is a direct member of, by member or uniqueMember.
     pub fn groups_of(&self, member: EntryId) -> impl Iterator<Item = EntryId> + '_ {
-        let _ = member;
-        std::iter::empty()
+        self.memberships.groups_of(member).into_iter()
     }
 
-    /// The values of a membership attribute as read by a client (DNs spelled out, dangling names as given).
-    pub fn member_values(&self, group: EntryId, attribute: MembershipAttribute) -> Vec<bytes::Bytes> {
-        let _ = (group, attribute);
-        todo!()
-    }
-
-    /// How many values a membership attribute has.
-    pub fn member_count(&self, group: EntryId, attribute: MembershipAttribute) -> usize {
-        let _ = (group, attribute);
-        todo!()
-    }
-
-    /// Which set element a value of a membership attribute stands for, present or not.
-    pub fn resolve_member(
-        &self,
-        attribute: MembershipAttribute,
-        value: &[u8],
-    ) -> Result<Membership, crate::model::schema::SyntaxError> {
-        let _ = (attribute, value);
-        todo!()
-    }
-
-    /// Whether a group has this element.
-    pub fn has_membership(&self, group: EntryId, membership: &Membership) -> bool {
-        let _ = (group, membership);
-        todo!()
-    }
-
-    /// The elements of a membership attribute.
-    pub fn memberships(&self, group: EntryId, attribute: MembershipAttribute) -> impl Iterator<Item = Membership> + '_ {
-        let _ = (group, attribute);
-        std::iter::empty()
+    /// Every group and element in which an entry stands as a member: what goes with it when it is deleted.
+    pub fn memberships_held(&self, member: EntryId) -> Vec<(EntryId, Membership)> {
+        let elements = MembershipAttribute::ALL.map(|attribute| Membership::Entry(attribute, member));
+        let groups = elements.into_iter().flat_map(|element| {
+            let groups = self.memberships.holders_of(&element).into_iter();
+            groups.map(move |group| (group, element.clone()))
+        });
+        groups.collect()
     }
 
     /// Elements of any group that are no entry here and whose value is this name or one below it: what may become
     /// [`Membership::Entry`] when an entry gets this name.
     pub fn waiting_memberships(&self, dn: &Dn) -> Vec<WaitingMembership> {
-        let _ = dn;
-        todo!()
+        self.memberships.waiting(&self.fixed.schema.dn_key(dn))
+    }
+
+    /// The values of a membership attribute as read by a client (DNs spelled out, dangling names as given).
+    pub fn member_values(&self, group: EntryId, attribute: MembershipAttribute) -> Vec<Bytes> {
+        self.memberships(group, attribute).map(|membership| self.member_value(&membership)).collect()
+    }
+
+    /// One element as read by a client.
+    pub fn member_value(&self, membership: &Membership) -> Bytes {
+        match membership {
+            Membership::Entry(_, member) => self.dn_text(*member).into(),
+            Membership::Outside { value, .. } => value.clone(),
+        }
+    }
+
+    /// How many values a membership attribute has.
+    pub fn member_count(&self, group: EntryId, attribute: MembershipAttribute) -> usize {
+        self.memberships.count(group, attribute)
+    }
+
+    /// Which set element a value of a membership attribute stands for, present or not.
+    pub fn resolve_member(&self, attribute: MembershipAttribute, value: &[u8]) -> Result<Membership, SyntaxError> {
+        let key = match Named::read(&self.fixed.schema, attribute, value)? {
+            Named::Other(key) => key,
+            Named::Name(dn) => match self.find(&dn) {
+                Lookup::Found(id) => return Ok(Membership::Entry(attribute, id)),
+                _ => self.fixed.schema.dn_key(&dn),
+            },
+        };
+        Ok(Membership::Outside { attribute, key, value: Bytes::copy_from_slice(value) })
+    }
+
+    /// Whether a group has this element.
+    pub fn has_membership(&self, group: EntryId, membership: &Membership) -> bool {
+        self.memberships.contains(group, membership)
+    }
+
+    /// Since when and by whose hand a group has this element; none: it does not.
+    pub fn membership_grant(&self, group: EntryId, membership: &Membership) -> Option<MembershipGrant> {
+        self.memberships.get(group, membership).map(|(_, grant)| grant)
+    }
+
+    /// The elements of a membership attribute: entries in order of numbers, then the others.
+    pub fn memberships(&self, group: EntryId, attribute: MembershipAttribute) -> impl Iterator<Item = Membership> + '_ {
+        self.memberships.elements(group, attribute)
     }
 
     /// Login bookkeeping of an entry; the default where there is none.
     pub fn account_state(&self, id: EntryId) -> AccountState {
-        let _ = id;
-        todo!()
+        self.account_states.get(id.0).cloned().unwrap_or_default()
     }
 }

@@ -1,0 +1,149 @@
+//! Applying changes: tree, indexes, memberships, bookkeeping and digest follow together.
+
+use bytes::Bytes;
+
+use super::change::row;
+use super::{AccountState, Change, ChangeError, Digest, Directory, Membership, MembershipAttribute, Node, Row};
+use crate::model::schema::RdnKey;
+use crate::model::{Dn, Entry, EntryId, Rdn, Timestamp};
+
+impl Directory {
+    /// Applies one change: tree, indexes, memberships and digest follow. Applying the same change twice leaves the same value
+    /// (replay is idempotent). On an error, which is damage or a bug, the value is as it was.
+    pub fn apply(&mut self, change: &Change) -> Result<(), ChangeError> {
+        if self.loading.is_some() {
+            return Err(ChangeError("rows are still being loaded".into()));
+        }
+        match change {
+            Change::PutEntry { id, parent, name, block } => self.put_entry(*id, *parent, name, block),
+            Change::RemoveEntry { id, next_id } => self.remove_entry(*id, *next_id),
+            Change::PutMembership { group, membership, since, by } => self.put_membership(*group, membership, *since, by),
+            Change::RemoveMembership { group, membership } => {
+                self.forget_membership(*group, membership);
+                self.memberships.remove(*group, membership);
+                Ok(())
+            }
+            Change::PutAccountState { id, state } => self.put_account_state(*id, state),
+        }
+    }
+
+    fn put_entry(&mut self, id: EntryId, parent: Option<EntryId>, name: &str, block: &Bytes) -> Result<(), ChangeError> {
+        let node = self.read_node(id, parent, name, block)?;
+        let fixed = &self.fixed;
+        let entry = node.entry.clone();
+        let before = self.tree.put(&fixed.hash, node)?;
+        self.indexes.update(&fixed.index_plan, &fixed.schema, id, before.as_ref().map(|node| &node.entry), Some(&entry));
+        if let Some(before) = before {
+            self.take_from_digest(&row_of(&before));
+        }
+        self.add_to_digest(&row::entry(id, parent, name, block));
+        self.raise_next_id(id.0.saturating_add(1));
+        Ok(())
+    }
+
+    fn remove_entry(&mut self, id: EntryId, next_id: EntryId) -> Result<(), ChangeError> {
+        if self.memberships.involves(id) {
+            return Err(ChangeError(format!("entry {} cannot go: it still has or holds memberships", id.0)));
+        }
+        let fixed = &self.fixed;
+        if let Some(before) = self.tree.remove(&fixed.hash, id)? {
+            self.indexes.update(&fixed.index_plan, &fixed.schema, id, Some(&before.entry), None);
+            self.take_from_digest(&row_of(&before));
+        }
+        self.set_account_state(id, &AccountState::default());
+        if let Some(before) = self.next_id_row.replace(next_id) {
+            self.take_from_digest(&row::next_entry_id(before));
+        }
+        self.add_to_digest(&row::next_entry_id(next_id));
+        self.raise_next_id(next_id.0);
+        Ok(())
+    }
+
+    fn put_membership(&mut self, group: EntryId, membership: &Membership, since: Timestamp, by: &str) -> Result<(), ChangeError> {
+        self.check_membership(group, membership)?;
+        self.forget_membership(group, membership);
+        self.memberships.put(group, membership, since, by);
+        self.add_to_digest(&row::membership(group, membership, since, by, &self.fixed.digest_key));
+        Ok(())
+    }
+
+    pub(super) fn check_membership(&self, group: EntryId, membership: &Membership) -> Result<(), ChangeError> {
+        let known = match membership {
+            Membership::Entry(MembershipAttribute::MemberUid, _) => false,
+            Membership::Entry(_, member) => self.node(*member).is_some(),
+            Membership::Outside { .. } => true,
+        };
+        if known && self.node(group).is_some() {
+            return Ok(());
+        }
+        Err(ChangeError(format!("entry {} cannot have the member: one of them is not there", group.0)))
+    }
+
+    /// Takes what is kept of a membership from the digest.
+    fn forget_membership(&mut self, group: EntryId, membership: &Membership) {
+        if let Some((kept, grant)) = self.memberships.get(group, membership) {
+            self.take_from_digest(&row::membership(group, &kept, grant.since, &grant.by, &self.fixed.digest_key));
+        }
+    }
+
+    fn put_account_state(&mut self, id: EntryId, state: &AccountState) -> Result<(), ChangeError> {
+        if self.node(id).is_none() {
+            return Err(ChangeError(format!("entry {} is not there to keep login times of", id.0)));
+        }
+        self.set_account_state(id, state);
+        Ok(())
+    }
+
+    fn set_account_state(&mut self, id: EntryId, state: &AccountState) {
+        let after = row::account_state(id, state);
+        let before = match &after {
+            Some(_) => self.account_states.insert(id.0, state.clone()),
+            None => self.account_states.remove(id.0),
+        };
+        if let Some(before) = before.and_then(|state| row::account_state(id, &state)) {
+            self.take_from_digest(&before);
+        }
+        if let Some(after) = after {
+            self.add_to_digest(&after);
+        }
+    }
+
+    /// Understands an entry's row.
+    pub(super) fn read_node(&self, id: EntryId, parent: Option<EntryId>, name: &str, block: &Bytes) -> Result<Node, ChangeError> {
+        let schema = &self.fixed.schema;
+        let entry = Entry::from_block(block.clone(), |name| schema.section_of(name));
+        let entry = entry.map_err(|error| ChangeError(format!("entry {}: {error}", id.0)))?;
+        let rdn_key = match self.node(id) {
+            Some(before) if before.parent == parent && before.name == name => before.rdn_key.clone(),
+            _ => self.rdn_key(parent, name).ok_or_else(|| ChangeError(format!("entry {} has an impossible name", id.0)))?,
+        };
+        Ok(Node { id, parent, name: name.to_owned(), rdn_key, entry })
+    }
+
+    /// The suffix entry's name must be the suffix.
+    fn rdn_key(&self, parent: Option<EntryId>, name: &str) -> Option<RdnKey> {
+        let schema = &self.fixed.schema;
+        if parent.is_some() {
+            return Some(schema.rdn_key(&Rdn::parse(name.as_bytes()).ok()?));
+        }
+        let dn = Dn::parse(name.as_bytes()).ok()?;
+        self.fixed.suffix.strip(schema, &dn)?.is_empty().then(|| RdnKey(Box::default()))
+    }
+
+    pub(super) fn raise_next_id(&mut self, to: u64) {
+        self.next_id = self.next_id.max(EntryId(to));
+    }
+
+    pub(super) fn add_to_digest(&mut self, row: &Row) {
+        self.digest = self.digest.plus(Digest::of_row(&self.fixed.digest_key, row));
+    }
+
+    fn take_from_digest(&mut self, row: &Row) {
+        self.digest = self.digest.minus(Digest::of_row(&self.fixed.digest_key, row));
+    }
+}
+
+/// The row of an entry as it stands.
+pub(super) fn row_of(node: &Node) -> Row {
+    row::entry(node.id, node.parent, &node.name, node.entry.block())
+}

@@ -1,0 +1,73 @@
+//! Rows to directory and back: filling memory at start, and writing everything anew.
+
+use std::sync::Arc;
+
+use super::apply::row_of;
+use super::change::row::{self, Content};
+use super::index::Indexes;
+use super::{ChangeError, Directory, Membership, Row};
+use crate::model::{EntryId, Timestamp};
+
+/// What waits until all entries are there.
+#[derive(Clone, Default)]
+pub(super) struct Loading {
+    memberships: Vec<(EntryId, Membership, Timestamp, Arc<str>)>,
+}
+
+impl Directory {
+    /// Applies one stored row while filling memory at start. Rows may come in any order, each once; `finish_loading` must follow.
+    /// Only for a directory to which no change was applied.
+    pub fn load_row(&mut self, row: Row) -> Result<(), ChangeError> {
+        let content = row::read(&row)?;
+        self.add_to_digest(&row);
+        let loading = self.loading.get_or_insert_default();
+        match content {
+            Content::Membership { group, membership, since, by } => {
+                let by = match loading.memberships.last() {
+                    Some((.., last)) if **last == *by => last.clone(),
+                    _ => by.into(),
+                };
+                loading.memberships.push((group, membership, since, by));
+            }
+            Content::Entry { id, parent, name, block } => {
+                let node = self.read_node(id, parent, &name, &block)?;
+                self.tree.hold(node)?;
+                self.raise_next_id(id.0.saturating_add(1));
+            }
+            Content::AccountState { id, state } => {
+                self.account_states.insert(id.0, state);
+            }
+            Content::NextEntryId(id) => {
+                self.next_id_row = Some(id);
+                self.raise_next_id(id.0);
+            }
+        }
+        Ok(())
+    }
+
+    /// Builds tree and indexes after the last `load_row` and checks that every entry hangs together.
+    pub fn finish_loading(&mut self) -> Result<(), ChangeError> {
+        let loading = self.loading.take().unwrap_or_default();
+        self.tree.link_all(&self.fixed.hash)?;
+        for (group, membership, since, by) in &loading.memberships {
+            self.check_membership(*group, membership)?;
+            self.memberships.put(*group, membership, *since, by);
+        }
+        if let Some((id, _)) = self.account_states.iter().find(|(id, _)| self.node(EntryId(*id)).is_none()) {
+            return Err(ChangeError(format!("there are login times of entry {id}, which is not there")));
+        }
+        let entries = self.tree.nodes().iter().map(|(_, node)| (node.id, &node.entry));
+        self.indexes = Indexes::build(&self.fixed.index_plan, &self.fixed.schema, entries);
+        Ok(())
+    }
+
+    /// Every row of the present content, for snapshots and for writing a checkpoint anew.
+    pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
+        let entries = self.nodes().map(|node| row_of(node));
+        let memberships = self.memberships.all().map(|(group, membership, grant)| {
+            row::membership(group, &membership, grant.since, &grant.by, &self.fixed.digest_key)
+        });
+        let states = self.account_states.iter().filter_map(|(id, state)| row::account_state(EntryId(id), state));
+        entries.chain(memberships).chain(states).chain(self.next_id_row.map(row::next_entry_id))
+    }
+}
