@@ -24,7 +24,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use change::{AccountState, Change, ChangeError, Membership, MembershipAttribute, Row, RowChange, Table, WaitingMembership};
-pub use computed::{Computed, SUBSCHEMA_DN};
+pub use computed::{Computed, SUBSCHEMA};
 pub use digest::Digest;
 pub use filter::{FilterContext, PreparedFilter, Truth};
 pub use id_set::IdSet;
@@ -195,16 +195,6 @@ impl Directory {
     /// The groups an entry is a direct member of, by member or uniqueMember.
     pub fn groups_of(&self, member: EntryId) -> impl Iterator<Item = EntryId> + '_ {
         self.memberships.groups_of(member).into_iter()
-    }
-
-    /// Every group and element in which an entry stands as a member: what goes with it when it is deleted.
-    pub fn memberships_held(&self, member: EntryId) -> Vec<(EntryId, Membership)> {
-        let elements = MembershipAttribute::ALL.map(|attribute| Membership::Entry(attribute, member));
-        let groups = elements.into_iter().flat_map(|element| {
-            let groups = self.memberships.holders_of(&element).into_iter();
-            groups.map(move |group| (group, element.clone()))
-        });
-        groups.collect()
     }
 
     /// Elements of any group that are no entry here and whose value is this name or one below it: what may become

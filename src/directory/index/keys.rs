@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::{IndexPlan, Slot};
-use crate::directory::computed::with_superiors;
 use crate::model::Entry;
 use crate::model::schema::{Key, ObjectClass, Schema};
 
@@ -107,4 +106,17 @@ fn end(slot: &Slot, key: &[u8]) -> Option<u64> {
 fn pack(slot: u16, kind: u64, run: &[u8]) -> u64 {
     let octets = run.iter().fold(0, |packed, octet| packed << 8 | u64::from(*octet));
     RUN | u64::from(slot) << 32 | kind << 24 | octets
+}
+
+/// A class and every class above it, each once.
+pub(in crate::directory) fn with_superiors<'a>(schema: &'a Schema, class: &'a ObjectClass) -> Vec<&'a ObjectClass> {
+    let mut found: Vec<&ObjectClass> = vec![class];
+    let mut next = 0;
+    while let Some(class) = found.get(next) {
+        let superiors = class.superiors.iter().filter_map(|index| schema.object_classes().get(*index));
+        let new: Vec<_> = superiors.filter(|superior| found.iter().all(|known| known.oid != superior.oid)).collect();
+        found.extend(new);
+        next += 1;
+    }
+    found
 }
