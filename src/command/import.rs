@@ -26,7 +26,7 @@ use crate::operation::{Decision, Proposal, ProposedOperation, prepare};
 use crate::protocol::{Control, LdapResult};
 
 /// Records decided and made durable together.
-const GROUP: usize = 400;
+pub(super) const GROUP: usize = 400;
 /// Groups that are parsed ahead.
 const AHEAD: usize = 8;
 
@@ -152,7 +152,7 @@ impl Load<'_> {
     fn load(&mut self, path: &Path, records: Vec<LdifRecord>) -> Result<(), CommandError> {
         let mut rest = records.as_slice();
         while !rest.is_empty() {
-            let mut proposals = self.proposals(rest)?;
+            let mut proposals = proposals(self.installation, rest)?;
             let answers = self.installation.committer().commit_while(&mut proposals, |decision| refusal(decision).is_none());
             let mut done = 0;
             for (record, answer) in rest.iter().zip(answers) {
@@ -178,29 +178,6 @@ impl Load<'_> {
         Ok(())
     }
 
-    /// Makes proposals of records. All clear-text passwords among them are hashed side by side.
-    fn proposals(&mut self, records: &[LdifRecord]) -> Result<Vec<Proposal>, CommandError> {
-        let mut prepared = Vec::with_capacity(records.len());
-        let mut jobs = Vec::new();
-        for record in records {
-            let context = self.installation.context();
-            let operation = proposed(record.clone());
-            let needed = prepare::jobs(self.installation.committer().head(), &context, &operation);
-            prepared.push((Proposal { context, operation }, needed.len()));
-            jobs.extend(needed);
-        }
-        let mut answers = self.installation.hash(jobs)?.into_iter();
-        let schema = self.installation.committer().head().schema();
-        let with_answers = prepared.into_iter().map(|(proposal, count)| match count {
-            0 => proposal,
-            count => Proposal {
-                operation: prepare::with_answers(schema, proposal.operation, answers.by_ref().take(count).collect()),
-                ..proposal
-            },
-        });
-        Ok(with_answers.collect())
-    }
-
     fn reject(&mut self, path: &Path, line: u64, problem: &str, record: Option<&LdifRecord>) -> Result<(), CommandError> {
         let message = format!("{}: line {line}: {problem}", path.display());
         self.refused += 1;
@@ -215,6 +192,29 @@ impl Load<'_> {
             ))),
         }
     }
+}
+
+/// Makes proposals of records. All clear-text passwords among them are hashed side by side.
+pub(super) fn proposals(installation: &mut OfflineInstallation, records: &[LdifRecord]) -> Result<Vec<Proposal>, CommandError> {
+    let mut prepared = Vec::with_capacity(records.len());
+    let mut jobs = Vec::new();
+    for record in records {
+        let context = installation.context();
+        let operation = proposed(record.clone());
+        let needed = prepare::jobs(installation.committer().head(), &context, &operation);
+        prepared.push((Proposal { context, operation }, needed.len()));
+        jobs.extend(needed);
+    }
+    let mut answers = installation.hash(jobs)?.into_iter();
+    let schema = installation.committer().head().schema();
+    let with_answers = prepared.into_iter().map(|(proposal, count)| match count {
+        0 => proposal,
+        count => Proposal {
+            operation: prepare::with_answers(schema, proposal.operation, answers.by_ref().take(count).collect()),
+            ..proposal
+        },
+    });
+    Ok(with_answers.collect())
 }
 
 /// What the record asks for.
@@ -240,11 +240,11 @@ fn proposed(record: LdifRecord) -> ProposedOperation {
 }
 
 /// The result of a decision that was no success.
-fn refusal(decision: &Decision) -> Option<&LdapResult> {
+pub(super) fn refusal(decision: &Decision) -> Option<&LdapResult> {
     OfflineInstallation::result(decision).filter(|result| result.code != crate::model::ResultCode::Success)
 }
 
-fn describe(result: &LdapResult) -> String {
+pub(super) fn describe(result: &LdapResult) -> String {
     format!("{} ({:?}) {}", result.code.number(), result.code, result.diagnostic).trim_end().to_owned()
 }
 

@@ -51,7 +51,7 @@ fn there_is_enough_of_everything() {
         ("roles", "groupOfNames", 26),
         ("wards", "groupOfNames", 12),
         ("departments", "organizationalUnit", 12),
-        ("services", "simpleSecurityObject", 8),
+        ("services", "account", 8),
         ("groups", "posixGroup", 3),
     ] {
         let children = children_of(&entries, unit);
