@@ -106,7 +106,7 @@ CONF
 }
 
 start_bindery() {
-    "$bindery" init "$work/bindery" --suffix "$suffix" --admin-password-file "$work/password" --ldap 127.0.0.1:0 \
+    "$bindery" init "$work/bindery" --suffix "$suffix" --admin-password-file "$work/password" --ldap 127.0.0.1:0 --ldaps 127.0.0.1:0 \
         --waive clear-text --waiver-reason "benchmark on loopback" >"$work/bindery.init" 2>&1 || {
         cat "$work/bindery.init" >&2
         exit 1
@@ -118,7 +118,7 @@ start_bindery() {
     "$bindery" serve --config "$work/bindery/bindery.toml" >"$work/bindery.ready" 2>"$work/bindery.log" &
     pid[bindery]=$!
     for _ in $(seq 600); do
-        address[bindery]=$(sed -n 's#^ready .*ldap://\([^ ]*\).*#\1#p; s#^ready ldap://\([^ ]*\).*#\1#p' "$work/bindery.ready" | head -1)
+        address[bindery]=$(sed -n 's#^ready.* ldap://\([^ ]*\).*#\1#p' "$work/bindery.ready" | head -1)
         [ -n "${address[bindery]}" ] && return
         kill -0 "${pid[bindery]}" 2>/dev/null || break
         sleep 0.1
