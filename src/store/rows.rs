@@ -9,6 +9,9 @@
 //! The rows' keys are numbers and keyed hashes (see `Change::rows`), so nothing personal stands there in clear; no key is the beginning of
 //! another one in its tree, so the pieces of a row lie side by side.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
@@ -201,6 +204,17 @@ impl Rows {
         }
         meta = Meta { applied: through, digest, ..meta };
         self.write(&steps, &mut meta, true)
+    }
+
+    /// Breaks off like a crash in the middle of [`Rows::apply`], after so many transactions.
+    #[cfg(test)]
+    pub(super) fn apply_partly(&mut self, changes: Vec<RowChange>, through: u64, transactions: usize) -> Result<(), RowsError> {
+        let mut steps = Vec::new();
+        for change in changes {
+            self.add_steps(change, &mut steps)?;
+        }
+        let mut meta = Meta { target: through, ..self.meta.unwrap_or_default() };
+        steps.chunks(TRANSACTION_KEYS - 1).take(transactions).try_for_each(|chunk| self.write(chunk, &mut meta, true))
     }
 
     /// Fills a new checkpoint. Until [`Rows::finish_filling`] there is no `meta`: a crash in between leaves a folder that is refused
