@@ -5,7 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::CommandError;
+use super::{CommandError, output, password_file};
+use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
+use crate::server::world::SystemEntropy;
+use crate::world::Entropy;
 
 /// Arguments of `bindery hash`.
 #[derive(Args, Debug)]
@@ -15,8 +18,20 @@ pub struct Arguments {
     pub file: Option<PathBuf>,
 }
 
-/// Prints the value.
+/// Prints the value, made with OWASP's parameters.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let _ = arguments;
-    Err(CommandError::Cannot("hash: not there yet".to_owned()))
+    let given = password_file::read(arguments.file.as_deref())?;
+    let mut salt = [0; 16];
+    SystemEntropy::new().fill(&mut salt);
+    let mut hasher = Hasher::new(Argon2Parameters::default());
+    match hasher.perform(&HashJob::Hash { given, salt }, [0; 16]) {
+        HashAnswer::Hashed(value) => {
+            output::octets(value.expose())?;
+            output::octets(b"\n")?;
+            Ok(ExitCode::SUCCESS)
+        }
+        HashAnswer::Busy | HashAnswer::Verified { .. } => {
+            Err(CommandError::Cannot("there is not enough memory to hash a password; 19 MiB are needed".to_owned()))
+        }
+    }
 }

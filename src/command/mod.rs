@@ -11,6 +11,7 @@ mod installation;
 pub mod journal;
 mod logging;
 mod output;
+mod password_file;
 pub mod schema;
 pub mod serve;
 pub mod version;

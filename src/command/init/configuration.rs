@@ -1,0 +1,121 @@
+//! The text of a new `bindery.toml`: everything that matters written out, the rest as remarks with its default.
+
+use std::fmt::Write;
+
+use super::plan::{Plan, PlannedWaiver};
+
+/// The whole file.
+pub(super) fn text(plan: &Plan) -> String {
+    let (certificate, key) = match &plan.certificate {
+        Some((certificate, key)) => (certificate.to_string_lossy().into_owned(), key.to_string_lossy().into_owned()),
+        None => ("tls/server.pem".to_owned(), "tls/server.key".to_owned()),
+    };
+    let seal = plan.keys.as_ref().map_or("keys/seal.key".to_owned(), |keys| keys.join("seal.key").to_string_lossy().into_owned());
+    let ldapi = plan.ldapi.as_ref().map_or("ldapi".to_owned(), |path| path.to_string_lossy().into_owned());
+    let mut text = format!(
+        r#"# What belongs to this machine. What decides about people (policies, rules, grants) is data in the directory.
+# Relative paths start at this file's folder. `bindery check` says what is wrong; SIGHUP makes the server read it again.
+
+# Everything is below this name. It cannot be changed later: export, init anew, import.
+suffix = {suffix}
+data = "data"
+
+[keys]
+# Opens the data folder. Keep a copy of the file apart from the backups; without it nobody can read them.
+seal = {seal}
+# Or from the environment: seal-environment = "BINDERY_SEAL_KEY"
+
+[listen]
+ldap = [{ldap}]                       # StartTLS; a login in clear is refused unless a waiver below allows it
+ldaps = [{ldaps}]                      # TLS from the first octet
+ldapi = {ldapi}                                  # Unix socket: root and the server's user are cn=admin
+
+[tls]
+certificate = {certificate}              # PEM, leaf first
+key = {key}                      # PEM, mode 0600
+# Clients may prove who they are with certificates of these authorities (SASL EXTERNAL):
+# client-authorities = "tls/client-authorities.pem"
+# [[tls.certificate-mapping]]                    # the first that finds exactly one entry wins
+# match = "subject"                              # the subject is the entry's name; or "email", "common-name", "uid"
+# [[tls.certificate-mapping]]
+# match = "email"
+# attribute = "mail"
+
+[ldapi.users]
+# Local users who are somebody over the Unix socket:
+# backup = {backup}
+
+[indexes]
+# Beside those that every installation has (objectClass, uid, cn, sn, givenName, displayName, mail, employeeNumber and some more):
+# roomNumber = ["eq"]                            # "eq", "pres", "ord", "sub"; [] takes one away
+
+[limits]
+# size = 1000                                    # entries a search returns to others than administrators
+# time = 60                                      # seconds a search may take
+# pending-operations = 100                       # on one connection
+# unauthenticated-request = 262144               # octets
+# request = 16777216                             # octets, once logged in
+# connections = 10000
+# connections-per-address = 500
+# handshake = 10                                 # seconds to finish TLS
+# first-request = 60                             # seconds
+
+[password.argon2id]
+# What OWASP recommends; less needs a waiver named "password-hash".
+# memory = 19456                                 # KiB
+# passes = 2
+# lanes = 1
+
+[log]
+# format = "text"                                # or "json"
+# level = "info"
+
+# Something unsafe is allowed only by a waiver: with a reason, an owner and an end, after which it is refused again.
+"#,
+        suffix = quoted(&plan.suffix.to_string()),
+        seal = quoted(&seal),
+        ldap = quoted(&plan.ldap.to_string()),
+        ldaps = quoted(&plan.ldaps.to_string()),
+        ldapi = quoted(&ldapi),
+        certificate = quoted(&certificate),
+        key = quoted(&key),
+        backup = quoted(&format!("uid=backup,{}", plan.suffix)),
+    );
+    for planned in &plan.waivers {
+        waiver(&mut text, planned);
+    }
+    text
+}
+
+fn waiver(text: &mut String, waiver: &PlannedWaiver) {
+    let networks = match waiver.networks.as_slice() {
+        [] => "\"127.0.0.0/8\", \"::1/128\"".to_owned(),
+        networks => networks.iter().map(|network| quoted(&network.to_string())).collect::<Vec<_>>().join(", "),
+    };
+    // Writing to a String does not fail.
+    let _ = write!(
+        text,
+        "\n[[waiver]]\nname = {}\nreason = {}\nowner = {}\nuntil = {}\nnetworks = [{networks}]\n",
+        quoted(waiver.name.as_str()),
+        quoted(&waiver.reason),
+        quoted(&waiver.owner),
+        waiver.until,
+    );
+}
+
+/// A TOML string of one line.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' => quoted.push_str("\\\""),
+            '\\' => quoted.push_str("\\\\"),
+            control if control.is_control() => {
+                let _ = write!(quoted, "\\u{:04X}", u32::from(control));
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
