@@ -8,7 +8,7 @@ use crate::directory::{Directory, Lookup};
 use crate::model::schema::Schema;
 use crate::model::{Attribute, AttributeTypeId, EntryId, ModificationOperation, ResultCode, Secret, Value};
 use crate::policy::access::{self, Right, Subject};
-use crate::policy::password::{HashAnswer, HashJob, is_stored_form};
+use crate::policy::password::{HashAnswer, HashJob, clear_text, is_stored_form};
 
 /// Most passwords that one request may bring: each costs a run of Argon2id.
 pub const MAXIMUM_PASSWORDS: usize = 8;
@@ -70,10 +70,15 @@ pub fn jobs(directory: &Directory, context: &Context, operation: &ProposedOperat
     let Some(target) = permitted_target(directory, context, operation) else { return Vec::new() };
     let stored: Vec<Secret> = target.map(|id| stored_passwords(directory, id)).unwrap_or_default();
     let job = |(index, (_, purpose, value)): (usize, &(Place, Purpose, &Value))| match purpose {
-        Purpose::Hash => HashJob::Hash { given: Secret::from(value.as_ref()), salt: salt(&context.fresh.salt, index) },
-        Purpose::Verify => HashJob::Verify { stored: stored.clone(), given: Secret::from(value.as_ref()) },
+        Purpose::Hash => HashJob::Hash { given: given(value), salt: salt(&context.fresh.salt, index) },
+        Purpose::Verify => HashJob::Verify { stored: stored.clone(), given: given(value) },
     };
     found.iter().enumerate().map(job).collect()
+}
+
+/// The password in a value that is no stored form: `{CLEARTEXT}` is not part of it.
+fn given(value: &Value) -> Secret {
+    Secret::from(clear_text(value).unwrap_or(value))
 }
 
 /// Puts the answers to [`jobs`] in the place of the clear-text passwords.
