@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Context;
+use super::{Context, prepare};
 use crate::directory::{Directory, Lookup, PreparedFilter, SearchCursor, Step};
 use crate::model::{AttributeTypeId, Dn, DnError, EntryId, Filter, Scope, Secret, Value};
 
@@ -59,9 +59,7 @@ pub(crate) fn password_attribute(directory: &Directory) -> Option<AttributeTypeI
 
 /// The stored passwords of an entry; none for no entry.
 pub(crate) fn stored_passwords(directory: &Directory, id: Option<EntryId>) -> Vec<Secret> {
-    let node = id.and_then(|id| directory.node(id));
-    let (Some(node), Some(attribute_type)) = (node, password_attribute(directory)) else { return Vec::new() };
-    node.entry.values(attribute_type).map(Secret::from).collect()
+    id.map(|id| prepare::stored_passwords(directory, id)).unwrap_or_default()
 }
 
 /// A bind name that is no entry here, as the journal keeps it: keyed hash in hex, and length in octets. People type passwords there.

@@ -9,12 +9,12 @@
 #[cfg(test)]
 mod tests;
 
+use super::draft::Draft;
 use super::refusal::Refusal;
 use super::{Context, Decision, account, control, record, stamp};
 use crate::directory::{Change, Directory, Lookup, Node};
 use crate::journal::{RecordKind, RecordedChange, RecordedValue};
-use crate::model::schema::{ContentViolation, EntryContent};
-use crate::model::{Dn, EntryId, ModificationOperation, ResultCode, Secret, Section, Value};
+use crate::model::{Dn, EntryId, ModificationOperation, ResultCode, Secret, Value};
 use crate::policy::access::{self, Right};
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::ber::{self, BerError, Reader, Tag};
@@ -224,30 +224,22 @@ fn busy() -> Refusal {
     Refusal::of_result(LdapResult::of(ResultCode::Busy))
 }
 
-/// The entry with this as its only password.
+/// The entry with this as its only password; it must keep the rules every entry keeps.
 fn with_password(head: &Directory, context: &Context, node: &Node, hashed: &Secret, csn_count: u32) -> Result<Change, Refusal> {
-    let schema = head.schema();
-    let attribute_type = schema
+    let attribute_type = head
+        .schema()
         .attribute_type("userPassword")
         .ok_or_else(|| Refusal::new(ResultCode::UndefinedAttributeType, "userPassword: attribute type undefined"))?;
-    check_class(head, node, attribute_type.id)?;
-    let mut entry = node.entry.to_builder();
-    entry.set(attribute_type.id, attribute_type.name(), Section::Secret, vec![Value::copy_from_slice(hashed.expose())]);
-    stamp::modified(head, context, csn_count, &mut entry);
-    let block = entry.build().block().clone();
+    let dn = head.dn(node.id);
+    let (Some(mut draft), Some(rdn)) = (Draft::of_entry(head, node.id), dn.rdns.first()) else {
+        return Err(Refusal::no_such_object(head, None));
+    };
+    let values = vec![Value::copy_from_slice(hashed.expose())];
+    draft.entry.set(attribute_type.id, attribute_type.name(), attribute_type.section(), values);
+    draft.check(rdn)?;
+    stamp::modified(head, context, csn_count, &mut draft.entry);
+    let block = draft.entry.build().block().clone();
     Ok(Change::PutEntry { id: node.id, parent: node.parent, name: node.name.clone(), block })
-}
-
-/// Whether the entry's classes allow a password. What else they ask for is not judged: nothing else changes.
-fn check_class(head: &Directory, node: &Node, password: crate::model::AttributeTypeId) -> Result<(), Refusal> {
-    let Some(object_class) = head.schema().attribute_type("objectClass") else { return Ok(()) };
-    let object_classes = node.entry.values(object_class.id).filter_map(|class| std::str::from_utf8(class).ok()).collect();
-    let mut attribute_types: Vec<_> = node.entry.attributes().map(|attribute| attribute.attribute_type).collect();
-    attribute_types.push(password);
-    match head.schema().validate(&EntryContent { object_classes, attribute_types }) {
-        Err(violation @ ContentViolation::NotAllowed(_)) => Err(Refusal::from(violation)),
-        _ => Ok(()),
-    }
 }
 
 fn success(generated: Option<&Secret>) -> Reply {
