@@ -135,7 +135,7 @@ impl Server {
         let action = match self.work.pop_front() {
             Some(Work::Hash(id, jobs)) => {
                 let answers = jobs.iter().map(|job| self.hasher.perform(job, [9; 16])).collect();
-                self.session.hashed(&directory, id, answers, NOW)
+                self.session.hashed(&directory, id, answers)
             }
             Some(Work::Commit(id, proposal)) => {
                 let decision = operation::decide(&directory, &proposal, 0);

@@ -174,7 +174,7 @@ impl Connection {
         self.elsewhere = self.elsewhere.saturating_sub(1);
         let action = match completion {
             Completion::Committed(id, decision) => self.session.committed(&self.services.directory(), id, decision),
-            Completion::Hashed(id, answers) => self.session.hashed(&self.services.directory(), id, answers, self.services.now()),
+            Completion::Hashed(id, answers) => self.session.hashed(&self.services.directory(), id, answers),
         };
         self.perform(action).await;
     }

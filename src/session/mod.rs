@@ -125,7 +125,7 @@ impl Session {
     }
 
     /// The hash pool's answers. Without one for each job the operation is answered with 51.
-    pub fn hashed(&mut self, directory: &Arc<Directory>, id: MessageId, answers: Vec<HashAnswer>, _now: Timestamp) -> Action {
+    pub fn hashed(&mut self, directory: &Arc<Directory>, id: MessageId, answers: Vec<HashAnswer>) -> Action {
         self.complete_hashing(directory, id, answers)
     }
 

@@ -274,7 +274,7 @@ impl Server {
         match self.work.pop_front() {
             Some(Work::Hash(id, jobs)) => {
                 let answers = self.hash(&jobs);
-                let action = self.session.hashed(&Arc::clone(&self.directory), id, answers, Timestamp(self.clock));
+                let action = self.session.hashed(&Arc::clone(&self.directory), id, answers);
                 self.perform(action);
             }
             Some(Work::Commit(id, proposal)) => {
