@@ -16,7 +16,7 @@ use super::id_set::IdSet;
 use crate::model::schema::{Key, MatchingRule, Schema};
 use crate::model::{AttributeTypeId, Entry, EntryId};
 use keys::Keys;
-pub(super) use keys::{Parts, class_key, with_superiors};
+pub(super) use keys::{Parts, class_key};
 
 /// Which questions an index answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -7,7 +7,7 @@ use imbl::{OrdMap, OrdSet};
 
 use super::change::{Membership, MembershipAttribute, WaitingMembership};
 use super::id_set::IdSet;
-use crate::model::schema::{Schema, SyntaxError};
+use crate::model::schema::{Schema, SyntaxError, split_uid};
 use crate::model::{Dn, EntryId, Timestamp};
 
 /// Since when and by whose hand a group has an element.
@@ -227,7 +227,7 @@ impl Named {
                 let dn = Dn::parse(name).map_err(|_| SyntaxError)?;
                 Ok(match uid {
                     None => Named::Name(dn),
-                    Some(bits) => Named::Other([UID_MARK, &schema.dn_key(&dn), bits].concat().into()),
+                    Some(bits) => Named::Other([UID_MARK, &schema.dn_key(&dn), UID_MARK, bits].concat().into()),
                 })
             }
             MembershipAttribute::MemberUid => {
@@ -239,24 +239,8 @@ impl Named {
     }
 }
 
-/// Before the key of a name with a UID part: no key of a name alone starts so, because it would say that its first part is 4 GiB long.
+/// Around the name's key where there is a UID part: no key of a name alone starts so, because its first part would be 4 GiB long.
 const UID_MARK: &[u8] = &[0xff; 4];
-
-/// Takes a NameAndOptionalUID (RFC 4517 section 3.3.21) apart: name and, where there is one, the `'0101'B` behind the `#`.
-fn split_uid(value: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let without_uid = (value, None);
-    let Some(position) = value.iter().rposition(|octet| *octet == b'#') else { return without_uid };
-    let (name, uid) = value.split_at(position);
-    if name.ends_with(b"\\") {
-        return without_uid;
-    }
-    let uid = uid.get(1..).unwrap_or_default();
-    let bits = uid.strip_prefix(b"'").and_then(|rest| rest.strip_suffix(b"'B"));
-    match bits {
-        Some(bits) if bits.iter().all(|bit| matches!(bit, b'0' | b'1')) => (name, Some(uid)),
-        _ => without_uid,
-    }
-}
 
 fn outside(attribute: MembershipAttribute, key: &[u8], value: &Bytes) -> Membership {
     Membership::Outside { attribute, key: key.into(), value: value.clone() }

@@ -44,8 +44,8 @@ impl Keys {
     /// A value that a rule refuses is not found by it.
     fn add_value(&mut self, plan: &IndexPlan, slot: &Slot, schema: &Schema, value: &[u8]) {
         if slot.equality.is_some() && slot.is_object_class {
-            let class = std::str::from_utf8(value).ok().and_then(|name| schema.object_class(name));
-            for class in class.into_iter().flat_map(|class| with_superiors(schema, class)) {
+            let classes = std::str::from_utf8(value).map(|name| schema.class_with_superiors(name)).unwrap_or_default();
+            for class in classes.iter().filter_map(|class| schema.object_classes().get(*class)) {
                 self.points.push(equality(plan, slot, class_key(class)));
             }
         } else if let Some(Ok(key)) = slot.equality.map(|rule| (rule.prepare)(schema, value)) {
@@ -106,17 +106,4 @@ fn end(slot: &Slot, key: &[u8]) -> Option<u64> {
 fn pack(slot: u16, kind: u64, run: &[u8]) -> u64 {
     let octets = run.iter().fold(0, |packed, octet| packed << 8 | u64::from(*octet));
     RUN | u64::from(slot) << 32 | kind << 24 | octets
-}
-
-/// A class and every class above it, each once.
-pub(in crate::directory) fn with_superiors<'a>(schema: &'a Schema, class: &'a ObjectClass) -> Vec<&'a ObjectClass> {
-    let mut found: Vec<&ObjectClass> = vec![class];
-    let mut next = 0;
-    while let Some(class) = found.get(next) {
-        let superiors = class.superiors.iter().filter_map(|index| schema.object_classes().get(*index));
-        let new: Vec<_> = superiors.filter(|superior| found.iter().all(|known| known.oid != superior.oid)).collect();
-        found.extend(new);
-        next += 1;
-    }
-    found
 }

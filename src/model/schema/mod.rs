@@ -22,7 +22,7 @@ pub use content::{ContentViolation, EntryContent};
 pub use definition::{AttributeType, AttributeUsage, ObjectClass, ObjectClassKind, SchemaError};
 pub use description::{AttributeDescription, DescriptionError};
 pub use matching_rule::{Key, MatchingRule, RuleKind, SubstringPart, SyntaxError};
-pub use syntax::Syntax;
+pub use syntax::{Syntax, split_uid};
 
 use super::{AttributeTypeId, Section};
 use name_map::NameMap;

@@ -8,7 +8,7 @@ mod table;
 mod text;
 
 pub(super) use encoded::{bits, is_boolean, is_change_sequence_number, is_integer, is_uuid};
-pub(super) use name::split_uid;
+pub use name::split_uid;
 pub(super) use table::*;
 
 /// A syntax.

@@ -13,7 +13,7 @@ pub(super) fn is_name_and_optional_uid(value: &[u8]) -> bool {
 }
 
 /// The name, and the bits of a unique identifier where one follows: `cn=x#'0101'B`.
-pub(in super::super) fn split_uid(value: &[u8]) -> (&[u8], Option<&[u8]>) {
+pub fn split_uid(value: &[u8]) -> (&[u8], Option<&[u8]>) {
     let split = value.iter().rposition(|&octet| octet == b'#').and_then(|place| {
         let (name, uid) = value.split_at_checked(place)?;
         Some((name, bits(uid.strip_prefix(b"#")?)?))
