@@ -1,7 +1,14 @@
 //! Filters resolved against the schema and evaluated with three-valued logic (RFC 4511 section 4.5.1.7).
 
-use super::{Directory, Node};
-use crate::model::{AttributeTypeId, Filter};
+mod evaluate;
+mod prepare;
+#[cfg(test)]
+mod tests;
+
+use super::index::Parts;
+use super::{Computed, Directory, Membership, Node};
+use crate::model::schema::{AttributeDescription, Key, MatchingRule};
+use crate::model::{AttributeTypeId, EntryId, Filter, Value};
 
 /// The three values.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,29 +21,101 @@ pub enum Truth {
     Undefined,
 }
 
-/// A filter with attribute types resolved and assertion values prepared, once per search.
+/// A filter with attribute types resolved and assertion values prepared, once per search, for one instant of the directory: names in
+/// assertions on memberOf, member and entryDN are looked up then.
 pub struct PreparedFilter {
-    _private: (),
+    pub(super) root: Term,
 }
 
 /// What evaluation needs beside the entry.
 pub struct FilterContext<'a> {
     /// The instant.
     pub directory: &'a Directory,
-    /// Whether the sender may search this attribute on this entry; `false` makes the assertion Undefined.
+    /// Whether the sender may search this attribute on this entry; `false` makes the assertion Undefined. Subtypes that may not be
+    /// searched are passed over, so the answer does not depend on what they hold.
     pub may_search: &'a dyn Fn(AttributeTypeId, &Node) -> bool,
 }
 
 impl PreparedFilter {
     /// Resolves and prepares. Never fails: what cannot be resolved is Undefined. Assertions on attributes flagged secret are Undefined.
     pub fn new(directory: &Directory, filter: &Filter) -> PreparedFilter {
-        let _ = (directory, filter);
-        todo!()
+        PreparedFilter { root: prepare::term(directory, filter, Filter::MAXIMUM_DEPTH) }
     }
 
     /// Evaluates for one entry, computed attributes (memberOf, entryDN, hasSubordinates, numSubordinates, member, lastLoginTime, …) included.
     pub fn evaluate(&self, context: &FilterContext<'_>, node: &Node) -> Truth {
-        let _ = (context, node);
-        todo!()
+        evaluate::term(&self.root, context, node)
+    }
+}
+
+/// A resolved filter.
+pub(super) enum Term {
+    And(Vec<Term>),
+    Or(Vec<Term>),
+    Not(Box<Term>),
+    Undefined,
+    Assertion(Box<Assertion>),
+}
+
+/// One test of one attribute.
+pub(super) struct Assertion {
+    pub(super) subject: Subject,
+    pub(super) test: Test,
+    /// Whether the RDNs of the entry's name are tested as well.
+    dn_attributes: bool,
+}
+
+/// Which values are tested.
+pub(super) enum Subject {
+    /// Those of an attribute, its subtypes and, where the description has options, only those that carry them all.
+    Described { description: AttributeDescription, types: Vec<(AttributeTypeId, Option<Computed>)> },
+    /// Those of every attribute the rule applies to.
+    Any(Vec<(AttributeTypeId, Option<Computed>)>),
+}
+
+/// What is tested.
+pub(super) enum Test {
+    Present,
+    /// A value whose key is this one. `same`: a value with these very octets is equal, whatever they are.
+    Equal {
+        rule: &'static MatchingRule,
+        key: Key,
+        same: Option<Value>,
+    },
+    /// objectClass: a class that is this one or has it above it (an index into the schema's classes).
+    Class(usize),
+    /// A value whose key stands so to this one.
+    Ordered {
+        rule: &'static MatchingRule,
+        key: Key,
+        order: Order,
+    },
+    Substrings {
+        rule: &'static MatchingRule,
+        parts: Parts,
+    },
+    /// The group has this element.
+    HasElement(Membership),
+    /// The entry is a member of this group; none: of one that is not there.
+    MemberOf(Option<EntryId>),
+    /// The entry is this one.
+    IsEntry(Option<EntryId>),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Order {
+    GreaterOrEqual,
+    LessOrEqual,
+    /// An ordering rule in an extensible match (RFC 4517 section 4.2.4).
+    Less,
+}
+
+impl Assertion {
+    /// The asserted attribute when an index could answer: one attribute, its values in entries, its name not counted.
+    pub(super) fn indexable(&self) -> Option<AttributeTypeId> {
+        match &self.subject {
+            Subject::Described { description, .. } if !self.dn_attributes => Some(description.attribute_type),
+            _ => None,
+        }
     }
 }

@@ -137,13 +137,25 @@ impl IdSet {
     pub fn union(&self, other: &IdSet) -> IdSet {
         let (small, large) = if self.len() <= other.len() { (self, other) } else { (other, self) };
         let mut result = large.clone();
-        match (&small.0, &mut result.0) {
-            (Form::Many(from), Form::Many(into)) => Arc::make_mut(into).unite(from),
-            _ => small.iter().for_each(|id| {
-                result.insert(id);
+        result.unite(small);
+        result
+    }
+
+    /// Takes in all of another set.
+    pub fn unite(&mut self, other: &IdSet) {
+        match (&mut self.0, &other.0) {
+            (Form::Empty, _) => *self = other.clone(),
+            (Form::Many(into), Form::Many(from)) => Arc::make_mut(into).unite(from),
+            (_, Form::Many(_)) => {
+                let few = std::mem::replace(self, other.clone());
+                few.into_iter().for_each(|id| {
+                    self.insert(id);
+                });
+            }
+            _ => other.iter().for_each(|id| {
+                self.insert(id);
             }),
         }
-        result
     }
 }
 

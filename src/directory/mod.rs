@@ -248,6 +248,11 @@ impl Directory {
         self.memberships.elements(group, attribute)
     }
 
+    /// Whether this is the type of objectClass.
+    fn is_object_class(&self, attribute_type: AttributeTypeId) -> bool {
+        self.fixed.object_class == Some(attribute_type)
+    }
+
     /// Login bookkeeping of an entry; the default where there is none.
     pub fn account_state(&self, id: EntryId) -> AccountState {
         self.account_states.get(id.0).cloned().unwrap_or_default()
