@@ -73,6 +73,12 @@ impl Computed {
         schema.attribute_type(self.name()).map(|it| it.id)
     }
 
+    /// The computed attribute of this type.
+    pub fn of_type(schema: &Schema, attribute_type: AttributeTypeId) -> Option<Computed> {
+        let name = schema.attribute_type_by_id(attribute_type).name();
+        Computed::ALL.into_iter().find(|computed| computed.name().eq_ignore_ascii_case(name))
+    }
+
     /// The values; none where the entry has none.
     pub fn values(self, directory: &Directory, node: &Node) -> Vec<Bytes> {
         let one = |value: String| vec![Bytes::from(value)];
