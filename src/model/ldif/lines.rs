@@ -22,7 +22,7 @@ impl Line {
 
 /// Longest logical line in octets.
 pub(super) const MAXIMUM_LINE: usize = 16 * 1024 * 1024;
-/// Most octets in the lines of one record.
+/// Most memory that the lines of one record may take, in octets.
 pub(super) const MAXIMUM_RECORD: usize = 256 * 1024 * 1024;
 
 struct LogicalLine {
@@ -82,7 +82,7 @@ impl<R: BufRead> LineReader<R> {
                 }
                 break;
             } else if line.text.first() != Some(&b'#') {
-                size = size.saturating_add(line.text.len());
+                size = size.saturating_add(line.text.len() + size_of::<Line>());
                 lines.push(Line { number: line.number, text: Bytes::from(line.text) });
                 if size > MAXIMUM_RECORD {
                     problem = Some(LdifError { line: line.number, problem: "the record is longer than 256 MiB".into() });
@@ -120,18 +120,21 @@ impl<R: BufRead> LineReader<R> {
     }
 
     fn peek(&mut self) -> io::Result<Option<u8>> {
-        Ok(self.input.fill_buf()?.first().copied())
+        loop {
+            match self.input.fill_buf() {
+                Ok(buffer) => return Ok(buffer.first().copied()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Appends one line without its end (LF or CR LF). What does not fit is read over, and reported as false.
     fn physical_line(&mut self, text: &mut Vec<u8>) -> io::Result<bool> {
         let start = text.len();
         let mut fits = true;
-        loop {
+        while self.peek()?.is_some() {
             let buffer = self.input.fill_buf()?;
-            if buffer.is_empty() {
-                break;
-            }
             let end = buffer.iter().position(|octet| *octet == b'\n');
             let piece = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
             // One octet more, because it may be the CR of the line's end.

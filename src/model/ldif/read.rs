@@ -20,7 +20,7 @@ pub struct LdifReader<R> {
 impl<R: BufRead> LdifReader<R> {
     /// Longest logical line: 16 MiB.
     pub const MAXIMUM_LINE: usize = lines::MAXIMUM_LINE;
-    /// Most octets in the lines of one record: 256 MiB.
+    /// Most memory that the lines of one record may take: 256 MiB.
     pub const MAXIMUM_RECORD: usize = lines::MAXIMUM_RECORD;
 
     /// Starts at the first line. `version: 1` is optional; CR LF and LF both end lines; `<` URLs are refused unless `file:` and
