@@ -45,13 +45,6 @@ pub(super) struct OfflineInstallation {
 }
 
 impl OfflineInstallation {
-    /// Opens the data folder, indexes and all.
-    pub(super) fn open(arguments: &Installation) -> Result<OfflineInstallation, CommandError> {
-        let installation = arguments.load()?;
-        let options = installation.store_options().map_err(|error| CommandError::Cannot(error.to_string()))?;
-        OfflineInstallation::with_options(installation, &options)
-    }
-
     /// Opens the data folder for who will not search.
     pub(super) fn open_without_indexes(arguments: &Installation) -> Result<OfflineInstallation, CommandError> {
         OfflineInstallation::without_indexes(arguments.load()?)
