@@ -40,26 +40,37 @@ pub struct Program {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Make a new installation in an empty folder
-    Init(init::Arguments),
+    #[command(after_help = EXIT_CODES)]
+    Init(Box<init::Arguments>),
     /// Run the server
+    #[command(after_help = EXIT_CODES)]
     Serve(serve::Arguments),
     /// Run a sample hospital on this machine, to try things out
+    #[command(after_help = EXIT_CODES)]
     Demo(demo::Arguments),
     /// Load LDIF into an installation whose server is stopped
+    #[command(after_help = EXIT_CODES)]
     Import(import::Arguments),
     /// Write the directory as LDIF, as it is at one instant
+    #[command(after_help = EXIT_CODES)]
     Export(export::Arguments),
     /// Check the configuration and the whole store of an installation whose server is stopped
+    #[command(after_help = EXIT_CODES)]
     Check(check::Arguments),
     /// Turn a password into a value for userPassword
+    #[command(after_help = EXIT_CODES)]
     Hash(hash::Arguments),
     /// Work with schema files
+    #[command(after_help = EXIT_CODES)]
     Schema(schema::Arguments),
     /// Read the journal
+    #[command(after_help = EXIT_CODES)]
     Journal(journal::Arguments),
     /// Write a completion script for a shell
+    #[command(after_help = EXIT_CODES)]
     Completions(completions::Arguments),
     /// Print the version
+    #[command(after_help = EXIT_CODES)]
     Version(version::Arguments),
 }
 

@@ -26,13 +26,17 @@ seal = {seal}
 # Or from the environment: seal-environment = "BINDERY_SEAL_KEY"
 
 [listen]
-ldap = [{ldap}]                       # StartTLS; a login in clear is refused unless a waiver below allows it
-ldaps = [{ldaps}]                      # TLS from the first octet
-ldapi = {ldapi}                                  # Unix socket: root and the server's user are cn=admin
+# StartTLS; a login in clear is refused unless a waiver below allows it.
+ldap = [{ldap}]
+# TLS from the first octet.
+ldaps = [{ldaps}]
+# Unix socket: root and the server's own user are cn=admin.
+ldapi = {ldapi}
 
 [tls]
-certificate = {certificate}              # PEM, leaf first
-key = {key}                      # PEM, mode 0600
+# PEM, leaf first; the key without a passphrase, mode 0600.
+certificate = {certificate}
+key = {key}
 # Clients may prove who they are with certificates of these authorities (SASL EXTERNAL):
 # client-authorities = "tls/client-authorities.pem"
 # [[tls.certificate-mapping]]                    # the first that finds exactly one entry wins
