@@ -88,7 +88,7 @@ impl Session {
         match step {
             Step::Verify(job, pending) => {
                 let id = context.message;
-                self.operations.put(id, ResponseKind::Bind, Stage::Hashing(Box::new(context), Hashing::Bind(pending)));
+                self.operations.put(id, ResponseKind::Bind, Stage::Hashing(Box::new((context, Hashing::Bind(pending)))));
                 Action::Hash(id, vec![*job])
             }
             Step::Commit(pending) => self.commit(context, ResponseKind::Bind, ProposedOperation::Bind(pending)),
@@ -112,7 +112,7 @@ impl Session {
         if jobs.is_empty() {
             return Action::Reply(id, vec![compare::compare(directory, &context, &request, &[])]);
         }
-        let stage = Stage::Hashing(Box::new(context), Hashing::Compare(request));
+        let stage = Stage::Hashing(Box::new((context, Hashing::Compare(request))));
         self.operations.put(id, ResponseKind::Compare, stage);
         Action::Hash(id, jobs)
     }
@@ -123,7 +123,7 @@ impl Session {
             return self.commit(context, kind, operation);
         }
         let id = context.message;
-        self.operations.put(id, kind, Stage::Hashing(Box::new(context), Hashing::Write(operation)));
+        self.operations.put(id, kind, Stage::Hashing(Box::new((context, Hashing::Write(operation)))));
         Action::Hash(id, jobs)
     }
 
@@ -161,7 +161,7 @@ impl Session {
             return self.commit(context, ResponseKind::Extended, ProposedOperation::PasswordModify(request));
         }
         let id = context.message;
-        let stage = Stage::Hashing(Box::new(context), Hashing::PasswordModify(request));
+        let stage = Stage::Hashing(Box::new((context, Hashing::PasswordModify(request))));
         self.operations.put(id, ResponseKind::Extended, stage);
         Action::Hash(id, jobs)
     }

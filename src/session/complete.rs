@@ -26,7 +26,7 @@ impl Session {
             Hashing::PasswordModify(request) => ProposedOperation::PasswordModify(request.with_answers(answers)),
             Hashing::Write(operation) => prepare::with_answers(directory.schema(), operation, answers),
         };
-        self.commit(*context, operation.kind, proposed)
+        self.commit(context, operation.kind, proposed)
     }
 
     pub(super) fn complete_commit(

@@ -27,7 +27,7 @@ pub(super) enum Stage {
     /// The server pulls it.
     Searching,
     /// With the hash pool.
-    Hashing(Box<Context>, Hashing),
+    Hashing(Box<(Context, Hashing)>),
     /// With the committer.
     Committing,
 }
@@ -75,10 +75,13 @@ impl Operations {
     }
 
     /// The hash pool's work on this is done; it leaves the table.
-    pub(super) fn take_hashing(&mut self, id: MessageId) -> Option<(Operation, Box<Context>, Hashing)> {
+    pub(super) fn take_hashing(&mut self, id: MessageId) -> Option<(Operation, Context, Hashing)> {
         let mut operation = self.by_id.remove(&id)?;
         match std::mem::replace(&mut operation.stage, Stage::Committing) {
-            Stage::Hashing(context, hashing) => Some((operation, context, hashing)),
+            Stage::Hashing(held) => {
+                let (context, hashing) = *held;
+                Some((operation, context, hashing))
+            }
             stage => {
                 self.by_id.insert(id, Operation { stage, ..operation });
                 None
