@@ -2,7 +2,7 @@
 //!
 //! | tree | key | value |
 //! |---|---|---|
-//! | `entries`, `memberships`, `account_state`, `whole` | key of the row ‖ piece (2) | key id (4) ‖ nonce counter (8) ‖ pieces (2) ‖ sealed |
+//! | `entries`, `memberships`, `account_state`, `whole` | key of the row ‖ piece (4) | key id (4) ‖ nonce counter (8) ‖ pieces (4) ‖ sealed |
 //! | `meta` | `state` | [`Meta`], authenticated |
 //! | `meta` | `key` ‖ id (4) | salt of the key with that id |
 //!
@@ -32,7 +32,7 @@ const TRANSACTION_KEYS: usize = 200;
 /// sled's page cache, in octets. It is only a hint to sled; the directory is in memory anyway.
 const CACHE_OCTETS: u64 = 64 * 1024 * 1024;
 
-const PIECE_HEADER_OCTETS: usize = 14;
+const PIECE_HEADER_OCTETS: usize = 16;
 const STATE: &[u8] = b"state";
 const KEY: &[u8] = b"key";
 
@@ -281,15 +281,13 @@ impl Rows {
             Some(value) => self.keys.cut(table, &key, value)?,
             None => Vec::new(),
         };
-        for piece in (pieces.len()..usize::from(old)).rev() {
-            let number = u16::try_from(piece).map_err(|_| wrong("too many pieces"))?;
-            if number > 0 {
-                steps.push(Step { table, key: piece_key(&key, number), value: None, rows: 0 });
-            }
+        let kept = u32::try_from(pieces.len()).map_err(|_| wrong("too many pieces"))?;
+        for number in (kept.max(1)..old).rev() {
+            steps.push(Step { table, key: piece_key(&key, number), value: None, rows: 0 });
         }
         let is_new = old == 0;
         for (number, piece) in pieces.into_iter().enumerate().rev() {
-            let number = u16::try_from(number).map_err(|_| wrong("too many pieces"))?;
+            let number = u32::try_from(number).map_err(|_| wrong("too many pieces"))?;
             let rows = i64::from(number == 0 && is_new);
             steps.push(Step { table, key: piece_key(&key, number), value: Some(piece), rows });
         }
@@ -340,12 +338,12 @@ impl RowKeys {
 
     /// Seals a row in pieces.
     fn cut(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<Vec<Vec<u8>>, RowsError> {
-        let count = u16::try_from(value.len().div_ceil(PIECE_OCTETS).max(1)).map_err(|_| wrong("a row is too long"))?;
+        let count = u32::try_from(value.len().div_ceil(PIECE_OCTETS).max(1)).map_err(|_| wrong("a row is too long"))?;
         let current = self.current;
         let cipher = self.ciphers.get(&current).map(Arc::clone).ok_or(wrong("no key"))?;
         (0..count)
             .map(|number| {
-                let start = usize::from(number) * PIECE_OCTETS;
+                let start = usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(PIECE_OCTETS);
                 let rest = value.get(start..).unwrap_or_default();
                 let piece = rest.get(..PIECE_OCTETS).unwrap_or(rest);
                 self.counter = self.counter.checked_add(1).ok_or(wrong("the nonces are used up"))?;
@@ -379,7 +377,7 @@ impl RowKeys {
         Ok(Row { table, key: key.into(), value: value.into() })
     }
 
-    fn open_piece(&self, table: Table, key: &[u8], number: u16, count: u16, piece: &[u8]) -> Result<Vec<u8>, RowsError> {
+    fn open_piece(&self, table: Table, key: &[u8], number: u32, count: u32, piece: &[u8]) -> Result<Vec<u8>, RowsError> {
         let (head, sealed) = piece.split_at_checked(PIECE_HEADER_OCTETS).ok_or(wrong("a piece is too short"))?;
         let (id, rest) = head.split_at_checked(4).ok_or(wrong("a piece is too short"))?;
         let (counter, _) = rest.split_at_checked(8).ok_or(wrong("a piece is too short"))?;
@@ -389,21 +387,21 @@ impl RowKeys {
     }
 }
 
-fn piece_key(key: &[u8], number: u16) -> Vec<u8> {
+fn piece_key(key: &[u8], number: u32) -> Vec<u8> {
     [key, &number.to_be_bytes()].concat()
 }
 
-fn split_piece_key(key: &[u8]) -> Result<(&[u8], u16), RowsError> {
-    let (row, number) = key.split_last_chunk::<2>().ok_or(wrong("a key is too short"))?;
-    Ok((row, u16::from_be_bytes(*number)))
+fn split_piece_key(key: &[u8]) -> Result<(&[u8], u32), RowsError> {
+    let (row, number) = key.split_last_chunk::<4>().ok_or(wrong("a key is too short"))?;
+    Ok((row, u32::from_be_bytes(*number)))
 }
 
-fn piece_count(piece: &[u8]) -> Result<u16, RowsError> {
+fn piece_count(piece: &[u8]) -> Result<u32, RowsError> {
     let count = piece.get(12..PIECE_HEADER_OCTETS).and_then(|octets| octets.try_into().ok());
-    count.map(u16::from_be_bytes).ok_or(wrong("a piece is too short"))
+    count.map(u32::from_be_bytes).ok_or(wrong("a piece is too short"))
 }
 
-fn place(table: Table, key: &[u8], number: u16, count: u16) -> Vec<u8> {
+fn place(table: Table, key: &[u8], number: u32, count: u32) -> Vec<u8> {
     [&[table as u8], key, &number.to_be_bytes(), &count.to_be_bytes()].concat()
 }
 

@@ -1,6 +1,8 @@
 //! Tests by injection: cuts of power, flipped octets, full disks, lost and old files.
 
+mod folder;
 mod journal;
+mod open;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
