@@ -38,6 +38,15 @@ fn check_goes_on(options: &StoreOptions, expected: &super::folder::Rows, what: &
     notes
 }
 
+/// Opens and compares.
+fn start_and_stop(options: &StoreOptions, expected: &super::folder::Rows) -> Vec<StartNote> {
+    let mut server = Server::start(options).unwrap();
+    assert!(rows(&server.directory) == *expected);
+    let notes = std::mem::take(&mut server.notes);
+    server.stop();
+    notes
+}
+
 #[test]
 fn a_stopped_server_finds_everything_again() {
     let (_folder, options, content) = made(60);
@@ -85,7 +94,7 @@ fn a_flipped_octet_in_sleds_file_never_changes_what_is_answered() {
     let database = options.data.join("sled/db");
     let octets = std::fs::read(&database).unwrap();
     let written: Vec<usize> = (0..octets.len()).filter(|at| octets[*at] != 0).collect();
-    let mut rebuilt = 0;
+    let mut noticed = 0;
     for round in 0..32 {
         let copied = folder.path().join("copy");
         copy(&options.data, &copied);
@@ -94,11 +103,30 @@ fn a_flipped_octet_in_sleds_file_never_changes_what_is_answered() {
         std::fs::write(copied.join("sled/db"), damaged).unwrap();
         let server = Server::start(&at(&options, &copied)).unwrap_or_else(|error| panic!("round {round}: {error}"));
         assert!(rows(&server.directory) == content, "round {round}");
-        rebuilt += u32::from(is_rebuilt(&server.notes));
+        noticed += u32::from(!server.notes.is_empty());
         drop(server);
         std::fs::remove_dir_all(&copied).unwrap();
     }
-    assert!(rebuilt > 5, "only {rebuilt} were noticed at all");
+    // sled often falls back to an older state in silence; then the frames behind it are replayed.
+    assert!(noticed > 20, "only {noticed} were noticed at all");
+}
+
+#[test]
+fn a_row_exchanged_lost_or_added_behind_our_back_is_noticed() {
+    let (_folder, options, content) = made(50);
+    for harm in 0..3 {
+        let database = sled::open(options.data.join("sled")).unwrap();
+        let entries = database.open_tree("entries").unwrap();
+        let (first, value) = entries.first().unwrap().unwrap();
+        let (last, _) = entries.last().unwrap().unwrap();
+        match harm {
+            0 => entries.insert(last, value).unwrap(),
+            1 => entries.remove(first).unwrap(),
+            _ => entries.insert([7; 12], value).unwrap(),
+        };
+        drop((entries, database));
+        assert!(is_rebuilt(&start_and_stop(&options, &content)), "harm {harm}");
+    }
 }
 
 #[test]
