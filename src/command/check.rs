@@ -7,7 +7,7 @@ use clap::Args;
 use super::{CommandError, FOUND_SOMETHING, Installation, output};
 use crate::directory::{Directory, MembershipAttribute};
 use crate::model::EntryId;
-use crate::model::schema::{EntryContent, Schema};
+use crate::model::schema::{ContentViolation, EntryContent, Schema};
 use crate::server::notes;
 use crate::store::{self, StartNote, StoreError};
 
@@ -79,8 +79,11 @@ fn problems(directory: &Directory, id: EntryId) -> Vec<String> {
     attribute_types.extend(groups.filter_map(|attribute| schema.attribute_type(attribute.name()).map(|found| found.id)));
     let object_classes = object_classes(schema, node);
     let content = EntryContent { object_classes: object_classes.iter().map(String::as_str).collect(), attribute_types };
-    if let Err(violation) = schema.validate(&content) {
-        found.push(violation.to_string());
+    match schema.validate(&content) {
+        Ok(_) => {}
+        // Deleting an entry takes it out of its groups, and may leave one empty: that is how it is meant to be.
+        Err(ContentViolation::Missing { attribute, .. }) if MembershipAttribute::from_name(&attribute).is_some() => {}
+        Err(violation) => found.push(violation.to_string()),
     }
     found
 }

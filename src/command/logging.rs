@@ -8,7 +8,7 @@ use crate::config::LogFormat;
 /// the environment says, because they may hold passwords and entries.
 pub(super) fn start(format: LogFormat) {
     let mut filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    for quiet in ["ldap3_proto=warn", "ldap3_lber=warn", "sled=warn", "rustls=warn"] {
+    for quiet in ["ldap3_proto=warn", "ldap3_lber=warn", "sled=warn", "rustls=error"] {
         if let Ok(directive) = quiet.parse() {
             filter = filter.add_directive(directive);
         }
