@@ -15,7 +15,7 @@ use clap::Args;
 
 use super::installation::{OfflineInstallation, create_private};
 use super::{CommandError, Installation, import, init, logging, output};
-use crate::config::LogFormat;
+use crate::config::{LogFormat, LogLevel};
 use crate::journal::RecordKind;
 use crate::model::ldif::{LdifBody, LdifReader, LdifRecord};
 use crate::model::{Attribute, Secret};
@@ -64,7 +64,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     }
     let logins = read_logins(&folder.join(PASSWORDS))?;
     let installation = Installation { file: Some(file) }.load()?;
-    logging::start(LogFormat::Text);
+    logging::start(LogFormat::Text, LogLevel::Warn);
     run::run(&installation, |addresses| {
         // Whoever started the demo and went away does not need the lines.
         let _ = output::octets(guide(&folder, addresses, &logins).as_bytes());

@@ -22,7 +22,8 @@ pub struct Arguments {
 /// Runs the server until it is told to stop.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let installation = arguments.installation.load()?;
-    super::logging::start(arguments.log_format.unwrap_or(installation.configuration.log_format));
+    let configuration = &installation.configuration;
+    super::logging::start(arguments.log_format.unwrap_or(configuration.log_format), configuration.log_level);
     run::run(&installation, |addresses| {
         // Whoever started the server and went away does not need the line.
         let _ = output::line(format_args!("ready {}", addresses.join(" ")));

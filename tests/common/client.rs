@@ -1,5 +1,7 @@
 //! A blocking LDAP client over clear TCP, with ldap3_proto's codec: what another implementation sends and understands.
 
+#![allow(unreachable_pub, missing_docs)]
+
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
