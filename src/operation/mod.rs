@@ -24,6 +24,8 @@ pub mod root_dse;
 pub mod search;
 mod selection;
 pub mod stamp;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub use context::{

@@ -1,0 +1,87 @@
+use super::harness::Server;
+use crate::directory::{Change, Membership};
+
+const ANNA: &str = "uid=anna,ou=people,dc=mercy,dc=example";
+const BERT: &str = "uid=bert,ou=people,dc=mercy,dc=example";
+const WARD: &str = "cn=ward,ou=roles,dc=mercy,dc=example";
+
+fn with_group() -> Server {
+    let mut server = Server::new();
+    server.import(&format!("dn: {WARD}\nobjectClass: groupOfNames\nmember: {ANNA}\n"));
+    server
+}
+
+fn modify(server: &mut Server, changes: &str) -> String {
+    server.change(&format!("dn: {WARD}\nchangetype: modify\n{changes}\n"))
+}
+
+#[test]
+fn member_and_member_of_are_two_readings() {
+    let mut server = with_group();
+    assert_eq!(modify(&mut server, &format!("add: member\nmember: {BERT}")), "0");
+    assert_eq!(server.changes.len(), 2);
+    assert_eq!(server.read(WARD, &["member"]), format!("member: {ANNA}\nmember: {BERT}\n"));
+    assert_eq!(server.read(BERT, &["memberOf"]), format!("memberOf: {WARD}\n"));
+    assert_eq!(server.read(BERT, &["*"]).contains("memberOf"), false);
+    assert!(server.read(WARD, &[]).contains(&format!("member: {BERT}")));
+}
+
+#[test]
+fn texts() {
+    let mut server = with_group();
+    for (changes, answer) in [
+        (format!("add: member\nmember: {BERT}\nmember: UID=Anna, ou=people,dc=mercy,dc=example"), "20 modify/add: member: value #1 already exists"),
+        (format!("add: member\nmember: {BERT}\nmember: {BERT}"), "20 member: value #0 provided more than once"),
+        (format!("delete: member\nmember: {BERT}"), "16 modify/delete: member: no such value"),
+        ("delete: memberUid".to_owned(), "16 modify/delete: memberUid: no such attribute"),
+        ("add: member\nmember: nonsense".to_owned(), "21 member: value #0 invalid per syntax"),
+        ("delete: member".to_owned(), "65 object class 'groupOfNames' requires attribute 'member'"),
+        ("replace: member".to_owned(), "65 object class 'groupOfNames' requires attribute 'member'"),
+        ("add: memberUid\nmemberUid: anna".to_owned(), "65 attribute 'memberUid' not allowed"),
+    ] {
+        assert_eq!(modify(&mut server, &changes), answer, "{changes}");
+    }
+}
+
+#[test]
+fn replacing_computes_the_difference() {
+    let mut server = with_group();
+    assert_eq!(modify(&mut server, &format!("replace: member\nmember: {ANNA}\nmember: {BERT}\nmember: uid=x,dc=mercy,dc=example")), "0");
+    let put = server.changes.iter().filter(|change| matches!(change, Change::PutMembership { .. })).count();
+    assert_eq!((put, server.changes.len()), (2, 3));
+    assert_eq!(modify(&mut server, &format!("delete: member\n-\nadd: member\nmember: {BERT}\n-")), "0");
+    assert_eq!(server.read(WARD, &["member"]), format!("member: {BERT}\n"));
+}
+
+#[test]
+fn a_name_without_an_entry_becomes_a_member_when_the_entry_comes() {
+    let mut server = with_group();
+    let carl = "uid=carl,ou=people,dc=mercy,dc=example";
+    assert_eq!(modify(&mut server, &format!("add: member\nmember: UID=Carl,ou=people,dc=mercy,dc=example")), "0");
+    server.import(&format!("dn: {carl}\nobjectClass: inetOrgPerson\ncn: Carl\nsn: Bo\n"));
+    assert_eq!(server.read(carl, &["memberOf"]), format!("memberOf: {WARD}\n"));
+    let settled = server.changes.iter().any(|change| {
+        matches!(change, Change::PutMembership { membership: Membership::Entry(..), by, .. } if by == "cn=admin,dc=mercy,dc=example")
+    });
+    assert!(settled, "{:?}", server.changes);
+    assert_eq!(server.read(WARD, &["member"]), format!("member: {ANNA}\nmember: {carl}\n"));
+}
+
+#[test]
+fn a_rename_settles_and_follows() {
+    let mut server = with_group();
+    assert_eq!(modify(&mut server, "add: member\nmember: uid=bert,ou=staff,dc=mercy,dc=example"), "0");
+    let rename = "dn: ou=people,dc=mercy,dc=example\nchangetype: modrdn\nnewrdn: ou=staff\ndeleteoldrdn: 1\n";
+    assert_eq!(server.change(rename), "0");
+    let bert = "uid=bert,ou=staff,dc=mercy,dc=example";
+    assert_eq!(server.read(bert, &["memberOf"]), format!("memberOf: {WARD}\n"));
+    assert_eq!(server.read(WARD, &["member"]), format!("member: uid=anna,ou=staff,dc=mercy,dc=example\nmember: {bert}\n"));
+}
+
+#[test]
+fn a_group_may_hold_itself() {
+    let mut server = Server::new();
+    let add = format!("dn: {WARD}\nchangetype: add\nobjectClass: groupOfNames\nmember: {WARD}\n");
+    assert_eq!(server.change(&add), "0");
+    assert_eq!(server.read(WARD, &["memberOf"]), format!("memberOf: {WARD}\n"));
+}

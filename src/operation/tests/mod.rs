@@ -1,0 +1,13 @@
+//! The lines of BEHAVIOUR.md on these operations, each against a real directory.
+
+mod add;
+mod compare;
+mod control;
+mod delete;
+mod group;
+mod harness;
+mod modify;
+mod modify_dn;
+mod password;
+mod root_dse;
+mod search;
