@@ -117,7 +117,7 @@ fn take_attributes(
         if given.values.is_empty() {
             return Err(Refusal::new(ResultCode::ProtocolError, "no values for attribute type"));
         }
-        let attribute = CheckedAttribute::new(draft.schema, given, true)?;
+        let attribute = CheckedAttribute::new(write.head, given, true)?;
         match write.context.authority {
             Authority::Session => attribute.check_user_modification()?,
             Authority::Installation if attribute.home == Home::Computed => {

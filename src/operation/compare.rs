@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::computed::Computed;
+use crate::directory::Computed;
 use super::control;
 use super::prepare::{is_password, stored_passwords};
 use super::refusal::{Refusal, parse_name};
@@ -140,7 +140,7 @@ fn compare_values(
     let asserted = asserted_key(schema, asked, value)?;
     let mut present = false;
     for &attribute_type in schema.with_subtypes(asked.attribute_type) {
-        let computed = Computed::of_type(schema, attribute_type).filter(|_| stored_entry && asked.options.is_empty());
+        let computed = directory.computed(attribute_type).filter(|_| stored_entry && asked.options.is_empty());
         if let Some(computed) = computed {
             present |= computed.is_present(directory, node);
             if compare_computed(directory, node, computed, value, &asserted) {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::computed::Computed;
+use crate::directory::Computed;
 use super::record;
 use super::refusal::{Refusal, parse_name};
 use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema, require};

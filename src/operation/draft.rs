@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::computed::Computed;
+use crate::directory::Computed;
 use super::member_draft::MemberDraft;
 use super::refusal::Refusal;
 use crate::directory::{Directory, MembershipAttribute};
@@ -11,6 +11,7 @@ use crate::model::{Attribute, BuilderAttribute, EntryBuilder, EntryId, Rdn, Resu
 
 /// The entry being made.
 pub(crate) struct Draft<'a> {
+    head: &'a Directory,
     /// The schema it must keep.
     pub(crate) schema: &'a Schema,
     /// What will be in the block.
@@ -58,13 +59,14 @@ impl ValueKey {
 
 impl<'a> CheckedAttribute<'a> {
     /// Resolves the description (17).
-    pub(crate) fn new(schema: &'a Schema, attribute: &Attribute, stores: bool) -> Result<CheckedAttribute<'a>, Refusal> {
+    pub(crate) fn new(head: &'a Directory, attribute: &Attribute, stores: bool) -> Result<CheckedAttribute<'a>, Refusal> {
+        let schema = head.schema();
         let description = match stores {
             true => schema.describe_for_storage(&attribute.description)?,
             false => schema.describe(&attribute.description)?,
         };
         let attribute_type = schema.attribute_type_by_id(description.attribute_type);
-        let home = match Computed::of_type(schema, attribute_type.id) {
+        let home = match head.computed(attribute_type.id) {
             Some(Computed::Members(attribute)) => Home::Members(attribute),
             Some(_) => Home::Computed,
             None => Home::Block,
@@ -136,13 +138,13 @@ impl<'a> CheckedAttribute<'a> {
 impl<'a> Draft<'a> {
     /// Nothing in it yet (add).
     pub(crate) fn empty(head: &'a Directory) -> Draft<'a> {
-        Draft { schema: head.schema(), entry: EntryBuilder::default(), members: MemberDraft::new(head, None) }
+        Draft { head, schema: head.schema(), entry: EntryBuilder::default(), members: MemberDraft::new(head, None) }
     }
 
     /// What the entry holds now; none if it is gone.
     pub(crate) fn of_entry(head: &'a Directory, id: EntryId) -> Option<Draft<'a>> {
         let entry = head.node(id)?.entry.to_builder();
-        Some(Draft { schema: head.schema(), entry, members: MemberDraft::new(head, Some(id)) })
+        Some(Draft { head, schema: head.schema(), entry, members: MemberDraft::new(head, Some(id)) })
     }
 
     /// The values under exactly this description.
@@ -188,7 +190,7 @@ impl<'a> Draft<'a> {
     /// An attribute of an RDN: it must live in the block and be the users' to write.
     fn naming_attribute(&self, name: &str) -> Result<CheckedAttribute<'a>, Refusal> {
         let attribute = Attribute { description: name.to_owned(), values: Vec::new() };
-        let attribute = CheckedAttribute::new(self.schema, &attribute, true)?;
+        let attribute = CheckedAttribute::new(self.head, &attribute, true)?;
         attribute.check_user_modification()?;
         if attribute.home != Home::Block || attribute.attribute_type.secret {
             let text = format!("attribute '{}' cannot name an entry", attribute.attribute_type.name());

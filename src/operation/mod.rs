@@ -7,7 +7,7 @@ mod account;
 pub mod add;
 pub mod bind;
 pub mod compare;
-mod computed;
+
 mod context;
 pub mod control;
 pub mod delete;

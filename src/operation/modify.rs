@@ -111,7 +111,7 @@ fn check_changes<'a>(write: &Write<'a>, request: &ModifyRequest, subject: Subjec
     for (index, change) in request.changes.iter().enumerate() {
         let values = &change.attribute.values;
         let stores = change.operation != ModificationOperation::Delete && !values.is_empty();
-        let attribute = CheckedAttribute::new(schema, &change.attribute, stores)?;
+        let attribute = CheckedAttribute::new(write.head, &change.attribute, stores)?;
         if write.context.authority == Authority::Session || attribute.home == Home::Computed {
             attribute.check_user_modification()?;
         }

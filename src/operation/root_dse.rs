@@ -1,6 +1,6 @@
 //! The root DSE (RFC 4512 section 5.1) and the subschema entry (section 4.2): made when they are read.
 
-use super::computed::SUBSCHEMA;
+use crate::directory::SUBSCHEMA;
 use super::{Context, ListenerKind, control};
 use crate::directory::{Directory, FilterContext, Node, PreparedFilter, Truth};
 use crate::model::schema::{RdnKey, Schema};
@@ -25,8 +25,8 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
         oid::LANGUAGE_RANGES,
     ];
     let mut entry = SpecialEntry::new(directory.schema());
-    entry.set("objectClass", ["top", "extensibleObject"]);
-    entry.set("structuralObjectClass", ["top"]);
+    entry.set("objectClass", ["top", "binderyRootDSE"]);
+    entry.set("structuralObjectClass", ["binderyRootDSE"]);
     entry.set("namingContexts", [directory.suffix().to_string()]);
     entry.set("supportedControl", control::SUPPORTED);
     entry.set("supportedExtension", extensions);

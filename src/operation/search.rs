@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 pub(crate) use alias::is_alias;
 
-use super::computed::SUBSCHEMA;
+use crate::directory::SUBSCHEMA;
 use super::control::{self, Controls};
 use super::refusal::{Refusal, parse_name};
 use super::selection::Selection;

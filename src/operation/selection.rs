@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::computed::Computed;
+use crate::directory::Computed;
 use crate::directory::{Directory, Node};
 use crate::model::schema::{AttributeDescription, ObjectClass, Schema};
 use crate::model::{AttributeTypeId, AttributeView, Section};

@@ -5,7 +5,9 @@ use super::record;
 use super::refusal::Refusal;
 use super::selection::Selection;
 use super::{Authority, Context, Decision};
-use crate::directory::{Change, Directory, FilterContext, Lookup, Membership, PreparedFilter, Truth, WaitingMembership};
+use crate::directory::{
+    Change, Directory, FilterContext, Lookup, Membership, PreparedFilter, SUBSCHEMA, Truth, WaitingMembership,
+};
 use crate::journal::{Named, RecordKind, RecordedChange};
 use crate::model::{Dn, EntryId, Filter, ResultCode};
 use crate::policy::access::{self, Right, Subject};
@@ -216,7 +218,7 @@ pub(crate) fn no_superior_knowledge() -> Refusal {
 /// Whether a name is the subschema entry's.
 pub(crate) fn is_subschema(directory: &Directory, dn: &Dn) -> bool {
     dn.rdns.len() == 1
-        && Dn::parse(super::computed::SUBSCHEMA.as_bytes())
+        && Dn::parse(SUBSCHEMA.as_bytes())
             .is_ok_and(|subschema| directory.schema().dn_key(&subschema) == directory.schema().dn_key(dn))
 }
 
