@@ -2,16 +2,16 @@
 
 use bytes::Bytes;
 
-use crate::directory::Computed;
 use super::control;
 use super::prepare::{is_password, stored_passwords};
 use super::refusal::{Refusal, parse_name};
-use super::selection::covers_options;
+use super::selection::{class_and_superiors, covers_options};
 use super::write::{is_subschema, is_true, no_superior_knowledge, require};
 use super::{Context, root_dse};
+use crate::directory::Computed;
 use crate::directory::{Directory, Lookup, Node};
 use crate::model::schema::{AttributeDescription, Key, Schema};
-use crate::model::{Dn, EntryId, ResultCode, Secret};
+use crate::model::{AttributeTypeId, Dn, EntryId, ResultCode, Secret};
 use crate::policy::access::{self, Right, Subject};
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{Control, LdapResult, Reply, ResponseKind};
@@ -138,6 +138,9 @@ fn compare_values(
 ) -> Result<bool, Refusal> {
     let schema = directory.schema();
     let asserted = asserted_key(schema, asked, value)?;
+    if schema.attribute_type_by_id(asked.attribute_type).name() == "objectClass" {
+        return Ok(is_of_class(schema, node, asked.attribute_type, value));
+    }
     let mut present = false;
     for &attribute_type in schema.with_subtypes(asked.attribute_type) {
         let computed = directory.computed(attribute_type).filter(|_| stored_entry && asked.options.is_empty());
@@ -159,6 +162,16 @@ fn compare_values(
         }
     }
     if present { Ok(false) } else { Err(Refusal::new(ResultCode::NoSuchAttribute, "")) }
+}
+
+/// An entry of a class is of every class above it (RFC 4512 section 2.4).
+fn is_of_class(schema: &Schema, node: &Node, object_class: AttributeTypeId, asserted: &[u8]) -> bool {
+    let class = |name: &[u8]| std::str::from_utf8(name).ok().and_then(|name| schema.object_class(name));
+    let Some(asserted) = class(asserted) else { return false };
+    let below = |value: &[u8]| {
+        class(value).is_some_and(|class| class_and_superiors(schema, class).iter().any(|superior| superior.oid == asserted.oid))
+    };
+    node.entry.values(object_class).any(below)
 }
 
 fn asserted_key(schema: &Schema, asked: &AttributeDescription, value: &[u8]) -> Result<Key, Refusal> {

@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 
-use crate::directory::Computed;
 use super::record;
 use super::refusal::{Refusal, parse_name};
 use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema, require};
+use crate::directory::Computed;
 use crate::directory::{Change, Membership, MembershipAttribute};
 use crate::journal::{RecordedChange, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode};

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use crate::directory::Computed;
 use super::member_draft::MemberDraft;
 use super::refusal::Refusal;
+use crate::directory::Computed;
 use crate::directory::{Directory, MembershipAttribute};
 use crate::model::schema::{AttributeDescription, AttributeType, EntryContent, Key, Schema};
 use crate::model::{Attribute, BuilderAttribute, EntryBuilder, EntryId, Rdn, ResultCode, Value};

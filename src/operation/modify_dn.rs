@@ -64,10 +64,8 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
         None => old_parent,
     };
     let new_dn = name_below(write, parent, &new_rdn);
-    if let Lookup::Found(other) = write.head.find(&new_dn) {
-        if other != id {
-            return Err(Refusal::new(ResultCode::EntryAlreadyExists, ""));
-        }
+    if matches!(write.head.find(&new_dn), Lookup::Found(other) if other != id) {
+        return Err(Refusal::new(ResultCode::EntryAlreadyExists, ""));
     }
     let block = renamed_entry(write, id, node.name.as_bytes(), &new_rdn, request.delete_old_rdn)?;
     let mut changes = vec![Change::PutEntry { id, parent: Some(parent), name: new_rdn.to_string(), block }];

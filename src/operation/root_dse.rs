@@ -1,7 +1,7 @@
 //! The root DSE (RFC 4512 section 5.1) and the subschema entry (section 4.2): made when they are read.
 
-use crate::directory::SUBSCHEMA;
 use super::{Context, ListenerKind, control};
+use crate::directory::SUBSCHEMA;
 use crate::directory::{Directory, FilterContext, Node, PreparedFilter, Truth};
 use crate::model::schema::{RdnKey, Schema};
 use crate::model::{EntryBuilder, EntryId, Filter, Value};

@@ -13,12 +13,12 @@ use std::sync::Arc;
 
 pub(crate) use alias::is_alias;
 
-use crate::directory::SUBSCHEMA;
 use super::control::{self, Controls};
 use super::refusal::{Refusal, parse_name};
 use super::selection::Selection;
 use super::write::{is_subschema, is_true};
 use super::{Context, root_dse};
+use crate::directory::SUBSCHEMA;
 use crate::directory::{Directory, Node, PreparedFilter, SearchCursor, Step};
 use crate::model::{DerefAliases, Dn, EntryId, Filter, ResultCode, Scope, Timestamp};
 use crate::policy::access::{self, Right};
@@ -68,6 +68,7 @@ pub enum Pull {
 }
 
 /// Starts a search, or answers at once.
+#[allow(clippy::result_large_err, reason = "the error is the answer, made once and sent")]
 pub fn begin(
     directory: &Arc<Directory>,
     context: &Context,

@@ -59,19 +59,11 @@ impl Selection {
     fn add_class(&mut self, schema: &Schema, name: &str) {
         let Some(class) = schema.object_class(name) else { return };
         let mut types = Vec::new();
-        let mut seen = Vec::new();
-        let mut waiting: Vec<&ObjectClass> = vec![class];
-        while let Some(class) = waiting.pop() {
+        for class in class_and_superiors(schema, class) {
             if class.name().eq_ignore_ascii_case("extensibleObject") {
                 self.all_user = true;
             }
             types.extend(class.must.iter().chain(&class.may).flat_map(|&id| schema.with_subtypes(id)));
-            for &index in &class.superiors {
-                if !seen.contains(&index) {
-                    seen.push(index);
-                    waiting.extend(schema.object_classes().get(index));
-                }
-            }
         }
         types.sort_unstable();
         types.dedup();
@@ -148,6 +140,21 @@ impl Named {
     fn covers(&self, attribute: &AttributeView<'_>) -> bool {
         self.types.contains(&attribute.attribute_type) && covers_options(&self.options, attribute.description)
     }
+}
+
+/// A class and all above it, each once.
+pub(crate) fn class_and_superiors<'a>(schema: &'a Schema, class: &'a ObjectClass) -> Vec<&'a ObjectClass> {
+    let mut classes = vec![class];
+    let mut next = 0;
+    while let Some(class) = classes.get(next).copied() {
+        for superior in class.superiors.iter().filter_map(|&index| schema.object_classes().get(index)) {
+            if !classes.iter().any(|known| known.oid == superior.oid) {
+                classes.push(superior);
+            }
+        }
+        next += 1;
+    }
+    classes
 }
 
 /// Whether a description carries every option asked for. `lang-de-` asks for a range: `lang-de` and all below it (RFC 3866 section 4).

@@ -1,4 +1,4 @@
-use super::harness::{As, Server, START};
+use super::harness::{As, START, Server};
 use crate::journal::{RecordKind, RecordedValue};
 use crate::model::{ResultCode, Timestamp};
 

@@ -22,6 +22,8 @@ fn codes() {
         ("entryDN", "UID=Anna,OU=people,dc=mercy,dc=example", "6"),
         ("memberOf", "cn=administrators,ou=roles,dc=mercy,dc=example", "16"),
         ("objectClass", "person", "6"),
+        ("objectClass", "top", "6"),
+        ("objectClass", "organization", "5"),
     ] {
         assert_eq!(server.compare(ANNA, attribute, value.as_bytes()), answer, "{attribute}={value}");
     }
@@ -32,7 +34,7 @@ fn codes() {
     assert_eq!(server.compare(admin, "memberOf", admins.as_bytes()), "6");
     assert_eq!(server.compare("uid=x,ou=people,dc=mercy,dc=example", "cn", b"x"), "32 [ou=people,dc=mercy,dc=example]");
     assert_eq!(server.compare("nonsense", "cn", b"x"), "34 invalid DN");
-    assert_eq!(server.compare("", "supportedLDAPVersion", b"3"), "6");
+    assert_eq!(server.compare("", "vendorName", b"Bindery"), "6");
 }
 
 #[test]
@@ -49,5 +51,5 @@ fn passwords_are_compared_with_the_own_only() {
     server.who = As::Anonymous;
     assert_eq!(server.compare(ANNA, "userPassword", b"anna knows it"), "32");
     assert_eq!(server.compare(ANNA, "cn", b"x"), "32");
-    assert_eq!(server.compare("", "supportedLDAPVersion", b"3"), "6");
+    assert_eq!(server.compare("", "vendorName", b"Bindery"), "6");
 }

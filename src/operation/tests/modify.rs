@@ -32,7 +32,10 @@ fn texts_of_values_and_attributes() {
         ("delete: description;lang-fr", "16 modify/delete: description;lang-fr: no such attribute"),
         ("add: cn;x-foo\ncn;x-foo: a", "17 cn;x-foo: unrecognized option"),
         ("increment: title\ntitle: 1\ntitle: 2", "2 modify/increment operation requires single value"),
-        ("increment: employeeNumber\nemployeeNumber: 1", "19 modify/increment: employeeNumber: increment not supported for this syntax"),
+        (
+            "increment: employeeNumber\nemployeeNumber: 1",
+            "19 modify/increment: employeeNumber: increment not supported for this syntax",
+        ),
     ] {
         assert_eq!(server.modify(changes), answer, "{changes}");
     }
@@ -77,7 +80,10 @@ fn all_or_nothing_in_order() {
     assert_eq!(answer, "20 modify/add: mail: value #0 already exists");
     assert_eq!(server.read(ANNA, &["*", "+"]), before);
     assert!(server.changes.is_empty());
-    assert_eq!(server.modify("delete: sn\n-\nadd: sn\nsn: Moreau-Ash\n-\nadd: title\ntitle: Dr\n-\ndelete: title\ntitle: dr\n-"), "0");
+    assert_eq!(
+        server.modify("delete: sn\n-\nadd: sn\nsn: Moreau-Ash\n-\nadd: title\ntitle: Dr\n-\ndelete: title\ntitle: dr\n-"),
+        "0"
+    );
     assert_eq!(server.read(ANNA, &["sn", "title"]), "sn: Moreau-Ash\n");
 }
 
@@ -88,9 +94,8 @@ fn a_change_is_stamped() {
     assert_eq!(server.modify("replace: title\ntitle: Dr"), "0");
     let (time, micros) = (server.now.to_generalized_time(), server.now.to_generalized_time_micros());
     let after = server.read(ANNA, &["modifyTimestamp", "modifiersName", "entryCSN"]);
-    let expected = format!(
-        "entryCSN: {micros}#000000#000#000000\nmodifiersName: cn=admin,dc=mercy,dc=example\nmodifyTimestamp: {time}\n"
-    );
+    let expected =
+        format!("entryCSN: {micros}#000000#000#000000\nmodifiersName: cn=admin,dc=mercy,dc=example\nmodifyTimestamp: {time}\n");
     assert_eq!(after, expected);
     assert_eq!(server.read(ANNA, &["createTimestamp", "creatorsName", "entryUUID"]), before);
 }

@@ -44,11 +44,10 @@ fn old_values_go_or_stay() {
     let anne = "uid=anne,ou=people,dc=mercy,dc=example";
     assert_eq!(server.read(anne, &["uid"]), "uid: anna\nuid: anne\n");
     assert_eq!(server.change(&rename(anne, "uid=Ann", true, None)), "0");
-    assert_eq!(server.read("uid=ann,ou=people,dc=mercy,dc=example", &["uid", "entryDN"]).lines().collect::<Vec<_>>(), [
-        "entryDN: uid=Ann,ou=people,dc=mercy,dc=example",
-        "uid: Ann",
-        "uid: anna"
-    ]);
+    assert_eq!(
+        server.read("uid=ann,ou=people,dc=mercy,dc=example", &["uid", "entryDN"]).lines().collect::<Vec<_>>(),
+        ["entryDN: uid=Ann,ou=people,dc=mercy,dc=example", "uid: Ann", "uid: anna"]
+    );
     let record = server.record.unwrap();
     assert_eq!(record.target.unwrap().dn, "uid=Ann,ou=people,dc=mercy,dc=example");
     assert!(record.details.contains(&("oldDn", anne.to_owned())));

@@ -66,7 +66,13 @@ fn the_subschema_entry() {
     }
     assert_eq!(server.search("cn=Subschema", Scope::One, "(objectClass=*)", &[]), (String::new(), "0".to_owned()));
     let entry = server.read("cn=Subschema", &["+"]);
-    for part in ["attributeTypes: ( 2.5.4.3 ", "objectClasses: ( 2.5.6.6 ", "ldapSyntaxes: ( ", "matchingRules: ( ", "matchingRuleUse: ( "] {
+    for part in [
+        "attributeTypes: ( 2.5.4.3 ",
+        "objectClasses: ( 2.5.6.6 ",
+        "ldapSyntaxes: ( ",
+        "matchingRules: ( ",
+        "matchingRuleUse: ( ",
+    ] {
         assert!(entry.contains(part), "{part}");
     }
 }

@@ -66,7 +66,7 @@ fn selections() {
     assert_eq!(server.read(BERT, &["*"]), all);
     assert_eq!(server.read(BERT, &["*", "sn"]), all);
     assert_eq!(server.read(BERT, &["@person"]), "cn: Bert Ash\nobjectClass: inetOrgPerson\nsn: Ash\n");
-    assert_eq!(server.read(BERT, &["*", "hasSubordinates"]), format!("{all}").replace("mail", "hasSubordinates: FALSE\nmail"));
+    assert_eq!(server.read(BERT, &["*", "hasSubordinates"]), all.replace("mail", "hasSubordinates: FALSE\nmail"));
     assert!(server.read(BERT, &["+"]).starts_with("createTimestamp: "));
     assert_eq!(server.read(ANNA, &["description"]), "description: Ward sister\ndescription;lang-de: Stationsschwester\n");
     assert_eq!(server.read(ANNA, &["description;lang-de"]), "description;lang-de: Stationsschwester\n");
@@ -185,7 +185,9 @@ fn size_limits_count_over_pages() {
 fn with_aliases() -> Server {
     let mut server = Server::new();
     let alias = |rdn: &str, target: &str| {
-        format!("dn: cn={rdn},ou=links,dc=mercy,dc=example\nobjectClass: alias\nobjectClass: extensibleObject\naliasedObjectName: {target}\n\n")
+        format!(
+            "dn: cn={rdn},ou=links,dc=mercy,dc=example\nobjectClass: alias\nobjectClass: extensibleObject\naliasedObjectName: {target}\n\n"
+        )
     };
     server.import(&format!(
         "dn: ou=links,dc=mercy,dc=example\nobjectClass: organizationalUnit\n\n{}{}{}{}",
@@ -204,7 +206,7 @@ fn aliases_in_searching() {
     let mut search = request(links, Scope::Subtree, "(objectClass=*)", &["1.1"]);
     assert_eq!(server.names(&search).0.len(), 5);
     search.deref = DerefAliases::InSearching;
-    let mut expected = vec![links, PEOPLE, ANNA, BERT];
+    let mut expected = [links, PEOPLE, ANNA, BERT];
     expected.sort();
     assert_eq!(server.names(&search), (expected.iter().map(|name| (*name).to_owned()).collect(), "0".to_owned()));
     search.scope = Scope::One;
