@@ -123,7 +123,7 @@ fn clear_values<'a>(schema: &Schema, operation: &'a ProposedOperation, administr
         }
         for (value_index, value) in attribute.values.iter().enumerate() {
             let taken_as_it_is = is_stored_form(value) && (administrator || purpose == Purpose::Hash);
-            if !taken_as_it_is && !value.is_empty() {
+            if !taken_as_it_is && !given(value).is_empty() {
                 found.push((Place { attribute: index, value: value_index }, purpose, value));
             }
         }
@@ -216,7 +216,7 @@ impl Passwords {
                 Some(Outcome::Hashed) => {}
                 Some(Outcome::Busy) => return Err(Refusal::new(ResultCode::Busy, "")),
                 Some(Outcome::Matched | Outcome::NoMatch) => return Err(attribute.constraint("unexpected value")),
-                None if value.is_empty() => return Err(quality()),
+                None if given(value).is_empty() => return Err(quality()),
                 None if is_stored_form(value) && subject.administrator => {}
                 None if is_stored_form(value) => return Err(quality()),
                 None if self.slots.is_empty() => {
