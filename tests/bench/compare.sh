@@ -1,21 +1,23 @@
 #!/bin/bash
 # Runs Debian's slapd and Bindery in turn on the same people and the same requests, and prints medians and ratios.
 #
-#   tests/bench/compare.sh [PEOPLE] [--smoke] [--only slapd|bindery] [--rounds N] [--seconds S] [--keep]
+#   tests/bench/compare.sh [PEOPLE] [--smoke] [--only slapd|bindery] [--rounds N] [--seconds S] [--built DIR] [--keep]
 #
 # PEOPLE is 100000 unless given. --smoke takes 2000 people and one short round: it shows that everything runs, not how fast.
-# The build is not part of the measured time; BENCH_PROFILE=dev takes the debug build. BENCH_DIR is where the data of
+# The build is not part of the measured time; BENCH_PROFILE=dev takes the debug build, --built DIR programs that are there (DIR/bindery,
+# DIR/examples/load). BENCH_DIR is where the data of
 # both servers lies (default: target/bench, so that it is a real disk): durable writes are measured there.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-people=100000 rounds=5 seconds=2.5 warm_up=0.3 keep=false servers="slapd bindery"
+people=100000 rounds=5 seconds=2.5 warm_up=0.3 keep=false built="" servers="slapd bindery"
 while [ $# -gt 0 ]; do
     case $1 in
         --smoke) people=2000 rounds=1 seconds=0.5 warm_up=0.2 ;;
         --only) servers=$2; shift ;;
         --rounds) rounds=$2; shift ;;
         --seconds) seconds=$2; shift ;;
+        --built) built=$2; shift ;;
         --keep) keep=true ;;
         [0-9]*) people=$1 ;;
         *) echo "compare.sh: unknown argument $1" >&2; exit 2 ;;
@@ -23,9 +25,11 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-profile=${BENCH_PROFILE:-release}
-(cd "$root" && cargo build -q --profile "$profile" --bin bindery --example load)
-built=${CARGO_TARGET_DIR:-$root/target}/$([ "$profile" = dev ] && echo debug || echo "$profile")
+if [ -z "$built" ]; then
+    profile=${BENCH_PROFILE:-release}
+    (cd "$root" && cargo build -q --profile "$profile" --bin bindery --example load)
+    built=${CARGO_TARGET_DIR:-$root/target}/$([ "$profile" = dev ] && echo debug || echo "$profile")
+fi
 load=$built/examples/load bindery=$built/bindery
 
 suffix=dc=bench,dc=example admin=cn=admin,$suffix

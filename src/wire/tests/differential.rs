@@ -267,3 +267,15 @@ proptest! {
         prop_assert_eq!((entry.dn, entry.attributes), (dn, attributes));
     }
 }
+
+#[test]
+fn what_the_fuzzer_keeps() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/wire");
+    let mut whole = 0;
+    for seed in std::fs::read_dir(folder).unwrap() {
+        let octets = std::fs::read(seed.unwrap().path()).unwrap();
+        agree(&octets);
+        whole += usize::from(ours(&octets).is_some_and(|message| !matches!(message.request, Request::Malformed { .. })));
+    }
+    assert!(whole >= 15, "the seeds are requests, only {whole} were read");
+}
