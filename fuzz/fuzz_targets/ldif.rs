@@ -10,7 +10,8 @@ fuzz_target!(|data: &[u8]| {
     for record in &records {
         record.write(&mut written).expect("memory takes all that is written");
     }
-    let again: Vec<LdifRecord> = LdifReader::new(written.as_slice()).map(|record| without_line(record.expect("written by us"))).collect();
+    let again: Vec<LdifRecord> =
+        LdifReader::new(written.as_slice()).map(|record| without_line(record.expect("written by us"))).collect();
     assert_eq!(again, records);
 });
 

@@ -22,11 +22,14 @@ pub struct LdifRecord {
     pub dn: Vec<u8>,
     /// Line of the `dn:` (from 1).
     pub line: u64,
-    /// Controls of a change record: object identifier, criticality, value.
-    pub controls: Vec<(String, bool, Option<Vec<u8>>)>,
+    /// Controls of a change record.
+    pub controls: Vec<LdifControl>,
     /// What the record says.
     pub body: LdifBody,
 }
+
+/// A control of a change record: object identifier, criticality, value.
+pub type LdifControl = (String, bool, Option<Vec<u8>>);
 
 /// What an LDIF record says.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::lines::{self, Line, LineReader};
 use super::value::{self, FileReader};
-use super::{LdifBody, LdifError, LdifRecord};
+use super::{LdifBody, LdifControl, LdifError, LdifRecord};
 use crate::model::{Attribute, Modification, ModificationOperation, name};
 
 /// Reads records one by one; after an error it goes on with the next record, so that `--continue` works.
@@ -130,7 +130,7 @@ impl RecordReader<'_> {
         }
     }
 
-    fn controls(&mut self) -> Result<Vec<(String, bool, Option<Vec<u8>>)>, LdifError> {
+    fn controls(&mut self) -> Result<Vec<LdifControl>, LdifError> {
         let mut controls = Vec::new();
         while let Some(field) = self.take("control")? {
             controls.push(self.control(&field)?);
@@ -139,11 +139,11 @@ impl RecordReader<'_> {
     }
 
     /// `control: OID [true|false] [: value]`, as it stands behind the first colon.
-    fn control(&mut self, field: &Field) -> Result<(String, bool, Option<Vec<u8>>), LdifError> {
+    fn control(&mut self, field: &Field) -> Result<LdifControl, LdifError> {
         let text = &field.specification;
         let end = text.iter().skip(1).position(|octet| *octet == b':').map_or(text.len(), |position| position + 1);
         let value = match end < text.len() {
-            true => Some(value::decode(&field.line, &text.slice(end..), self.files.as_mut().map(|files| &mut **files))?.to_vec()),
+            true => Some(value::decode(&field.line, &text.slice(end..), self.files.as_deref_mut())?.to_vec()),
             false => None,
         };
         let words = text.get(1..end).map(<[u8]>::trim_ascii).unwrap_or_default();
@@ -229,7 +229,7 @@ impl RecordReader<'_> {
     }
 
     fn value(&mut self, field: &Field) -> Result<Bytes, LdifError> {
-        value::decode(&field.line, &field.specification, self.files.as_mut().map(|files| &mut **files))
+        value::decode(&field.line, &field.specification, self.files.as_deref_mut())
     }
 
     /// The next field if it has this name.

@@ -260,9 +260,15 @@ fn lines_are_bounded() {
     assert_eq!(outline(&text(maximum)), ["1 dc=a", "4 dc=b"]);
     assert_eq!(outline(&text(maximum + 1)), ["line 2: the line is longer than 16 MiB", "4 dc=b"]);
 
-    let folded = format!("dn: dc=a\ncn:{}\nsn: x\n\ndn: dc=b\ncn: x\n", "x\n ".repeat(maximum));
-    let after = 2 + maximum as u64 + 1;
-    assert_eq!(outline(&folded), ["line 2: the line is longer than 16 MiB".to_owned(), format!("{} dc=b", after + 2)]);
+    let pieces = maximum >> 10;
+    let folded = |more: &str| {
+        format!("dn: dc=a\ncn:x{}{more}\n\ndn: dc=b\ncn: x\n", format!("\n {}", "x".repeat(1 << 10)).repeat(pieces - 1))
+    };
+    let next = pieces as u64 + 3;
+    let spare = "x".repeat(1024 - 4);
+    assert_eq!(outline(&folded(&spare)), ["1 dc=a".to_owned(), format!("{next} dc=b")]);
+    let too_long = "line 2: the line is longer than 16 MiB".to_owned();
+    assert_eq!(outline(&folded(&(spare + "x"))), [too_long, format!("{next} dc=b")]);
 }
 
 #[test]
