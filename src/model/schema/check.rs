@@ -3,7 +3,7 @@
 use super::name_map::NameMap;
 use super::source::{DefinitionKind, Source};
 use super::text::{AttributeTypeText, ObjectClassText};
-use super::{RuleKind, Schema, SchemaError, loader};
+use super::{RuleKind, Schema, SchemaError, loader, same};
 
 /// One thing to say about a definition.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -143,7 +143,7 @@ impl<'a> Checker<'a> {
             if let Some(other) = self.schema.attribute_type(name) {
                 let published = self.schema.published_types.get(other.id.0 as usize);
                 let same = published.and_then(|published| super::text::attribute_type(published).ok());
-                known = same.is_some_and(|same| loader::same_type(&same, text));
+                known = same.is_some_and(|same| same::attribute_type(&same, text, |name| self.type_oid(name)));
                 if !known {
                     problems.push(clash(&title, name, &format!("attribute type '{}' ({})", other.name(), other.oid)));
                 }
@@ -173,7 +173,9 @@ impl<'a> Checker<'a> {
             if let Some(index) = self.schema.class_names.get(name) {
                 let published = self.schema.published_classes.get(index as usize);
                 let same = published.and_then(|published| super::text::object_class(published).ok());
-                known = same.as_ref().is_some_and(|same| loader::same_class(same, text));
+                known = same
+                    .as_ref()
+                    .is_some_and(|same| same::object_class(same, text, |name| self.type_oid(name), |name| self.class_oid(name)));
                 if let (false, Some(other)) = (known, same) {
                     problems.push(clash(&title, name, &format!("{} ({})", loader::class_title(&other), other.oid)));
                 }
@@ -191,6 +193,14 @@ impl<'a> Checker<'a> {
             problems.extend(unknown.map(|name| missing(&title, keyword, name, "attribute type")));
         }
         (format!("{title} ({})", text.oid), problems, known)
+    }
+
+    fn type_oid(&self, name: &str) -> Option<&str> {
+        self.schema.attribute_type(name).map(|definition| definition.oid.as_str())
+    }
+
+    fn class_oid(&self, name: &str) -> Option<&str> {
+        self.schema.object_class(name).map(|class| class.oid.as_str())
     }
 
     fn has_type(&self, name: &str) -> bool {

@@ -5,7 +5,7 @@ use super::name_map::NameMap;
 use super::source::{DefinitionKind, Source};
 use super::text::{self, AttributeTypeText, ObjectClassText};
 use super::{AttributeType, AttributeUsage, MatchingRule, ObjectClass, ObjectClassKind, RuleKind, Schema, SchemaError, Syntax};
-use super::{content, matching_rule, publish, syntax};
+use super::{content, matching_rule, publish, same, syntax};
 use crate::model::AttributeTypeId;
 
 /// A definition and where it stands.
@@ -57,12 +57,12 @@ impl Loader {
         Ok(())
     }
 
-    /// A definition that says the same as a known one is left out: folders of standard schema files overlap.
+    /// A definition that says nothing new is left out: folders of standard schema files overlap.
     fn add_type(&mut self, new: Placed<AttributeTypeText>) -> Result<(), SchemaError> {
         let number = self.types.len() as u32;
         for name in std::iter::once(&new.text.oid).chain(&new.text.names) {
             let Some(known) = self.type_names.get(name).and_then(|known| self.types.get(known as usize)) else { continue };
-            if same_type(&known.text, &new.text) {
+            if same::attribute_type(&known.text, &new.text, |name| self.type_oid(name)) {
                 return Ok(());
             }
             let (file, line) = (&known.file, known.line);
@@ -82,7 +82,7 @@ impl Loader {
         let number = self.classes.len() as u32;
         for name in std::iter::once(&new.text.oid).chain(&new.text.names) {
             let Some(known) = self.class_names.get(name).and_then(|known| self.classes.get(known as usize)) else { continue };
-            if same_class(&known.text, &new.text) {
+            if same::object_class(&known.text, &new.text, |name| self.type_oid(name), |name| self.class_oid(name)) {
                 return Ok(());
             }
             let (file, line) = (&known.file, known.line);
@@ -96,6 +96,16 @@ impl Loader {
         }
         self.classes.push(new);
         Ok(())
+    }
+
+    fn type_oid(&self, name: &str) -> Option<&str> {
+        let index = self.type_names.get(name)? as usize;
+        self.types.get(index).map(|definition| definition.text.oid.as_str())
+    }
+
+    fn class_oid(&self, name: &str) -> Option<&str> {
+        let index = self.class_names.get(name)? as usize;
+        self.classes.get(index).map(|definition| definition.text.oid.as_str())
     }
 
     fn finish(self) -> Result<Schema, SchemaError> {
@@ -316,29 +326,9 @@ pub(super) fn find_syntax(oid: Option<String>, title: &str) -> Result<&'static S
     syntax::find(&oid).ok_or_else(|| format!("{title}: syntax '{oid}' is unknown; use one that `cn=Subschema` lists"))
 }
 
-fn is_secret(text: &AttributeTypeText) -> bool {
+pub(super) fn is_secret(text: &AttributeTypeText) -> bool {
     let says_true = |values: &[String]| values.iter().any(|value| value.eq_ignore_ascii_case("TRUE"));
     text.extensions.iter().any(|(name, values)| name == "X-SECRET" && says_true(values))
-}
-
-/// Whether two definitions mean the same, whatever their DESC and extensions say.
-pub(super) fn same_type(one: &AttributeTypeText, other: &AttributeTypeText) -> bool {
-    let essence = |text: &AttributeTypeText| {
-        let bare = AttributeTypeText { description: None, extensions: Vec::new(), length_bound: None, ..text.clone() };
-        (publish::attribute_type(&bare).to_ascii_lowercase(), is_secret(text))
-    };
-    essence(one) == essence(other)
-}
-
-/// See [`same_type`].
-pub(super) fn same_class(one: &ObjectClassText, other: &ObjectClassText) -> bool {
-    let essence = |text: &ObjectClassText| {
-        let mut bare = ObjectClassText { description: None, extensions: Vec::new(), ..text.clone() };
-        bare.must.sort_by_key(|name| name.to_ascii_lowercase());
-        bare.may.sort_by_key(|name| name.to_ascii_lowercase());
-        publish::object_class(&bare).to_ascii_lowercase()
-    };
-    essence(one) == essence(other)
 }
 
 /// The type and its superiors, nearest first; endless where superiors form a circle, so it is cut one step behind the longest line.

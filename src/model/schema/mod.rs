@@ -11,6 +11,7 @@ mod name_key;
 mod name_map;
 mod normalization;
 mod publish;
+mod same;
 mod source;
 mod syntax;
 #[cfg(test)]

@@ -238,7 +238,24 @@ fn a_wrong_file_is_refused_with_file_line_definition_and_advice() {
 #[test]
 fn repeating_a_definition_changes_nothing() {
     let again = "attributetype ( 2.5.4.4 NAME ( 'sn' 'surname' )\n\tDESC 'another text'\n\tSUP name )";
-    assert_eq!(Schema::embedded_with(&[("again", again)]).unwrap().attribute_types().len(), schema().attribute_types().len());
+    let fewer_rules =
+        "attributetype ( 1.3.6.1.1.1.1.0 NAME 'uidNumber' EQUALITY 2.5.13.14 SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )";
+    let aliases = "objectclass ( 0.9.2342.19200300.100.4.18 NAME 'FriendlyCountry' SUP COUNTRY MUST friendlyCountryName )";
+    let not_secret =
+        "attributetype ( 2.5.4.35 NAME 'userPassword' EQUALITY octetStringMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.40{128} )";
+    let files = [("again", again), ("fewer", fewer_rules), ("aliases", aliases), ("not secret", not_secret)];
+    let loaded = Schema::embedded_with(&files).unwrap();
+    assert_eq!(loaded.published_attribute_types(), schema().published_attribute_types());
+    assert_eq!(loaded.published_object_classes(), schema().published_object_classes());
+    assert!(loaded.attribute_type("userPassword").unwrap().secret);
+    for other in [
+        "attributetype ( 2.5.4.4 NAME ( 'sn' 'nachname' ) SUP name )",
+        "attributetype ( 2.5.4.4 NAME 'sn' SUP name SINGLE-VALUE )",
+        "attributetype ( 2.5.4.4 NAME 'sn' SUP name ORDERING caseIgnoreOrderingMatch )",
+        "attributetype ( 2.5.4.4 NAME 'sn' SUP name X-SECRET 'TRUE' )",
+    ] {
+        assert!(Schema::embedded_with(&[("other", other)]).is_err(), "{other}");
+    }
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod number;
 mod octets;
 mod string;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub(super) use table::{RULES, undefined_type_rule};
 

@@ -5,6 +5,8 @@ mod encoded;
 mod guide;
 mod name;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(super) use encoded::{bits, is_boolean, is_change_sequence_number, is_integer, is_uuid};
