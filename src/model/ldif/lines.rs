@@ -1,6 +1,7 @@
 //! From octets to the logical lines of one record: unfolded, without comments, with the number of their first line.
 
 use std::io::{self, BufRead};
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -25,9 +26,10 @@ pub(super) const MAXIMUM_LINE: usize = 16 * 1024 * 1024;
 /// Most memory that the lines of one record may take, in octets.
 pub(super) const MAXIMUM_RECORD: usize = 256 * 1024 * 1024;
 
+/// A line while its record is read: its text is a range of the record's buffer.
 struct LogicalLine {
     number: u64,
-    text: Vec<u8>,
+    text: Range<usize>,
     problem: Option<&'static str>,
 }
 
@@ -65,58 +67,63 @@ impl<R: BufRead> LineReader<R> {
         }
     }
 
+    /// All lines of a record share one buffer: values are slices of it, so a record costs one allocation and not one a line.
     fn try_record(&mut self) -> io::Result<Option<Result<Vec<Line>, LdifError>>> {
+        let mut text = Vec::new();
         let mut lines = Vec::new();
-        let mut size = 0usize;
         let mut problem = None;
-        while let Some(line) = self.logical_line()? {
+        while let Some(line) = self.logical_line(&mut text)? {
             if problem.is_some() && !line.is_blank() {
+                text.clear();
                 continue;
             }
             if line.problem.is_some() {
                 problem = line.problem.map(|problem| LdifError { line: line.number, problem: problem.into() });
-                lines = Vec::new();
+                lines.clear();
             } else if line.is_blank() {
                 if lines.is_empty() && problem.is_none() {
                     continue;
                 }
                 break;
-            } else if line.text.first() != Some(&b'#') {
-                size = size.saturating_add(line.text.len() + size_of::<Line>());
-                lines.push(Line { number: line.number, text: Bytes::from(line.text) });
-                if size > MAXIMUM_RECORD {
-                    problem = Some(LdifError { line: line.number, problem: "the record is longer than 256 MiB".into() });
-                    lines = Vec::new();
+            } else if text.get(line.text.start) == Some(&b'#') {
+                text.truncate(line.text.start);
+            } else {
+                let number = line.number;
+                lines.push(line);
+                if text.len().saturating_add(lines.len() * size_of::<Line>()) > MAXIMUM_RECORD {
+                    problem = Some(LdifError { line: number, problem: "the record is longer than 256 MiB".into() });
+                    lines.clear();
                 }
             }
         }
-        Ok(match problem {
-            Some(problem) => Some(Err(problem)),
-            None if lines.is_empty() => None,
-            None => Some(Ok(lines)),
-        })
+        if let Some(problem) = problem {
+            return Ok(Some(Err(problem)));
+        }
+        let text = Bytes::from(text);
+        let lines: Vec<Line> = lines.into_iter().map(|line| Line { number: line.number, text: text.slice(line.text) }).collect();
+        Ok((!lines.is_empty()).then_some(Ok(lines)))
     }
 
-    /// A physical line and the continuations (lines that start with a space) behind it.
-    fn logical_line(&mut self) -> io::Result<Option<LogicalLine>> {
+    /// A physical line and the continuations (lines that start with a space) behind it, appended to the record's text.
+    fn logical_line(&mut self, text: &mut Vec<u8>) -> io::Result<Option<LogicalLine>> {
         if self.peek()?.is_none() {
             return Ok(None);
         }
         let number = self.read + 1;
         // Behind a line that is not blank, this one would have been its continuation.
         let mut problem = (self.peek()? == Some(b' ')).then_some("a line that starts with a space continues none");
-        let mut text = Vec::new();
-        let mut fits = self.physical_line(&mut text)?;
-        if !text.is_empty() {
+        let start = text.len();
+        let mut fits = self.physical_line(text, start)?;
+        if text.len() > start {
             while self.peek()? == Some(b' ') {
                 self.input.consume(1);
-                fits &= self.physical_line(&mut text)?;
+                fits &= self.physical_line(text, start)?;
             }
         }
         if !fits {
             problem = Some("the line is longer than 16 MiB");
         }
-        Ok(Some(LogicalLine { number, text, problem }))
+        Ok(Some(LogicalLine { number, text: start..text.len(), problem }))
     }
 
     fn peek(&mut self) -> io::Result<Option<u8>> {
@@ -129,8 +136,9 @@ impl<R: BufRead> LineReader<R> {
         }
     }
 
-    /// Appends one line without its end (LF or CR LF). What does not fit is read over, and reported as false.
-    fn physical_line(&mut self, text: &mut Vec<u8>) -> io::Result<bool> {
+    /// Appends one line without its end (LF or CR LF) to the logical line that begins at `logical`. What does not fit is read over, and
+    /// reported as false.
+    fn physical_line(&mut self, text: &mut Vec<u8>, logical: usize) -> io::Result<bool> {
         let start = text.len();
         let mut fits = true;
         while self.peek()?.is_some() {
@@ -138,7 +146,7 @@ impl<R: BufRead> LineReader<R> {
             let end = buffer.iter().position(|octet| *octet == b'\n');
             let piece = buffer.get(..end.unwrap_or(buffer.len())).unwrap_or_default();
             // One octet more, because it may be the CR of the line's end.
-            if fits && text.len() + piece.len() <= MAXIMUM_LINE + 1 {
+            if fits && text.len() - logical + piece.len() <= MAXIMUM_LINE + 1 {
                 text.extend_from_slice(piece);
             } else {
                 fits = false;
@@ -153,6 +161,6 @@ impl<R: BufRead> LineReader<R> {
         if text.len() > start && text.last() == Some(&b'\r') {
             text.pop();
         }
-        Ok(fits && text.len() <= MAXIMUM_LINE)
+        Ok(fits && text.len() - logical <= MAXIMUM_LINE)
     }
 }

@@ -166,8 +166,13 @@ impl RecordReader<'_> {
         let mut attributes: Vec<Attribute> = Vec::new();
         let mut places: HashMap<String, usize> = HashMap::new();
         while let Some(field) = self.field()? {
-            let description = field.description()?;
             let value = self.value(&field)?;
+            // Values of one attribute mostly stand together.
+            if let Some(last) = attributes.last_mut().filter(|last| field.is(&last.description)) {
+                last.values.push(value);
+                continue;
+            }
+            let description = field.description()?;
             let place = *places.entry(description.to_ascii_lowercase()).or_insert(attributes.len());
             match attributes.get_mut(place) {
                 Some(attribute) => attribute.values.push(value),
