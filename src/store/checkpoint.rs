@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::rows::{Rows, RowsError};
-use crate::directory::{Change, Digest, RowChange, Table};
+use crate::directory::{Change, Digest, Membership, RowChange, Table};
 use crate::world::Clock;
 
 /// Changes that may wait before `submit` blocks.
@@ -208,10 +208,18 @@ pub(super) fn merge(changes: impl Iterator<Item = Change>, digest_key: &[u8; 32]
 /// Roughly the octets a change holds in memory.
 fn size_of_change(change: &Change) -> usize {
     const FIXED: usize = 128;
-    FIXED
-        + match change {
-            Change::PutEntry { name, block, .. } => name.len().saturating_add(block.len()),
-            Change::PutMembership { by, .. } => by.len(),
-            Change::RemoveEntry { .. } | Change::RemoveMembership { .. } | Change::PutAccountState { .. } => 0,
-        }
+    let variable = match change {
+        Change::PutEntry { name, block, .. } => name.len().saturating_add(block.len()),
+        Change::PutMembership { membership, by, .. } => by.len().saturating_add(size_of_membership(membership)),
+        Change::RemoveMembership { membership, .. } => size_of_membership(membership),
+        Change::RemoveEntry { .. } | Change::PutAccountState { .. } => 0,
+    };
+    variable.saturating_add(FIXED)
+}
+
+fn size_of_membership(membership: &Membership) -> usize {
+    match membership {
+        Membership::Entry(..) => 0,
+        Membership::Outside { key, value, .. } => key.len().saturating_add(value.len()),
+    }
 }

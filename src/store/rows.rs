@@ -9,30 +9,26 @@
 //! The rows' keys are numbers and keyed hashes (see `Change::rows`), so nothing personal stands there in clear; no key is the beginning of
 //! another one in its tree, so the pieces of a row lie side by side.
 
+mod pieces;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
+use pieces::{RowKeys, piece_count, piece_key};
 use sled::transaction::{TransactionError, Transactional as _};
-use sled::{Db, IVec, Tree};
+use sled::{Db, Tree};
 
-use super::seal::{Cipher, SealKey};
+use super::seal::SealKey;
 use crate::directory::{Row, RowChange, Table};
 use crate::world::Entropy;
 
-/// Octets of a row in one piece: with key, nonce and tag a sled value stays within 4 KB, so that no leaf goes to a file of its own,
-/// which sled never syncs.
-const PIECE_OCTETS: usize = 4000;
 /// Keys in one sled transaction: more at once and sled's memory grows without bound.
 const TRANSACTION_KEYS: usize = 200;
 /// sled's page cache, in octets. It is only a hint to sled; the directory is in memory anyway.
 const CACHE_OCTETS: u64 = 64 * 1024 * 1024;
 
-const PIECE_HEADER_OCTETS: usize = 16;
 const STATE: &[u8] = b"state";
 const KEY: &[u8] = b"key";
 
@@ -111,13 +107,6 @@ pub(super) struct Rows {
     keys: RowKeys,
 }
 
-struct RowKeys {
-    seal_key: SealKey,
-    ciphers: HashMap<u32, Arc<Cipher>>,
-    current: u32,
-    counter: u64,
-}
-
 /// One sled write.
 struct Step {
     table: Table,
@@ -142,11 +131,10 @@ impl Rows {
         let meta_key = *seal_key.derive(salt, "bindery checkpoint meta 1")?;
         let meta_tree = db.open_tree("meta")?;
         let meta = match meta_tree.get(STATE)? {
-            Some(octets) => Some(Meta::decode(&octets, &meta_key).ok_or(wrong("the row meta is damaged"))?),
+            Some(octets) => Some(Meta::decode(&octets, &meta_key).ok_or_else(|| wrong("the row meta is damaged"))?),
             None if may_be_new => None,
             None => return Err(wrong("the checkpoint is empty or was never finished")),
         };
-        let keys = RowKeys { seal_key: seal_key.clone(), ciphers: HashMap::new(), current: 0, counter: 0 };
         let mut rows = Rows {
             entries: db.open_tree("entries")?,
             memberships: db.open_tree("memberships")?,
@@ -155,7 +143,7 @@ impl Rows {
             meta_tree,
             meta,
             meta_key,
-            keys,
+            keys: RowKeys::new(seal_key.clone()),
             file,
             db,
         };
@@ -264,11 +252,10 @@ impl Rows {
             self.keys.add(id, &salt)?;
             last = last.max(id);
         }
-        let id = last.checked_add(1).ok_or(wrong("no key numbers are left"))?;
+        let id = last.checked_add(1).ok_or_else(|| wrong("no key numbers are left"))?;
         let mut salt = [0; 32];
         entropy.fill(&mut salt);
-        self.keys.add(id, &salt)?;
-        self.keys.current = id;
+        self.keys.add_own(id, &salt)?;
         self.meta_tree.insert([KEY, &id.to_be_bytes()].concat(), &salt)?;
         Ok(())
     }
@@ -300,7 +287,7 @@ impl Rows {
     /// One transaction over all trees: atomic under kill -9, and under a power cut a prefix of the transactions survives.
     fn write(&mut self, steps: &[Step], meta: &mut Meta, with_meta: bool) -> Result<(), RowsError> {
         let change: i64 = steps.iter().map(|step| step.rows).sum();
-        meta.rows = meta.rows.checked_add_signed(change).ok_or(wrong("fewer rows than none"))?;
+        meta.rows = meta.rows.checked_add_signed(change).ok_or_else(|| wrong("fewer rows than none"))?;
         let state = meta.encode(&self.meta_key);
         let outcome = (&self.entries, &self.memberships, &self.account_state, &self.whole, &self.meta_tree).transaction(
             |(entries, memberships, account_state, whole, meta_tree)| {
@@ -328,89 +315,6 @@ impl Rows {
         }
         Ok(())
     }
-}
-
-impl RowKeys {
-    fn add(&mut self, id: u32, salt: &[u8; 32]) -> Result<(), RowsError> {
-        self.ciphers.insert(id, Arc::new(self.seal_key.derive_cipher(salt, "bindery checkpoint 1")?));
-        Ok(())
-    }
-
-    /// Seals a row in pieces.
-    fn cut(&mut self, table: Table, key: &[u8], value: &[u8]) -> Result<Vec<Vec<u8>>, RowsError> {
-        let count = u32::try_from(value.len().div_ceil(PIECE_OCTETS).max(1)).map_err(|_| wrong("a row is too long"))?;
-        let current = self.current;
-        let cipher = self.ciphers.get(&current).map(Arc::clone).ok_or(wrong("no key"))?;
-        (0..count)
-            .map(|number| {
-                let start = usize::try_from(number).unwrap_or(usize::MAX).saturating_mul(PIECE_OCTETS);
-                let rest = value.get(start..).unwrap_or_default();
-                let piece = rest.get(..PIECE_OCTETS).unwrap_or(rest);
-                self.counter = self.counter.checked_add(1).ok_or(wrong("the nonces are used up"))?;
-                let mut octets = Vec::with_capacity(PIECE_HEADER_OCTETS + piece.len() + super::seal::TAG_OCTETS);
-                octets.extend_from_slice(&current.to_be_bytes());
-                octets.extend_from_slice(&self.counter.to_be_bytes());
-                octets.extend_from_slice(&count.to_be_bytes());
-                let place = place(table, key, number, count);
-                cipher.seal(nonce(&self.counter.to_be_bytes()), &place, &[piece], &mut octets)?;
-                Ok(octets)
-            })
-            .collect()
-    }
-
-    /// Opens and joins the pieces of the row that starts with `first`.
-    fn join(&self, table: Table, first: (IVec, IVec), rest: &mut sled::Iter) -> Result<Row, RowsError> {
-        let (first_key, first_piece) = first;
-        let (key, number) = split_piece_key(&first_key)?;
-        let count = piece_count(&first_piece)?;
-        if number != 0 || count == 0 {
-            return Err(wrong("a row without its first piece"));
-        }
-        let mut value = self.open_piece(table, key, 0, count, &first_piece)?;
-        for number in 1..count {
-            let (next, piece) = rest.next().ok_or(wrong("a row without its last piece"))??;
-            if *next != *piece_key(key, number) {
-                return Err(wrong("a row with a piece missing"));
-            }
-            value.extend_from_slice(&self.open_piece(table, key, number, count, &piece)?);
-        }
-        Ok(Row { table, key: key.into(), value: value.into() })
-    }
-
-    fn open_piece(&self, table: Table, key: &[u8], number: u32, count: u32, piece: &[u8]) -> Result<Vec<u8>, RowsError> {
-        let (head, sealed) = piece.split_at_checked(PIECE_HEADER_OCTETS).ok_or(wrong("a piece is too short"))?;
-        let (id, rest) = head.split_at_checked(4).ok_or(wrong("a piece is too short"))?;
-        let (counter, _) = rest.split_at_checked(8).ok_or(wrong("a piece is too short"))?;
-        let id = u32::from_be_bytes(id.try_into().map_err(|_| wrong("a piece is too short"))?);
-        let cipher = self.ciphers.get(&id).ok_or(wrong("a piece under an unknown key"))?;
-        Ok(cipher.open(nonce(counter), &place(table, key, number, count), sealed)?)
-    }
-}
-
-fn piece_key(key: &[u8], number: u32) -> Vec<u8> {
-    [key, &number.to_be_bytes()].concat()
-}
-
-fn split_piece_key(key: &[u8]) -> Result<(&[u8], u32), RowsError> {
-    let (row, number) = key.split_last_chunk::<4>().ok_or(wrong("a key is too short"))?;
-    Ok((row, u32::from_be_bytes(*number)))
-}
-
-fn piece_count(piece: &[u8]) -> Result<u32, RowsError> {
-    let count = piece.get(12..PIECE_HEADER_OCTETS).and_then(|octets| octets.try_into().ok());
-    count.map(u32::from_be_bytes).ok_or(wrong("a piece is too short"))
-}
-
-fn place(table: Table, key: &[u8], number: u32, count: u32) -> Vec<u8> {
-    [&[table as u8], key, &number.to_be_bytes(), &count.to_be_bytes()].concat()
-}
-
-fn nonce(counter: &[u8]) -> [u8; 12] {
-    let mut nonce = [0; 12];
-    for (place, octet) in nonce.iter_mut().rev().zip(counter.iter().rev()) {
-        *place = *octet;
-    }
-    nonce
 }
 
 /// sled cannot open a folder with one of these, ever; they hold nothing.
