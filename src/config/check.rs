@@ -20,7 +20,9 @@ const ADDRESS_REMEDY: &str = "write an address and a port: [\"127.0.0.1:389\"], 
 pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configuration, ConfigurationError> {
     let source = Source { file, text };
     let raw: Raw = toml::from_str(text).map_err(|error| source.syntax(&error))?;
-    let folder = file.parent().unwrap_or(Path::new(""));
+    // Absolute, because the socket's path is told to clients and the program may change its working folder.
+    let absolute = std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf());
+    let folder = absolute.parent().unwrap_or(Path::new("/"));
     let waivers = waiver::check(&source, &raw.waiver, now)?;
     let mut warnings = waivers.warnings.clone();
     let (data, seal_key) = storage(&source, folder, raw.data.as_ref(), &raw.keys)?;

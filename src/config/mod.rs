@@ -27,7 +27,7 @@ use crate::model::{Dn, Secret, Timestamp};
 use crate::operation::{CertificateRule, Limits, Settings, WaivedNetwork};
 use crate::policy::password::Argon2Parameters;
 
-/// A checked configuration. Paths in it are absolute or relative to the working folder, no longer to the file's.
+/// A checked configuration. Paths in it are absolute.
 #[derive(Clone, Debug)]
 pub struct Configuration {
     /// Where it was read from.

@@ -47,6 +47,14 @@ fn a_suffix_is_enough() {
 }
 
 #[test]
+fn a_file_in_the_working_folder_has_absolute_paths_too() {
+    let here = std::env::current_dir().unwrap();
+    let configuration = Configuration::from_text(Path::new("bindery.toml"), SUFFIX, NOW).unwrap();
+    assert_eq!(configuration.listeners.ldapi, here.join("ldapi"));
+    assert_eq!(configuration.data, here.join("data"));
+}
+
+#[test]
 fn everything_can_be_written() {
     let configuration = below_suffix(
         r#"

@@ -168,3 +168,19 @@ fn a_failure_leaves_nothing_behind() {
     make(&arguments, &Secret::from(b"password".as_slice())).unwrap_err();
     assert_eq!(std::fs::read_dir(&target).unwrap().count(), 0, "an empty folder that was there stays, empty");
 }
+
+#[test]
+fn a_refused_entry_takes_everything_back_the_store_included() {
+    let folder = TempDir::new().unwrap();
+    let keys = folder.path().join("keys");
+    std::fs::create_dir(&keys).unwrap();
+    std::fs::write(keys.join("another.key"), "not ours").unwrap();
+    let mut arguments = arguments(&folder.path().join("hospital"));
+    arguments.suffix = "c=Atlantis".to_owned();
+    arguments.keys = Some(keys.clone());
+    let error = make(&arguments, &Secret::from(b"password".as_slice())).unwrap_err().to_string();
+    assert!(error.starts_with("c=Atlantis: refused: "), "{error}");
+    assert!(!folder.path().join("hospital").exists());
+    let left: Vec<_> = std::fs::read_dir(&keys).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["another.key"], "what was there before stays");
+}
