@@ -18,6 +18,7 @@ pub(super) struct IdMap<T> {
 }
 
 #[derive(Clone)]
+#[allow(clippy::large_enum_variant, reason = "always behind an Arc, and both are full in a dense map")]
 enum Branch<T> {
     Inner([Option<Arc<Branch<T>>>; WIDTH]),
     Leaf([Option<T>; WIDTH]),

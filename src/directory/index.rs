@@ -124,6 +124,7 @@ impl Slot {
 
 /// The content of all indexes.
 #[derive(Clone, Default)]
+#[cfg_attr(test, derive(Debug))]
 pub(super) struct Indexes {
     /// Hashes and packed runs of octets → entries.
     points: OrdMap<u64, IdSet>,

@@ -28,7 +28,7 @@ pub(super) struct Memberships {
     groups: OrdMap<(EntryId, MembershipAttribute), IdSet>,
     grants: OrdMap<(EntryId, MembershipAttribute, EntryId), MembershipGrant>,
     /// Group → elements that are no entry here, by key.
-    outside: OrdMap<(EntryId, MembershipAttribute), OrdMap<Arc<[u8]>, OutsideElement>>,
+    outside: OrdMap<(EntryId, MembershipAttribute), OutsideElements>,
     /// Attribute and key → groups that have such an element.
     outside_holders: OrdMap<(MembershipAttribute, Arc<[u8]>), IdSet>,
     /// Groups with at least one element, one set for each attribute.
@@ -36,6 +36,8 @@ pub(super) struct Memberships {
     /// Each actor's name is kept once. It grows with the people who ever changed a group.
     actors: OrdSet<Arc<str>>,
 }
+
+type OutsideElements = OrdMap<Arc<[u8]>, OutsideElement>;
 
 #[derive(Clone)]
 struct OutsideElement {

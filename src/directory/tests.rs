@@ -1,1 +1,6 @@
-//! See below.
+//! The directory as a value: what changes do to it, and that rows, changes and digest always tell the same.
+
+pub(super) mod fixture;
+mod laws;
+mod membership;
+mod place;

@@ -1,0 +1,144 @@
+//! Laws over random sequences of changes.
+
+use proptest::prelude::*;
+
+use super::fixture::{self, all_indexes, entry};
+use crate::directory::{AccountState, Change, Digest, Directory, Membership, MembershipAttribute, Row};
+use crate::model::{EntryId, Timestamp};
+
+/// Something one might do; impossible ones are refused by `apply`.
+#[derive(Clone, Debug)]
+enum Deed {
+    Put { id: u64, parent: u64, name: u8, words: Vec<u8> },
+    Remove(u64),
+    Join { group: u64, member: u64, attribute: MembershipAttribute, by: u8 },
+    JoinOutside { group: u64, word: u8, spelling: bool },
+    Leave { group: u64, member: u64, attribute: MembershipAttribute },
+    LeaveOutside { group: u64, word: u8 },
+    Login { id: u64, time: Option<i64> },
+}
+
+fn any_deed() -> impl Strategy<Value = Deed> {
+    let id = || 1u64..12;
+    let attribute = || proptest::sample::select(vec![MembershipAttribute::Member, MembershipAttribute::UniqueMember]);
+    prop_oneof![
+        4 => (id(), id(), 0u8..6, proptest::collection::vec(0u8..6, 0..4))
+            .prop_map(|(id, parent, name, words)| Deed::Put { id, parent, name, words }),
+        1 => id().prop_map(Deed::Remove),
+        2 => (id(), id(), attribute(), 0u8..3).prop_map(|(group, member, attribute, by)| Deed::Join { group, member, attribute, by }),
+        1 => (id(), 0u8..4, any::<bool>()).prop_map(|(group, word, spelling)| Deed::JoinOutside { group, word, spelling }),
+        1 => (id(), id(), attribute()).prop_map(|(group, member, attribute)| Deed::Leave { group, member, attribute }),
+        1 => (id(), 0u8..4).prop_map(|(group, word)| Deed::LeaveOutside { group, word }),
+        1 => (id(), proptest::option::of(0i64..1000)).prop_map(|(id, time)| Deed::Login { id, time }),
+    ]
+}
+
+fn change(deed: &Deed, directory: &Directory) -> Change {
+    let outside = |word: u8, spelled: bool| {
+        let value = if spelled { format!("CN=Word{word}, dc=elsewhere") } else { format!("cn=word{word},dc=elsewhere") };
+        directory.resolve_member(MembershipAttribute::Member, value.as_bytes()).unwrap()
+    };
+    match deed {
+        Deed::Put { id: 1, words, .. } => {
+            let description = words.iter().map(u8::to_string).collect::<String>() + "x";
+            entry(1, None, fixture::SUFFIX, &[("objectClass", "domain"), ("dc", "example"), ("description", &description)])
+        }
+        Deed::Put { id, parent, name, words } => {
+            let words: Vec<String> = words.iter().map(|word| format!("Word {word}{word}")).collect();
+            let mut attributes = vec![("objectClass", "organizationalUnit"), ("ou", "x")];
+            attributes.extend(words.iter().map(|word| ("description", word.as_str())));
+            entry(*id, Some(EntryId(*parent)), &format!("ou=Name{name}"), &attributes)
+        }
+        Deed::Remove(id) => Change::RemoveEntry { id: EntryId(*id), next_id: directory.next_entry_id() },
+        Deed::Join { group, member, attribute, by } => Change::PutMembership {
+            group: EntryId(*group),
+            membership: Membership::Entry(*attribute, EntryId(*member)),
+            since: Timestamp(i64::from(*by)),
+            by: format!("cn={by}"),
+        },
+        Deed::JoinOutside { group, word, spelling } => fixture::join(EntryId(*group), outside(*word, *spelling)),
+        Deed::Leave { group, member, attribute } => {
+            Change::RemoveMembership { group: EntryId(*group), membership: Membership::Entry(*attribute, EntryId(*member)) }
+        }
+        Deed::LeaveOutside { group, word } => {
+            Change::RemoveMembership { group: EntryId(*group), membership: outside(*word, false) }
+        }
+        Deed::Login { id, time } => Change::PutAccountState {
+            id: EntryId(*id),
+            state: AccountState {
+                last_login: time.map(Timestamp),
+                last_login_source: time.map(|time| format!("127.0.0.{time}")),
+            },
+        },
+    }
+}
+
+/// Everything a reader can see, and the rows.
+fn content(directory: &Directory) -> (Vec<String>, Vec<Row>) {
+    let mut seen = Vec::new();
+    for node in directory.nodes() {
+        let id = node.id;
+        let groups: Vec<_> = directory.groups_of(id).collect();
+        let members: Vec<_> = MembershipAttribute::ALL.map(|attribute| directory.member_values(id, attribute)).into();
+        let children: Vec<_> = directory.children(id).collect();
+        let place = (directory.dn_text(id), directory.find(&directory.dn(id)), directory.account_state(id));
+        seen.push(format!("{id:?} {place:?} {groups:?} {members:?} {children:?} {:?}", node.entry.block()));
+    }
+    let mut rows: Vec<Row> = directory.rows().collect();
+    rows.sort_by(|a, b| (a.table, &a.key).cmp(&(b.table, &b.key)));
+    (seen, rows)
+}
+
+fn digest_of(rows: &[Row]) -> Digest {
+    rows.iter().fold(Digest::default(), |sum, row| sum.plus(Digest::of_row(&fixture::KEY, row)))
+}
+
+fn loaded(rows: impl Iterator<Item = Row>) -> Directory {
+    let mut directory = fixture::empty(&all_indexes());
+    rows.for_each(|row| directory.load_row(row).unwrap());
+    directory.finish_loading().unwrap();
+    directory
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn changes_rows_and_digest_tell_the_same(deeds in proptest::collection::vec(any_deed(), 0..80)) {
+        let mut directory = fixture::rooted();
+        let mut rows = std::collections::BTreeMap::new();
+        let first = directory.rows().next().unwrap();
+        rows.insert((first.table, first.key.clone()), first.value);
+        for deed in &deeds {
+            let change = change(deed, &directory);
+            let before = content(&directory);
+            if directory.apply(&change).is_err() {
+                prop_assert_eq!(content(&directory), before, "a refused change changes nothing");
+                continue;
+            }
+            let once = (content(&directory), directory.digest(), directory.next_entry_id());
+            directory.apply(&change).unwrap();
+            prop_assert_eq!((content(&directory), directory.digest(), directory.next_entry_id()), once, "twice is once");
+            for row in change.rows(&fixture::KEY) {
+                match row.value {
+                    Some(value) => rows.insert((row.table, row.key), value),
+                    None => rows.remove(&(row.table, row.key)),
+                };
+            }
+        }
+        let (seen, own_rows) = content(&directory);
+        let written: Vec<Row> = rows.into_iter().map(|((table, key), value)| Row { table, key, value }).collect();
+        prop_assert_eq!(&written, &own_rows, "what changes write is what the directory holds");
+        prop_assert_eq!(directory.digest(), digest_of(&own_rows));
+        let again = loaded(own_rows.into_iter().rev());
+        prop_assert_eq!(again.digest(), directory.digest());
+        prop_assert_eq!(content(&again), (seen, written));
+        prop_assert_eq!(again.next_entry_id(), directory.next_entry_id());
+        prop_assert_eq!(again.entry_count(), directory.entry_count());
+        prop_assert_eq!(index_content(&again), index_content(&directory), "kept up and built anew, indexes are the same");
+    }
+}
+
+fn index_content(directory: &Directory) -> String {
+    format!("{:?}", directory.indexes)
+}
