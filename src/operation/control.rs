@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Limits;
+use super::selection::Selection;
 use crate::model::{Filter, ResultCode};
 use crate::protocol::ber::{self, BerError, Reader};
 use crate::protocol::{Control, LdapResult, ResponseKind, filter, oid};
@@ -151,6 +152,9 @@ fn attribute_selection(value: &[u8]) -> Result<Vec<String>, BerError> {
     outer.finish()?;
     let mut attributes = Vec::new();
     while !list.is_empty() {
+        if attributes.len() >= Selection::MAXIMUM {
+            return Err(BerError("too many attributes asked for"));
+        }
         let name = std::str::from_utf8(list.octet_string()?).map_err(|_| BerError("attribute is not UTF-8"))?;
         attributes.push(name.to_owned());
     }

@@ -203,8 +203,7 @@ impl<'a> Draft<'a> {
     /// the structural class.
     pub(crate) fn check(&self, rdn: &Rdn) -> Result<&'a str, Refusal> {
         self.check_single_values()?;
-        let object_class = self.schema.attribute_type("objectClass").map(|it| it.id);
-        let classes = self.entry.attributes.iter().find(|it| Some(it.attribute_type) == object_class && !it.values.is_empty());
+        let classes = self.entry.attributes.iter().find(|it| it.description == "objectClass" && !it.values.is_empty());
         let Some(classes) = classes else {
             return Err(Refusal::new(ResultCode::ObjectClassViolation, "no objectClass attribute"));
         };

@@ -86,7 +86,10 @@ fn begin_decoded(
     controls: &Controls,
 ) -> Result<SearchStream, Refusal> {
     let base = parse_name(directory.schema(), &request.base, "invalid DN")?;
-    let selection = Selection::new(directory.schema(), &request.attributes, request.types_only);
+    if request.attributes.len() > Selection::MAXIMUM {
+        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many attributes asked for"));
+    }
+    let selection = Selection::new(directory, &request.attributes, request.types_only);
     if base.is_empty() || is_subschema(directory, &base) {
         return special(directory, context, request, controls, &base, selection);
     }

@@ -2,8 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use crate::directory::Computed;
-use crate::directory::{Directory, Node};
+use crate::directory::{Computed, Directory, Node};
 use crate::model::schema::{AttributeDescription, ObjectClass, Schema};
 use crate::model::{AttributeTypeId, AttributeView, Section};
 use crate::protocol::ber::{Tag, Writer};
@@ -26,8 +25,12 @@ struct Named {
 }
 
 impl Selection {
+    /// Most attributes one list may name: each costs time at every attribute of every entry.
+    pub(crate) const MAXIMUM: usize = 1000;
+
     /// Resolves a list: empty means `*`, `1.1` nothing unless other names stand beside it, unknown names are left out.
-    pub(crate) fn new(schema: &Schema, attributes: &[String], types_only: bool) -> Selection {
+    pub(crate) fn new(directory: &Directory, attributes: &[String], types_only: bool) -> Selection {
+        let schema = directory.schema();
         let mut selection = Selection {
             all_user: attributes.is_empty(),
             all_operational: false,
@@ -43,8 +46,19 @@ impl Selection {
                 name => selection.add_named(schema, name),
             }
         }
-        selection.computed = Computed::ALL.into_iter().filter(|computed| selection.covers_computed(schema, *computed)).collect();
+        selection.computed = selection.computed(directory);
         selection
+    }
+
+    fn computed(&self, directory: &Directory) -> Vec<Computed> {
+        let plain = self.named.iter().filter(|named| named.options.is_empty());
+        let named: Vec<Computed> = plain.flat_map(|named| &named.types).filter_map(|&id| directory.computed(id)).collect();
+        let covers = |computed: &Computed| match computed.section() {
+            Section::User if self.all_user => true,
+            Section::Operational if self.all_operational => true,
+            _ => named.contains(computed),
+        };
+        Computed::ALL.into_iter().filter(covers).collect()
     }
 
     fn add_named(&mut self, schema: &Schema, name: &str) {
@@ -68,16 +82,6 @@ impl Selection {
         types.sort_unstable();
         types.dedup();
         self.named.push(Named { types, options: Vec::new() });
-    }
-
-    fn covers_computed(&self, schema: &Schema, computed: Computed) -> bool {
-        let all = match computed.section() {
-            Section::User => self.all_user,
-            _ => self.all_operational,
-        };
-        all || computed
-            .attribute_type(schema)
-            .is_some_and(|id| self.named.iter().any(|named| named.options.is_empty() && named.types.contains(&id)))
     }
 
     fn covers(&self, attribute: &AttributeView<'_>) -> bool {

@@ -134,7 +134,7 @@ impl Write<'_> {
     /// The response to a pre- or post-read control (RFC 4527), where one was sent.
     pub(crate) fn read(&self, directory: &Directory, oid: &str, asked: Option<&Vec<String>>, id: EntryId) -> Option<Control> {
         let (attributes, node) = (asked?, directory.node(id)?);
-        let selection = Selection::new(directory.schema(), attributes, false);
+        let selection = Selection::new(directory, attributes, false);
         Some(control::read_response(oid, &directory.dn_text(id), &selection.encode(directory, node)))
     }
 

@@ -1,5 +1,11 @@
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
 use super::harness::Server;
-use crate::directory::{Change, Membership};
+use crate::directory::{Change, Membership, MembershipAttribute};
+use crate::model::Timestamp;
+use crate::operation::member_draft::MemberDraft;
 
 const ANNA: &str = "uid=anna,ou=people,dc=mercy,dc=example";
 const BERT: &str = "uid=bert,ou=people,dc=mercy,dc=example";
@@ -90,4 +96,57 @@ fn a_group_may_hold_itself() {
     let add = format!("dn: {WARD}\nchangetype: add\nobjectClass: groupOfNames\nmember: {WARD}\n");
     assert_eq!(server.change(&add), "0");
     assert_eq!(server.read(WARD, &["memberOf"]), format!("memberOf: {WARD}\n"));
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Set(usize, bool),
+    Replace(Vec<usize>),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0..12_usize, any::<bool>()).prop_map(|(person, present)| Step::Set(person, present)),
+        1 => proptest::collection::vec(0..12_usize, 0..6).prop_map(Step::Replace),
+    ];
+    proptest::collection::vec(step, 0..40)
+}
+
+#[test]
+fn a_draft_is_a_set_and_its_changes_are_the_difference() {
+    let mut server = Server::new();
+    let person = |n: usize| format!("uid=p{n},ou=people,dc=mercy,dc=example");
+    for n in 0..12 {
+        server.import(&format!("dn: {}\nobjectClass: inetOrgPerson\ncn: p\nsn: p\n", person(n)));
+    }
+    let members: String = (0..6).map(|n| format!("member: {}\n", person(n))).collect();
+    server.import(&format!("dn: {WARD}\nobjectClass: groupOfNames\n{members}"));
+    let group = server.find(WARD).unwrap();
+    let elements: Vec<Membership> =
+        (0..12).map(|n| Membership::Entry(MembershipAttribute::Member, server.find(&person(n)).unwrap())).collect();
+    let before: BTreeSet<usize> = (0..6).collect();
+    proptest!(|(steps in steps())| {
+        let mut draft = MemberDraft::new(&server.directory, Some(group));
+        let mut model = before.clone();
+        for step in steps {
+            match step {
+                Step::Set(n, present) => {
+                    let changes = if present { model.insert(n) } else { model.remove(&n) };
+                    prop_assert_eq!(draft.set(elements[n].clone(), present), changes);
+                }
+                Step::Replace(people) => {
+                    model = people.iter().copied().collect();
+                    draft.replace(MembershipAttribute::Member, people.iter().map(|&n| elements[n].clone()).collect());
+                }
+            }
+            prop_assert_eq!(draft.count(MembershipAttribute::Member), model.len());
+        }
+        let changes = draft.changes(group, Timestamp(1), "");
+        prop_assert_eq!(changes.len(), before.symmetric_difference(&model).count());
+        let mut after = (*server.directory).clone();
+        changes.iter().for_each(|change| after.apply(change).unwrap());
+        for (n, element) in elements.iter().enumerate() {
+            prop_assert_eq!(after.has_membership(group, element), model.contains(&n));
+        }
+    });
 }

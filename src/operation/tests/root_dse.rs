@@ -48,7 +48,7 @@ fn scopes_and_filters() {
     for scope in [Scope::One, Scope::Subtree, Scope::Children] {
         assert_eq!(server.search("", scope, "(objectClass=*)", &[]), (String::new(), "32".to_owned()));
     }
-    assert_eq!(server.search("", Scope::Base, "(vendorName=bindery)", &["1.1"]), ("dn: \n".to_owned(), "0".to_owned()));
+    assert_eq!(server.search("", Scope::Base, "(vendorName=Bindery)", &["1.1"]), ("dn: \n".to_owned(), "0".to_owned()));
     assert_eq!(server.search("", Scope::Base, "(vendorName=x)", &["1.1"]), (String::new(), "0".to_owned()));
     assert_eq!(server.search("", Scope::Base, "(zork=x)", &["1.1"]), (String::new(), "0".to_owned()));
     server.controls.push(control(oid::MANAGE_DSA_IT, None));
