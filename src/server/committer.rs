@@ -11,8 +11,9 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::notes;
 use crate::directory::{Change, ChangeError, Directory};
-use crate::journal::{Chain, Frame, Record};
+use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::{self, Context, Decision, Proposal, ProposedOperation};
 use crate::store::{Checkpoint, Journal, Opened};
@@ -32,6 +33,8 @@ pub struct Committer {
     entropy: Arc<dyn Entropy>,
     /// An append failed: the journal must open its next segment before anything else is tried.
     failed: bool,
+    /// Sequences that the next group must record as void: they may stand in a file that failed, and nobody was told about them.
+    voided: Option<(u64, u64)>,
 }
 
 /// A group decided and not yet durable.
@@ -48,7 +51,7 @@ impl Committer {
     pub fn new(opened: Opened, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Committer {
         let Opened { directory, journal, chain, checkpoint, .. } = opened;
         let published = Arc::new(ArcSwap::from_pointee(directory.clone()));
-        Committer { head: directory, published, journal, chain, checkpoint, clock, entropy, failed: false }
+        Committer { head: directory, published, journal, chain, checkpoint, clock, entropy, failed: false, voided: None }
     }
 
     /// Where readers find the newest durable value.
@@ -91,6 +94,7 @@ impl Committer {
             );
             return refuse_all(proposals.len());
         }
+        self.voided = None;
         self.head = tentative.head;
         self.chain = tentative.chain;
         self.published.store(Arc::new(self.head.clone()));
@@ -113,6 +117,7 @@ impl Committer {
         match self.journal.recover() {
             Ok(()) => {
                 self.failed = false;
+                self.voided = self.journal.voided();
                 tracing::info!("the journal can be written again: binds and changes go on");
                 true
             }
@@ -135,6 +140,11 @@ impl Committer {
                 changes: Vec::new(),
                 decisions: Vec::with_capacity(proposals.len()),
             };
+            if let Some((first, last)) = self.voided {
+                let details = vec![("first", first.to_string()), ("last", last.to_string())];
+                let now = self.policy_time(&tentative.chain);
+                self.frame(&mut tentative, &notes::record(RecordKind::Void, details), Vec::new(), now);
+            }
             match self.decide_all(proposals, &mut broken, &mut tentative, go_on) {
                 Ok(()) => return tentative,
                 Err(error) => {
@@ -167,9 +177,7 @@ impl Committer {
     }
 
     fn decide_one(&self, proposal: &mut Proposal, tentative: &mut Tentative) -> Result<(), ChangeError> {
-        // Strictly growing, so that every record and every entryCSN has a moment of its own, and turning the clock back revives nobody.
-        let now = self.clock.now().max(Timestamp(tentative.chain.last_time.0.saturating_add(1)));
-        proposal.context.now = now;
+        proposal.context.now = self.policy_time(&tentative.chain);
         let decided = catch_unwind(AssertUnwindSafe(|| operation::decide(&tentative.head, proposal, 0)));
         let decision = decided.map_err(|_| ChangeError("deciding panicked".to_owned()))?;
         let mut encoded = Vec::new();
@@ -177,12 +185,22 @@ impl Committer {
             tentative.head.apply(change)?;
             change.encode(&mut encoded);
         }
-        let mut salt = [0; 16];
-        self.entropy.fill(&mut salt);
-        tentative.frames.push(tentative.chain.frame(&decision.record, encoded, salt, now, self.clock.monotonic()));
+        self.frame(tentative, &decision.record, encoded, proposal.context.now);
         tentative.changes.extend_from_slice(&decision.changes);
         tentative.decisions.push(Ok(decision));
         Ok(())
+    }
+
+    /// Makes a record and its changes the next frame of the group.
+    fn frame(&self, tentative: &mut Tentative, record: &Record, changes: Vec<u8>, now: Timestamp) {
+        let mut salt = [0; 16];
+        self.entropy.fill(&mut salt);
+        tentative.frames.push(tentative.chain.frame(record, changes, salt, now, self.clock.monotonic()));
+    }
+
+    /// Strictly growing, so that every record and every entryCSN has a moment of its own, and turning the clock back revives nobody.
+    fn policy_time(&self, chain: &Chain) -> Timestamp {
+        self.clock.now().max(Timestamp(chain.last_time.0.saturating_add(1)))
     }
 }
 
