@@ -1,8 +1,7 @@
 //! Arbitrary octets as the stream of one client: decoded, eaten by a session, its work done when the input says so. No request is
 //! answered twice, and after the end nothing is left under way.
 //!
-//! Input: one octet for how the connection comes in, then pieces of `length` octets; what is left to do is done between pieces, one
-//! step of it where the length is odd.
+//! Input: one octet for how the connection comes in, then pieces: length, how many steps of work are done after it, octets.
 #![no_main]
 
 use std::collections::{BTreeMap, VecDeque};
@@ -30,12 +29,15 @@ const CHEAP: Argon2Parameters = Argon2Parameters { memory: 8, passes: 1, lanes: 
 fuzz_target!(|data: &[u8]| {
     let Some((&door, mut rest)) = data.split_first() else { return };
     let mut server = Server::new(door);
-    while let Some((&length, input)) = rest.split_first() {
-        let (piece, after) = input.split_at(usize::from(length).min(input.len()));
+    while let [length, steps, input @ ..] = rest {
+        let (piece, after) = input.split_at(usize::from(*length).min(input.len()));
         rest = after;
         server.input.extend_from_slice(piece);
         server.take_requests();
-        if length % 2 == 0 { server.settle() } else { drop(server.step()) }
+        for _ in 0..*steps {
+            server.step();
+            server.take_requests();
+        }
     }
     server.settle();
     assert!(server.closed || server.session.may_receive() || server.handshake_due, "something is left under way");
@@ -126,7 +128,9 @@ impl Server {
     }
 
     fn settle(&mut self) {
-        while self.step() {}
+        while self.step() {
+            self.take_requests();
+        }
     }
 
     /// Does one piece of work; `false` when there is none.

@@ -137,7 +137,7 @@ impl Asking {
         let id = MessageId(id.unwrap_or(self.next + 100));
         let request = asked.request();
         match (&request, request.response_kind()) {
-            (Request::Abandon(target), _) => drop(self.may_stay_unanswered.insert(*target)),
+            (Request::Abandon(target), _) => _ = self.may_stay_unanswered.insert(*target),
             (_, Some(ResponseKind::Bind)) => {
                 let searches = self.kinds.iter().filter(|(_, kind)| **kind == ResponseKind::SearchDone);
                 self.may_stay_unanswered.extend(searches.map(|(id, _)| *id));
@@ -177,7 +177,7 @@ proptest! {
         for event in events {
             match event {
                 Event::Send(asked, id, control) => asking.send(&mut server, asked, id, control),
-                Event::Work => drop(server.work()),
+                Event::Work => _ = server.work(),
                 Event::Handshake if server.handshake_due => server.handshake(),
                 Event::Handshake => {}
                 Event::Break(broken) => server.broken = broken,
