@@ -163,4 +163,38 @@ server=
 [ "$code" -eq 0 ] || fail "SIGTERM: exit $code"
 ok "SIGTERM ends the server with 0"
 expect 0 "check of the stopped installation" "$program" check --config "$folder/installation/bindery.toml"
+
+echo "== the demo, and the lines it prints"
+(cd "$folder" && exec "$program" demo sample --ldap-port 33890 --ldaps-port 36360) >"$folder/guide" 2>"$folder/log" &
+server=$!
+for _ in $(seq 300); do
+    grep -q '^Ctrl-C' "$folder/guide" && break
+    kill -0 "$server" 2>/dev/null || fail "the demo ended before it was ready"
+    sleep 0.1
+done
+grep -E '^  (export|ldapsearch|printf|ldapwhoami|/)' "$folder/guide" >"$folder/lines"
+[ "$(wc -l <"$folder/lines")" -eq 5 ] || fail "the demo does not print five lines to paste"
+expect 0 "every line works as printed" bash -euo pipefail "$folder/lines"
+shows '^dn: uid=' "somebody was looked up"
+shows '^modifying entry' "an entry was changed"
+shows '^dn:cn=admin' "the local user is the administrator"
+shows '"values":\["Chief of everything"\]' "the journal tells of the change"
+kill -INT "$server"
+code=0
+wait "$server" || code=$?
+server=
+[ "$code" -eq 0 ] || fail "Ctrl-C: exit $code"
+ok "Ctrl-C ends it with 0"
+(cd "$folder" && exec "$program" demo sample) >"$folder/guide" 2>"$folder/log" &
+server=$!
+for _ in $(seq 300); do
+    grep -q '^Ctrl-C' "$folder/guide" && break
+    kill -0 "$server" 2>/dev/null || fail "the second demo ended before it was ready"
+    sleep 0.1
+done
+! grep -q '^making' "$folder/guide" || fail "the second start made the folder anew"
+ok "a second start finds its folder again"
+kill -INT "$server"
+wait "$server" || true
+server=
 echo "ldap-utils and program: $passed checks passed"

@@ -1,0 +1,132 @@
+//! When the journal cannot be written nothing is acknowledged, nobody sees what was decided, and the server goes on by itself once the disk
+//! does (invariant 3 of src/ARCHITECTURE.md).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bindery::journal::RecordKind;
+use bindery::model::schema::Schema;
+use bindery::model::{Attribute, ldif::LdifReader};
+use bindery::model::{Dn, Modification, ModificationOperation, ResultCode, Secret};
+use bindery::operation::add::AddRequest;
+use bindery::operation::modify::ModifyRequest;
+use bindery::operation::{Limits, Proposal, ProposedOperation, Settings};
+use bindery::server::committer::Committer;
+use bindery::server::notes;
+use bindery::server::world::{SystemClock, SystemEntropy};
+use bindery::store::disk::SimulatedDisk;
+use bindery::store::{self, StoreOptions};
+use bytes::Bytes;
+
+fn settings() -> Settings {
+    Settings {
+        clear_text: Vec::new(),
+        certificate_rules: Vec::new(),
+        limits: Limits::default(),
+        hash_key: Secret::new(vec![1; 32]),
+        version: "test",
+        start_tls: false,
+    }
+}
+
+fn options(data: &Path, disk: &SimulatedDisk) -> StoreOptions {
+    StoreOptions {
+        data: data.to_owned(),
+        seal_key: Secret::new(vec![7; 32]),
+        schema: Arc::new(Schema::embedded().unwrap()),
+        suffix: Dn::parse(b"dc=example").unwrap(),
+        indexes: Vec::new(),
+        disk: Arc::new(disk.clone()),
+        entropy: Arc::new(SystemEntropy::new()),
+        clock: Arc::new(SystemClock::new()),
+    }
+}
+
+fn describe(committer: &mut Committer, text: &str) -> Result<ResultCode, ResultCode> {
+    let value = Bytes::copy_from_slice(text.as_bytes());
+    let attribute = Attribute { description: "description".to_owned(), values: vec![value] };
+    let change = Modification { operation: ModificationOperation::Replace, attribute };
+    let request = ModifyRequest::new(Bytes::from_static(b"dc=example"), vec![change], Vec::new());
+    commit(committer, ProposedOperation::Modify(request))
+}
+
+fn commit(committer: &mut Committer, operation: ProposedOperation) -> Result<ResultCode, ResultCode> {
+    let context = notes::context(settings());
+    let decision = committer.commit(&mut [Proposal { context, operation }]).pop().unwrap()?;
+    Ok(decision.record.result)
+}
+
+fn start(options: &StoreOptions) -> Committer {
+    let opened = store::open(options, &mut |_| {}).unwrap();
+    Committer::new(opened, Arc::clone(&options.clock), Arc::clone(&options.entropy))
+}
+
+fn description(committer: &Committer) -> String {
+    let directory = committer.published().load_full();
+    let bindery::directory::Lookup::Found(id) = directory.find(&Dn::parse(b"dc=example").unwrap()) else {
+        panic!("no suffix entry")
+    };
+    let description = directory.schema().attribute_type("description").unwrap().id;
+    String::from_utf8_lossy(directory.node(id).unwrap().entry.first(description).unwrap_or_default()).into_owned()
+}
+
+/// Something that makes the disk refuse, and its opposite.
+type Fault = (&'static str, fn(&SimulatedDisk), fn(&SimulatedDisk));
+
+#[test]
+fn a_failed_append_is_told_to_nobody_and_voided_once_the_disk_is_well() {
+    let faults: [Fault; 2] = [
+        ("sync fails", |disk| disk.fail_syncs(true), |disk| disk.fail_syncs(false)),
+        ("disk full", |disk| disk.set_capacity(Some(0)), |disk| disk.set_capacity(None)),
+    ];
+    for (name, harm, heal) in faults {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = SimulatedDisk::new(1);
+        let options = options(folder.path(), &disk);
+        store::create(&options).unwrap();
+        let mut committer = start(&options);
+        let suffix = "dn: dc=example\nobjectClass: domain\ndc: example\ndescription: first\n";
+        let record = LdifReader::new(suffix.as_bytes()).next().unwrap().unwrap();
+        let bindery::model::ldif::LdifBody::Add(attributes) = record.body else { panic!("no add") };
+        let add = AddRequest::new(Bytes::from(record.dn), attributes, Vec::new());
+        assert_eq!(commit(&mut committer, ProposedOperation::Add(add)), Ok(ResultCode::Success));
+
+        harm(&disk);
+        let mut refused = 0;
+        for attempt in 0..200 {
+            // A full disk is noticed when the space reserved ahead is used up.
+            match describe(&mut committer, &format!("{attempt} {}", "x".repeat(1 << 20))) {
+                Ok(code) => assert_eq!((code, refused), (ResultCode::Success, 0), "{name}: acknowledged after a failure"),
+                Err(code) => {
+                    assert_eq!(code, ResultCode::Unavailable, "{name}");
+                    refused += 1;
+                }
+            }
+            if refused == 3 {
+                break;
+            }
+        }
+        assert_eq!(refused, 3, "{name}: the fault was never noticed");
+        let before = description(&committer);
+        heal(&disk);
+        assert_eq!(description(&committer), before, "{name}: what failed is not seen");
+        assert_eq!(describe(&mut committer, "after"), Ok(ResultCode::Success), "{name}: it goes on by itself");
+        assert_eq!(description(&committer), "after");
+        committer.stop();
+
+        let mut last = 0;
+        let mut voids = 0;
+        store::read_frames(&options, 1, &mut |frame| {
+            assert_eq!(frame.sequence, last + 1, "{name}: a gap");
+            last = frame.sequence;
+            voids += usize::from(frame.line.contains(&format!("\"type\":\"{}\"", RecordKind::Void.name())));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(voids, 1, "{name}: what was voided is recorded once");
+        let committer = start(&options);
+        assert_eq!(description(&committer), "after", "{name}: after a restart");
+        committer.stop();
+    }
+}
