@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::checkpoint::merge;
 use super::open::{Folder, sync_real_folder};
 use super::reader::{JournalEnd, ReadGroup};
-use super::rows::{Meta, Rows, RowsError};
+use super::rows::{Meta, Rows, RowsError, wait_until_free};
 use super::{Checkpoint, Progress, StartNote, StoreError};
 use crate::directory::{Change, Digest, Directory, RowChange};
 
@@ -76,6 +76,10 @@ impl<'a> Recovery<'a> {
 
     /// Opens sled, makes it whole where a crash left it in the middle of something, and fills memory from it.
     fn load_checkpoint(&mut self) -> Result<(Rows, Directory, Meta), Trouble> {
+        let sled = self.folder.sled_folder();
+        if !wait_until_free(&sled) {
+            return Err(StoreError::Locked(sled).into());
+        }
         let mut rows = guarded(|| self.open_rows(false))?;
         let meta = rows.meta().ok_or(Trouble::Checkpoint("the checkpoint is empty".to_owned()))?;
         self.proven = meta.target;

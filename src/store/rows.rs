@@ -13,8 +13,9 @@ mod pieces;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::path::Path;
+use std::time::Duration;
 
 use pieces::{RowKeys, piece_count, piece_key};
 use sled::transaction::{TransactionError, Transactional as _};
@@ -28,6 +29,10 @@ use crate::world::Entropy;
 const TRANSACTION_KEYS: usize = 200;
 /// sled's page cache, in octets. It is only a hint to sled; the directory is in memory anyway.
 const CACHE_OCTETS: u64 = 64 * 1024 * 1024;
+
+/// How long a sled of this process that was just dropped may take to let its file go, and how often that is looked at.
+const RELEASE_WAIT: Duration = Duration::from_secs(10);
+const RELEASE_STEP: Duration = Duration::from_millis(5);
 
 const STATE: &[u8] = b"state";
 const KEY: &[u8] = b"key";
@@ -125,6 +130,9 @@ impl Rows {
         entropy: &dyn Entropy,
         may_be_new: bool,
     ) -> Result<Rows, RowsError> {
+        if !wait_until_free(folder) {
+            return Err(wrong("sled's file is locked"));
+        }
         remove_generating_snapshots(folder);
         let db = sled::Config::new().path(folder).cache_capacity(CACHE_OCTETS).flush_every_ms(None).open()?;
         let file = File::open(folder.join("db")).map_err(|error| RowsError(format!("{}: {error}", folder.display())))?;
@@ -315,6 +323,20 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+/// Waits until nobody has sled's file locked: its pool of threads may hold on to it for a moment after it was dropped. The folder's own
+/// lock keeps other servers away, so false means a foreign program.
+pub(super) fn wait_until_free(folder: &Path) -> bool {
+    let Ok(file) = File::open(folder.join("db")) else { return true };
+    let tries = RELEASE_WAIT.as_millis() / RELEASE_STEP.as_millis();
+    (0..tries).any(|_| {
+        let is_free = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+        if !is_free {
+            std::thread::sleep(RELEASE_STEP);
+        }
+        is_free
+    })
 }
 
 /// sled cannot open a folder with one of these, ever; they hold nothing.

@@ -371,6 +371,22 @@ fn the_right_key_the_lock_and_the_format_are_asked_for() {
 }
 
 #[test]
+fn a_checkpoint_that_is_locked_for_a_moment_is_waited_for_and_not_set_aside() {
+    let (_folder, options, content) = made(10);
+    let held = std::fs::File::open(options.data.join("sled/db")).unwrap();
+    // The sled that was just stopped may still hold it.
+    while held.try_lock().is_err() {
+        std::thread::yield_now();
+    }
+    let release = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        drop(held);
+    });
+    assert_eq!(check_goes_on(&options, &content, "locked for a moment"), []);
+    release.join().unwrap();
+}
+
+#[test]
 fn frames_can_be_read_beside_a_running_server() {
     let (_folder, options, _) = made(20);
     let mut server = Server::start(&options).unwrap();
