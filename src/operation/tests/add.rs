@@ -1,3 +1,5 @@
+//! Adding: BEHAVIOUR "Add, delete, rename, compare".
+
 use super::harness::{As, START, Server};
 use crate::journal::{RecordKind, RecordedValue};
 use crate::model::{ResultCode, Timestamp};

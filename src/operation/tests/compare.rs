@@ -1,3 +1,5 @@
+//! Comparing: BEHAVIOUR "Add, delete, rename, compare".
+
 use super::harness::{As, Server};
 
 const ANNA: &str = "uid=anna,ou=people,dc=mercy,dc=example";

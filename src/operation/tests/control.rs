@@ -1,3 +1,5 @@
+//! Controls on every operation: BEHAVIOUR "Controls and extended operations".
+
 use bytes::Bytes;
 
 use super::harness::{Server, control};

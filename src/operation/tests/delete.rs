@@ -1,3 +1,5 @@
+//! Deleting, alone and in trees.
+
 use super::harness::{As, Server, attribute_list, control, entry_in};
 use crate::directory::Change;
 use crate::protocol::oid;

@@ -1,3 +1,5 @@
+//! Groups: the membership set through member, uniqueMember, memberUid and memberOf.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;

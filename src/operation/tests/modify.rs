@@ -1,3 +1,5 @@
+//! Modifying: BEHAVIOUR "Modify".
+
 use super::harness::{As, Server, attribute_list, control, entry_in};
 use crate::journal::RecordedValue;
 use crate::protocol::oid;

@@ -1,3 +1,5 @@
+//! Renaming and moving: BEHAVIOUR "Add, delete, rename, compare".
+
 use super::harness::{As, Server};
 use crate::directory::Change;
 use crate::model::Scope;

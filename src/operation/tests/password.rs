@@ -1,3 +1,5 @@
+//! userPassword in adds, modifies, searches and compares.
+
 use super::harness::{As, Server};
 use crate::operation::prepare;
 

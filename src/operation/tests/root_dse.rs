@@ -1,3 +1,5 @@
+//! The root DSE and the subschema entry: BEHAVIOUR "Root DSE, subschema, operational attributes".
+
 use super::harness::{As, Server, control};
 use crate::model::Scope;
 use crate::protocol::oid;

@@ -1,3 +1,5 @@
+//! Searching: BEHAVIOUR "Search", paged results, aliases.
+
 use super::harness::{As, Server, paged, request};
 use crate::model::{DerefAliases, Scope, Timestamp};
 use crate::operation::Authority;
