@@ -20,7 +20,7 @@ pub type CompletionSender = mpsc::Sender<Completion>;
 #[derive(Debug)]
 pub enum Completion {
     /// By the committer; durable.
-    Committed(MessageId, Result<Decision, ResultCode>),
+    Committed(MessageId, Result<Box<Decision>, ResultCode>),
     /// By the hash pool.
     Hashed(MessageId, Vec<crate::policy::password::HashAnswer>),
 }
@@ -68,7 +68,7 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>) -> Committer {
         for ((id, completion), decision) in addresses.drain(..).zip(decisions) {
             if let Some(completion) = completion {
                 // A connection has room for as many completions as it may have operations outstanding: this fails only when it is gone.
-                let _ = completion.try_send(Completion::Committed(id, decision));
+                let _ = completion.try_send(Completion::Committed(id, decision.map(Box::new)));
             }
         }
     }

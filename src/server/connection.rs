@@ -173,7 +173,9 @@ impl Connection {
     async fn completed(&mut self, completion: Completion) {
         self.elsewhere = self.elsewhere.saturating_sub(1);
         let action = match completion {
-            Completion::Committed(id, decision) => self.session.committed(&self.services.directory(), id, decision),
+            Completion::Committed(id, decision) => {
+                self.session.committed(&self.services.directory(), id, decision.map(|decision| *decision))
+            }
             Completion::Hashed(id, answers) => self.session.hashed(&self.services.directory(), id, answers),
         };
         self.perform(action).await;

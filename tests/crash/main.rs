@@ -2,7 +2,14 @@
 //! record in the journal.
 //!
 //! `BINDERY_CRASH_ROUNDS` sets the number of rounds (20 when not set); the seed is printed and can be given as `BINDERY_CRASH_SEED`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    clippy::print_stdout
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -86,7 +93,7 @@ fn write(number: usize, address: &str, mut book: Book, mut random: Random) -> (B
                     &[("objectClass", &["person"]), ("cn", &[&name]), ("sn", &[&text]), ("description", &[&text])];
                 (Some(version), client.add(&dn, attributes))
             }
-            Some(_) if random.next() % 5 == 0 => {
+            Some(_) if random.next().is_multiple_of(5) => {
                 known.under_way = Some(None);
                 (None, client.delete(&dn))
             }
