@@ -62,6 +62,13 @@ pub(crate) fn stored_passwords(directory: &Directory, id: Option<EntryId>) -> Ve
     id.map(|id| prepare::stored_passwords(directory, id)).unwrap_or_default()
 }
 
+/// entryCSN of an entry: moved by every modification, not by logins nor by a rehash of its password.
+pub(crate) fn version(directory: &Directory, id: Option<EntryId>) -> Option<Value> {
+    let node = directory.node(id?)?;
+    let attribute_type = directory.schema().attribute_type("entryCSN")?;
+    node.entry.first(attribute_type.id).map(Value::copy_from_slice)
+}
+
 /// A bind name that is no entry here, as the journal keeps it: keyed hash in hex, and length in octets. People type passwords there.
 pub(crate) fn unknown_name(context: &Context, name: &[u8]) -> (String, usize) {
     let key = blake3::derive_key("bindery 2026 journal unknown bind name", context.settings.hash_key.expose());

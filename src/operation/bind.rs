@@ -14,7 +14,7 @@ pub use finish::finish;
 
 use super::{Context, account, control};
 use crate::directory::Directory;
-use crate::model::{EntryId, ResultCode, Secret};
+use crate::model::{EntryId, ResultCode, Secret, Value};
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{Authentication, BindRequest, Control, LdapResult, ResponseKind};
 
@@ -81,6 +81,8 @@ pub struct PendingBind {
     reason: Option<&'static str>,
     /// The name, where it is no entry.
     unknown_name: Option<(String, usize)>,
+    /// entryCSN of the account when its stored passwords were read.
+    version: Option<Value>,
 }
 
 /// How the client wants to prove who it is.
@@ -175,7 +177,7 @@ fn simple(directory: &Directory, context: &Context, mut pending: PendingBind, na
 
 impl PendingBind {
     fn new(method: Method) -> PendingBind {
-        PendingBind { account: None, refusal: None, answer: None, method, reason: None, unknown_name: None }
+        PendingBind { account: None, refusal: None, answer: None, method, reason: None, unknown_name: None, version: None }
     }
 
     /// What the hash pool said to [`Step::Verify`].
@@ -208,6 +210,7 @@ impl PendingBind {
     /// Has the password looked at. No account, or one without a password, costs the same as any other: a decoy is verified.
     fn verify(mut self, directory: &Directory, given: Secret) -> Step {
         let stored = account::stored_passwords(directory, self.account);
+        self.version = account::version(directory, self.account);
         self.reason = self.reason.or(Some(match (self.account, stored.is_empty()) {
             (None, _) => reason::UNKNOWN_NAME,
             (Some(_), true) => reason::NO_PASSWORD,

@@ -48,10 +48,12 @@ fn judge<'a>(head: &Directory, pending: &'a PendingBind) -> Result<Accepted<'a>,
         Method::Simple | Method::Plain => match &pending.answer {
             Some(HashAnswer::Verified { matched: Some(matched), rehashed }) => {
                 let account = pending.account.ok_or_else(|| refused(ResultCode::InvalidCredentials))?;
-                if !account::stored_passwords(head, Some(account)).contains(matched) {
-                    return Err(changed());
+                if account::stored_passwords(head, Some(account)).contains(matched) {
+                    return Ok(Accepted { account: Some(account), rewrite: rehashed.as_ref().map(|new| (matched, new)) });
                 }
-                Ok(Accepted { account: Some(account), rewrite: rehashed.as_ref().map(|new| (matched, new)) })
+                // A login beside this one may have rewritten the same password in its new form: that moves no entryCSN.
+                let unmodified = head.node(account).is_some() && account::version(head, Some(account)) == pending.version;
+                if unmodified { Ok(Accepted { account: Some(account), rewrite: None }) } else { Err(changed()) }
             }
             Some(HashAnswer::Verified { matched: None, .. }) => Err(refused(ResultCode::InvalidCredentials)),
             Some(HashAnswer::Busy | HashAnswer::Hashed(_)) | None => {

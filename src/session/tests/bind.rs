@@ -144,6 +144,20 @@ fn a_hash_of_an_old_scheme_is_rewritten_without_a_trace_of_modification() {
 }
 
 #[test]
+fn two_logins_that_both_rewrite_an_old_hash_both_succeed() {
+    let mut server = Server::new(Door::tls());
+    let first = server.send(simple(BERT, PASSWORD));
+    assert!(server.work(), "the password is verified");
+    // Another connection's login of the same account comes in between, verified against the old hash as well.
+    let mut other = Server::new(Door::tls());
+    assert_eq!(told(&other.bind(BERT, PASSWORD)).0, 0);
+    server.take_entry_from(&other, BERT);
+    server.settle();
+    assert_eq!(told(&result(&server.replies_to(first)[0])), (0, ""));
+    assert_eq!(told(&server.bind(BERT, "wrong")).0, 49);
+}
+
+#[test]
 fn a_password_that_changes_while_it_is_verified_does_not_let_in() {
     let mut server = Server::new(Door::tls());
     let id = server.send(simple(ANNA, PASSWORD));

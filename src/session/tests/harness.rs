@@ -175,6 +175,24 @@ impl Server {
         let password = self.directory.schema().attribute_type("userPassword").unwrap();
         let mut entry = node.entry.to_builder();
         entry.set(password.id, password.name(), crate::model::Section::Secret, Vec::new());
+        // Every modification moves entryCSN.
+        let number = self.directory.schema().attribute_type("entryCSN").unwrap();
+        let moved = bytes::Bytes::from_static(b"20301231235959.000000Z#000000#000#000000");
+        entry.set(number.id, number.name(), crate::model::Section::Operational, vec![moved]);
+        let block = entry.build().block().clone();
+        let mut head = (*self.directory).clone();
+        head.apply(&Change::PutEntry { id: node.id, parent: node.parent, name: node.name.clone(), block }).unwrap();
+        self.directory = Arc::new(head);
+    }
+
+    /// Makes an entry what it is in another server's directory, entryCSN apart.
+    pub(super) fn take_entry_from(&mut self, other: &Server, dn: &str) {
+        let node = Arc::clone(self.directory.node(self.id_of(dn)).unwrap());
+        let theirs = other.directory.node(other.id_of(dn)).unwrap().entry.clone();
+        let password = self.directory.schema().attribute_type("userPassword").unwrap();
+        let values = theirs.values(password.id).map(bytes::Bytes::copy_from_slice).collect();
+        let mut entry = node.entry.to_builder();
+        entry.set(password.id, password.name(), crate::model::Section::Secret, values);
         let block = entry.build().block().clone();
         let mut head = (*self.directory).clone();
         head.apply(&Change::PutEntry { id: node.id, parent: node.parent, name: node.name.clone(), block }).unwrap();
