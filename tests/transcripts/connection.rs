@@ -1,0 +1,199 @@
+//! One connection: octets in, octets out, and the work its session asks for in between, done at once or when it is released.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use bindery::model::ResultCode;
+use bindery::operation::search::{Pull, SearchStream};
+use bindery::operation::{CertificateFacts, ListenerKind, Peer, Proposal, TlsFacts};
+use bindery::policy::password::HashJob;
+use bindery::protocol::{MessageId, Reply};
+use bindery::session::{Action, Session};
+use bindery::wire;
+use bytes::BytesMut;
+use ldap3_proto::LdapCodec;
+use ldap3_proto::proto::LdapMsg;
+use tokio_util::codec::Decoder;
+
+use crate::machine::Machine;
+
+/// Candidates a search looks at in one go.
+const SEARCH_BUDGET: u32 = 3;
+
+/// How a client comes in.
+pub struct Door {
+    pub peer: Peer,
+    pub tls: Option<TlsFacts>,
+}
+
+impl Door {
+    /// Reads `ldap [from ADDRESS]`, `ldaps [from ADDRESS] [certificate SUBJECT]` or `ldapi [as DN]`.
+    pub fn parse(words: &[String]) -> Door {
+        let option = |name: &str| words.iter().position(|word| word == name).map(|at| words[at + 1].clone());
+        let listener = match words[0].as_str() {
+            "ldap" => ListenerKind::Ldap,
+            "ldaps" => ListenerKind::Ldaps,
+            "ldapi" => ListenerKind::Ldapi,
+            other => panic!("{other}: ldap, ldaps or ldapi"),
+        };
+        if listener == ListenerKind::Ldapi {
+            let peer = Peer { text: "ldapi uid=0".to_owned(), address: None, listener, ldapi_identity: option("as") };
+            return Door { peer, tls: None };
+        }
+        let address = option("from").unwrap_or_else(|| "192.0.2.7".to_owned());
+        let peer =
+            Peer { text: format!("{address}:50123"), address: Some(address.parse().unwrap()), listener, ldapi_identity: None };
+        let certificate = option("certificate").map(|subject| CertificateFacts {
+            sha256: "00".repeat(32),
+            subject,
+            issuer: "cn=Cards".to_owned(),
+            emails: Vec::new(),
+            common_name: None,
+            uid: None,
+        });
+        Door { peer, tls: (listener == ListenerKind::Ldaps).then(|| tls(certificate)) }
+    }
+}
+
+fn tls(certificate: Option<CertificateFacts>) -> TlsFacts {
+    TlsFacts { version: "TLSv1.3".to_owned(), suite: "TLS13_AES_256_GCM_SHA384".to_owned(), certificate }
+}
+
+/// Work a session asked for.
+enum Work {
+    Hash(MessageId, Vec<HashJob>),
+    Commit(MessageId, Box<Proposal>),
+    /// StartTLS is noted; nobody waits for it.
+    Note(Box<Proposal>),
+}
+
+pub struct Connection {
+    pub session: Session,
+    pub closed: bool,
+    pub last_id: i32,
+    /// Of the last paged results response.
+    pub cookie: Vec<u8>,
+    input: BytesMut,
+    output: BytesMut,
+    searches: VecDeque<(MessageId, Box<SearchStream>)>,
+    work: VecDeque<Work>,
+}
+
+impl Connection {
+    pub fn new(door: Door, number: u64, machine: &Machine) -> Connection {
+        let session = Session::new(number, Arc::new(door.peer), door.tls.map(Arc::new), Arc::clone(&machine.settings));
+        Connection {
+            session,
+            closed: false,
+            last_id: 0,
+            cookie: Vec::new(),
+            input: BytesMut::new(),
+            output: BytesMut::new(),
+            searches: VecDeque::new(),
+            work: VecDeque::new(),
+        }
+    }
+
+    /// Takes octets in and hands over every whole request that the session takes now.
+    pub fn receive(&mut self, octets: &[u8], machine: &mut Machine) {
+        self.input.extend_from_slice(octets);
+        self.take_requests(machine);
+    }
+
+    fn take_requests(&mut self, machine: &mut Machine) {
+        while !self.closed && self.session.may_receive() {
+            match wire::decode(&mut self.input, self.session.request_limit()) {
+                Ok(Some(message)) => {
+                    let action = self.session.receive(&machine.directory(), message, machine.now(), machine.fresh());
+                    self.perform(action);
+                }
+                Ok(None) => return,
+                Err(_) => self.close(Some(Reply::notice_of_disconnection(ResultCode::ProtocolError, "protocol error"))),
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) {
+        match action {
+            Action::Nothing => {}
+            Action::Reply(id, replies) => replies.iter().for_each(|reply| wire::encode(id, reply, &mut self.output)),
+            Action::Search(id, search) => self.searches.push_back((id, search)),
+            Action::Hash(id, jobs) => self.work.push_back(Work::Hash(id, jobs)),
+            Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
+            Action::Abandon(id) => self.searches.retain(|(running, _)| *running != id),
+            Action::StartTls(id, reply, note) => {
+                wire::encode(id, &reply, &mut self.output);
+                self.work.push_back(Work::Note(note));
+                if self.input.is_empty() {
+                    self.session.tls_established(Arc::new(tls(None)));
+                } else {
+                    self.output.clear();
+                    self.close(None);
+                }
+            }
+            Action::Several(actions) => actions.into_iter().for_each(|action| self.perform(action)),
+            Action::Close(notice) => self.close(notice),
+        }
+    }
+
+    fn close(&mut self, notice: Option<Reply>) {
+        if let Some(notice) = notice {
+            wire::encode(MessageId(0), &notice, &mut self.output);
+        }
+        self.searches.clear();
+        self.closed = true;
+    }
+
+    /// Does all the work there is.
+    pub fn settle(&mut self, machine: &mut Machine) {
+        while self.step(machine) {}
+    }
+
+    fn step(&mut self, machine: &mut Machine) -> bool {
+        let action = match self.work.pop_front() {
+            Some(Work::Hash(id, jobs)) => {
+                let answers = machine.hash(&jobs);
+                self.session.hashed(&machine.directory(), id, answers)
+            }
+            Some(Work::Commit(id, proposal)) => {
+                let decision = machine.commit(*proposal);
+                self.session.committed(&machine.directory(), id, decision)
+            }
+            Some(Work::Note(proposal)) => {
+                machine.commit(*proposal).unwrap();
+                Action::Nothing
+            }
+            None => return self.pull(machine),
+        };
+        self.perform(action);
+        self.take_requests(machine);
+        true
+    }
+
+    fn pull(&mut self, machine: &mut Machine) -> bool {
+        let Some((id, mut search)) = self.searches.pop_front() else { return false };
+        let mut budget = SEARCH_BUDGET;
+        match search.pull(&mut budget, machine.now()) {
+            Pull::Reply(reply) => wire::encode(id, &reply, &mut self.output),
+            Pull::Pause => {}
+            Pull::Done(reply) => {
+                wire::encode(id, &reply, &mut self.output);
+                self.session.search_ended(id);
+                self.take_requests(machine);
+                return true;
+            }
+        }
+        self.searches.push_front((id, search));
+        true
+    }
+
+    /// What came back since the last call, decoded independently of the server.
+    pub fn replies(&mut self) -> Vec<LdapMsg> {
+        let mut codec = LdapCodec::new(None, None);
+        let mut replies = Vec::new();
+        while !self.output.is_empty() {
+            replies.push(codec.decode(&mut self.output).unwrap().expect("the server sends whole messages"));
+        }
+        replies
+    }
+}

@@ -1,0 +1,219 @@
+//! The real parts behind all connections of a transcript: data folder, committer, hash pool; a clock that moves when it is told.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use bindery::directory::{Directory, IndexDeclaration, IndexKinds, Lookup};
+use bindery::model::ldif::{LdifBody, LdifReader};
+use bindery::model::schema::Schema;
+use bindery::model::{Dn, ResultCode, Secret, Timestamp};
+use bindery::operation::add::AddRequest;
+use bindery::operation::{
+    Authority, CertificateRule, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation,
+    Settings, WaivedNetwork, prepare,
+};
+use bindery::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
+use bindery::protocol::{LdapResult, MessageId, Reply};
+use bindery::server::committer::Committer;
+use bindery::store::disk::RealDisk;
+use bindery::store::{self, StoreOptions};
+use bindery::world::{Clock, Entropy};
+use bytes::Bytes;
+
+pub const SUFFIX: &str = "dc=mercy,dc=example";
+/// Every transcript starts here: 2026-11-01 12:00 UTC.
+const START: Timestamp = Timestamp(1_793_534_400_000_000);
+/// From these networks, binds and writes in clear are waived.
+const WAIVED_NETWORK: &str = "198.51.100.0/24";
+const WAIVED_FOR: i64 = 90 * 86_400_000_000;
+
+/// A clock that moves when the transcript says so.
+struct StoppedClock(AtomicI64);
+
+impl Clock for StoppedClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+
+    fn monotonic(&self) -> u64 {
+        self.now().0.unsigned_abs()
+    }
+}
+
+/// Octets that are never the same, and the same in every run.
+struct CountingEntropy(AtomicU64);
+
+impl Entropy for CountingEntropy {
+    fn fill(&self, target: &mut [u8]) {
+        let count = self.0.fetch_add(1, Ordering::Relaxed);
+        blake3::Hasher::new().update(&count.to_be_bytes()).finalize_xof().fill(target);
+    }
+}
+
+pub struct Machine {
+    pub settings: Arc<Settings>,
+    committer: Option<Committer>,
+    options: StoreOptions,
+    hasher: Hasher,
+    clock: Arc<StoppedClock>,
+    entropy: Arc<CountingEntropy>,
+    /// Removed with everything in it when the transcript ends.
+    _folder: tempfile::TempDir,
+}
+
+impl Machine {
+    /// A new data folder holding the entries of `base.ldif`.
+    pub fn new() -> Machine {
+        let folder = tempfile::tempdir().unwrap();
+        let schema = Arc::new(Schema::embedded().unwrap());
+        let clock = Arc::new(StoppedClock(AtomicI64::new(START.0)));
+        let entropy = Arc::new(CountingEntropy(AtomicU64::new(0)));
+        let options = StoreOptions {
+            data: folder.path().join("data"),
+            seal_key: Secret::new(vec![7; 32]),
+            indexes: indexes(&schema),
+            schema,
+            suffix: Dn::parse(SUFFIX.as_bytes()).unwrap(),
+            disk: Arc::new(RealDisk),
+            entropy: entropy.clone(),
+            clock: clock.clone(),
+        };
+        store::create(&options).unwrap();
+        let mut machine = Machine {
+            settings: Arc::new(settings()),
+            committer: None,
+            options,
+            hasher: Hasher::new(Argon2Parameters { memory: 8, passes: 1, lanes: 1 }),
+            clock,
+            entropy,
+            _folder: folder,
+        };
+        machine.open();
+        machine.import(&std::fs::read(crate::folder().join("base.ldif")).unwrap());
+        machine
+    }
+
+    fn open(&mut self) {
+        let opened = store::open(&self.options, &mut |_| {}).unwrap();
+        self.committer = Some(Committer::new(opened, self.clock.clone(), self.entropy.clone()));
+    }
+
+    /// Closes the data folder and opens it again: what is not durable is gone.
+    pub fn restart(&mut self) {
+        self.committer.take().unwrap().stop();
+        self.open();
+    }
+
+    fn import(&mut self, ldif: &[u8]) {
+        let peer = Peer { text: "local".to_owned(), address: None, listener: ListenerKind::Ldapi, ldapi_identity: None };
+        for record in LdifReader::new(ldif) {
+            let record = record.unwrap();
+            let LdifBody::Add(attributes) = record.body else { panic!("base.ldif: content records only") };
+            let context = Context {
+                now: self.now(),
+                session: 0,
+                message: MessageId(0),
+                peer: Arc::new(peer.clone()),
+                tls: None,
+                identity: Identity::default(),
+                authority: Authority::Installation,
+                settings: Arc::clone(&self.settings),
+                fresh: self.fresh(),
+            };
+            let operation = ProposedOperation::Add(AddRequest::new(Bytes::from(record.dn), attributes, Vec::new()));
+            let answers = self.hash(&prepare::jobs(&self.directory(), &context, &operation));
+            let operation = prepare::with_answers(self.directory().schema(), operation, answers);
+            let decision = self.commit(Proposal { context, operation }).unwrap();
+            let Reply::Result { result, .. } = decision.reply else { panic!("an add is answered with a result") };
+            assert_eq!(result, LdapResult::of(ResultCode::Success), "base.ldif:{}", record.line);
+        }
+    }
+
+    pub fn directory(&self) -> Arc<Directory> {
+        self.committer.as_ref().unwrap().published().load_full()
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn advance(&mut self, micros: i64) {
+        self.clock.0.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    pub fn fresh(&self) -> Fresh {
+        let mut fresh = Fresh::default();
+        [&mut fresh.uuid, &mut fresh.salt, &mut fresh.password].into_iter().for_each(|octets| self.entropy.fill(octets));
+        fresh
+    }
+
+    pub fn hash(&mut self, jobs: &[HashJob]) -> Vec<HashAnswer> {
+        jobs.iter().map(|job| self.hasher.perform(job, self.fresh().salt)).collect()
+    }
+
+    /// Argon2 runs since the machine was made.
+    pub fn runs(&self) -> u64 {
+        self.hasher.runs()
+    }
+
+    pub fn commit(&mut self, proposal: Proposal) -> Result<Decision, ResultCode> {
+        self.committer.as_mut().unwrap().commit(&mut [proposal]).pop().unwrap()
+    }
+
+    /// The schemes of an entry's stored passwords.
+    pub fn password_schemes(&self, dn: &str) -> Vec<String> {
+        let directory = self.directory();
+        let Lookup::Found(id) = directory.find(&Dn::parse(dn.as_bytes()).unwrap()) else { panic!("{dn}: no such entry") };
+        let password = directory.schema().attribute_type("userPassword").unwrap().id;
+        let stored = directory.node(id).unwrap().entry.values(password).map(|value| String::from_utf8_lossy(value).into_owned());
+        let scheme = |value: String| match value.split_once('}') {
+            Some((scheme, rest)) => {
+                let variant = rest.split('$').nth(1).map(|variant| format!("${variant}$")).unwrap_or_default();
+                format!("{scheme}}}{variant}")
+            }
+            None => "clear text".to_owned(),
+        };
+        stored.map(scheme).collect()
+    }
+
+    /// The newest record of the journal, read from its files: type, result, reason.
+    pub fn last_record(&self) -> String {
+        let mut last = String::new();
+        store::read_frames(&self.options, 1, &mut |frame| {
+            last = frame.line;
+            Ok(())
+        })
+        .unwrap();
+        let record: serde_json::Value = serde_json::from_str(&last).unwrap();
+        let mut text = format!("{} {}", record["type"].as_str().unwrap(), record["result"]);
+        if let Some(reason) = record["reason"].as_str() {
+            text.push_str(&format!(" {reason}"));
+        }
+        text
+    }
+}
+
+fn indexes(schema: &Schema) -> Vec<IndexDeclaration> {
+    let kinds = |ordering, substring| IndexKinds { equality: true, presence: true, ordering, substring };
+    let declared = [
+        ("objectClass", kinds(false, false)),
+        ("uid", kinds(false, false)),
+        ("cn", kinds(false, true)),
+        ("sn", kinds(false, true)),
+        ("uidNumber", kinds(true, false)),
+    ];
+    let declaration = |(name, kinds)| IndexDeclaration { attribute_type: schema.attribute_type(name).unwrap().id, kinds };
+    declared.into_iter().map(declaration).collect()
+}
+
+fn settings() -> Settings {
+    let waived = WaivedNetwork { network: WAIVED_NETWORK.parse().unwrap(), until: Timestamp(START.0 + WAIVED_FOR) };
+    Settings {
+        clear_text: vec![waived],
+        certificate_rules: vec![CertificateRule::SubjectDn],
+        limits: Limits::default(),
+        hash_key: Secret::new(vec![9; 32]),
+        version: "0.1.0",
+        start_tls: true,
+    }
+}

@@ -1,0 +1,57 @@
+//! Transcripts: files that read like a session with ldapmodify, played against the real parts (data folder, journal, committer,
+//! sessions, wire) in this process. Only the network, the clock and the randomness are replaced. What comes back is decoded by
+//! ldap3_proto, which shares no code with the server's encoder.
+//!
+//! ```text
+//! transcript ─► requests as octets ─► wire::decode ─► Session ─► Committer ─► journal and store in a temporary folder
+//!     ▲                                                  │
+//!     └── expected lines = lines of what came  ◄── ldap3_proto ◄── wire::encode
+//! ```
+//! README.md beside this file explains the language and says which lines of BEHAVIOUR are shown where.
+#![allow(
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr
+)]
+
+mod connection;
+mod expectation;
+mod machine;
+mod player;
+mod reply;
+mod request;
+
+use std::path::PathBuf;
+
+/// The folder of the transcripts.
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts")
+}
+
+macro_rules! transcripts {
+    ($($name:ident)*) => {
+        const PLAYED: &[&str] = &[$(stringify!($name)),*];
+        $(#[test]
+        fn $name() {
+            player::play(stringify!($name));
+        })*
+    };
+}
+
+transcripts! {
+    add bind modify
+}
+
+#[test]
+fn every_transcript_is_played() {
+    let mut found: Vec<String> = std::fs::read_dir(folder())
+        .unwrap()
+        .filter_map(|file| file.unwrap().file_name().into_string().unwrap().strip_suffix(".txt").map(str::to_owned))
+        .collect();
+    found.sort();
+    assert_eq!(found, PLAYED);
+}

@@ -1,0 +1,124 @@
+//! Replies as the lines a transcript expects.
+
+use base64::Engine as _;
+use bindery::protocol::ber::{Reader, Tag};
+use bindery::protocol::oid;
+use ldap3_proto::control::LdapControl;
+use ldap3_proto::proto::{LdapMsg, LdapOp, LdapResult};
+
+/// The lines of one reply.
+pub fn lines(message: &LdapMsg) -> Vec<String> {
+    let mut lines = Vec::new();
+    match &message.op {
+        LdapOp::SearchResultEntry(entry) => {
+            lines.push(line("dn", entry.dn.as_bytes()));
+            for attribute in &entry.attributes {
+                attribute_lines(&attribute.atype, attribute.vals.iter().map(Vec::as_slice), &mut lines);
+            }
+        }
+        LdapOp::SearchResultReference(reference) => lines.extend(reference.uris.iter().map(|uri| format!("ref: {uri}"))),
+        LdapOp::BindResponse(response) => {
+            result(&response.res, &mut lines);
+            lines.extend(response.saslcreds.as_ref().map(|credentials| line("credentials", credentials)));
+        }
+        LdapOp::ExtendedResponse(response) => {
+            result(&response.res, &mut lines);
+            lines.extend(response.name.as_ref().map(|name| format!("name: {name}")));
+            lines.extend(response.value.as_ref().map(|value| extended_value(value)));
+        }
+        LdapOp::SearchResultDone(it)
+        | LdapOp::ModifyResponse(it)
+        | LdapOp::AddResponse(it)
+        | LdapOp::DelResponse(it)
+        | LdapOp::ModifyDNResponse(it)
+        | LdapOp::CompareResult(it) => result(it, &mut lines),
+        other => panic!("the server sent {other:?}"),
+    }
+    message.ctrl.iter().for_each(|control| control_lines(control, &mut lines));
+    lines
+}
+
+fn result(result: &LdapResult, lines: &mut Vec<String>) {
+    let code = result.code.clone() as i64;
+    let separator = if result.message.is_empty() { "" } else { " " };
+    lines.push(format!("=> {code}{separator}{}", result.message));
+    if !result.matcheddn.is_empty() {
+        lines.push(format!("matched: {}", result.matcheddn));
+    }
+    lines.extend(result.referral.iter().map(|uri| format!("referral: {uri}")));
+}
+
+/// Password Modify's response is a SEQUENCE with the password in `[0]`; Who am I? answers with text.
+fn extended_value(value: &[u8]) -> String {
+    let generated = || {
+        let mut reader = Reader::new(value);
+        let mut parts = reader.sequence().ok()?;
+        reader.finish().ok()?;
+        parts.expect(Tag::context(0)).ok()
+    };
+    match generated() {
+        Some(password) => line("generated", password),
+        None => line("value", value),
+    }
+}
+
+fn control_lines(control: &LdapControl, lines: &mut Vec<String>) {
+    match control {
+        LdapControl::SimplePagedResults { size, cookie } => {
+            let more = if cookie.is_empty() { "end" } else { "more" };
+            lines.push(format!("paged: {more}"));
+            assert_eq!(*size, 0, "this server makes no estimates");
+        }
+        LdapControl::Unknown { oid, value, .. } if [oid::PRE_READ, oid::POST_READ].contains(&oid.as_str()) => {
+            let name = if oid == oid::PRE_READ { "pre-read" } else { "post-read" };
+            let entry = read_entry(value.as_deref().unwrap()).unwrap();
+            lines.extend(entry.iter().map(|line| format!("{name} {line}")));
+        }
+        LdapControl::Unknown { oid, .. } => lines.push(format!("control: {oid}")),
+        other => panic!("the server sent {other:?}"),
+    }
+}
+
+fn read_entry(value: &[u8]) -> Result<Vec<String>, bindery::protocol::ber::BerError> {
+    let mut entry = Reader::new(value).constructed(Tag(0x64))?;
+    let mut lines = vec![line("dn", entry.octet_string()?)];
+    let mut attributes = entry.sequence()?;
+    while !attributes.is_empty() {
+        let mut attribute = attributes.sequence()?;
+        let name = String::from_utf8_lossy(attribute.octet_string()?).into_owned();
+        let mut set = attribute.set()?;
+        let mut values = Vec::new();
+        while !set.is_empty() {
+            values.push(set.octet_string()?);
+        }
+        attribute_lines(&name, values.into_iter(), &mut lines);
+    }
+    Ok(lines)
+}
+
+fn attribute_lines<'a>(name: &str, values: impl Iterator<Item = &'a [u8]>, lines: &mut Vec<String>) {
+    let before = lines.len();
+    lines.extend(values.map(|value| line(name, value)));
+    if lines.len() == before {
+        lines.push(format!("{name}:"));
+    }
+}
+
+/// A line of LDIF, never folded; text beyond ASCII stays readable.
+fn line(name: &str, value: &[u8]) -> String {
+    match std::str::from_utf8(value) {
+        Ok("") => format!("{name}:"),
+        Ok(text) if !text.contains(char::is_control) && !text.starts_with([' ', ':', '<']) && !text.ends_with(' ') => {
+            format!("{name}: {text}")
+        }
+        _ => format!("{name}:: {}", base64::engine::general_purpose::STANDARD.encode(value)),
+    }
+}
+
+/// The cookie of a paged results response.
+pub fn cookie(message: &LdapMsg) -> Option<Vec<u8>> {
+    message.ctrl.iter().find_map(|control| match control {
+        LdapControl::SimplePagedResults { cookie, .. } => Some(cookie.clone()),
+        _ => None,
+    })
+}
