@@ -88,7 +88,7 @@ struct RunArguments {
     #[arg(long)]
     people: u32,
     /// How many of them bind (workload bind).
-    #[arg(long, default_value_t = 100)]
+    #[arg(long, default_value_t = 20)]
     accounts: u32,
     /// Which random numbers to use; another round takes another.
     #[arg(long, default_value_t = 1)]
