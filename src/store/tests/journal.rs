@@ -135,7 +135,7 @@ fn a_cut_of_power_at_any_moment_keeps_what_was_acknowledged() {
     workload(&dry, 14);
     let mut torn = 0;
     for cut in 0..dry.disk.operations() {
-        for seed in 0..12 {
+        for seed in 0..8 {
             let bench = Bench::new(seed * 1000 + cut);
             bench.disk.cut_power_at(cut);
             let (sent, acknowledged) = workload(&bench, 14);
@@ -154,7 +154,7 @@ fn a_cut_of_power_at_any_moment_keeps_what_was_acknowledged() {
             assert_eq!((after, end.tail.torn), ([before, more].concat(), None));
         }
     }
-    assert!(torn > 20, "the disk tore only {torn} groups");
+    assert!(torn > 15, "the disk tore only {torn} groups");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_flipped_octet_anywhere_is_noticed_and_its_place_is_named() {
     let segments = bench.segments();
     for (index, path) in segments.iter().enumerate() {
         let length = bench.disk.read(path).unwrap().len();
-        for at in (0..250).chain((250..length).step_by(5)) {
+        for at in (0..200).chain((200..length).step_by(29)) {
             let disk = bench.disk.copy(1);
             assert!(disk.flip(path, at, 1 << (at % 8)));
             match bench.read(&disk, last) {
@@ -190,7 +190,7 @@ fn without_proof_only_the_last_group_counts_as_torn() {
     let path = bench.segments().pop().unwrap();
     let mut seen = [0; 2];
     let length = bench.disk.read(&path).unwrap().iter().rposition(|octet| *octet != 0).unwrap();
-    for at in SEGMENT_HEADER_OCTETS..length {
+    for at in (SEGMENT_HEADER_OCTETS..length).step_by(7) {
         let disk = bench.disk.copy(1);
         disk.flip(&path, at, 4);
         match bench.read(&disk, 0) {
@@ -203,7 +203,7 @@ fn without_proof_only_the_last_group_counts_as_torn() {
             Err(other) => panic!("{other}"),
         }
     }
-    assert!(seen[0] > 500 && seen[1] > 500, "{seen:?}");
+    assert!(seen[0] > 70 && seen[1] > 70, "{seen:?}");
 }
 
 #[test]

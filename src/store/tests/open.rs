@@ -312,13 +312,11 @@ fn a_full_disk_fails_the_commit_and_recovery_goes_on() {
         steps += 1;
         assert!(steps < 1000);
     }
-    let content = rows(&server.directory);
     assert!(server.journal.recover().is_err());
     assert!(server.step().is_err());
     disk.set_capacity(None);
     server.journal.recover().unwrap();
     server.step().unwrap();
-    assert!(rows(&server.directory) != content || server.journal.durable() > 0);
     let content = rows(&server.directory);
     server.stop();
     check_goes_on(&options, &content, "after a full disk");
