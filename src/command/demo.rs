@@ -112,18 +112,19 @@ fn load(file: &Path, logins: &mut Vec<Login>) -> Result<(), CommandError> {
         }
     }
     let mut installation = OfflineInstallation::open_without_indexes(&Installation { file: Some(file.to_owned()) })?;
-    for group in records.chunks(import::GROUP) {
-        let mut proposals = import::proposals(&mut installation, group)?;
-        for (record, answer) in group.iter().zip(installation.committer().commit(&mut proposals)) {
-            let problem = match answer {
-                Ok(decision) => import::refusal(&decision).map(import::describe),
-                Err(code) => Some(format!("the journal cannot be written (code {})", code.number())),
-            };
-            if let Some(problem) = problem {
-                return Err(CommandError::Cannot(format!("the sample hospital: line {}: {problem}", record.line)));
+    let (loaded, written) = installation.bulk(|bulk, aside| {
+        for group in records.chunks(import::GROUP) {
+            let mut proposals = import::proposals(aside, bulk.head(), group)?;
+            let replies = bulk.load(&mut proposals, |_| true).map_err(|error| CommandError::Cannot(error.to_string()))?;
+            for (record, reply) in group.iter().zip(&replies) {
+                if let Some(problem) = OfflineInstallation::refusal(reply).map(import::describe) {
+                    return Err(CommandError::Cannot(format!("the sample hospital: line {}: {problem}", record.line)));
+                }
             }
         }
-    }
+        Ok(())
+    });
+    written.and(loaded)?;
     let details = vec![("files", "the sample hospital".to_owned()), ("loaded", records.len().to_string())];
     installation.note(OfflineInstallation::record(RecordKind::Import, details))?;
     installation.close();

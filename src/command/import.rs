@@ -14,16 +14,18 @@ use bytes::Bytes;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::installation::OfflineInstallation;
+use super::installation::{Aside, OfflineInstallation};
 use super::{CommandError, FOUND_SOMETHING, Installation, output};
+use crate::directory::Directory;
 use crate::journal::{Record, RecordKind};
 use crate::model::ldif::{LdifBody, LdifError, LdifReader, LdifRecord};
 use crate::operation::add::AddRequest;
 use crate::operation::delete::DeleteRequest;
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
-use crate::operation::{Decision, Proposal, ProposedOperation, prepare};
-use crate::protocol::{Control, LdapResult};
+use crate::operation::{Proposal, ProposedOperation, prepare};
+use crate::protocol::{Control, LdapResult, Reply};
+use crate::server::bulk::Bulk;
 
 /// Records decided and made durable together.
 pub(super) const GROUP: usize = 400;
@@ -54,13 +56,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let mut installation = OfflineInstallation::open_without_indexes(&arguments.installation)?;
     let rejects = arguments.keep_going.then(|| Rejects::new(arguments));
     let bar = progress_bar(&readable);
-    let mut load = Load { installation: &mut installation, rejects, bar: bar.clone(), loaded: 0, refused: 0 };
-    let outcome = arguments.files.iter().zip(readable).try_for_each(|(path, (file, _))| load.file(path, file));
-    let (loaded, refused) = (load.loaded, load.refused);
-    let rejects = load.rejects.take();
+    let ((outcome, loaded, refused, rejects), written) = installation.bulk(|bulk, aside| {
+        let mut load = Load { bulk, aside, rejects, bar: bar.clone(), loaded: 0, refused: 0 };
+        let outcome = arguments.files.iter().zip(readable).try_for_each(|(path, (file, _))| load.file(path, file));
+        (outcome, load.loaded, load.refused, load.rejects)
+    });
     bar.finish_and_clear();
-    let note = summary(&arguments.files, loaded, refused);
-    installation.note(note)?;
+    // Why the writer ended says more than that it ended.
+    written?;
+    installation.note(summary(&arguments.files, loaded, refused))?;
     installation.close();
     outcome?;
     output::remark(format_args!("{loaded} records loaded, {refused} refused"));
@@ -98,15 +102,16 @@ fn summary(files: &[PathBuf], loaded: u64, refused: u64) -> Record {
 type Parsed = Result<LdifRecord, LdifError>;
 
 /// One import under way.
-struct Load<'a> {
-    installation: &'a mut OfflineInstallation,
+struct Load<'a, 'b> {
+    bulk: &'a mut Bulk<'b>,
+    aside: &'a mut Aside,
     rejects: Option<Rejects>,
     bar: ProgressBar,
     loaded: u64,
     refused: u64,
 }
 
-impl Load<'_> {
+impl Load<'_, '_> {
     fn file(&mut self, path: &Path, file: File) -> Result<(), CommandError> {
         let position = Arc::new(AtomicU64::new(0));
         let before = self.bar.position();
@@ -152,23 +157,12 @@ impl Load<'_> {
     fn load(&mut self, path: &Path, records: Vec<LdifRecord>) -> Result<(), CommandError> {
         let mut rest = records.as_slice();
         while !rest.is_empty() {
-            let mut proposals = proposals(self.installation, rest)?;
-            let answers = self.installation.committer().commit_while(&mut proposals, |decision| refusal(decision).is_none());
-            let mut done = 0;
-            for (record, answer) in rest.iter().zip(answers) {
-                done += 1;
-                let problem = match answer {
-                    Ok(decision) => refusal(&decision).map(describe),
-                    Err(code) => {
-                        return Err(CommandError::Cannot(format!(
-                            "{}: line {}: the journal cannot be written (code {}); make space, then import the rest from this line on",
-                            path.display(),
-                            record.line,
-                            code.number()
-                        )));
-                    }
-                };
-                match problem {
+            let mut proposals = proposals(self.aside, self.bulk.head(), rest)?;
+            let accepted = |reply: &Reply| OfflineInstallation::refusal(reply).is_none();
+            let replies = self.bulk.load(&mut proposals, accepted).map_err(|error| CommandError::Cannot(error.to_string()))?;
+            let done = replies.len();
+            for (record, reply) in rest.iter().zip(&replies) {
+                match OfflineInstallation::refusal(reply).map(describe) {
                     None => self.loaded += 1,
                     Some(problem) => self.reject(path, record.line, &problem, Some(record))?,
                 }
@@ -195,22 +189,21 @@ impl Load<'_> {
 }
 
 /// Makes proposals of records. All clear-text passwords among them are hashed side by side.
-pub(super) fn proposals(installation: &mut OfflineInstallation, records: &[LdifRecord]) -> Result<Vec<Proposal>, CommandError> {
+pub(super) fn proposals(aside: &mut Aside, head: &Directory, records: &[LdifRecord]) -> Result<Vec<Proposal>, CommandError> {
     let mut prepared = Vec::with_capacity(records.len());
     let mut jobs = Vec::new();
     for record in records {
-        let context = installation.context();
+        let context = aside.context();
         let operation = proposed(record.clone());
-        let needed = prepare::jobs(installation.committer().head(), &context, &operation);
+        let needed = prepare::jobs(head, &context, &operation);
         prepared.push((Proposal { context, operation }, needed.len()));
         jobs.extend(needed);
     }
-    let mut answers = installation.hash(jobs)?.into_iter();
-    let schema = installation.committer().head().schema();
+    let mut answers = aside.hash(jobs)?.into_iter();
     let with_answers = prepared.into_iter().map(|(proposal, count)| match count {
         0 => proposal,
         count => Proposal {
-            operation: prepare::with_answers(schema, proposal.operation, answers.by_ref().take(count).collect()),
+            operation: prepare::with_answers(head.schema(), proposal.operation, answers.by_ref().take(count).collect()),
             ..proposal
         },
     });
@@ -239,11 +232,7 @@ fn proposed(record: LdifRecord) -> ProposedOperation {
     }
 }
 
-/// The result of a decision that was no success.
-pub(super) fn refusal(decision: &Decision) -> Option<&LdapResult> {
-    OfflineInstallation::result(decision).filter(|result| result.code != crate::model::ResultCode::Success)
-}
-
+/// A refusal in one line.
 pub(super) fn describe(result: &LdapResult) -> String {
     format!("{} ({:?}) {}", result.code.number(), result.code, result.diagnostic).trim_end().to_owned()
 }

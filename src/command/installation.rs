@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use super::{CommandError, Installation};
 use crate::journal::{Record, RecordKind};
-use crate::operation::{Context, Decision};
+use crate::model::ResultCode;
+use crate::operation::Context;
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{LdapResult, Reply};
+use crate::server::bulk::Bulk;
 use crate::server::committer::Committer;
 use crate::server::hash_pool::HashPool;
 use crate::server::{installation, notes};
-use crate::store::{self, StoreOptions};
+use crate::store;
 
 impl Installation {
     /// Reads the configuration and what it names.
@@ -38,49 +40,25 @@ pub(super) fn create_private(path: &Path) -> io::Result<File> {
 
 /// An installation whose server is stopped, its data folder open under its lock.
 pub(super) struct OfflineInstallation {
-    installation: installation::Installation,
     committer: Committer,
+    /// What is needed beside the committer.
+    pub(super) aside: Aside,
+}
+
+/// What makes proposals for an installation: contexts and hashed passwords.
+pub(super) struct Aside {
+    installation: installation::Installation,
     context: Context,
     hash_pool: Option<HashPool>,
 }
 
-impl OfflineInstallation {
-    /// Opens the data folder for who will not search.
-    pub(super) fn open_without_indexes(arguments: &Installation) -> Result<OfflineInstallation, CommandError> {
-        OfflineInstallation::without_indexes(arguments.load()?)
-    }
-
-    /// The same for an installation that is loaded already.
-    pub(super) fn without_indexes(installation: installation::Installation) -> Result<OfflineInstallation, CommandError> {
-        let options = installation.store_options_without_indexes();
-        OfflineInstallation::with_options(installation, &options)
-    }
-
-    fn with_options(
-        installation: installation::Installation,
-        options: &StoreOptions,
-    ) -> Result<OfflineInstallation, CommandError> {
-        let opened = store::open(options, &mut notes::log_progress()).map_err(|error| CommandError::Cannot(error.to_string()))?;
-        for note in &opened.notes {
-            super::output::remark(note);
-        }
-        let committer = Committer::new(opened, installation.clock.clone(), installation.entropy.clone());
-        let context = notes::context(installation.settings());
-        Ok(OfflineInstallation { installation, committer, context, hash_pool: None })
-    }
-
-    /// The one writer of this installation.
-    pub(super) fn committer(&mut self) -> &mut Committer {
-        &mut self.committer
-    }
-
+impl Aside {
     /// A context with the authority of who holds the data folder, and randomness of its own.
     pub(super) fn context(&self) -> Context {
         let mut context = self.context.clone();
         let entropy = &self.installation.entropy;
         entropy.fill(&mut context.fresh.uuid);
         entropy.fill(&mut context.fresh.salt);
-        entropy.fill(&mut context.fresh.password);
         context
     }
 
@@ -100,6 +78,48 @@ impl OfflineInstallation {
         let waiting = waiting.map_err(|error| cannot(&error))?;
         waiting.into_iter().map(|answer| answer.blocking_recv().map_err(|error| cannot(&error))).collect()
     }
+}
+
+impl OfflineInstallation {
+    /// Opens the data folder for who will not search.
+    pub(super) fn open_without_indexes(arguments: &Installation) -> Result<OfflineInstallation, CommandError> {
+        OfflineInstallation::without_indexes(arguments.load()?)
+    }
+
+    /// The same for an installation that is loaded already.
+    pub(super) fn without_indexes(installation: installation::Installation) -> Result<OfflineInstallation, CommandError> {
+        let options = installation.store_options_without_indexes();
+        let opened =
+            store::open(&options, &mut notes::log_progress()).map_err(|error| CommandError::Cannot(error.to_string()))?;
+        for note in &opened.notes {
+            super::output::remark(note);
+        }
+        let committer = Committer::new(opened, installation.clock.clone(), installation.entropy.clone());
+        let context = notes::context(installation.settings());
+        Ok(OfflineInstallation { committer, aside: Aside { installation, context, hash_pool: None } })
+    }
+
+    /// The one writer of this installation.
+    pub(super) fn committer(&mut self) -> &mut Committer {
+        &mut self.committer
+    }
+
+    /// See [`Aside::context`].
+    pub(super) fn context(&self) -> Context {
+        self.aside.context()
+    }
+
+    /// See [`Aside::hash`].
+    pub(super) fn hash(&mut self, jobs: Vec<HashJob>) -> Result<Vec<HashAnswer>, CommandError> {
+        self.aside.hash(jobs)
+    }
+
+    /// Loads much: see [`Committer::bulk`].
+    pub(super) fn bulk<R>(&mut self, work: impl FnOnce(&mut Bulk<'_>, &mut Aside) -> R) -> (R, Result<(), CommandError>) {
+        let OfflineInstallation { committer, aside } = self;
+        let (result, written) = committer.bulk(|bulk| work(bulk, aside));
+        (result, written.map_err(|error| CommandError::Cannot(error.to_string())))
+    }
 
     /// A record about the installation.
     pub(super) fn record(kind: RecordKind, details: Vec<(&'static str, String)>) -> Record {
@@ -114,11 +134,11 @@ impl OfflineInstallation {
             .map_err(|code| CommandError::Cannot(format!("the journal cannot be written (code {})", code.number())))
     }
 
-    /// What a decision answered.
-    pub(super) fn result(decision: &Decision) -> Option<&LdapResult> {
-        match &decision.reply {
-            Reply::Result { result, .. } => Some(result),
-            Reply::Entry { .. } | Reply::Reference { .. } | Reply::Intermediate { .. } => None,
+    /// What a reply says, unless it is success.
+    pub(super) fn refusal(reply: &Reply) -> Option<&LdapResult> {
+        match reply {
+            Reply::Result { result, .. } if result.code != ResultCode::Success => Some(result),
+            Reply::Result { .. } | Reply::Entry { .. } | Reply::Reference { .. } | Reply::Intermediate { .. } => None,
         }
     }
 

@@ -37,6 +37,17 @@ pub struct Committer {
     voided: Option<(u64, u64)>,
 }
 
+/// A committer taken apart, for [`super::bulk`].
+pub(super) struct Parts<'a> {
+    pub(super) head: &'a mut Directory,
+    pub(super) published: &'a ArcSwap<Directory>,
+    pub(super) journal: &'a mut Journal,
+    pub(super) chain: &'a mut Chain,
+    pub(super) checkpoint: &'a Checkpoint,
+    pub(super) clock: &'a dyn Clock,
+    pub(super) entropy: &'a dyn Entropy,
+}
+
 /// A group decided and not yet durable.
 struct Tentative {
     head: Directory,
@@ -67,20 +78,10 @@ impl Committer {
     /// Decides a group and makes it durable. One answer for each proposal, in order: the decision, or the code to send instead: 52 when
     /// the journal cannot take it, 80 when deciding failed through a fault of ours.
     pub fn commit(&mut self, proposals: &mut [Proposal]) -> Vec<Result<Decision, ResultCode>> {
-        self.commit_while(proposals, |_| true)
-    }
-
-    /// The same, but after the first decision that `go_on` does not like the rest of the group is left undecided: fewer answers than
-    /// proposals come back, the last one being that decision.
-    pub fn commit_while(
-        &mut self,
-        proposals: &mut [Proposal],
-        go_on: impl Fn(&Decision) -> bool,
-    ) -> Vec<Result<Decision, ResultCode>> {
         if self.failed && !self.try_recovery() {
             return refuse_all(proposals.len());
         }
-        let tentative = self.decide_group(proposals, &go_on);
+        let tentative = self.decide_group(proposals);
         if tentative.frames.is_empty() {
             return tentative.decisions;
         }
@@ -108,6 +109,19 @@ impl Committer {
         self.commit(&mut [Proposal { context, operation }]).pop().unwrap_or(Err(ResultCode::Other)).map(drop)
     }
 
+    /// What a bulk load works on.
+    pub(super) fn parts(&mut self) -> Parts<'_> {
+        Parts {
+            head: &mut self.head,
+            published: &self.published,
+            journal: &mut self.journal,
+            chain: &mut self.chain,
+            checkpoint: &self.checkpoint,
+            clock: &*self.clock,
+            entropy: &*self.entropy,
+        }
+    }
+
     /// Brings the checkpoint up to date and closes the data folder.
     pub fn stop(self) {
         self.checkpoint.stop();
@@ -130,7 +144,7 @@ impl Committer {
 
     /// Decides all proposals in order, each seeing the ones before it. A proposal whose decision breaks down by a fault of ours is left
     /// out, and the others are decided anew without it.
-    fn decide_group(&self, proposals: &mut [Proposal], go_on: &dyn Fn(&Decision) -> bool) -> Tentative {
+    fn decide_group(&self, proposals: &mut [Proposal]) -> Tentative {
         let mut broken = vec![false; proposals.len()];
         loop {
             let mut tentative = Tentative {
@@ -145,7 +159,7 @@ impl Committer {
                 let now = self.policy_time(&tentative.chain);
                 self.frame(&mut tentative, &notes::record(RecordKind::Void, details), Vec::new(), now);
             }
-            match self.decide_all(proposals, &mut broken, &mut tentative, go_on) {
+            match self.decide_all(proposals, &mut broken, &mut tentative) {
                 Ok(()) => return tentative,
                 Err(error) => {
                     tracing::error!(%error, "an operation broke down by a fault of the server and was answered with 80; please report it")
@@ -154,23 +168,12 @@ impl Committer {
         }
     }
 
-    fn decide_all(
-        &self,
-        proposals: &mut [Proposal],
-        broken: &mut [bool],
-        tentative: &mut Tentative,
-        go_on: &dyn Fn(&Decision) -> bool,
-    ) -> Result<(), ChangeError> {
+    fn decide_all(&self, proposals: &mut [Proposal], broken: &mut [bool], tentative: &mut Tentative) -> Result<(), ChangeError> {
         for (proposal, broken) in proposals.iter_mut().zip(broken) {
             if *broken {
                 tentative.decisions.push(Err(ResultCode::Other));
-                continue;
-            }
-            self.decide_one(proposal, tentative).inspect_err(|_| *broken = true)?;
-            if let Some(Ok(decision)) = tentative.decisions.last()
-                && !go_on(decision)
-            {
-                break;
+            } else {
+                self.decide_one(proposal, tentative).inspect_err(|_| *broken = true)?;
             }
         }
         Ok(())

@@ -19,7 +19,7 @@ use super::installation::OfflineInstallation;
 use super::{CommandError, output, password_file};
 use crate::config::NewSealKey;
 use crate::journal::RecordKind;
-use crate::model::{ResultCode, Secret, Timestamp};
+use crate::model::{Secret, Timestamp};
 use crate::operation::{Proposal, ProposedOperation, prepare};
 use crate::server::installation::Installation;
 use crate::server::tls;
@@ -165,7 +165,7 @@ fn write_entries(installation: Installation, plan: &Plan, password: &Secret) -> 
         };
         let decision =
             answer.map_err(|code| CommandError::Cannot(format!("{name}: cannot be written (code {})", code.number())))?;
-        if let Some(result) = OfflineInstallation::result(&decision).filter(|result| result.code != ResultCode::Success) {
+        if let Some(result) = OfflineInstallation::refusal(&decision.reply) {
             let text = format!("{name}: refused: {} (code {})", result.diagnostic, result.code.number());
             return Err(CommandError::Cannot(text));
         }
