@@ -20,6 +20,9 @@ use crate::machine::Machine;
 /// Candidates a search looks at in one go.
 const SEARCH_BUDGET: u32 = 3;
 
+/// Largest reply that is decoded, in octets: the subschema entry is a large one.
+const LARGEST_REPLY: usize = 16 * 1024 * 1024;
+
 /// How a client comes in.
 pub struct Door {
     pub peer: Peer,
@@ -189,7 +192,7 @@ impl Connection {
 
     /// What came back since the last call, decoded independently of the server.
     pub fn replies(&mut self) -> Vec<LdapMsg> {
-        let mut codec = LdapCodec::new(None, None);
+        let mut codec = LdapCodec::new(Some(LARGEST_REPLY), None);
         let mut replies = Vec::new();
         while !self.output.is_empty() {
             replies.push(codec.decode(&mut self.output).unwrap().expect("the server sends whole messages"));

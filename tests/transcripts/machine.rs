@@ -168,8 +168,8 @@ impl Machine {
         let stored = directory.node(id).unwrap().entry.values(password).map(|value| String::from_utf8_lossy(value).into_owned());
         let scheme = |value: String| match value.split_once('}') {
             Some((scheme, rest)) => {
-                let variant = rest.split('$').nth(1).map(|variant| format!("${variant}$")).unwrap_or_default();
-                format!("{scheme}}}{variant}")
+                let variant = rest.strip_prefix('$').and_then(|rest| rest.split_once('$'));
+                format!("{scheme}}}{}", variant.map(|(variant, _)| format!("${variant}$")).unwrap_or_default())
             }
             None => "clear text".to_owned(),
         };

@@ -43,7 +43,7 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    add bind modify
+    access add bind compare controls delete extended modify names_and_options operational paging passwords rename root_dse search wire
 }
 
 #[test]

@@ -135,7 +135,7 @@ pub fn abandon(id: i64) -> Operation {
 pub fn search(arguments: &[String]) -> Operation {
     let (mut base, mut scope, mut deref, mut size, mut time, mut types_only) =
         (crate::machine::SUFFIX.to_owned(), 2, 0, 0, 0, false);
-    let mut filter = Filter::Present("objectClass".to_owned());
+    let mut filter = nested(1);
     let mut attributes = Vec::new();
     let mut rest = arguments.iter();
     while let Some(word) = rest.next() {
@@ -148,7 +148,7 @@ pub fn search(arguments: &[String]) -> Operation {
             "-l" => time = next().parse().unwrap(),
             "-A" => types_only = true,
             word if word.starts_with("nested:") => filter = nested(word["nested:".len()..].parse().unwrap()),
-            word if word.starts_with('(') => filter = Filter::parse(word.as_bytes()).unwrap(),
+            word if word.starts_with('(') => filter = encoded(&Filter::parse(word.as_bytes()).unwrap()),
             word => attributes.push(word.to_owned()),
         }
     }
@@ -159,7 +159,7 @@ pub fn search(arguments: &[String]) -> Operation {
         parts.integer(size);
         parts.integer(time);
         parts.boolean(types_only);
-        write_filter(parts, &filter);
+        parts.raw(&filter);
         parts.sequence(|list| attributes.iter().for_each(|attribute| list.octet_string(attribute.as_bytes())));
     })
 }
@@ -172,8 +172,13 @@ fn choice(word: &str, names: &[&str]) -> i64 {
 }
 
 /// `(!(!(…(objectClass=*)…)))`: this deep.
-fn nested(depth: usize) -> Filter {
-    (1..depth).fold(Filter::Present("objectClass".to_owned()), |filter, _| Filter::Not(Box::new(filter)))
+fn nested(depth: usize) -> Bytes {
+    let innermost = encoded(&Filter::Present("objectClass".to_owned()));
+    (1..depth).fold(innermost, |filter, _| ber::encode(|writer| writer.element(Tag::context_constructed(2), &filter)))
+}
+
+fn encoded(filter: &Filter) -> Bytes {
+    ber::encode(|writer| write_filter(writer, filter))
 }
 
 fn write_filter(writer: &mut Writer<'_>, filter: &Filter) {
@@ -284,7 +289,7 @@ pub fn control(text: &str) -> Control {
     let (oid, value) = match name {
         "assert" => {
             let filter = Filter::parse(value.unwrap().as_bytes()).unwrap();
-            (oid::ASSERTION, Some(ber::encode(|writer| write_filter(writer, &filter))))
+            (oid::ASSERTION, Some(encoded(&filter)))
         }
         "preread" => (oid::PRE_READ, Some(attributes())),
         "postread" => (oid::POST_READ, Some(attributes())),
