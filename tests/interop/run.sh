@@ -156,6 +156,31 @@ java -cp "$folder" -Djavax.net.ssl.trustStore="$folder/trust" -Djavax.net.ssl.tr
 echo "== reload and orderly stop"
 kill -HUP "$server"
 expect 0 "the server answers after SIGHUP" ldapwhoami -x -H "$ldaps" "${as_admin[@]}"
+
+echo "== client certificates, switched on by a reload"
+(
+    cd "$folder"
+    key="-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes"
+    # shellcheck disable=SC2086
+    openssl req -x509 $key -keyout ca.key -out ca.pem -subj '/CN=Mercy test authority' -days 2
+    # shellcheck disable=SC2086
+    openssl req $key -keyout client.key -out client.csr -subj '/O=Mercy/CN=ehaddad'
+    printf 'extendedKeyUsage=clientAuth\nsubjectAltName=email:somebody@mercy.example\n' >client.ext
+    openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile client.ext -out client.pem
+) >"$folder/openssl.log" 2>&1 || { cat "$folder/openssl.log" >&2; fail "openssl"; }
+configuration=$folder/installation/bindery.toml
+sed -i "s|^# client-authorities = .*|client-authorities = \"$folder/ca.pem\"|" "$configuration"
+printf '\n[[tls.certificate-mapping]]\nmatch = "common-name"\nattribute = "uid"\n' >>"$configuration"
+kill -HUP "$server"
+for _ in $(seq 100); do
+    [ "$(grep -c 'new configuration is in force' "$folder/log")" -ge 2 ] && break
+    sleep 0.1
+done
+expect 0 "SASL EXTERNAL with a client certificate" env LDAPTLS_CERT="$folder/client.pem" LDAPTLS_KEY="$folder/client.key" \
+    ldapwhoami -Q -Y EXTERNAL -H "$ldaps"
+shows '^dn:uid=ehaddad,ou=people' "the certificate's common name was found as uid"
+expect 0 "mechanisms offered without one" ldapsearch -x -LLL -H "$ldaps" -b "" -s base supportedSASLMechanisms
+lacks EXTERNAL "EXTERNAL is not among them"
 kill -TERM "$server"
 code=0
 wait "$server" || code=$?
