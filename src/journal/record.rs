@@ -73,6 +73,29 @@ pub struct Record {
     pub details: Vec<(&'static str, String)>,
 }
 
+impl Record {
+    /// A record of this kind that says success and nothing else yet.
+    pub fn new(kind: RecordKind) -> Record {
+        Record {
+            kind,
+            session: None,
+            message: None,
+            peer: None,
+            tls: None,
+            actor: None,
+            target: None,
+            unknown_name: None,
+            method: None,
+            factors: Vec::new(),
+            rule: None,
+            result: ResultCode::Success,
+            reason: None,
+            changes: Vec::new(),
+            details: Vec::new(),
+        }
+    }
+}
+
 /// TLS facts of a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TlsStamp {

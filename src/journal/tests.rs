@@ -6,23 +6,7 @@ use super::*;
 use crate::model::{ModificationOperation, ResultCode, Timestamp};
 
 pub(crate) fn record(kind: RecordKind) -> Record {
-    Record {
-        kind,
-        session: None,
-        message: None,
-        peer: None,
-        tls: None,
-        actor: None,
-        target: None,
-        unknown_name: None,
-        method: None,
-        factors: Vec::new(),
-        rule: None,
-        result: ResultCode::Success,
-        reason: None,
-        changes: Vec::new(),
-        details: Vec::new(),
-    }
+    Record::new(kind)
 }
 
 fn chain() -> Chain {

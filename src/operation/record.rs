@@ -9,7 +9,6 @@ use crate::model::{Attribute, Dn, EntryId, Modification, ModificationOperation, 
 /// A record of something the session of `context` asked for: success without target or changes, to be filled in.
 pub(crate) fn of_context(directory: &Directory, context: &Context, kind: RecordKind) -> Record {
     Record {
-        kind,
         session: Some(context.session),
         message: Some(context.message.0),
         peer: Some(context.peer.text.clone()),
@@ -19,15 +18,9 @@ pub(crate) fn of_context(directory: &Directory, context: &Context, kind: RecordK
             certificate: tls.certificate.as_ref().map(|certificate| certificate.sha256.clone()),
         }),
         actor: actor(directory, context),
-        target: None,
-        unknown_name: None,
         method: context.identity.method.map(str::to_owned),
         factors: context.identity.factors.clone(),
-        rule: None,
-        result: ResultCode::Success,
-        reason: None,
-        changes: Vec::new(),
-        details: Vec::new(),
+        ..Record::new(kind)
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::config::Configuration;
 use crate::journal::{Record, RecordKind};
-use crate::model::{ResultCode, Timestamp};
+use crate::model::Timestamp;
 use crate::operation::{Authority, Context, Fresh, Identity, ListenerKind, Peer, Settings};
 use crate::protocol::MessageId;
 use crate::store::{Progress, StartNote};
@@ -31,23 +31,7 @@ pub fn context(settings: Settings) -> Context {
 
 /// A record about the installation rather than about a client.
 pub fn record(kind: RecordKind, details: Vec<(&'static str, String)>) -> Record {
-    Record {
-        kind,
-        session: None,
-        message: None,
-        peer: None,
-        tls: None,
-        actor: None,
-        target: None,
-        unknown_name: None,
-        method: None,
-        factors: Vec::new(),
-        rule: None,
-        result: ResultCode::Success,
-        reason: None,
-        changes: Vec::new(),
-        details,
-    }
+    Record { details, ..Record::new(kind) }
 }
 
 /// The server started, with what its start check found.

@@ -7,7 +7,7 @@ mod open;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::journal::{Record, RecordKind};
-use crate::model::{ResultCode, Timestamp};
+use crate::model::Timestamp;
 use crate::world::{Clock, Entropy};
 
 /// Counts: every draw is another one, and two runs are the same.
@@ -38,21 +38,5 @@ impl Clock for SteppingClock {
 }
 
 pub(super) fn record(kind: RecordKind, detail: &str) -> Record {
-    Record {
-        kind,
-        session: None,
-        message: None,
-        peer: None,
-        tls: None,
-        actor: None,
-        target: None,
-        unknown_name: None,
-        method: None,
-        factors: Vec::new(),
-        rule: None,
-        result: ResultCode::Success,
-        reason: None,
-        changes: Vec::new(),
-        details: vec![("test", detail.to_owned())],
-    }
+    Record { details: vec![("test", detail.to_owned())], ..Record::new(kind) }
 }
