@@ -4,7 +4,7 @@ use super::Context;
 use crate::directory::Directory;
 use crate::journal::{Named, Record, RecordKind, RecordedChange, RecordedValue, TlsStamp};
 use crate::model::schema::Schema;
-use crate::model::{Attribute, Dn, EntryId, Modification, ModificationOperation, ResultCode};
+use crate::model::{Attribute, Dn, EntryId, Modification, ModificationOperation};
 
 /// A record of something the session of `context` asked for: success without target or changes, to be filled in.
 pub(crate) fn of_context(directory: &Directory, context: &Context, kind: RecordKind) -> Record {
