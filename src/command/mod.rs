@@ -31,7 +31,7 @@ Exit codes:
 
 /// Bindery, an LDAP directory server for hospitals.
 #[derive(Parser, Debug)]
-#[command(name = "bindery", version, about, after_help = EXIT_CODES, disable_help_subcommand = true)]
+#[command(name = "bindery", version, about, after_help = EXIT_CODES)]
 pub struct Program {
     #[command(subcommand)]
     command: Command,

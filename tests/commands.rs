@@ -1,0 +1,124 @@
+//! Commands from outside: what an administrator reads when a file is wrong, and what is left to mend.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod common;
+
+use std::fs;
+
+use common::{Installation, bindery, write};
+
+const GOOD_AND_BAD: &str = "\
+dn: ou=people,dc=mercy,dc=example
+objectClass: organizationalUnit
+ou: people
+
+dn: uid=anna,ou=people,dc=mercy,dc=example
+objectClass: inetOrgPerson
+cn: Anna
+
+dn: uid=bert,ou=people,dc=mercy,dc=example
+objectClass: inetOrgPerson
+cn: Bert
+sn: Brecht
+this line is no LDIF
+
+dn: uid=carl,ou=people,dc=mercy,dc=example
+objectClass: inetOrgPerson
+cn: Carl
+sn: Carlsen
+
+dn: uid=carl,ou=people,dc=mercy,dc=example
+changetype: modify
+add: title
+title: Nurse
+-
+";
+
+#[test]
+fn import_stops_at_the_first_bad_record_and_names_its_line() {
+    let installation = Installation::new();
+    let file = write(&installation, "people.ldif", GOOD_AND_BAD);
+    let output = installation.run(&["import", file.to_str().unwrap()]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(3), "{message}");
+    let expected =
+        format!("{}: line 5: 65 (ObjectClassViolation) object class 'inetOrgPerson' requires attribute 'sn'", file.display());
+    assert!(message.contains(&expected), "{message}");
+    let export = installation.succeed(&["export"]);
+    assert!(export.contains("dn: ou=people,") && !export.contains("uid=carl"), "{export}");
+}
+
+#[test]
+fn import_goes_on_and_keeps_what_was_refused() {
+    let installation = Installation::new();
+    let file = write(&installation, "people.ldif", GOOD_AND_BAD);
+    let output = installation.run(&["import", "--continue", file.to_str().unwrap()]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(
+        message.contains("line 5: 65")
+            && message.contains("line 13: no colon")
+            && message.contains("3 records loaded, 2 refused"),
+        "{message}"
+    );
+    let export = installation.succeed(&["export"]);
+    assert!(export.contains("uid=carl") && export.contains("title: Nurse") && !export.contains("uid=anna"), "{export}");
+
+    let rejected = installation.folder.path().join("people.ldif.rejected");
+    let text = fs::read_to_string(&rejected).unwrap();
+    assert!(text.contains("# ") && text.contains("line 5: 65") && text.contains("dn: uid=anna,"), "{text}");
+    fs::write(&rejected, text.replace("cn: Anna", "cn: Anna\nsn: Andersen")).unwrap();
+    let again = installation.run(&["import", rejected.to_str().unwrap()]);
+    assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
+    assert!(installation.succeed(&["export"]).contains("sn: Andersen"));
+}
+
+#[test]
+fn what_is_imported_in_clear_is_hashed_and_logs_in() {
+    let installation = Installation::new();
+    let person =
+        "dn: uid=anna,dc=mercy,dc=example\nobjectClass: inetOrgPerson\ncn: Anna\nsn: A\nuserPassword: a pass phrase in clear\n";
+    let file = write(&installation, "anna.ldif", person);
+    installation.succeed(&["import", file.to_str().unwrap()]);
+    let export = installation.succeed(&["export", "--secrets"]);
+    assert!(!export.contains("a pass phrase in clear") && export.contains("userPassword"), "{export}");
+    let server = installation.serve();
+    let mut client = common::client::Client::connect(&server.ldap()).unwrap();
+    let code = client.bind("uid=anna,dc=mercy,dc=example", "a pass phrase in clear").unwrap();
+    assert_eq!(code, ldap3_proto::proto::LdapResultCode::Success);
+}
+
+#[test]
+fn schema_check_says_what_a_file_adds_and_what_it_clashes_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = folder.path().join("badge.schema");
+    fs::write(
+        &good,
+        "attributetype ( 1.3.6.1.4.1.99999.1 NAME 'badgeNumber' EQUALITY integerMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 )\n",
+    )
+    .unwrap();
+    let output = bindery(&["schema", "check", good.to_str().unwrap()]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.contains("line 1: adds") && text.contains("badgeNumber"), "{text}");
+    let bad = folder.path().join("clash.schema");
+    fs::write(&bad, "attributetype ( 1.3.6.1.4.1.99999.2 NAME 'mail' SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 )\n").unwrap();
+    let output = bindery(&["schema", "check", bad.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+#[test]
+fn hash_help_version_and_completions() {
+    for (arguments, expected) in [
+        (&["completions", "bash"][..], "bindery"),
+        (&["version"][..], env!("CARGO_PKG_VERSION")),
+        (&["help"][..], "import"),
+        (&["import", "--help"][..], "Exit codes"),
+    ] {
+        let output = bindery(arguments);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert!(text.contains(expected), "{arguments:?}: {text}");
+    }
+    assert_eq!(bindery(&["import"]).status.code(), Some(2));
+    assert_eq!(bindery(&["serve", "--config", "/nonexistent/bindery.toml"]).status.code(), Some(3));
+}
