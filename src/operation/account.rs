@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use super::refusal::{Refusal, parse_name};
 use super::{Context, prepare};
 use crate::directory::{Directory, Lookup, PreparedFilter, SearchCursor, Step};
-use crate::model::{AttributeTypeId, Dn, DnError, EntryId, Filter, Scope, Secret, Value};
+use crate::model::{AttributeTypeId, EntryId, Filter, Scope, Secret, Value};
 
 /// Candidates looked at for an account's name before giving up. Only an attribute without an equality index comes near.
 const LOOKUP_BUDGET: u32 = 1_000_000;
@@ -12,9 +13,9 @@ const LOOKUP_BUDGET: u32 = 1_000_000;
 /// The attribute that `u:` names are looked for in (RFC 4519 section 2.39).
 const USER_NAME: &str = "uid";
 
-/// The entry with this name, if there is one.
-pub(crate) fn by_dn(directory: &Directory, name: &[u8]) -> Result<Option<EntryId>, DnError> {
-    let dn = Dn::parse(name)?;
+/// The entry with this name, if there is one; refused with 34 for what is no name.
+pub(crate) fn by_dn(directory: &Directory, name: &[u8]) -> Result<Option<EntryId>, Refusal> {
+    let dn = parse_name(directory.schema(), name, "invalid DN")?;
     Ok(match directory.find(&dn) {
         Lookup::Found(id) if !dn.is_empty() => Some(id),
         _ => None,

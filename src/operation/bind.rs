@@ -189,11 +189,12 @@ impl PendingBind {
     /// Resolves the name, or keeps its hash. `false`: it is no DN.
     fn note_name(&mut self, directory: &Directory, context: &Context, name: &[u8]) -> bool {
         let found = account::by_dn(directory, name);
+        let is_name = found.is_ok();
         self.account = found.ok().flatten();
         if self.account.is_none() && !name.is_empty() {
             self.unknown_name = Some(account::unknown_name(context, name));
         }
-        found.is_ok()
+        is_name
     }
 
     fn refuse(mut self, refusal: LdapResult, reason: &'static str) -> Step {

@@ -6,7 +6,7 @@ use super::control;
 use super::prepare::{is_password, stored_passwords};
 use super::refusal::{Refusal, parse_name};
 use super::selection::{class_and_superiors, covers_options};
-use super::write::{is_subschema, is_true, no_superior_knowledge, require};
+use super::write::{is_subschema, is_true, require};
 use super::{Context, root_dse};
 use crate::directory::Computed;
 use crate::directory::{Directory, Lookup, Node};
@@ -76,9 +76,8 @@ fn decide(directory: &Directory, context: &Context, request: &CompareRequest, an
     if failed {
         return Err(Refusal::new(ResultCode::AssertionFailed, ""));
     }
-    let description = schema.describe(&request.attribute).map_err(|_| {
-        Refusal::new(ResultCode::UndefinedAttributeType, format!("{}: attribute type undefined", request.attribute))
-    })?;
+    let undefined = |_| Refusal::new(ResultCode::UndefinedAttributeType, "");
+    let description = schema.describe(&request.attribute).map_err(undefined)?;
     if let Some(node) = special {
         return compare_values(directory, &node, &description, request.value.expose(), false);
     }
@@ -101,7 +100,7 @@ fn find(directory: &Directory, dn: &Dn, subject: Subject) -> Result<EntryId, Ref
     match directory.find(dn) {
         Lookup::Found(id) => Ok(id),
         Lookup::Missing { matched } => Err(Refusal::no_such_object(directory, Some(matched))),
-        Lookup::Outside => Err(no_superior_knowledge()),
+        Lookup::Outside => Err(Refusal::no_such_object(directory, None)),
     }
 }
 

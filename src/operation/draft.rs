@@ -203,21 +203,25 @@ impl<'a> Draft<'a> {
     /// the structural class.
     pub(crate) fn check(&self, rdn: &Rdn) -> Result<&'a str, Refusal> {
         self.check_single_values()?;
-        let classes = self.entry.attributes.iter().find(|it| it.description == "objectClass" && !it.values.is_empty());
-        let Some(classes) = classes else {
-            return Err(Refusal::new(ResultCode::ObjectClassViolation, "no objectClass attribute"));
-        };
+        let content = EntryContent { object_classes: self.object_classes()?, attribute_types: self.attribute_types() };
         self.check_naming(rdn)?;
-        let content = EntryContent {
-            object_classes: classes.values.iter().filter_map(|value| std::str::from_utf8(value).ok()).collect(),
-            attribute_types: self.attribute_types(),
-        };
-        let structural = self.schema.validate(&content)?;
-        self.schema
-            .object_classes()
-            .get(structural)
-            .map(|class| class.name())
-            .ok_or_else(|| Refusal::new(ResultCode::ObjectClassViolation, "no structural object class provided"))
+        self.class_name(self.schema.validate(&content)?)
+    }
+
+    /// The structural class the entry has now, whether or not the rest of it is sound.
+    pub(crate) fn structural_class(&self) -> Result<&'a str, Refusal> {
+        self.class_name(self.schema.structural_class_of(&self.object_classes()?)?)
+    }
+
+    fn object_classes(&self) -> Result<Vec<&str>, Refusal> {
+        let classes = self.entry.attributes.iter().find(|it| it.description == "objectClass" && !it.values.is_empty());
+        let classes = classes.ok_or_else(|| Refusal::new(ResultCode::ObjectClassViolation, "no objectClass attribute"))?;
+        Ok(classes.values.iter().filter_map(|value| std::str::from_utf8(value).ok()).collect())
+    }
+
+    fn class_name(&self, index: usize) -> Result<&'a str, Refusal> {
+        let class = self.schema.object_classes().get(index).map(|class| class.name());
+        class.ok_or_else(|| Refusal::new(ResultCode::ObjectClassViolation, "no structural object class provided"))
     }
 
     fn check_single_values(&self) -> Result<(), Refusal> {
@@ -235,15 +239,18 @@ impl<'a> Draft<'a> {
         for part in &rdn.parts {
             let Some(attribute_type) = self.schema.attribute_type(&part.attribute_type) else { continue };
             let key = ValueKey::of(self.schema, attribute_type, &part.value);
-            let is_there = |attribute: &BuilderAttribute| {
-                attribute.attribute_type == attribute_type.id
-                    && attribute.description == attribute_type.name()
-                    && attribute.values.iter().any(|value| ValueKey::of(self.schema, attribute_type, value) == key)
+            let is_named = |attribute: &&BuilderAttribute| {
+                attribute.attribute_type == attribute_type.id && attribute.description == attribute_type.name()
             };
-            if !self.entry.attributes.iter().any(is_there) {
-                let text = format!("value of naming attribute '{}' is not present in entry", attribute_type.name());
-                return Err(Refusal::new(ResultCode::NamingViolation, text));
-            }
+            let named = self.entry.attributes.iter().find(is_named);
+            let is_equal = |value: &Value| ValueKey::of(self.schema, attribute_type, value) == key;
+            let what = match named {
+                Some(attribute) if attribute.values.iter().any(is_equal) => continue,
+                Some(_) => "value of naming",
+                None => "naming",
+            };
+            let text = format!("{what} attribute '{}' is not present in entry", attribute_type.name());
+            return Err(Refusal::new(ResultCode::NamingViolation, text));
         }
         Ok(())
     }

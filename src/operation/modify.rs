@@ -68,8 +68,8 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
         Some(_) => Rdn::parse(node.name.as_bytes()).map_err(|_| Refusal::new(ResultCode::Other, "internal error"))?,
         None => dn.rdns.first().cloned().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?,
     };
-    let structural = draft.check(&rdn)?;
-    check_structural_class(write, node, structural)?;
+    check_structural_class(write, node, draft.structural_class()?)?;
+    draft.check(&rdn)?;
     stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
 
     let block = draft.entry.build().block().clone();
@@ -219,6 +219,8 @@ fn delete_values(
     Ok(())
 }
 
+const NOT_INCREMENTED: &str = "attribute syntax inappropriate for increment";
+
 /// RFC 4525: adds to each value. Values that do not fit in 128 bits are refused, not wrapped.
 fn increment(draft: &mut Draft<'_>, attribute: &CheckedAttribute<'_>, by: Option<&Value>) -> Result<(), Refusal> {
     const INTEGER: &str = "1.3.6.1.4.1.1466.115.121.1.27";
@@ -227,7 +229,7 @@ fn increment(draft: &mut Draft<'_>, attribute: &CheckedAttribute<'_>, by: Option
         Refusal::new(ResultCode::ConstraintViolation, text)
     };
     if attribute.attribute_type.syntax.oid != INTEGER {
-        return Err(refusal("increment not supported for this syntax"));
+        return Err(attribute.constraint(NOT_INCREMENTED));
     }
     let Some(present) = draft.values_mut(attribute) else { return Err(no_such(attribute, "increment", "attribute")) };
     let number = |value: &Value| std::str::from_utf8(value).ok().and_then(|text| text.parse::<i128>().ok());
@@ -274,10 +276,7 @@ fn apply_to_members(
             }
         }
         ModificationOperation::Replace => draft.replace(members, elements),
-        ModificationOperation::Increment => {
-            let text = format!("modify/increment: {}: increment not supported for this syntax", attribute.name());
-            return Err(Refusal::new(ResultCode::ConstraintViolation, text));
-        }
+        ModificationOperation::Increment => return Err(attribute.constraint(NOT_INCREMENTED)),
     }
     Ok(())
 }

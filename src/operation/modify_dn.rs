@@ -57,7 +57,7 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
 
     let Some(node) = write.head.node(id) else { return Err(Refusal::no_such_object(write.head, None)) };
     let Some(old_parent) = node.parent else {
-        return Err(Refusal::new(ResultCode::NamingViolation, "cannot rename suffix entry"));
+        return Err(cannot_leave());
     };
     let parent = match &new_superior {
         Some(superior) => self::new_superior(write, superior, id)?,
@@ -85,10 +85,15 @@ fn check_renamable(write: &Write<'_>, dn: &Dn) -> Result<(), Refusal> {
     Err(Refusal::new(ResultCode::UnwillingToPerform, text))
 }
 
+/// 71: the suffix itself keeps its name, and nothing goes to where another server may be.
+fn cannot_leave() -> Refusal {
+    Refusal::new(ResultCode::AffectsMultipleDsas, "cannot rename between DSAs")
+}
+
 /// The new parent: 71 outside the suffix, 32 where there is none, 53 below the entry itself.
 fn new_superior(write: &Write<'_>, superior: &Dn, moved: EntryId) -> Result<EntryId, Refusal> {
     if !write.is_within_suffix(superior) {
-        return Err(Refusal::new(ResultCode::AffectsMultipleDsas, "cannot rename between DSAs"));
+        return Err(cannot_leave());
     }
     let Lookup::Found(parent) = write.head.find(superior) else {
         return Err(Refusal::new(ResultCode::NoSuchObject, "new superior not found"));

@@ -83,15 +83,25 @@ impl Schema {
     /// Checks classes and attributes and returns the structural class (an index into [`Schema::object_classes`]). Superior
     /// classes need not be listed. `extensibleObject` allows every user attribute; operational attributes are always allowed.
     pub fn validate(&self, content: &EntryContent<'_>) -> Result<usize, ContentViolation> {
-        let mut classes = Vec::with_capacity(content.object_classes.len());
-        for (place, name) in content.object_classes.iter().enumerate() {
-            classes.push(self.class_names.get(name).ok_or(ContentViolation::UnknownClass(place))? as usize);
-        }
+        let classes = self.resolve_classes(&content.object_classes)?;
         let structural = self.structural_class(&classes)?;
         self.check_abstract(&classes)?;
         self.check_must(&classes, &content.attribute_types)?;
         self.check_allowed(&classes, &content.attribute_types)?;
         Ok(structural)
+    }
+
+    /// The structural class among these (an index into [`Schema::object_classes`]), whatever else is wrong with them.
+    pub fn structural_class_of(&self, object_classes: &[&str]) -> Result<usize, ContentViolation> {
+        self.structural_class(&self.resolve_classes(object_classes)?)
+    }
+
+    fn resolve_classes(&self, names: &[&str]) -> Result<Vec<usize>, ContentViolation> {
+        let resolve = |(place, name): (usize, &&str)| match self.class_names.get(name) {
+            Some(class) => Ok(class as usize),
+            None => Err(ContentViolation::UnknownClass(place)),
+        };
+        names.iter().enumerate().map(resolve).collect()
     }
 
     /// The most subordinate structural class; all others must be above it (RFC 4512 section 2.4.2).

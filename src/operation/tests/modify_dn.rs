@@ -26,7 +26,7 @@ fn what_is_refused() {
         (rename(ANNA, "uid=a,ou=b", true, None), "34 invalid new RDN"),
         (rename("uid=x,ou=people,dc=mercy,dc=example", "uid=y", true, None), "32 [ou=people,dc=mercy,dc=example]"),
         (rename("dc=other", "dc=x", true, None), "53 no global superior knowledge"),
-        (rename("dc=mercy,dc=example", "dc=other", true, None), "64 cannot rename suffix entry"),
+        (rename("dc=mercy,dc=example", "dc=other", true, None), "71 cannot rename between DSAs"),
         (rename(ANNA, "uidNumber=5", true, None), "65 attribute 'uidNumber' not allowed"),
         (rename(ANNA, "member=dc=x", true, None), "64 attribute 'member' cannot name an entry"),
         (rename("cn=administrators,ou=roles,dc=mercy,dc=example", "description=x", true, None), "65"),
