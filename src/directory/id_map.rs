@@ -84,7 +84,9 @@ impl<T: Clone> IdMap<T> {
 
     /// What is there, to change it.
     pub(super) fn get_mut(&mut self, id: u64) -> Option<&mut T> {
-        self.get(id)?;
+        if !fits(id, self.height) {
+            return None;
+        }
         let mut level = self.height;
         let mut branch = Arc::make_mut(self.root.as_mut()?);
         loop {
