@@ -48,7 +48,7 @@ struct Queue {
     changes: usize,
     octets: usize,
     stop: bool,
-    failure: Option<String>,
+    failed: bool,
 }
 
 struct Group {
@@ -77,10 +77,10 @@ impl Checkpoint {
     pub fn submit(&self, through: u64, changes: Vec<Change>, digest_after: Digest) {
         let octets = changes.iter().map(size_of_change).sum();
         let mut queue = self.shared.lock();
-        while queue.is_full() && queue.failure.is_none() {
+        while queue.is_full() && !queue.failed {
             queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        if queue.failure.is_some() {
+        if queue.failed {
             return;
         }
         let was_idle = queue.groups.is_empty();
@@ -97,11 +97,6 @@ impl Checkpoint {
         self.shared.applied.load(Ordering::Acquire)
     }
 
-    /// An error that stopped the thread, for health and the log (the journal goes on; the next start replays).
-    pub fn failure(&self) -> Option<String> {
-        self.shared.lock().failure.clone()
-    }
-
     /// Applies what is queued, makes it durable and ends the thread.
     pub fn stop(mut self) {
         self.end();
@@ -111,7 +106,7 @@ impl Checkpoint {
         self.shared.lock().stop = true;
         self.shared.work.notify_one();
         if let Some(thread) = self.thread.take() {
-            // The thread catches its own panics and says so in `failure`.
+            // The thread catches its own panics and logs them.
             let _ = thread.join();
         }
     }
@@ -146,9 +141,14 @@ impl Shared {
             Ok(Err(error)) => Some(error.to_string()),
             Err(_) => Some("sled panicked".to_owned()),
         };
-        if failure.is_some() {
+        if let Some(error) = failure {
+            tracing::error!(
+                %error,
+                "the checkpoint cannot be written any more; nothing is lost, the journal goes on and the next start replays it, but \
+                 that start takes longer the later it comes: look after the disk that holds the data folder, then restart the server"
+            );
             let mut queue = self.lock();
-            queue.failure = failure;
+            queue.failed = true;
             queue.groups.clear();
             (queue.changes, queue.octets) = (0, 0);
             self.room.notify_all();

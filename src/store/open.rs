@@ -240,7 +240,6 @@ pub(super) fn open_with(
     }
     let folder = Folder { options, key, identity, lock, segment_octets };
     let recovered = Recovery::new(&folder, &mut notes, progress).run()?;
-    recovered.end.clean(&*options.disk)?;
     if let Some((segment, octets)) = &recovered.end.tail.torn {
         notes.push(StartNote::TornTail { segment: segment.clone(), octets: *octets });
     }

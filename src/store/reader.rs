@@ -56,21 +56,27 @@ pub(super) struct Tail {
     pub(super) torn: Option<(String, u64)>,
     /// The last segment with groups: its file is cut to the length in `End`.
     pub(super) cut: Option<PathBuf>,
+    /// The last group of all and where it stands, if nothing behind it shows that it was made durable.
+    pub(super) last_group: Option<(u64, Vec<u8>)>,
     /// Files behind it without any group, to be removed in this order: the last one first.
     pub(super) empty: Vec<PathBuf>,
 }
 
 impl JournalEnd {
-    /// Cuts off what nobody was told about and removes files that hold nothing, so that the next segment follows what counts.
+    /// Cuts off what nobody was told about and removes files that hold nothing, so that the next segment follows what counts. The last
+    /// group is written once more before it counts: a process may have been killed before its sync, or have seen it fail, and then the
+    /// group may stand in the page cache alone, marked as written.
     pub(super) fn clean(&self, disk: &dyn Disk) -> Result<(), StoreError> {
         if let (Some(path), Some(extent)) = (&self.tail.cut, self.end.segment) {
             let cut = || -> std::io::Result<()> {
                 let file = disk.open(path)?;
                 if file.length()? > extent.length {
                     file.set_length(extent.length)?;
-                    file.sync_data()?;
                 }
-                Ok(())
+                if let Some((at, octets)) = &self.tail.last_group {
+                    file.write_all_at(octets, *at)?;
+                }
+                file.sync_data()
             };
             cut().map_err(|error| StoreError::Io { path: path.clone(), error })?;
         }
@@ -159,6 +165,7 @@ impl JournalReader {
         if walked.groups > 0 {
             end.segment = Some(Extent { first: segment.header.first, length: walked.length });
             tail.cut = Some(segment.path.clone());
+            tail.last_group = Some(walked.last_group);
         } else {
             end.segment = segment.header.previous;
             tail.empty.push(segment.path.clone());
@@ -185,18 +192,23 @@ impl JournalReader {
         let sealer = SegmentSealer::new(&self.key, &segment.header.salt, segment.header.first).map_err(StoreError::from)?;
         let mut at = SEGMENT_HEADER_OCTETS;
         let mut groups = 0;
+        let mut last_group = 0..0;
+        let walked = |at: usize, groups, last: std::ops::Range<usize>, torn| {
+            let last_group = (last.start as u64, counts.get(last).unwrap_or_default().to_vec());
+            Walked { length: at as u64, groups, last_group, torn }
+        };
         loop {
             let rest = counts.get(at..).unwrap_or_default();
             let expected = check.last_sequence.saturating_add(1);
             if rest.is_empty() || (limit.is_none() && is_zero(rest)) {
-                return Ok(Walked { length: at as u64, groups, torn: None });
+                return Ok(walked(at, groups, last_group, None));
             }
             let group = match read_group(rest) {
                 Ok(group) => group,
                 Err(error) if limit.is_some() || expected <= proven || proves_durable(rest, expected) => {
                     return Err(damaged(&segment.path, expected, problem_of(&error)).into());
                 }
-                Err(_) => return Ok(Walked { length: at as u64, groups, torn: Some(used(rest)) }),
+                Err(_) => return Ok(walked(at, groups, last_group, Some(used(rest)))),
             };
             if group.header.first != expected || group.header.previous_durable != check.last_sequence || group.header.count == 0 {
                 return Err(damaged(&segment.path, expected, "the group does not continue the one before").into());
@@ -205,7 +217,8 @@ impl JournalReader {
             for frame in &frames {
                 check.accept(frame).map_err(|problem| damaged(&segment.path, frame.sequence, problem))?;
             }
-            at = at.saturating_add(group.length);
+            last_group = at..at.saturating_add(group.length);
+            at = last_group.end;
             groups += 1;
             each(ReadGroup { segment: name(&segment.path), header: group.header, frames })?;
         }
@@ -229,6 +242,8 @@ impl JournalReader {
 struct Walked {
     length: u64,
     groups: u64,
+    /// Where the last group stands, and its octets.
+    last_group: (u64, Vec<u8>),
     torn: Option<u64>,
 }
 

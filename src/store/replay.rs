@@ -146,6 +146,7 @@ impl<'a> Recovery<'a> {
         let checkpoint = self.start(rows)?;
         let mut agrees = meta.applied == 0 && directory.digest() == Digest::default();
         let mut frames = 0;
+        let mut newest: Option<(u64, Vec<Change>, Digest)> = None;
         let progress = &mut *self.progress;
         let end = reader.read(meta.applied, self.proven, &mut |group| {
             let last = group.last();
@@ -157,13 +158,20 @@ impl<'a> Recovery<'a> {
                 return Err(Trouble::Checkpoint("the journal says another digest for the checkpoint's sequence".to_owned()));
             }
             let changes = replay(&group, &mut directory)?;
-            checkpoint.submit(last, changes, directory.digest());
+            // A group behind it shows that this one was durable; the last one waits until it is.
+            if let Some((through, changes, digest)) = newest.replace((last, changes, directory.digest())) {
+                checkpoint.submit(through, changes, digest);
+            }
             frames += group.frames.len() as u64;
             report(progress, frames, group.frames.len());
             Ok(())
         })?;
         if !agrees {
             return Err(Trouble::Checkpoint("the journal says another digest for the checkpoint's sequence".to_owned()));
+        }
+        end.clean(&*self.folder.options.disk)?;
+        if let Some((through, changes, digest)) = newest {
+            checkpoint.submit(through, changes, digest);
         }
         if frames > 0 {
             self.notes.push(StartNote::Replayed { frames });
@@ -182,6 +190,8 @@ impl<'a> Recovery<'a> {
             report(progress, frames, group.frames.len());
             Ok(())
         })?;
+        // A checkpoint proves what it holds to have been durable: the journal's end must be so first.
+        end.clean(&*self.folder.options.disk)?;
         // Only now, when the journal turned out to be whole, the old checkpoint is moved out of the way.
         let set_aside = self.set_aside()?;
         let rows = self.fill(&directory, end.end.sequence)?;

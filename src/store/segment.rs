@@ -194,13 +194,17 @@ impl Journal {
         self.state = State::Closed;
     }
 
+    /// What was refused must not come back when the process dies before [`Journal::recover`]: the file is cut, if the disk still lets us.
     fn give_up(&mut self, through: u64) {
-        if let State::Open(segment) = &self.state
-            && segment.holds_groups()
-        {
-            self.previous = Some(segment.extent());
+        if let State::Open(segment) = &self.state {
+            let _ = segment.file.set_length(segment.length);
+            if segment.holds_groups() {
+                self.previous = Some(segment.extent());
+            }
         }
-        self.state = State::Failed { through };
+        // Sequences voided before and not given since are still void.
+        let earlier = self.voided.filter(|(first, _)| *first == self.durable.saturating_add(1));
+        self.state = State::Failed { through: through.max(earlier.map_or(0, |(_, last)| last)) };
     }
 
     /// Makes the next segment durable, ready for its first group. A file of that name holds nothing durable: it was given up.
