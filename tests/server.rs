@@ -185,6 +185,36 @@ fn a_flipped_byte_in_the_journal_is_found_and_named() {
 }
 
 #[test]
+fn a_flipped_byte_in_a_segment_that_no_start_reads_any_more_is_found_by_check() {
+    let installation = Installation::new();
+    for _ in 0..2 {
+        assert_eq!(installation.serve().stop(), Some(0));
+    }
+    let folder = installation.path().join("data/journal");
+    let oldest = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).min().unwrap();
+    let mut octets = fs::read(&oldest).unwrap();
+    octets[4096 + 600] ^= 1;
+    fs::write(&oldest, octets).unwrap();
+    let output = installation.run(&["check"]);
+    let message = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{message}");
+    assert!(message.contains(oldest.file_name().unwrap().to_str().unwrap()), "{message}");
+}
+
+#[test]
+fn an_imported_password_may_follow_its_entry_at_once() {
+    let installation = Installation::new();
+    let file = installation.path().join("people.ldif");
+    let add = format!("dn: uid=ada,{SUFFIX}\nobjectClass: inetOrgPerson\ncn: Ada\nsn: L\n");
+    let modify = format!("dn: uid=ada,{SUFFIX}\nchangetype: modify\nadd: userPassword\nuserPassword: {PASSWORD}\n");
+    fs::write(&file, format!("{add}\n{modify}")).unwrap();
+    installation.succeed(&["import", file.to_str().unwrap()]);
+    let server = installation.serve();
+    let mut client = Client::connect(&server.ldap()).unwrap();
+    assert_eq!(client.bind(&format!("uid=ada,{SUFFIX}"), PASSWORD).unwrap(), LdapResultCode::Success);
+}
+
+#[test]
 fn export_and_import_give_the_same_directory() {
     let first = Installation::new();
     let server = first.serve();

@@ -16,8 +16,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::installation::{Aside, OfflineInstallation};
 use super::{CommandError, FOUND_SOMETHING, Installation, output};
-use crate::directory::Directory;
+use crate::directory::{Directory, Lookup};
 use crate::journal::{Record, RecordKind};
+use crate::model::Dn;
 use crate::model::ldif::{LdifBody, LdifError, LdifReader, LdifRecord};
 use crate::operation::add::AddRequest;
 use crate::operation::delete::DeleteRequest;
@@ -138,7 +139,12 @@ impl Load<'_, '_> {
             let mut records = Vec::with_capacity(group.len());
             for record in group {
                 match record {
-                    Ok(record) => records.push(record),
+                    Ok(record) => {
+                        if self.gives_a_newcomer_a_password(&record) {
+                            self.load(path, std::mem::take(&mut records))?;
+                        }
+                        records.push(record);
+                    }
                     Err(error) => {
                         self.load(path, std::mem::take(&mut records))?;
                         self.reject(path, error.line, &error.problem, None)?;
@@ -153,21 +159,28 @@ impl Load<'_, '_> {
         Ok(())
     }
 
-    /// Loads records in order. When one is refused it is rejected, and those behind it are loaded after it.
+    /// Whether a password is changed of an entry that is not here before the records in front are loaded: hashing looks for it.
+    fn gives_a_newcomer_a_password(&self, record: &LdifRecord) -> bool {
+        let LdifBody::Modify(changes) = &record.body else { return false };
+        let head = self.bulk.head();
+        changes.iter().any(|change| prepare::is_password_description(head.schema(), &change.attribute.description))
+            && !Dn::parse(&record.dn).is_ok_and(|dn| matches!(head.find(&dn), Lookup::Found(_)))
+    }
+
+    /// Loads records in order. One that is refused is rejected, and ends the load unless it is to go on.
     fn load(&mut self, path: &Path, records: Vec<LdifRecord>) -> Result<(), CommandError> {
-        let mut rest = records.as_slice();
-        while !rest.is_empty() {
-            let mut proposals = proposals(self.aside, self.bulk.head(), rest)?;
-            let accepted = |reply: &Reply| OfflineInstallation::refusal(reply).is_none();
-            let replies = self.bulk.load(&mut proposals, accepted).map_err(|error| CommandError::Cannot(error.to_string()))?;
-            let done = replies.len();
-            for (record, reply) in rest.iter().zip(&replies) {
-                match OfflineInstallation::refusal(reply).map(describe) {
-                    None => self.loaded += 1,
-                    Some(problem) => self.reject(path, record.line, &problem, Some(record))?,
-                }
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut proposals = proposals(self.aside, self.bulk.head(), &records)?;
+        let keep_going = self.rejects.is_some();
+        let go_on = |reply: &Reply| keep_going || OfflineInstallation::refusal(reply).is_none();
+        let replies = self.bulk.load(&mut proposals, go_on).map_err(|error| CommandError::Cannot(error.to_string()))?;
+        for (record, reply) in records.iter().zip(&replies) {
+            match OfflineInstallation::refusal(reply).map(describe) {
+                None => self.loaded += 1,
+                Some(problem) => self.reject(path, record.line, &problem, Some(record))?,
             }
-            rest = rest.get(done..).unwrap_or_default();
         }
         Ok(())
     }
@@ -284,7 +297,8 @@ impl Rejects {
             self.file = Some(BufWriter::new(super::installation::create_private(&self.path).map_err(cannot)?));
         }
         let Some(file) = &mut self.file else { return Ok(()) };
-        writeln!(file, "# {message}").map_err(cannot)?;
+        // A line end in it would make the rest of it LDIF.
+        writeln!(file, "# {}", message.replace(char::is_control, " ")).map_err(cannot)?;
         if let Some(record) = record {
             record.write(file).map_err(cannot)?;
         }
