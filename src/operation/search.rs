@@ -30,6 +30,8 @@ use cookie::{Cookie, Page};
 pub struct SearchStream {
     directory: Arc<Directory>,
     filter: Filter,
+    /// What looking at one candidate takes of the budget: more for a long filter.
+    cost: u32,
     selection: Selection,
     phase: Phase,
     /// Where the search goes on after the present cursor.
@@ -110,6 +112,7 @@ fn begin_decoded(
     let mut stream = SearchStream {
         directory: Arc::clone(directory),
         filter: request.filter.clone(),
+        cost: cost(&request.filter),
         selection,
         phase: Phase::NextRoot,
         roots: VecDeque::new(),
@@ -162,6 +165,7 @@ fn special(
     Ok(SearchStream {
         directory: Arc::clone(directory),
         filter: Filter::Or(Vec::new()),
+        cost: 1,
         selection,
         phase: Phase::Special(entry),
         roots: VecDeque::new(),
@@ -175,7 +179,7 @@ fn special(
 }
 
 impl SearchStream {
-    /// Goes on, looking at no more than `budget` candidates.
+    /// Goes on, looking at no more than `budget` candidates, at fewer with a long filter.
     pub fn pull(&mut self, budget: &mut u32, now: Timestamp) -> Pull {
         loop {
             if self.deadline.is_some_and(|deadline| now > deadline) {
@@ -200,7 +204,13 @@ impl SearchStream {
                 },
                 Phase::Walking(root, cursor) => {
                     let root = *root;
-                    match cursor.next(budget, &|_, _| true) {
+                    // At least one while there is any budget: a search must get on.
+                    let allowed = budget.div_ceil(self.cost);
+                    let mut left = allowed;
+                    // Attributes that may not be searched are Undefined in a prepared filter already.
+                    let step = cursor.next(&mut left, &|_, _| true);
+                    *budget = budget.saturating_sub((allowed - left).saturating_mul(self.cost));
+                    match step {
                         Step::Pause => return Pull::Pause,
                         Step::End => self.phase = Phase::NextRoot,
                         Step::Match(node) => {
@@ -269,6 +279,13 @@ impl SearchStream {
         }
         Pull::Done(reply)
     }
+}
+
+/// Terms of a filter that are tested about as fast as a candidate is found.
+const TERMS_AT_ONCE: usize = 8;
+
+fn cost(filter: &Filter) -> u32 {
+    u32::try_from(filter.terms() / TERMS_AT_ONCE).unwrap_or(u32::MAX).max(1)
 }
 
 fn done(result: LdapResult) -> Reply {

@@ -18,16 +18,19 @@ pub enum FilterDecodeError {
     /// More than [`Filter::MAXIMUM_DEPTH`] filters within each other.
     #[error("filter nested too deeply")]
     TooDeep,
+    /// More than [`Filter::MAXIMUM_TERMS`] terms.
+    #[error("too many terms in one filter")]
+    TooLong,
     /// Not the encoding of a filter.
     #[error("{0}")]
     Malformed(&'static str),
 }
 
 impl FilterDecodeError {
-    /// The code to answer with: a filter that is only too deep breaks no rule of the protocol but a limit of ours.
+    /// The code to answer with: a filter that is only too deep or too long breaks no rule of the protocol but a limit of ours.
     pub fn code(self) -> ResultCode {
         match self {
-            FilterDecodeError::TooDeep => ResultCode::AdminLimitExceeded,
+            FilterDecodeError::TooDeep | FilterDecodeError::TooLong => ResultCode::AdminLimitExceeded,
             FilterDecodeError::Malformed(_) => ResultCode::ProtocolError,
         }
     }
@@ -36,6 +39,7 @@ impl FilterDecodeError {
     pub fn diagnostic(self) -> &'static str {
         match self {
             FilterDecodeError::TooDeep => "filter nested too deeply",
+            FilterDecodeError::TooLong => "too many terms in one filter",
             FilterDecodeError::Malformed(text) => text,
         }
     }
@@ -49,7 +53,8 @@ impl From<BerError> for FilterDecodeError {
 
 /// Reads one filter off the front of `reader`.
 pub fn decode(reader: &mut Reader<'_>) -> Result<Filter, FilterDecodeError> {
-    decode_within(reader, Filter::MAXIMUM_DEPTH)
+    let mut terms = Filter::MAXIMUM_TERMS;
+    decode_within(reader, Filter::MAXIMUM_DEPTH, &mut terms)
 }
 
 /// Reads an AttributeDescription: UTF-8 and not empty.
@@ -61,9 +66,10 @@ pub fn attribute_description(octets: &[u8]) -> Result<String, &'static str> {
     }
 }
 
-/// `levels` is how many filters may still stand within each other, this one included.
-fn decode_within(reader: &mut Reader<'_>, levels: usize) -> Result<Filter, FilterDecodeError> {
+/// `levels` is how many filters may still stand within each other, this one included; `terms` how many terms may still come.
+fn decode_within(reader: &mut Reader<'_>, levels: usize, terms: &mut usize) -> Result<Filter, FilterDecodeError> {
     let inner = levels.checked_sub(1).ok_or(FilterDecodeError::TooDeep)?;
+    take_term(terms)?;
     let (tag, content) = reader.element()?;
     let constructed = tag.number() != 7;
     if tag.class() != Class::Context || tag.number() > 9 {
@@ -74,15 +80,15 @@ fn decode_within(reader: &mut Reader<'_>, levels: usize) -> Result<Filter, Filte
     }
     let mut parts = Reader::new(content);
     match tag.number() {
-        0 => filters(parts, inner).map(Filter::And),
-        1 => filters(parts, inner).map(Filter::Or),
+        0 => filters(parts, inner, terms).map(Filter::And),
+        1 => filters(parts, inner, terms).map(Filter::Or),
         2 => {
-            let negated = decode_within(&mut parts, inner)?;
+            let negated = decode_within(&mut parts, inner, terms)?;
             parts.finish()?;
             Ok(Filter::Not(Box::new(negated)))
         }
         3 => assertion(parts).map(|(attribute, value)| Filter::Equality(attribute, value)),
-        4 => substrings(parts),
+        4 => substrings(parts, terms),
         5 => assertion(parts).map(|(attribute, value)| Filter::GreaterOrEqual(attribute, value)),
         6 => assertion(parts).map(|(attribute, value)| Filter::LessOrEqual(attribute, value)),
         7 => description(content).map(Filter::Present),
@@ -91,10 +97,15 @@ fn decode_within(reader: &mut Reader<'_>, levels: usize) -> Result<Filter, Filte
     }
 }
 
-fn filters(mut parts: Reader<'_>, inner: usize) -> Result<Vec<Filter>, FilterDecodeError> {
+fn take_term(terms: &mut usize) -> Result<(), FilterDecodeError> {
+    *terms = terms.checked_sub(1).ok_or(FilterDecodeError::TooLong)?;
+    Ok(())
+}
+
+fn filters(mut parts: Reader<'_>, inner: usize, terms: &mut usize) -> Result<Vec<Filter>, FilterDecodeError> {
     let mut filters = Vec::new();
     while !parts.is_empty() {
-        filters.push(decode_within(&mut parts, inner)?);
+        filters.push(decode_within(&mut parts, inner, terms)?);
     }
     Ok(filters)
 }
@@ -106,7 +117,7 @@ fn assertion(mut parts: Reader<'_>) -> Result<(String, Bytes), FilterDecodeError
     Ok((attribute, value))
 }
 
-fn substrings(mut parts: Reader<'_>) -> Result<Filter, FilterDecodeError> {
+fn substrings(mut parts: Reader<'_>, terms: &mut usize) -> Result<Filter, FilterDecodeError> {
     let attribute = description(parts.octet_string()?)?;
     let mut pieces = parts.sequence()?;
     parts.finish_extensible(0)?;
@@ -118,6 +129,7 @@ fn substrings(mut parts: Reader<'_>) -> Result<Filter, FilterDecodeError> {
         found.initial = Some(Bytes::copy_from_slice(initial));
     }
     while let Some(any) = pieces.optional(Tag::context(1))? {
+        take_term(terms)?;
         found.any.push(Bytes::copy_from_slice(any));
     }
     if let Some(last) = pieces.optional(Tag::context(2))? {
@@ -231,5 +243,26 @@ mod tests {
         assert!(decode_all(&nested(Filter::MAXIMUM_DEPTH)).is_ok());
         assert_eq!(decode_all(&nested(Filter::MAXIMUM_DEPTH + 1)), Err(FilterDecodeError::TooDeep));
         assert_eq!(decode_all(&nested(5000)), Err(FilterDecodeError::TooDeep));
+    }
+
+    #[test]
+    fn length_is_limited() {
+        let any_of = |count: usize| {
+            crate::protocol::ber::encode(|writer| writer.element(Tag(0xa1), &b"\x87\x02cn".repeat(count))).to_vec()
+        };
+        let parts = |count: usize| {
+            crate::protocol::ber::encode(|writer| {
+                writer.constructed(Tag(0xa4), |parts| {
+                    parts.octet_string(b"cn");
+                    parts.element(Tag::SEQUENCE, &b"\x81\x01a".repeat(count));
+                });
+            })
+            .to_vec()
+        };
+        let longest = decode_all(&any_of(Filter::MAXIMUM_TERMS - 1)).unwrap();
+        assert_eq!(longest.terms(), Filter::MAXIMUM_TERMS);
+        assert_eq!(decode_all(&any_of(Filter::MAXIMUM_TERMS)), Err(FilterDecodeError::TooLong));
+        assert_eq!(decode_all(&parts(Filter::MAXIMUM_TERMS - 1)).unwrap().terms(), Filter::MAXIMUM_TERMS);
+        assert_eq!(decode_all(&parts(Filter::MAXIMUM_TERMS)), Err(FilterDecodeError::TooLong));
     }
 }

@@ -79,10 +79,24 @@ pub struct FilterError {
 impl Filter {
     /// Deepest nesting that is read: BEHAVIOUR "Default limits".
     pub const MAXIMUM_DEPTH: usize = 100;
+    /// Most terms in one filter that a client sends, parts of substrings counted each: every candidate of a search may cost a test of each.
+    pub const MAXIMUM_TERMS: usize = 10_000;
 
     /// Reads the string form, `\xx` escapes included; depth at most [`Filter::MAXIMUM_DEPTH`], where an item alone has depth 1.
     /// `(&)` and `(|)` are read (RFC 4526); spaces around parentheses are not.
     pub fn parse(text: &[u8]) -> Result<Filter, FilterError> {
         read::filter(text)
+    }
+
+    /// How many terms there are to test, parts of substrings counted each.
+    pub fn terms(&self) -> usize {
+        match self {
+            Filter::And(filters) | Filter::Or(filters) => {
+                filters.iter().fold(1, |sum, filter| filter.terms().saturating_add(sum))
+            }
+            Filter::Not(filter) => filter.terms().saturating_add(1),
+            Filter::Substrings(_, parts) => parts.any.len().saturating_add(1),
+            _ => 1,
+        }
     }
 }

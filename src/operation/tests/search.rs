@@ -234,3 +234,21 @@ fn aliases_in_finding_the_base() {
     let below = "dn: uid=x,cn=people,ou=links,dc=mercy,dc=example\nchangetype: add\nobjectClass: inetOrgPerson\ncn: x\nsn: x\n";
     assert_eq!(server.change(below), "33 parent is an alias");
 }
+
+#[test]
+fn a_long_filter_uses_its_budget_up_sooner() {
+    let mut server = Server::new();
+    let pauses = |server: &mut Server, terms: usize| {
+        let terms: String = (0..terms).map(|number| format!("(sn=nobody {number})")).collect();
+        let request = request("dc=mercy,dc=example", Scope::Subtree, &format!("(|{terms})"), &[]);
+        let context = server.context(Authority::Session);
+        let Ok(mut stream) = begin(&server.directory, &context, &request, &[]) else { panic!("refused") };
+        let mut pauses = 0;
+        while let Pull::Pause = stream.pull(&mut 100, server.now) {
+            pauses += 1;
+        }
+        pauses
+    };
+    assert_eq!(pauses(&mut server, 1), 0);
+    assert_eq!(pauses(&mut server, 800), 6, "one between each two of seven entries");
+}
