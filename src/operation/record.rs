@@ -52,6 +52,27 @@ pub(crate) fn named_in_request(directory: &Directory, name: &[u8]) -> Named {
     }
 }
 
+/// Changes of a request that nobody answers for which its record names.
+const STRANGERS_CHANGES: usize = 32;
+
+/// Leaves the values, and what is beyond the first few changes, out of the record of a request that nobody answers for: anybody who
+/// reaches the server could fill the disk with them.
+pub(crate) fn shorten(record: &mut Record) {
+    let count = record.changes.len();
+    if count > STRANGERS_CHANGES {
+        record.changes.truncate(STRANGERS_CHANGES);
+        record.details.push(("changes", count.to_string()));
+    }
+    for change in &mut record.changes {
+        if let RecordedValue::Shown(values) = &change.values {
+            change.values = RecordedValue::Redacted(values.len());
+        }
+    }
+}
+
+/// Octets of an attribute description that the schema does not know beyond which only its length is recorded.
+const LONGEST_UNKNOWN: usize = 128;
+
 /// The attributes of an add.
 pub(crate) fn of_attributes(schema: &Schema, attributes: &[Attribute]) -> Vec<RecordedChange> {
     attributes.iter().map(|attribute| recorded(schema, ModificationOperation::Add, attribute)).collect()
@@ -70,6 +91,10 @@ fn recorded(schema: &Schema, operation: ModificationOperation, attribute: &Attri
         true => RecordedValue::Redacted(attribute.values.len()),
         false => RecordedValue::Shown(attribute.values.clone()),
     };
-    let attribute = described.map_or_else(|| attribute.description.clone(), |it| it.spelled);
+    let unknown = || match attribute.description.len() {
+        length if length > LONGEST_UNKNOWN => format!("(unknown attribute: {length} octets)"),
+        _ => attribute.description.clone(),
+    };
+    let attribute = described.map_or_else(unknown, |it| it.spelled);
     RecordedChange { attribute, operation, values }
 }

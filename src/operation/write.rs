@@ -82,6 +82,9 @@ impl Write<'_> {
             Err(refusal) => {
                 record.target = Some(record::named_in_request(self.head, asked.name));
                 record.reason = Some(refusal.reason);
+                if matches!(refusal.result.code, ResultCode::StrongerAuthRequired | ResultCode::ConfidentialityRequired) {
+                    record::shorten(&mut record);
+                }
                 (refusal.result, Vec::new(), Vec::new())
             }
         };

@@ -154,3 +154,19 @@ fn entries_are_read_before_and_after() {
     assert_eq!(read[0], (oid::PRE_READ, format!("dn: {ANNA}\nsn: Moreau\n")));
     assert_eq!(read[1], (oid::POST_READ, format!("dn: {ANNA}\nentryDN: {ANNA}\nsn: Ash\n")));
 }
+
+#[test]
+fn what_strangers_send_does_not_fill_the_journal() {
+    let mut server = Server::new().as_(As::Anonymous);
+    let changes = |count: usize| vec!["replace: description\ndescription: long and worthless"; count].join("\n-\n");
+    for count in [1, 40] {
+        assert!(server.modify(&changes(count)).starts_with("8 "));
+        let record = server.record.take().unwrap();
+        assert_eq!(record.changes.len(), count.min(32));
+        assert!(record.changes.iter().all(|change| change.values == RecordedValue::Redacted(1)));
+        assert_eq!(record.details.contains(&("changes", count.to_string())), count > 32);
+    }
+    server.who = As::Bert;
+    assert!(server.modify(&changes(1)).starts_with("50"));
+    assert!(matches!(server.record.unwrap().changes[0].values, RecordedValue::Shown(_)), "who is known answers for it");
+}
