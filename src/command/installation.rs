@@ -1,8 +1,8 @@
 //! What commands do with an installation: find out whether its server runs, open its data folder when it does not.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -35,7 +35,12 @@ pub(super) fn server_socket(arguments: &Installation) -> Result<Option<(PathBuf,
 
 /// Makes a file that only its owner can read; one that is there is emptied.
 pub(super) fn create_private(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+    let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    // The mode above is that of a new file alone; a device stays as it is.
+    if file.metadata()?.is_file() {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
 }
 
 /// An installation whose server is stopped, its data folder open under its lock.
@@ -145,5 +150,20 @@ impl OfflineInstallation {
     /// Brings the checkpoint up to date and closes the data folder.
     pub(super) fn close(self) {
         self.committer.stop();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_others_could_read_is_theirs_no_longer() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "old").unwrap();
+        std::fs::set_permissions(file.path(), Permissions::from_mode(0o644)).unwrap();
+        let made = create_private(file.path()).unwrap();
+        let metadata = made.metadata().unwrap();
+        assert_eq!((metadata.permissions().mode() & 0o777, metadata.len()), (0o600, 0));
     }
 }
