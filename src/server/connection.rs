@@ -29,10 +29,12 @@ use crate::wire;
 
 /// Octets of replies that may wait for a client to take them before its searches rest. BEHAVIOUR "a slow reader".
 const OUTPUT_HIGH: usize = 512 * 1024;
-/// Candidates a search looks at before its task lets others run.
+/// Candidates that a connection's searches look at together before its task lets others run.
 const SEARCH_BUDGET: u32 = 1000;
 /// Octets read at once.
 const READ_SIZE: usize = 16 * 1024;
+/// Room that an empty buffer may keep; what one large request or entry made grow beyond it is given back.
+const KEPT: usize = 2 * OUTPUT_HIGH;
 /// How long a client may take to fetch what is left for it once its connection is to be closed.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Completions that can wait for a connection: more than it may have operations outstanding.
@@ -145,7 +147,10 @@ impl Connection {
     async fn take_requests(&mut self) {
         while self.stage == Stage::Open && self.output.len() < OUTPUT_HIGH && self.session.may_receive() {
             let message = match wire::decode(&mut self.input, self.session.request_limit()) {
-                Ok(Some(message)) => message,
+                Ok(Some(message)) => {
+                    give_back(&mut self.input);
+                    message
+                }
                 Ok(None) => return,
                 Err(error) => {
                     tracing::info!(%error, "a client sent what is no LDAP message; its connection is closed");
@@ -251,15 +256,18 @@ impl Connection {
         }
     }
 
-    /// Lets each search in turn add to the output while there is room, up to its budget.
+    /// Lets each search in turn add to the output while there is room and budget.
     fn pull_searches(&mut self) {
         if self.searches.is_empty() || self.output.len() >= OUTPUT_HIGH {
             return;
         }
         let now = self.services.now();
+        let mut budget = SEARCH_BUDGET;
         for _ in 0..self.searches.len() {
+            if budget == 0 {
+                return;
+            }
             let Some((id, mut search)) = self.searches.pop_front() else { return };
-            let mut budget = SEARCH_BUDGET;
             let ended = loop {
                 if self.output.len() >= OUTPUT_HIGH {
                     break false;
@@ -334,5 +342,28 @@ fn poll_write(stream: &mut Stream, output: &mut BytesMut, context: &mut Context<
             Poll::Pending => return Poll::Pending,
         }
     }
+    give_back(output);
     Pin::new(stream).poll_flush(context).map_ok(|()| true)
+}
+
+/// Lets go of the room of an empty buffer that grew large: thousands of idle connections would hold on to it.
+fn give_back(buffer: &mut BytesMut) {
+    if buffer.is_empty() && buffer.try_reclaim(KEPT) {
+        *buffer = BytesMut::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_large_buffer_is_given_back_and_only_when_it_is_empty() {
+        for (size, left, kept) in [(READ_SIZE, 0, true), (KEPT, 1, true), (KEPT, 0, false)] {
+            let mut buffer = BytesMut::zeroed(size);
+            buffer.advance(size - left);
+            give_back(&mut buffer);
+            assert_eq!((buffer.len(), buffer.try_reclaim(READ_SIZE - left)), (left, kept), "{size} {left}");
+        }
+    }
 }

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_util::task::TaskTracker;
 
@@ -34,7 +35,7 @@ pub struct Door {
     tasks: TaskTracker,
     next_number: AtomicU64,
     open: Mutex<Open>,
-    ldapi: LdapiUsers,
+    ldapi: ArcSwap<LdapiUsers>,
 }
 
 #[derive(Default)]
@@ -82,7 +83,19 @@ impl Drop for Admission {
 impl Door {
     /// A door for all listeners of a server.
     pub fn new(limits: ConnectionLimits, services: Arc<Services>, tasks: TaskTracker, ldapi: LdapiUsers) -> Arc<Door> {
-        Arc::new(Door { limits, services, tasks, next_number: AtomicU64::new(1), open: Mutex::default(), ldapi })
+        Arc::new(Door {
+            limits,
+            services,
+            tasks,
+            next_number: AtomicU64::new(1),
+            open: Mutex::default(),
+            ldapi: ArcSwap::from_pointee(ldapi),
+        })
+    }
+
+    /// Puts other local users in force, for connections from now on.
+    pub fn reload(&self, ldapi: LdapiUsers) {
+        self.ldapi.store(Arc::new(ldapi));
     }
 
     fn admit(self: &Arc<Door>, address: Option<IpAddr>) -> Option<Admission> {
@@ -173,7 +186,7 @@ impl Door {
             text: format!("ldapi uid={uid}"),
             address: None,
             listener: ListenerKind::Ldapi,
-            ldapi_identity: self.ldapi.identity(uid),
+            ldapi_identity: self.ldapi.load().identity(uid),
         });
         let (number, services) = (self.number(), Arc::clone(&self.services));
         self.tasks.spawn(async move {
@@ -195,8 +208,11 @@ pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
     if std::os::unix::net::UnixStream::connect(path).is_ok() {
         return Err(io::Error::new(io::ErrorKind::AddrInUse, "another server listens there"));
     }
-    if path.exists() {
-        std::fs::remove_file(path)?;
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is there; it is left alone")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
     let listener = UnixListener::bind(path)?;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
@@ -222,5 +238,24 @@ pub struct SocketFile(pub PathBuf);
 impl Drop for SocketFile {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_dead_socket_is_replaced_and_no_other_file_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let (socket, file) = (folder.path().join("ldapi"), folder.path().join("notes"));
+        drop(bind_unix(&socket).unwrap());
+        assert!(socket.exists(), "a dead server leaves its socket behind");
+        let listening = bind_unix(&socket).unwrap();
+        assert_eq!(bind_unix(&socket).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        drop(listening);
+        std::fs::write(&file, "dear diary").unwrap();
+        assert_eq!(bind_unix(&file).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "dear diary");
     }
 }

@@ -109,7 +109,8 @@ async fn serve(installation: &Installation, services: &Arc<Services>, ready: imp
     let tasks = TaskTracker::new();
     let limits =
         ConnectionLimits { overall: configuration.connections.overall, per_address: configuration.connections.per_address };
-    let door = Door::new(limits, Arc::clone(services), tasks.clone(), ldapi_users(installation));
+    let users = ldapi_users(installation, configuration);
+    let door = Door::new(limits, Arc::clone(services), tasks.clone(), users);
     let mut addresses = Vec::new();
     let listeners = &configuration.listeners;
     for (kind, scheme, wanted) in
@@ -130,7 +131,7 @@ async fn serve(installation: &Installation, services: &Arc<Services>, ready: imp
     tracing::info!(addresses = addresses.join(" "), "listening");
     ready(&addresses);
     while signals.next().await == Signal::Reload {
-        reload(installation, services);
+        reload(installation, services, &door);
     }
     tracing::info!("stopping: no new requests are taken, running operations end");
     drop(socket);
@@ -149,16 +150,16 @@ async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeE
     Ok((listener, actual))
 }
 
-fn ldapi_users(installation: &Installation) -> LdapiUsers {
+fn ldapi_users(installation: &Installation, configuration: &Configuration) -> LdapiUsers {
     LdapiUsers {
         administrator: installation.administrator(),
         own_uid: rustix::process::geteuid().as_raw(),
-        others: installation.configuration.ldapi_users.clone(),
+        others: configuration.ldapi_users.clone(),
     }
 }
 
 /// Puts a changed configuration in force, or says why not and leaves everything as it was.
-fn reload(installation: &Installation, services: &Services) {
+fn reload(installation: &Installation, services: &Services, door: &Door) {
     let loaded = installation.reload().map_err(ServeError::from).and_then(|(configuration, settings)| {
         let tls = configuration.tls.as_ref().map(tls::server_configuration).transpose()?;
         Ok((configuration, settings, tls))
@@ -166,10 +167,11 @@ fn reload(installation: &Installation, services: &Services) {
     match loaded {
         Ok((configuration, settings, tls)) => {
             warn(&configuration);
-            services.reload(settings.clone(), tls);
+            services.reload(settings.clone(), tls, configuration.password);
+            door.reload(ldapi_users(installation, &configuration));
             services.note(notes::context(settings), notes::reloaded(&configuration));
             tracing::info!(
-                "the new configuration is in force; addresses, paths, indexes and connection limits change with a restart"
+                "the new configuration is in force; addresses, paths, indexes, log, connection limits and timeouts change with a restart"
             );
         }
         Err(error) => tracing::error!(%error, "the changed configuration was refused, the old one stays in force"),

@@ -17,7 +17,7 @@ use crate::directory::Directory;
 use crate::journal::Record;
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::{Context, Proposal, ProposedOperation, Settings};
-use crate::policy::password::{HashAnswer, HashJob};
+use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob};
 use crate::protocol::MessageId;
 use crate::world::{Clock, Entropy};
 
@@ -84,9 +84,10 @@ impl Services {
         !Arc::ptr_eq(&self.settings.load(), known)
     }
 
-    /// Puts a checked new configuration in force: for requests from now on, and for handshakes from now on.
-    pub fn reload(&self, settings: Settings, tls: Option<Arc<ServerConfig>>) {
+    /// Puts a checked new configuration in force: for requests, handshakes and new password hashes from now on.
+    pub fn reload(&self, settings: Settings, tls: Option<Arc<ServerConfig>>, password: Argon2Parameters) {
         self.tls.store(tls);
+        self.hash_pool.set_parameters(password);
         self.settings.store(Arc::new(settings));
     }
 
