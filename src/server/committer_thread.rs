@@ -1,5 +1,6 @@
 //! The committer's thread: gathers what is waiting into groups, so that many operations share one fdatasync.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -50,7 +51,16 @@ impl CommitterHandle {
 /// Starts the thread. Joining it gives the committer back once every handle is gone and the queue is empty.
 pub fn start(committer: Committer) -> std::io::Result<(CommitterHandle, JoinHandle<Committer>)> {
     let (queue, waiting) = sync_channel(QUEUE);
-    let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || run(committer, &waiting))?;
+    let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || {
+        // Without a committer nothing more would be decided and those who wait would never hear: the process ends, and whoever supervises it
+        // starts it anew from what is durable.
+        catch_unwind(AssertUnwindSafe(|| run(committer, &waiting))).unwrap_or_else(|_| {
+            tracing::error!(
+                "the committer broke down by a fault of the server: the process ends at once; start it again and please report it"
+            );
+            std::process::abort()
+        })
+    })?;
     Ok((CommitterHandle { queue }, thread))
 }
 

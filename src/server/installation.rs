@@ -46,13 +46,15 @@ impl Installation {
         let seal_key = configuration.seal_key.read()?;
         let schema = Arc::new(Schema::embedded()?);
         let installation = Installation { configuration, schema, clock, entropy, seal_key };
-        installation.indexes()?;
+        indexes(&installation.configuration, &installation.schema)?;
         Ok(installation)
     }
 
     /// Reads the configuration anew, for a reload; schema, key, clock and randomness stay.
     pub fn reload(&self) -> Result<(Configuration, Settings), InstallationError> {
         let configuration = Configuration::load(&self.configuration.file, self.clock.now())?;
+        // They change with a restart only, but what would fail then is refused now.
+        indexes(&configuration, &self.schema)?;
         let settings = configuration.settings(&self.seal_key);
         Ok((configuration, settings))
     }
@@ -64,7 +66,7 @@ impl Installation {
 
     /// What opening the data folder needs.
     pub fn store_options(&self) -> Result<StoreOptions, InstallationError> {
-        Ok(StoreOptions { indexes: self.indexes()?, ..self.store_options_without_indexes() })
+        Ok(StoreOptions { indexes: indexes(&self.configuration, &self.schema)?, ..self.store_options_without_indexes() })
     }
 
     /// The same for who will not search.
@@ -90,27 +92,28 @@ impl Installation {
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
 
-    fn indexes(&self) -> Result<Vec<IndexDeclaration>, InstallationError> {
-        let declared = self.configuration.indexes.iter().map(|index| {
-            let wrong = |problem: &str| InstallationError::from(self.configuration.index_error(index, problem));
-            let attribute = self.schema.attribute_type(&index.attribute).ok_or_else(|| wrong("is no attribute type"))?;
-            let missing = [
-                (index.equality && attribute.equality.is_none(), "has no equality rule, so eq is not possible"),
-                (index.ordering && attribute.ordering.is_none(), "has no ordering rule, so ord is not possible"),
-                (index.substring && attribute.substring.is_none(), "has no substring rule, so sub is not possible"),
-            ];
-            if let Some((_, problem)) = missing.into_iter().find(|(wrong, _)| *wrong) {
-                return Err(wrong(problem));
-            }
-            let kinds = IndexKinds {
-                equality: index.equality,
-                presence: index.presence,
-                ordering: index.ordering,
-                substring: index.substring,
-            };
-            Ok(IndexDeclaration { attribute_type: attribute.id, kinds })
-        });
-        declared.collect()
-    }
+/// Declared indexes, resolved; each must be one that the attribute's matching rules carry.
+fn indexes(configuration: &Configuration, schema: &Schema) -> Result<Vec<IndexDeclaration>, InstallationError> {
+    let declared = configuration.indexes.iter().map(|index| {
+        let wrong = |problem: &str| InstallationError::from(configuration.index_error(index, problem));
+        let attribute = schema.attribute_type(&index.attribute).ok_or_else(|| wrong("is no attribute type"))?;
+        let missing = [
+            (index.equality && attribute.equality.is_none(), "has no equality rule, so eq is not possible"),
+            (index.ordering && attribute.ordering.is_none(), "has no ordering rule, so ord is not possible"),
+            (index.substring && attribute.substring.is_none(), "has no substring rule, so sub is not possible"),
+        ];
+        if let Some((_, problem)) = missing.into_iter().find(|(wrong, _)| *wrong) {
+            return Err(wrong(problem));
+        }
+        let kinds = IndexKinds {
+            equality: index.equality,
+            presence: index.presence,
+            ordering: index.ordering,
+            substring: index.substring,
+        };
+        Ok(IndexDeclaration { attribute_type: attribute.id, kinds })
+    });
+    declared.collect()
 }
