@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use super::{CommandError, Installation};
+use crate::config::{LogFormat, LogLevel};
 use crate::journal::{Record, RecordKind};
 use crate::model::ResultCode;
 use crate::operation::Context;
@@ -17,6 +18,9 @@ use crate::server::committer::Committer;
 use crate::server::hash_pool::HashPool;
 use crate::server::{installation, notes};
 use crate::store;
+
+/// Hash jobs handed to the pool together: fewer than its queue holds.
+const HASHED_AT_ONCE: usize = 256;
 
 impl Installation {
     /// Reads the configuration and what it names.
@@ -79,9 +83,17 @@ impl Aside {
             self.hash_pool = Some(pool);
         }
         let Some(pool) = &self.hash_pool else { return Err(cannot(&"no pool")) };
-        let waiting = jobs.into_iter().map(|job| pool.submit(job)).collect::<Result<Vec<_>, _>>();
-        let waiting = waiting.map_err(|error| cannot(&error))?;
-        waiting.into_iter().map(|answer| answer.blocking_recv().map_err(|error| cannot(&error))).collect()
+        let mut answers = Vec::with_capacity(jobs.len());
+        let mut jobs = jobs.into_iter().peekable();
+        // The pool takes only so many at once.
+        while jobs.peek().is_some() {
+            let waiting: Vec<_> = jobs.by_ref().take(HASHED_AT_ONCE).map(|job| pool.submit(job)).collect();
+            for answer in waiting {
+                let answer = answer.map_err(|error| cannot(&error))?;
+                answers.push(answer.blocking_recv().map_err(|error| cannot(&error))?);
+            }
+        }
+        Ok(answers)
     }
 }
 
@@ -93,6 +105,8 @@ impl OfflineInstallation {
 
     /// The same for an installation that is loaded already.
     pub(super) fn without_indexes(installation: installation::Installation) -> Result<OfflineInstallation, CommandError> {
+        // What the checkpoint's thread has to complain about would go unheard.
+        super::logging::start(LogFormat::Text, LogLevel::Warn);
         let options = installation.store_options_without_indexes();
         let opened =
             store::open(&options, &mut notes::log_progress()).map_err(|error| CommandError::Cannot(error.to_string()))?;
