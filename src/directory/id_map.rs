@@ -200,8 +200,10 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
-        fn behaves_like_a_map_and_old_versions_stay(steps in proptest::collection::vec((any_id(), any::<Option<u8>>()), 1..200)) {
+        fn behaves_like_a_map_and_old_versions_stay(steps in proptest::collection::vec((any_id(), any::<Option<u8>>()), 1..60)) {
             let mut map = IdMap::default();
             let mut model = BTreeMap::new();
             let mut versions = Vec::new();
