@@ -52,7 +52,15 @@ pub(super) fn prepare_without(value: &[u8], case: Case, insignificant: fn(char) 
         return Ok(mapped.filter(|&octet| !insignificant(char::from(octet))).collect());
     }
     let text = normalise(std::str::from_utf8(value).map_err(|_| SyntaxError)?, case)?;
-    Ok(text.chars().filter(|&character| !insignificant(character)).collect::<String>().into_bytes())
+    let mut kept = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        // A space or hyphen that carries a combining mark is none (RFC 4518 sections 2.6.2 and 2.6.3).
+        if !insignificant(character) || characters.peek().is_some_and(|&next| is_combining_mark(next)) {
+            kept.push(character);
+        }
+    }
+    Ok(kept.into_bytes())
 }
 
 pub(super) fn is_space(character: char) -> bool {

@@ -166,6 +166,14 @@ fn substrings_by_rule() {
     assert!(exact("/home/Anna", &["Ann"]) && !exact("/home/Anna", &["ann"]));
 }
 
+#[test]
+fn a_space_that_carries_a_mark_counts_in_telephone_numbers() {
+    let schema = schema();
+    // U+00B4 is a space and a combining acute after normalisation (RFC 4518 sections 2.3 and 2.6.3).
+    let Key(once) = key(schema, "telephoneNumberMatch", "r´").unwrap();
+    assert_eq!(String::from_utf8(once.to_vec()).unwrap(), "r \u{301}");
+}
+
 /// A number as its sign and the digits without leading zeros.
 fn integer_text() -> impl Strategy<Value = String> {
     prop_oneof![
