@@ -139,7 +139,7 @@ pub enum Authentication {
 }
 
 /// A search request (RFC 4511 section 4.5.1).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SearchRequest {
     /// baseObject
     pub base: Bytes,
@@ -157,6 +157,13 @@ pub struct SearchRequest {
     pub filter: Filter,
     /// attributes
     pub attributes: Vec<String>,
+}
+
+impl std::fmt::Debug for SearchRequest {
+    // A filter may assert a password: its values never reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SearchRequest({:?}, {} attributes)", self.scope, self.attributes.len())
+    }
 }
 
 /// Which kind of response ends an operation.
