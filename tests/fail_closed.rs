@@ -44,11 +44,22 @@ fn options(data: &Path, disk: &SimulatedDisk) -> StoreOptions {
 }
 
 fn describe(committer: &mut Committer, text: &str) -> Result<ResultCode, ResultCode> {
+    commit(committer, ProposedOperation::Modify(description_of(text)))
+}
+
+fn description_of(text: &str) -> ModifyRequest {
     let value = Bytes::copy_from_slice(text.as_bytes());
     let attribute = Attribute { description: "description".to_owned(), values: vec![value] };
     let change = Modification { operation: ModificationOperation::Replace, attribute };
-    let request = ModifyRequest::new(Bytes::from_static(b"dc=example"), vec![change], Vec::new());
-    commit(committer, ProposedOperation::Modify(request))
+    ModifyRequest::new(Bytes::from_static(b"dc=example"), vec![change], Vec::new())
+}
+
+fn add_suffix(committer: &mut Committer) {
+    let suffix = "dn: dc=example\nobjectClass: domain\ndc: example\ndescription: first\n";
+    let record = LdifReader::new(suffix.as_bytes()).next().unwrap().unwrap();
+    let bindery::model::ldif::LdifBody::Add(attributes) = record.body else { panic!("no add") };
+    let add = AddRequest::new(Bytes::from(record.dn), attributes, Vec::new());
+    assert_eq!(commit(committer, ProposedOperation::Add(add)), Ok(ResultCode::Success));
 }
 
 fn commit(committer: &mut Committer, operation: ProposedOperation) -> Result<ResultCode, ResultCode> {
@@ -86,11 +97,7 @@ fn a_failed_append_is_told_to_nobody_and_voided_once_the_disk_is_well() {
         let options = options(folder.path(), &disk);
         store::create(&options).unwrap();
         let mut committer = start(&options);
-        let suffix = "dn: dc=example\nobjectClass: domain\ndc: example\ndescription: first\n";
-        let record = LdifReader::new(suffix.as_bytes()).next().unwrap().unwrap();
-        let bindery::model::ldif::LdifBody::Add(attributes) = record.body else { panic!("no add") };
-        let add = AddRequest::new(Bytes::from(record.dn), attributes, Vec::new());
-        assert_eq!(commit(&mut committer, ProposedOperation::Add(add)), Ok(ResultCode::Success));
+        add_suffix(&mut committer);
 
         harm(&disk);
         let mut refused = 0;
@@ -129,4 +136,30 @@ fn a_failed_append_is_told_to_nobody_and_voided_once_the_disk_is_well() {
         assert_eq!(description(&committer), "after", "{name}: after a restart");
         committer.stop();
     }
+}
+
+#[test]
+fn many_large_changes_become_several_groups_and_all_are_answered() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::new(1);
+    let options = options(folder.path(), &disk);
+    store::create(&options).unwrap();
+    let mut committer = start(&options);
+    add_suffix(&mut committer);
+    let proposals = |count: usize, octets: usize| -> Vec<Proposal> {
+        let operation = |number| ProposedOperation::Modify(description_of(&format!("{number} {}", "x".repeat(octets))));
+        (0..count).map(|number| Proposal { context: notes::context(settings()), operation: operation(number) }).collect()
+    };
+    let mut operations_for = |mut proposals: Vec<Proposal>| {
+        let before = disk.operations();
+        let answers = committer.commit(&mut proposals);
+        assert_eq!(answers.len(), proposals.len());
+        assert!(answers.iter().all(|answer| answer.as_ref().unwrap().record.result == ResultCode::Success));
+        disk.operations() - before
+    };
+    let one_group = operations_for(proposals(40, 1));
+    let several = operations_for(proposals(40, 1 << 20));
+    assert!(several >= 3 * one_group, "40 MiB of changes took {several} disk operations, small ones {one_group}");
+    let last = description(&committer);
+    assert!(last.starts_with("39 "), "the last change stands");
 }

@@ -30,6 +30,8 @@ use crate::server::bulk::Bulk;
 
 /// Records decided and made durable together.
 pub(super) const GROUP: usize = 400;
+/// Octets from which on a group takes no more records.
+const GROUP_OCTETS: usize = 4 * 1024 * 1024;
 /// Groups that are parsed ahead.
 const AHEAD: usize = 8;
 
@@ -254,7 +256,13 @@ pub(super) fn describe(result: &LdapResult) -> String {
 fn parse(reader: impl Read, groups: &SyncSender<Vec<Parsed>>) {
     let mut records = LdifReader::new(BufReader::with_capacity(1 << 20, reader));
     loop {
-        let group: Vec<Parsed> = records.by_ref().take(GROUP).collect();
+        let mut group: Vec<Parsed> = Vec::with_capacity(GROUP);
+        let mut octets = 0usize;
+        while group.len() < GROUP && octets < GROUP_OCTETS {
+            let Some(parsed) = records.next() else { break };
+            octets = octets.saturating_add(parsed.as_ref().map_or(0, LdifRecord::octets));
+            group.push(parsed);
+        }
         if group.is_empty() || groups.send(group).is_err() {
             return;
         }

@@ -14,6 +14,14 @@ pub struct Attribute {
     pub values: Vec<Value>,
 }
 
+impl Attribute {
+    /// Roughly the octets it holds in memory: many short values cost more than their own octets.
+    pub fn octets(&self) -> usize {
+        let values = self.values.iter().map(|value| value.len().saturating_add(size_of::<Value>()));
+        values.fold(self.description.len(), usize::saturating_add)
+    }
+}
+
 impl std::fmt::Debug for Attribute {
     // Values may be passwords: what an attribute holds is never printed.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -23,6 +23,7 @@ mod refusal;
 pub mod root_dse;
 pub mod search;
 mod selection;
+mod size;
 pub mod stamp;
 #[cfg(test)]
 mod tests;

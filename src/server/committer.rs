@@ -21,6 +21,8 @@ use crate::world::{Clock, Entropy};
 
 /// Most proposals that share one fdatasync.
 pub const LARGEST_GROUP: usize = 512;
+/// Octets of frames from which on a group takes no more: a few small requests can come to very many changes.
+const GROUP_OCTETS: usize = 16 * 1024 * 1024;
 
 /// The committer without its thread: import, init and tests call it directly, [`super::committer_thread`] drives it for the server.
 pub struct Committer {
@@ -55,6 +57,8 @@ struct Tentative {
     frames: Vec<Frame>,
     changes: Vec<Change>,
     decisions: Vec<Result<Decision, ResultCode>>,
+    /// Of all frames.
+    octets: usize,
 }
 
 impl Committer {
@@ -75,9 +79,18 @@ impl Committer {
         &self.head
     }
 
-    /// Decides a group and makes it durable. One answer for each proposal, in order: the decision, or the code to send instead: 52 when
-    /// the journal cannot take it, 80 when deciding failed through a fault of ours.
+    /// Decides proposals and makes them durable, in one group unless that would grow too large. One answer for each, in order: the
+    /// decision, or the code to send instead: 52 when the journal cannot take it, 80 when deciding failed through a fault of ours.
     pub fn commit(&mut self, proposals: &mut [Proposal]) -> Vec<Result<Decision, ResultCode>> {
+        let mut answers = self.commit_group(proposals);
+        while let Some(rest) = proposals.get_mut(answers.len()..).filter(|rest| !rest.is_empty()) {
+            answers.extend(self.commit_group(rest));
+        }
+        answers
+    }
+
+    /// Answers the first ones, one at least.
+    fn commit_group(&mut self, proposals: &mut [Proposal]) -> Vec<Result<Decision, ResultCode>> {
         if self.failed && !self.try_recovery() {
             return refuse_all(proposals.len());
         }
@@ -142,7 +155,7 @@ impl Committer {
         }
     }
 
-    /// Decides all proposals in order, each seeing the ones before it. A proposal whose decision breaks down by a fault of ours is left
+    /// Decides proposals in order, each seeing the ones before it, until the group is large enough. A proposal whose decision breaks down by a fault of ours is left
     /// out, and the others are decided anew without it.
     fn decide_group(&self, proposals: &mut [Proposal]) -> Tentative {
         let mut broken = vec![false; proposals.len()];
@@ -153,6 +166,7 @@ impl Committer {
                 frames: Vec::with_capacity(proposals.len()),
                 changes: Vec::new(),
                 decisions: Vec::with_capacity(proposals.len()),
+                octets: 0,
             };
             if let Some((first, last)) = self.voided {
                 let details = vec![("first", first.to_string()), ("last", last.to_string())];
@@ -170,6 +184,9 @@ impl Committer {
 
     fn decide_all(&self, proposals: &mut [Proposal], broken: &mut [bool], tentative: &mut Tentative) -> Result<(), ChangeError> {
         for (proposal, broken) in proposals.iter_mut().zip(broken) {
+            if tentative.octets >= GROUP_OCTETS {
+                break;
+            }
             if *broken {
                 tentative.decisions.push(Err(ResultCode::Other));
             } else {
@@ -198,7 +215,9 @@ impl Committer {
     fn frame(&self, tentative: &mut Tentative, record: &Record, changes: Vec<u8>, now: Timestamp) {
         let mut salt = [0; 16];
         self.entropy.fill(&mut salt);
-        tentative.frames.push(tentative.chain.frame(record, changes, salt, now, self.clock.monotonic()));
+        let frame = tentative.chain.frame(record, changes, salt, now, self.clock.monotonic());
+        tentative.octets = tentative.octets.saturating_add(frame.line.len()).saturating_add(frame.changes.len());
+        tentative.frames.push(frame);
     }
 
     /// Strictly growing, so that every record and every entryCSN has a moment of its own, and turning the clock back revives nobody.

@@ -1,6 +1,8 @@
 //! The committer's thread: gathers what is waiting into groups, so that many operations share one fdatasync.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -13,6 +15,8 @@ use crate::protocol::MessageId;
 
 /// Proposals that may wait for the committer; beyond that clients are told 51.
 pub const QUEUE: usize = 10_000;
+/// Octets that proposals may hold while they wait or are decided; beyond that clients are told 51. One proposal alone is always taken.
+pub const QUEUE_OCTETS: usize = 64 * 1024 * 1024;
 
 /// Where a decision goes: the connection that proposed it.
 pub type CompletionSender = mpsc::Sender<Completion>;
@@ -30,18 +34,42 @@ struct Waiting {
     proposal: Proposal,
     id: MessageId,
     completion: Option<CompletionSender>,
+    share: Share,
+}
+
+/// What a proposal takes of [`QUEUE_OCTETS`], given back when it is dropped.
+struct Share {
+    octets: usize,
+    held: Arc<AtomicUsize>,
+}
+
+impl Share {
+    fn take(held: &Arc<AtomicUsize>, octets: usize) -> Option<Share> {
+        let fits = |held: usize| held.checked_add(octets).filter(|&sum| held == 0 || sum <= QUEUE_OCTETS);
+        held.try_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
+        Some(Share { octets, held: Arc::clone(held) })
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.held.fetch_sub(self.octets, Ordering::Relaxed);
+    }
 }
 
 /// A way to the committer, cheap to clone. The thread ends when the last one is dropped.
 #[derive(Clone)]
 pub struct CommitterHandle {
     queue: SyncSender<Waiting>,
+    /// Octets of the proposals that wait or are decided.
+    held: Arc<AtomicUsize>,
 }
 
 impl CommitterHandle {
     /// Hands a proposal over; `completion` hears of it once it is durable. When the queue is full the proposal is not taken.
     pub fn submit(&self, proposal: Proposal, id: MessageId, completion: Option<CompletionSender>) -> Result<(), ResultCode> {
-        self.queue.try_send(Waiting { proposal, id, completion }).map_err(|error| match error {
+        let share = Share::take(&self.held, proposal.octets()).ok_or(ResultCode::Busy)?;
+        self.queue.try_send(Waiting { proposal, id, completion, share }).map_err(|error| match error {
             TrySendError::Full(_) => ResultCode::Busy,
             TrySendError::Disconnected(_) => ResultCode::Unavailable,
         })
@@ -61,20 +89,23 @@ pub fn start(committer: Committer) -> std::io::Result<(CommitterHandle, JoinHand
             std::process::abort()
         })
     })?;
-    Ok((CommitterHandle { queue }, thread))
+    Ok((CommitterHandle { queue, held: Arc::default() }, thread))
 }
 
 fn run(mut committer: Committer, waiting: &Receiver<Waiting>) -> Committer {
     let mut proposals = Vec::with_capacity(LARGEST_GROUP);
     let mut addresses = Vec::with_capacity(LARGEST_GROUP);
+    let mut shares = Vec::with_capacity(LARGEST_GROUP);
     while let Ok(first) = waiting.recv() {
         let group = std::iter::once(first).chain(waiting.try_iter().take(LARGEST_GROUP - 1));
-        for Waiting { proposal, id, completion } in group {
+        for Waiting { proposal, id, completion, share } in group {
             proposals.push(proposal);
             addresses.push((id, completion));
+            shares.push(share);
         }
         let decisions = committer.commit(&mut proposals);
         proposals.clear();
+        shares.clear();
         for ((id, completion), decision) in addresses.drain(..).zip(decisions) {
             if let Some(completion) = completion {
                 // A connection has room for as many completions as it may have operations outstanding: this fails only when it is gone.
@@ -83,4 +114,24 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>) -> Committer {
         }
     }
     committer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn octets_are_bounded_given_back_and_one_large_proposal_is_taken_alone() {
+        let held = Arc::default();
+        let large = Share::take(&held, QUEUE_OCTETS + 1).unwrap();
+        assert!(Share::take(&held, 1).is_none(), "nothing beside one that is larger than the limit");
+        drop(large);
+        let half = Share::take(&held, QUEUE_OCTETS / 2).unwrap();
+        let other_half = Share::take(&held, QUEUE_OCTETS / 2).unwrap();
+        assert!(Share::take(&held, 1).is_none());
+        drop(half);
+        assert!(Share::take(&held, QUEUE_OCTETS / 2 + 1).is_none());
+        drop(other_half);
+        assert_eq!(held.load(Ordering::Relaxed), 0);
+    }
 }

@@ -20,6 +20,8 @@ use crate::directory::Digest;
 use crate::journal::{Frame, GROUP_FRAMES_LIMIT, GroupHeader, Leaf, encode_group};
 use crate::world::{Disk, DiskFile, Entropy};
 
+/// Room that the buffer for a group may keep; what one large group made it grow beyond is given back.
+const KEPT: usize = 4 * 1024 * 1024;
 /// Octets reserved for a segment; a new one is begun before a group would go beyond.
 pub(super) const SEGMENT_OCTETS: u64 = 64 * 1024 * 1024;
 
@@ -162,6 +164,8 @@ impl Journal {
         let path = self.place.folder.join(segment_name(segment.first));
         written.map_err(|error| AppendError(format!("{}: {error}", path.display())))?;
         segment.length = segment.length.saturating_add(self.buffer.len() as u64);
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT);
         Ok(())
     }
 

@@ -90,6 +90,8 @@ moduleload back_mdb
 pidfile $work/slapd/pid
 argsfile $work/slapd/args
 threads 4
+# Without this line slapd hands several messages an operation to syslog.
+loglevel 0
 database mdb
 maxsize 8589934592
 suffix "$suffix"

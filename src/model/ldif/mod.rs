@@ -28,6 +28,22 @@ pub struct LdifRecord {
     pub body: LdifBody,
 }
 
+impl LdifRecord {
+    /// Roughly the octets it holds in memory.
+    pub fn octets(&self) -> usize {
+        let body = match &self.body {
+            LdifBody::Add(attributes) => attributes.iter().map(Attribute::octets).fold(0, usize::saturating_add),
+            LdifBody::Modify(changes) => changes.iter().map(|it| it.attribute.octets()).fold(0, usize::saturating_add),
+            LdifBody::Delete => 0,
+            LdifBody::Rename { new_rdn, new_superior, .. } => {
+                new_rdn.len().saturating_add(new_superior.as_ref().map_or(0, |name| name.len()))
+            }
+        };
+        let controls = self.controls.iter().filter_map(|(_, _, value)| value.as_ref()).map(Vec::len);
+        controls.fold(body.saturating_add(self.dn.len()), usize::saturating_add)
+    }
+}
+
 /// A control of a change record: object identifier, criticality, value.
 pub type LdifControl = (String, bool, Option<Vec<u8>>);
 
