@@ -87,13 +87,20 @@ impl Connection {
 
     /// Sends one request and waits for its result, which must be success.
     pub(crate) fn exchange(&mut self, request: Vec<u8>) -> Result<(), Failure> {
+        match self.ask(request)? {
+            Completed { code: 0, .. } => Ok(()),
+            Completed { code, .. } => Err(format!("the server refused with {code}").into()),
+        }
+    }
+
+    /// Sends one request and waits for its result.
+    pub(crate) fn ask(&mut self, request: Vec<u8>) -> Result<Completed, Failure> {
         self.requests = vec![request];
+        self.next = 0;
         self.send()?;
         loop {
-            match self.receive()? {
-                Some(Completed { code: 0, .. }) => return Ok(()),
-                Some(Completed { code, .. }) => return Err(format!("the server refused with {code}").into()),
-                None => {}
+            if let Some(completed) = self.receive()? {
+                return Ok(completed);
             }
         }
     }

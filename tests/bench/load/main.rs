@@ -12,6 +12,7 @@ mod drive;
 mod message;
 mod people;
 mod report;
+mod timing;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -45,6 +46,15 @@ enum Command {
     Report {
         /// Lines of `run`, and lines of `key=value` with server=, workload=import and seconds=.
         file: PathBuf,
+    },
+    /// Try refused binds of each kind against a server that holds the people, and print how long they took.
+    Timing {
+        /// Address and port.
+        #[arg(long)]
+        address: std::net::SocketAddr,
+        /// Tries of each kind.
+        #[arg(long, default_value_t = 1000)]
+        tries: u32,
     },
     /// Print a free loopback port.
     FreePort,
@@ -123,6 +133,7 @@ fn run(command: Command) -> Result<(), Failure> {
         }
         Command::Run(arguments) => println!("{}", drive::run(&arguments)?),
         Command::Report { file } => print!("{}", report::report(&std::fs::read_to_string(file)?)?),
+        Command::Timing { address, tries } => print!("{}", timing::run(address, tries)?),
         Command::FreePort => println!("{}", std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port()),
     }
     Ok(())
