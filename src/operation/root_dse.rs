@@ -28,7 +28,7 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
     entry.set("objectClass", ["top", "binderyRootDSE"]);
     entry.set("structuralObjectClass", ["binderyRootDSE"]);
     entry.set("namingContexts", [directory.suffix().to_string()]);
-    entry.set("supportedControl", control::SUPPORTED);
+    entry.set("supportedControl", control::supported());
     entry.set("supportedExtension", extensions);
     entry.set("supportedFeatures", features);
     entry.set("supportedLDAPVersion", ["3"]);
