@@ -4,6 +4,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 
 use common::{Installation, bindery, write};
 
@@ -71,6 +72,22 @@ fn import_goes_on_and_keeps_what_was_refused() {
     let again = installation.run(&["import", rejected.to_str().unwrap()]);
     assert!(again.status.success(), "{}", String::from_utf8_lossy(&again.stderr));
     assert!(installation.succeed(&["export"]).contains("sn: Andersen"));
+}
+
+#[test]
+fn an_export_to_a_file_replaces_it_only_when_everything_is_written() {
+    let installation = Installation::new();
+    let file = installation.folder.path().join("out.ldif");
+    fs::write(&file, "yesterday's").unwrap();
+    let path = file.to_str().unwrap();
+    let failed = installation.run(&["export", "--out", path, "--base", "dc=nowhere"]);
+    assert_eq!(failed.status.code(), Some(3));
+    assert_eq!(fs::read_to_string(&file).unwrap(), "yesterday's");
+    installation.succeed(&["export", "--out", path]);
+    assert!(fs::read_to_string(&file).unwrap().contains("dn: dc=mercy,dc=example"));
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    let left: Vec<_> = fs::read_dir(installation.folder.path()).unwrap().map(|it| it.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".tmp")), "{left:?}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use tempfile::NamedTempFile;
 
 use super::installation::{OfflineInstallation, create_private, server_socket};
 use super::{CommandError, Installation, output};
@@ -36,7 +37,7 @@ pub struct Arguments {
     /// Only this entry and what is below it [default: the whole directory]
     #[arg(long, value_name = "DN")]
     pub base: Option<String>,
-    /// Write to this file (made with mode 0600) [default: standard output]
+    /// Write to this file (mode 0600; what was there stays until everything is written) [default: standard output]
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Include stored passwords, hashed as they are; only while the server is stopped
@@ -133,19 +134,28 @@ fn write_entry(directory: &Directory, id: EntryId, secrets: bool, output: &mut i
 struct Sink {
     name: String,
     output: Box<dyn Write>,
-    file: Option<File>,
+    place: Place,
+}
+
+enum Place {
+    Standard,
+    /// A device or a pipe.
+    Special,
+    /// Becomes the file asked for when all is written.
+    Beside(NamedTempFile, PathBuf),
 }
 
 impl Sink {
     fn open(path: Option<&Path>) -> Result<Sink, CommandError> {
         let mut sink = match path {
-            None => Sink { name: "standard output".to_owned(), output: Box::new(BufWriter::new(io::stdout())), file: None },
+            None => {
+                let output = Box::new(BufWriter::new(io::stdout()));
+                Sink { name: "standard output".to_owned(), output, place: Place::Standard }
+            }
             Some(path) => {
                 let name = path.display().to_string();
-                let cannot = |error: io::Error| CommandError::Cannot(format!("{name}: {error}"));
-                let file = create_private(path).map_err(cannot)?;
-                let written = file.try_clone().map_err(cannot)?;
-                Sink { output: Box::new(BufWriter::new(written)), file: Some(file), name }
+                let (place, output) = place(path).map_err(|error| CommandError::Cannot(format!("{name}: {error}")))?;
+                Sink { name, output: Box::new(BufWriter::new(output)), place }
             }
         };
         writeln!(sink.output, "version: 1\n").map_err(|error| sink.cannot(&error))?;
@@ -157,8 +167,37 @@ impl Sink {
     }
 
     /// Everything is written, to the device where it is a file.
-    fn finish(mut self) -> Result<(), CommandError> {
-        let done = self.output.flush().and_then(|()| self.file.as_ref().map_or(Ok(()), File::sync_all));
-        done.map_err(|error| self.cannot(&error))
+    fn finish(self) -> Result<(), CommandError> {
+        let Sink { name, mut output, place } = self;
+        let finish = || {
+            output.flush()?;
+            match place {
+                // A terminal or a pipe cannot be synced.
+                Place::Standard | Place::Special => Ok(()),
+                Place::Beside(file, path) => {
+                    file.as_file().sync_all()?;
+                    file.persist(&path).map_err(|error| error.error)?;
+                    File::open(folder_of(&path))?.sync_all()
+                }
+            }
+        };
+        finish().map_err(|error: io::Error| CommandError::Cannot(format!("{name}: {error}")))
     }
+}
+
+/// A new file beside the one asked for, unless that is no regular file.
+fn place(path: &Path) -> io::Result<(Place, File)> {
+    // Through a link, what it points at is replaced.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if path.metadata().is_ok_and(|it| !it.is_file()) {
+        let file = create_private(&path)?;
+        return Ok((Place::Special, file));
+    }
+    let file = NamedTempFile::new_in(folder_of(&path))?;
+    let written = file.reopen()?;
+    Ok((Place::Beside(file, path), written))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -8,6 +8,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -33,6 +34,8 @@ pub struct Committer {
     checkpoint: Checkpoint,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    /// Policy time of the last durable record, in microseconds, for readers.
+    durable_time: Arc<AtomicI64>,
     /// An append failed: the journal must open its next segment before anything else is tried.
     failed: bool,
     /// Sequences that the next group must record as void: they may stand in a file that failed, and nobody was told about them.
@@ -66,7 +69,24 @@ impl Committer {
     pub fn new(opened: Opened, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Committer {
         let Opened { directory, journal, chain, checkpoint, .. } = opened;
         let published = Arc::new(ArcSwap::from_pointee(directory.clone()));
-        Committer { head: directory, published, journal, chain, checkpoint, clock, entropy, failed: false, voided: None }
+        let durable_time = Arc::new(AtomicI64::new(chain.last_time.0));
+        Committer {
+            head: directory,
+            published,
+            journal,
+            chain,
+            checkpoint,
+            clock,
+            entropy,
+            durable_time,
+            failed: false,
+            voided: None,
+        }
+    }
+
+    /// Where readers find the policy time of the last durable record, in microseconds.
+    pub fn durable_time(&self) -> Arc<AtomicI64> {
+        Arc::clone(&self.durable_time)
     }
 
     /// Where readers find the newest durable value.
@@ -111,6 +131,7 @@ impl Committer {
         self.voided = None;
         self.head = tentative.head;
         self.chain = tentative.chain;
+        self.durable_time.store(self.chain.last_time.0, Ordering::Release);
         self.published.store(Arc::new(self.head.clone()));
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest);
         tentative.decisions

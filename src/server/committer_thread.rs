@@ -2,14 +2,14 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
 use super::committer::{Committer, LARGEST_GROUP};
-use crate::model::ResultCode;
+use crate::model::{ResultCode, Timestamp};
 use crate::operation::{Decision, Proposal};
 use crate::protocol::MessageId;
 
@@ -63,9 +63,15 @@ pub struct CommitterHandle {
     queue: SyncSender<Waiting>,
     /// Octets of the proposals that wait or are decided.
     held: Arc<AtomicUsize>,
+    durable_time: Arc<AtomicI64>,
 }
 
 impl CommitterHandle {
+    /// Policy time of the last durable record.
+    pub fn durable_time(&self) -> Timestamp {
+        Timestamp(self.durable_time.load(Ordering::Acquire))
+    }
+
     /// Hands a proposal over; `completion` hears of it once it is durable. When the queue is full the proposal is not taken.
     pub fn submit(&self, proposal: Proposal, id: MessageId, completion: Option<CompletionSender>) -> Result<(), ResultCode> {
         let share = Share::take(&self.held, proposal.octets()).ok_or(ResultCode::Busy)?;
@@ -79,6 +85,7 @@ impl CommitterHandle {
 /// Starts the thread. Joining it gives the committer back once every handle is gone and the queue is empty.
 pub fn start(committer: Committer) -> std::io::Result<(CommitterHandle, JoinHandle<Committer>)> {
     let (queue, waiting) = sync_channel(QUEUE);
+    let durable_time = committer.durable_time();
     let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || {
         // Without a committer nothing more would be decided and those who wait would never hear: the process ends, and whoever supervises it
         // starts it anew from what is durable.
@@ -89,7 +96,7 @@ pub fn start(committer: Committer) -> std::io::Result<(CommitterHandle, JoinHand
             std::process::abort()
         })
     })?;
-    Ok((CommitterHandle { queue, held: Arc::default() }, thread))
+    Ok((CommitterHandle { queue, held: Arc::default(), durable_time }, thread))
 }
 
 fn run(mut committer: Committer, waiting: &Receiver<Waiting>) -> Committer {

@@ -91,9 +91,9 @@ impl Services {
         self.settings.store(Arc::new(settings));
     }
 
-    /// The wall clock, never below the last durable record: the committer sees to that for what it decides; for reads the wall clock serves.
+    /// Policy time: the wall clock, never below the last durable record, so that turning the clock back revives no waiver.
     pub fn now(&self) -> Timestamp {
-        self.clock.now()
+        self.clock.now().max(self.committer.durable_time())
     }
 
     /// Randomness.

@@ -44,7 +44,10 @@ impl Disk for RealDisk {
     }
 
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        let missing: Vec<&Path> = folder.ancestors().take_while(|it| !it.as_os_str().is_empty() && !it.exists()).collect();
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        // Each new name stands in the folder above it; one that was there may not have been synced by who made it.
+        missing.iter().try_for_each(|made| sync_parent(made))?;
         sync_parent(folder)
     }
 
