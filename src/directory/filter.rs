@@ -90,6 +90,11 @@ pub(super) enum Test {
         key: Key,
         order: Order,
     },
+    /// A value that a rule of its own kind accepts, given this assertion.
+    Accepted {
+        rule: &'static MatchingRule,
+        key: Key,
+    },
     Substrings {
         rule: &'static MatchingRule,
         parts: Parts,

@@ -43,7 +43,8 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    access add bind compare controls delete extended modify names_and_options operational paging passwords rename root_dse search wire
+    access add bind compare controls delete extended matching_rules modify names_and_options operational paging passwords rename
+    root_dse search wire
 }
 
 #[test]

@@ -134,6 +134,9 @@ impl Test {
             Test::Ordered { rule, key, order } => {
                 values.any(|value| (rule.prepare)(schema, value).is_ok_and(|of_value| order.holds(of_value.cmp(key))))
             }
+            Test::Accepted { rule, key } => {
+                values.any(|value| (rule.prepare)(schema, value).is_ok_and(|of_value| (rule.holds)(key, &of_value)))
+            }
             Test::Substrings { rule, parts } => values.any(|value| contains(schema, rule, parts, value)),
             // Sets answer these, not values.
             Test::HasElement(_) | Test::MemberOf(_) | Test::IsEntry(_) => false,

@@ -129,6 +129,7 @@ fn by_rule_alone(schema: &Schema, rule: &'static MatchingRule, value: &[u8]) -> 
     match rule.kind {
         RuleKind::Equality => Some(Test::Equal { rule, key: (rule.prepare_assertion)(schema, value).ok()?, same: None }),
         RuleKind::Ordering => ordered(schema, rule, value, Order::Less),
+        RuleKind::Extensible => Some(Test::Accepted { rule, key: (rule.prepare_assertion)(schema, value).ok()? }),
         RuleKind::Substring => substrings(schema, rule, &split_substrings(value)?),
     }
 }

@@ -110,6 +110,29 @@ fn values_are_compared_by_their_rules() {
 }
 
 #[test]
+fn rules_that_decide_in_their_own_way() {
+    check(
+        2,
+        &[
+            ("(cn:wordMatch:=DOE)", True),
+            ("(cn:2.5.13.32:=johanna)", True),
+            ("(cn;lang-de:wordMatch:=jane)", False),
+            ("(name:wordMatch:=reh)", True),
+            ("(:wordMatch:=reh)", True),
+            ("(:wordMatch:=re)", False),
+            ("(cn:keywordMatch:=doe)", False),
+            ("(cn:keywordMatch:=jane doe)", True),
+            ("(ou:dn:wordMatch:=doe)", False),
+            ("(uid:dn:wordMatch:=jane)", True),
+            ("(!(cn:wordMatch:=joe))", True),
+            ("(cn:wordMatch:=)", Undefined),
+            ("(uidNumber:wordMatch:=1005)", Undefined),
+            ("(userPassword:wordMatch:=secret)", Undefined),
+        ],
+    );
+}
+
+#[test]
 fn substrings() {
     check(
         2,

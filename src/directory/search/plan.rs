@@ -72,6 +72,7 @@ fn cost(term: &Term) -> u8 {
             Test::Present | Test::Class(_) | Test::MemberOf(_) => 2,
             Test::Substrings { .. } => 3,
             Test::Ordered { .. } => 4,
+            Test::Accepted { .. } => 5,
         },
         Term::And(_) => 5,
         Term::Or(_) => 6,
@@ -113,7 +114,7 @@ fn from_index(directory: &Directory, assertion: &Assertion, attribute_type: Attr
             indexes.range(plan, schema, attribute_type, rule, bounds, directory.tree.nodes().len() / 4)
         }
         Test::Substrings { rule, parts } => indexes.substring(plan, schema, attribute_type, rule, parts),
-        Test::HasElement(_) | Test::MemberOf(_) | Test::IsEntry(_) => None,
+        Test::Accepted { .. } | Test::HasElement(_) | Test::MemberOf(_) | Test::IsEntry(_) => None,
     }
 }
 

@@ -7,6 +7,7 @@ mod string;
 mod table;
 #[cfg(test)]
 mod tests;
+mod word;
 
 pub(super) use table::{RULES, undefined_type_rule};
 
@@ -30,6 +31,8 @@ pub enum RuleKind {
     Ordering,
     /// Substrings.
     Substring,
+    /// Something of its own, asked for in an extensible match only: [`MatchingRule::holds`] decides.
+    Extensible,
 }
 
 /// Which part of a substring assertion is being prepared (RFC 4518 section 2.6.1 treats spaces differently in each).
@@ -44,6 +47,7 @@ pub enum SubstringPart {
 }
 
 type Prepare = fn(&Schema, &[u8]) -> Result<Key, SyntaxError>;
+type Holds = fn(&Key, &Key) -> bool;
 type PreparePart = fn(&Schema, SubstringPart, &[u8]) -> Result<Key, SyntaxError>;
 
 /// A matching rule.
@@ -65,6 +69,9 @@ pub struct MatchingRule {
     pub prepare_assertion: Prepare,
     /// Prepares one part of a substring assertion; only for substring rules.
     pub prepare_part: Option<PreparePart>,
+    /// Whether a prepared assertion (first) is true of a prepared value (second). For every rule but those on order and substrings;
+    /// equality rules say whether the keys are the same.
+    pub holds: Holds,
 }
 
 impl MatchingRule {

@@ -1,4 +1,4 @@
-//! All matching rules the program knows: RFC 4517 section 4.2 (without keywordMatch and wordMatch), RFC 4530, RFC 2307's IA5
+//! All matching rules the program knows: RFC 4517 section 4.2, RFC 4530, RFC 2307's IA5
 //! substrings, OpenLDAP's change sequence numbers.
 
 use super::super::syntax::ATTRIBUTE_TYPE;
@@ -8,8 +8,8 @@ use super::super::syntax::{
     NUMERIC_STRING, OBJECT_CLASS, OCTET_STRING, OID, POSTAL_ADDRESS, PRINTABLE_STRING, SUBSTRING_ASSERTION, TELEPHONE_NUMBER,
     UUID,
 };
-use super::{MatchingRule, Prepare, PreparePart, RuleKind};
-use super::{list, number, octets, string};
+use super::{Holds, Key, MatchingRule, Prepare, PreparePart, RuleKind};
+use super::{list, number, octets, string, word};
 
 pub(super) const DISTINGUISHED_NAME_MATCH: &str = "2.5.13.1";
 pub(super) const UNIQUE_MEMBER_MATCH: &str = "2.5.13.23";
@@ -20,7 +20,7 @@ const DEFINITIONS: &[&str] =
     &[ATTRIBUTE_TYPE, OBJECT_CLASS, LDAP_SYNTAX, MATCHING_RULE, MATCHING_RULE_USE, NAME_FORM, DIT_CONTENT_RULE, OID];
 
 /// Unordered but for reading: equality, ordering and substrings of each family side by side.
-pub(in super::super) static RULES: [MatchingRule; 35] = [
+pub(in super::super) static RULES: [MatchingRule; 37] = [
     equality("2.5.13.0", "objectIdentifierMatch", OID, &[OID], octets::object_identifier),
     equality(DISTINGUISHED_NAME_MATCH, "distinguishedNameMatch", DN, &[DN], octets::distinguished_name),
     equality("2.5.13.2", "caseIgnoreMatch", DIRECTORY_STRING, TEXT, string::ignore),
@@ -69,6 +69,15 @@ pub(in super::super) static RULES: [MatchingRule; 35] = [
         octets::string_first_component,
         string::ignore,
     ),
+    extensible("2.5.13.32", "wordMatch", DIRECTORY_STRING, &[DIRECTORY_STRING], (word::words, word::word), word::is_one_of),
+    extensible(
+        "2.5.13.33",
+        "keywordMatch",
+        DIRECTORY_STRING,
+        &[DIRECTORY_STRING],
+        (word::keywords, string::ignore),
+        word::is_one_of,
+    ),
     equality("1.3.6.1.4.1.1466.109.114.1", "caseExactIA5Match", IA5_STRING, &[IA5_STRING], string::exact_ia5),
     equality("1.3.6.1.4.1.1466.109.114.2", "caseIgnoreIA5Match", IA5_STRING, &[IA5_STRING], string::ignore_ia5),
     substrings(
@@ -114,6 +123,7 @@ const fn equality(
         prepare,
         prepare_assertion: prepare,
         prepare_part: None,
+        holds: same,
     }
 }
 
@@ -150,4 +160,25 @@ const fn first_component(
     prepare_assertion: Prepare,
 ) -> MatchingRule {
     MatchingRule { prepare_assertion, ..equality(oid, name, syntax, value_syntaxes, prepare) }
+}
+
+/// `prepare`: that of values and that of assertions.
+const fn extensible(
+    oid: &'static str,
+    name: &'static str,
+    syntax: &'static str,
+    value_syntaxes: &'static [&'static str],
+    prepare: (Prepare, Prepare),
+    holds: Holds,
+) -> MatchingRule {
+    MatchingRule {
+        kind: RuleKind::Extensible,
+        prepare_assertion: prepare.1,
+        holds,
+        ..equality(oid, name, syntax, value_syntaxes, prepare.0)
+    }
+}
+
+fn same(assertion: &Key, of_value: &Key) -> bool {
+    assertion == of_value
 }

@@ -166,6 +166,52 @@ fn substrings_by_rule() {
     assert!(exact("/home/Anna", &["Ann"]) && !exact("/home/Anna", &["ann"]));
 }
 
+/// How an extensible rule is decided; the contract of [`MatchingRule::holds`].
+fn accepts(name: &str, value: &str, assertion: &str) -> bool {
+    let (schema, rule) = (schema(), rule(schema(), name));
+    let asserted = (rule.prepare_assertion)(schema, assertion.as_bytes()).unwrap();
+    (rule.holds)(&asserted, &(rule.prepare)(schema, value.as_bytes()).unwrap())
+}
+
+#[test]
+fn one_word_of_a_text() {
+    let word = |value, assertion| accepts("wordMatch", value, assertion);
+    for asserted in ["ward", "WARD", " Ward ", "7", "ward.", "zürich", "ZU\u{308}RICH", "o'neill", "saint", "2.5"] {
+        assert_eq!(word("Ward-7 (Zürich): O'Neill, Saint-Luc/2", asserted), asserted != "2.5", "{asserted}");
+    }
+    for asserted in ["war", "wards", "ward 7", "o", "neill", "-", "'"] {
+        assert!(!word("Ward 7 of O'Neill", asserted), "{asserted}");
+    }
+    assert!(word("'quoted'", "quoted") && word("नमस्ते दुनिया", "दुनिया") && word("Straße", "STRASSE"));
+    assert!(!word("---", "-") && !word("---", "\u{AD}"), "nothing is a word of nothing");
+    let refuses = |value: &[u8]| (rule(schema(), "wordMatch").prepare)(schema(), value) == Err(SyntaxError);
+    assert!(refuses(b"") && refuses(b"\xff") && refuses("\u{E000}".as_bytes()));
+}
+
+#[test]
+fn one_keyword_of_a_text() {
+    let keyword = |value, assertion| accepts("keywordMatch", value, assertion);
+    let value = "Stroke  Unit, ward 7;night duty | Zürich\nlast line";
+    for asserted in ["stroke unit", " WARD  7 ", "night duty", "zürich", "Last Line"] {
+        assert!(keyword(value, asserted), "{asserted}");
+    }
+    for asserted in ["stroke", "unit", "stroke unit, ward 7", "duty", ","] {
+        assert!(!keyword(value, asserted), "{asserted}");
+    }
+    assert!(keyword("one keyword", "ONE KEYWORD") && !keyword(" , ;", " "));
+    let refuses = |value: &[u8]| (rule(schema(), "keywordMatch").prepare)(schema(), value) == Err(SyntaxError);
+    assert!(refuses(b"") && refuses(b"\xff") && refuses("a,\u{E000}".as_bytes()));
+}
+
+#[test]
+fn all_rules_of_rfc_4517_section_4_2_are_there() {
+    let numbers = (0..=17).chain([18, 20, 21, 23, 27, 28, 29, 30, 31, 32, 33]).filter(|number| *number != 19);
+    let oids = numbers.map(|number| format!("2.5.13.{number}"));
+    let ia5 = (1..=3).map(|number| format!("1.3.6.1.4.1.1466.109.114.{number}"));
+    let missing: Vec<String> = oids.chain(ia5).filter(|oid| schema().matching_rule(oid).is_none()).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 #[test]
 fn a_space_that_carries_a_mark_counts_in_telephone_numbers() {
     let schema = schema();
