@@ -69,6 +69,9 @@ pub(crate) fn subschema(directory: &Directory) -> Node {
     entry.set("matchingRuleUse", schema.published_matching_rule_use());
     entry.set("attributeTypes", schema.published_attribute_types());
     entry.set("objectClasses", schema.published_object_classes());
+    entry.set("dITContentRules", schema.published_dit_content_rules());
+    entry.set("nameForms", schema.published_name_forms());
+    entry.set("dITStructureRules", schema.published_dit_structure_rules());
     entry.into_node(SUBSCHEMA)
 }
 

@@ -1,9 +1,9 @@
 //! What a schema file would add to a loaded schema, and what it clashes with: `bindery schema check`.
 
 use super::name_map::NameMap;
-use super::source::{DefinitionKind, Source};
+use super::source::{Definition, DefinitionKind, Source};
 use super::text::{AttributeTypeText, ObjectClassText};
-use super::{RuleKind, Schema, SchemaError, loader, same};
+use super::{RuleKind, Schema, SchemaError, dit_loader, loader, publish, same};
 
 /// One thing to say about a definition.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,6 +74,9 @@ impl Schema {
             .iter()
             .map(|definition| format!("attributeTypes: {definition}\n"))
             .chain(self.published_classes.iter().map(|definition| format!("objectClasses: {definition}\n")))
+            .chain(self.dit_rules.published_content_rules.iter().map(|rule| format!("dITContentRules: {rule}\n")))
+            .chain(self.dit_rules.published_name_forms.iter().map(|form| format!("nameForms: {form}\n")))
+            .chain(self.dit_rules.published_structure_rules.iter().map(|rule| format!("dITStructureRules: {rule}\n")))
             .collect();
         if let Err(error) = Schema::load(&[("the loaded schema", &loaded), (name, text)]) {
             findings.push(Finding::Problem(error));
@@ -102,6 +105,7 @@ impl<'a> Checker<'a> {
                     Ok(text) => (&mut checker.own_classes, text.oid, text.names),
                     Err(_) => continue,
                 },
+                DefinitionKind::ContentRule | DefinitionKind::NameForm | DefinitionKind::StructureRule => continue,
             };
             for name in std::iter::once(&oid).chain(&names) {
                 map.insert(name, number as u32);
@@ -121,6 +125,7 @@ impl<'a> Checker<'a> {
                     Ok(text) => self.object_class(&text, number as u32),
                     Err(problem) => (String::new(), vec![problem], false),
                 },
+                _ => self.dit_rule(definition, source).unwrap_or_else(|problem| (String::new(), vec![problem], false)),
             };
             let line = definition.line;
             if problems.is_empty() {
@@ -193,6 +198,36 @@ impl<'a> Checker<'a> {
             problems.extend(unknown.map(|name| missing(&title, keyword, name, "attribute type")));
         }
         (format!("{title} ({})", text.oid), problems, known)
+    }
+
+    /// The same for content rules, name forms and structure rules. What they refer to is looked at when the file is loaded on trial.
+    fn dit_rule(&self, definition: &Definition, source: &Source) -> Result<(String, Vec<String>, bool), String> {
+        let rules = &self.schema.dit_rules;
+        let (title, published, clashes) = match definition.kind {
+            DefinitionKind::NameForm => {
+                let text = loader::name_form(&definition.text, source)?;
+                let other = std::iter::once(&text.oid).chain(&text.names).find_map(|name| self.schema.name_form(name));
+                let published = rules.published_name_forms.contains(&publish::name_form(&text));
+                (dit_loader::name_form_title(&text), published, other.map(|other| other.oid.clone()))
+            }
+            DefinitionKind::StructureRule => {
+                let text = loader::structure_rule(&definition.text)?;
+                let other = self.schema.dit_structure_rule(text.number);
+                let published = rules.published_structure_rules.contains(&publish::structure_rule(&text));
+                (dit_loader::structure_rule_title(&text), published, other.map(|other| other.number.to_string()))
+            }
+            _ => {
+                let text = loader::content_rule(&definition.text, source)?;
+                let other = rules.content_rules.iter().find(|other| other.oid == text.oid);
+                let published = rules.published_content_rules.contains(&publish::content_rule(&text));
+                (dit_loader::content_rule_title(&text), published, other.map(|other| other.oid.clone()))
+            }
+        };
+        let problems = match clashes {
+            Some(number) if !published => vec![clash(&title, &number, "a rule or form that is loaded")],
+            _ => Vec::new(),
+        };
+        Ok((title, problems, published))
     }
 
     fn type_oid(&self, name: &str) -> Option<&str> {

@@ -1,33 +1,45 @@
 //! From definitions in files to a [`Schema`]: names registered first, so that references may point forward and across files, then
 //! superiors followed, then everything inherited.
 
+use super::dit_loader::{self, DitTexts};
+use super::dit_text::{ContentRuleText, NameFormText, StructureRuleText};
 use super::name_map::NameMap;
 use super::source::{DefinitionKind, Source};
 use super::text::{self, AttributeTypeText, ObjectClassText};
 use super::{AttributeType, AttributeUsage, MatchingRule, ObjectClass, ObjectClassKind, RuleKind, Schema, SchemaError, Syntax};
-use super::{content, matching_rule, publish, same, syntax};
+use super::{content, dit_text, matching_rule, publish, same, syntax};
 use crate::model::AttributeTypeId;
 
 /// A definition and where it stands.
-struct Placed<T> {
+pub(super) struct Placed<T> {
     file: String,
     line: u64,
-    text: T,
+    pub(super) text: T,
 }
 
 impl<T> Placed<T> {
-    fn error(&self, problem: String) -> SchemaError {
+    pub(super) fn error(&self, problem: String) -> SchemaError {
         SchemaError { file: self.file.clone(), line: self.line, problem }
+    }
+
+    /// `what`: this definition, or the name it shares with the known one.
+    pub(super) fn defined_twice<K>(&self, what: &str, known: &Placed<K>) -> SchemaError {
+        let (file, line) = (&known.file, known.line);
+        self.error(format!(
+            "{what} is already defined otherwise in {file}, line {line}; delete one of the two or give this one another name and object \
+             identifier"
+        ))
     }
 }
 
-/// Types and classes as they were written, and what their names mean.
+/// Definitions as they were written, and what their names mean.
 #[derive(Default)]
-struct Loader {
+pub(super) struct Loader {
     types: Vec<Placed<AttributeTypeText>>,
     type_names: NameMap,
     classes: Vec<Placed<ObjectClassText>>,
-    class_names: NameMap,
+    pub(super) class_names: NameMap,
+    pub(super) dit: DitTexts,
 }
 
 pub(super) fn load(files: &[(&str, &str)]) -> Result<Schema, SchemaError> {
@@ -42,15 +54,18 @@ impl Loader {
     fn read(&mut self, file: &str, text: &str) -> Result<(), SchemaError> {
         let source = Source::read(file, text)?;
         for definition in &source.definitions {
-            let place = |problem| SchemaError { file: file.to_owned(), line: definition.line, problem };
+            let text = &definition.text;
             match definition.kind {
                 DefinitionKind::AttributeType => {
-                    let text = attribute_type(&definition.text, &source).map_err(place)?;
-                    self.add_type(Placed { file: file.to_owned(), line: definition.line, text })?;
+                    self.add_type(placed(file, definition.line, attribute_type(text, &source))?)?;
                 }
-                DefinitionKind::ObjectClass => {
-                    let text = object_class(&definition.text, &source).map_err(place)?;
-                    self.add_class(Placed { file: file.to_owned(), line: definition.line, text })?;
+                DefinitionKind::ObjectClass => self.add_class(placed(file, definition.line, object_class(text, &source))?)?,
+                DefinitionKind::ContentRule => {
+                    self.dit.add_content_rule(placed(file, definition.line, content_rule(text, &source))?)?;
+                }
+                DefinitionKind::NameForm => self.dit.add_name_form(placed(file, definition.line, name_form(text, &source))?)?,
+                DefinitionKind::StructureRule => {
+                    self.dit.add_structure_rule(placed(file, definition.line, structure_rule(text))?)?;
                 }
             }
         }
@@ -65,11 +80,7 @@ impl Loader {
             if same::attribute_type(&known.text, &new.text, |name| self.type_oid(name)) {
                 return Ok(());
             }
-            let (file, line) = (&known.file, known.line);
-            return Err(new.error(format!(
-                "attribute type '{name}' is already defined otherwise in {file}, line {line}; delete one of the two or give this one \
-                 another name and object identifier"
-            )));
+            return Err(new.defined_twice(&format!("attribute type '{name}'"), known));
         }
         for name in std::iter::once(&new.text.oid).chain(&new.text.names) {
             self.type_names.insert(name, number);
@@ -85,11 +96,7 @@ impl Loader {
             if same::object_class(&known.text, &new.text, |name| self.type_oid(name), |name| self.class_oid(name)) {
                 return Ok(());
             }
-            let (file, line) = (&known.file, known.line);
-            return Err(new.error(format!(
-                "object class '{name}' is already defined otherwise in {file}, line {line}; delete one of the two or give this one \
-                 another name and object identifier"
-            )));
+            return Err(new.defined_twice(&format!("object class '{name}'"), known));
         }
         for name in std::iter::once(&new.text.oid).chain(&new.text.names) {
             self.class_names.insert(name, number);
@@ -108,13 +115,14 @@ impl Loader {
         self.classes.get(index).map(|definition| definition.text.oid.as_str())
     }
 
-    fn finish(self) -> Result<Schema, SchemaError> {
+    fn finish(mut self) -> Result<Schema, SchemaError> {
         let superiors = self.type_superiors()?;
         let attribute_types =
             (0..self.types.len()).map(|index| self.attribute_type(index, &superiors)).collect::<Result<Vec<_>, _>>()?;
         let object_classes = self.classes.iter().map(|class| self.object_class(class)).collect::<Result<Vec<_>, _>>()?;
         let class_lines = self.class_lines(&object_classes)?;
         let class_contents = content::contents(&object_classes, &class_lines, attribute_types.len());
+        let dit_rules = dit_loader::resolve(&mut self, &object_classes, &class_lines)?;
         let mut rule_names = NameMap::default();
         for (index, rule) in matching_rule::RULES.iter().enumerate() {
             rule_names.insert(rule.oid, index as u32);
@@ -132,6 +140,7 @@ impl Loader {
             class_names: self.class_names,
             class_lines,
             class_contents,
+            dit_rules,
             rule_names,
         })
     }
@@ -259,7 +268,13 @@ impl Loader {
         Ok(lines)
     }
 
-    fn find_type<T>(&self, from: &Placed<T>, title: &str, keyword: &str, name: &str) -> Result<AttributeTypeId, SchemaError> {
+    pub(super) fn find_type<T>(
+        &self,
+        from: &Placed<T>,
+        title: &str,
+        keyword: &str,
+        name: &str,
+    ) -> Result<AttributeTypeId, SchemaError> {
         self.type_names.get(name).map(AttributeTypeId).ok_or_else(|| {
             from.error(format!(
                 "{title}: {keyword} names '{name}', which is no attribute type of any loaded file; load its file or correct the name"
@@ -283,6 +298,29 @@ pub(super) fn object_class(definition: &str, source: &Source) -> Result<ObjectCl
     text.oid = source.expand(&text.oid);
     numeric(&text.oid, class_title(&text))?;
     Ok(text)
+}
+
+pub(super) fn content_rule(definition: &str, source: &Source) -> Result<ContentRuleText, String> {
+    let mut text =
+        dit_text::content_rule(definition).map_err(|problem| format!("DIT content rule {}: {problem}", excerpt(definition)))?;
+    text.oid = source.expand(&text.oid);
+    Ok(text)
+}
+
+pub(super) fn name_form(definition: &str, source: &Source) -> Result<NameFormText, String> {
+    let mut text = dit_text::name_form(definition).map_err(|problem| format!("name form {}: {problem}", excerpt(definition)))?;
+    text.oid = source.expand(&text.oid);
+    numeric(&text.oid, dit_loader::name_form_title(&text))?;
+    Ok(text)
+}
+
+pub(super) fn structure_rule(definition: &str) -> Result<StructureRuleText, String> {
+    dit_text::structure_rule(definition).map_err(|problem| format!("DIT structure rule {}: {problem}", excerpt(definition)))
+}
+
+fn placed<T>(file: &str, line: u64, text: Result<T, String>) -> Result<Placed<T>, SchemaError> {
+    let place = |problem| SchemaError { file: file.to_owned(), line, problem };
+    Ok(Placed { file: file.to_owned(), line, text: text.map_err(place)? })
 }
 
 fn numeric(oid: &str, title: String) -> Result<(), String> {

@@ -4,6 +4,9 @@ mod check;
 mod content;
 mod definition;
 mod description;
+mod dit_loader;
+mod dit_rule;
+mod dit_text;
 mod embedded;
 mod loader;
 mod matching_rule;
@@ -22,6 +25,7 @@ pub use check::{Finding, Report};
 pub use content::{ContentViolation, EntryContent};
 pub use definition::{AttributeType, AttributeUsage, ObjectClass, ObjectClassKind, SchemaError};
 pub use description::{AttributeDescription, DescriptionError};
+pub use dit_rule::{DitContentRule, DitStructureRule, NameForm};
 pub use matching_rule::{Key, MatchingRule, RuleKind, SubstringPart, SyntaxError};
 pub use syntax::{Syntax, split_uid};
 
@@ -41,6 +45,7 @@ pub struct Schema {
     /// For each class: itself, then every class above it, nearest first.
     class_lines: Vec<Vec<usize>>,
     class_contents: Vec<content::ClassContent>,
+    dit_rules: dit_loader::DitRules,
     rule_names: NameMap,
     published_types: Vec<String>,
     published_classes: Vec<String>,
@@ -63,7 +68,7 @@ impl Schema {
         Schema::load(&files)
     }
 
-    /// Loads `cn=schema`-like LDIF (`attributeTypes:` and `objectClasses:` values) or OpenLDAP `.schema` text: (name for errors,
+    /// Loads `cn=schema`-like LDIF (`attributeTypes:`, `objectClasses:`, `dITContentRules:`, `nameForms:` and `dITStructureRules:` values) or OpenLDAP `.schema` text: (name for errors,
     /// text). Definitions may refer to later ones and to those of later files; one that repeats an earlier one word for word is skipped.
     pub fn load(files: &[(&str, &str)]) -> Result<Schema, SchemaError> {
         loader::load(files)

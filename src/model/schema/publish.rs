@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::dit_text::{ContentRuleText, NameFormText, StructureRuleText};
 use super::text::{AttributeTypeText, ObjectClassText};
 use super::{AttributeUsage, ObjectClassKind, Schema, matching_rule, syntax};
 
@@ -14,6 +15,21 @@ impl Schema {
     /// Values of objectClasses. See [`Schema::published_attribute_types`].
     pub fn published_object_classes(&self) -> Vec<String> {
         self.published_classes.clone()
+    }
+
+    /// Values of dITContentRules; may be empty. See [`Schema::published_attribute_types`].
+    pub fn published_dit_content_rules(&self) -> Vec<String> {
+        self.dit_rules.published_content_rules.clone()
+    }
+
+    /// Values of nameForms; may be empty. See [`Schema::published_attribute_types`].
+    pub fn published_name_forms(&self) -> Vec<String> {
+        self.dit_rules.published_name_forms.clone()
+    }
+
+    /// Values of dITStructureRules; may be empty. See [`Schema::published_attribute_types`].
+    pub fn published_dit_structure_rules(&self) -> Vec<String> {
+        self.dit_rules.published_structure_rules.clone()
     }
 
     /// Values of ldapSyntaxes: all that the program knows.
@@ -95,6 +111,38 @@ pub(super) fn object_class(text: &ObjectClassText) -> String {
     });
     list(&mut out, "MUST", &text.must);
     list(&mut out, "MAY", &text.may);
+    finish(out, &text.extensions)
+}
+
+pub(super) fn content_rule(text: &ContentRuleText) -> String {
+    let mut out = start(&text.oid, &text.names, text.description.as_deref(), text.obsolete);
+    list(&mut out, "AUX", &text.auxiliaries);
+    list(&mut out, "MUST", &text.must);
+    list(&mut out, "MAY", &text.may);
+    list(&mut out, "NOT", &text.not);
+    finish(out, &text.extensions)
+}
+
+pub(super) fn name_form(text: &NameFormText) -> String {
+    let mut out = start(&text.oid, &text.names, text.description.as_deref(), text.obsolete);
+    _ = write!(out, " OC {}", text.class);
+    list(&mut out, "MUST", &text.must);
+    list(&mut out, "MAY", &text.may);
+    finish(out, &text.extensions)
+}
+
+pub(super) fn structure_rule(text: &StructureRuleText) -> String {
+    let mut out = start(&text.number.to_string(), &text.names, text.description.as_deref(), text.obsolete);
+    _ = write!(out, " FORM {}", text.form);
+    // Rule numbers are parted by spaces, names by dollar signs (RFC 4512 section 4.1.7.1).
+    match text.superiors.as_slice() {
+        [] => {}
+        [only] => _ = write!(out, " SUP {only}"),
+        several => {
+            let numbers: Vec<String> = several.iter().map(u32::to_string).collect();
+            _ = write!(out, " SUP ( {} )", numbers.join(" "));
+        }
+    }
     finish(out, &text.extensions)
 }
 

@@ -9,6 +9,9 @@ use super::SchemaError;
 pub(super) enum DefinitionKind {
     AttributeType,
     ObjectClass,
+    ContentRule,
+    NameForm,
+    StructureRule,
 }
 
 /// One definition's text.
@@ -65,9 +68,14 @@ impl Source {
             "objectclasses" | "olcobjectclasses" => DefinitionKind::ObjectClass,
             // `objectClass: top` is an LDIF entry's class, `objectclass ( 1.2.3 …` a definition.
             "objectclass" if text.starts_with('(') => DefinitionKind::ObjectClass,
+            "ditcontentrules" | "ditcontentrule" | "olcditcontentrules" => DefinitionKind::ContentRule,
+            "nameforms" | "nameform" | "olcnameforms" => DefinitionKind::NameForm,
+            "ditstructurerules" | "ditstructurerule" | "olcditstructurerules" => DefinitionKind::StructureRule,
             "objectidentifier" | "olcobjectidentifier" => return self.macro_line(&text),
             _ if text.starts_with('(') => {
-                return Err(format!("'{keyword}' is not read from files; only attributeTypes and objectClasses are"));
+                return Err(format!(
+                    "'{keyword}' is not read from files; attributeTypes, objectClasses, dITContentRules, nameForms and dITStructureRules are"
+                ));
             }
             _ if rest.starts_with(':') => return Ok(()),
             _ => return Err(format!("'{keyword}' is unknown; write attributeTypes: ( … ) or objectClasses: ( … )")),

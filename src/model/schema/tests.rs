@@ -1,5 +1,7 @@
 //! Tests of the schema as a whole: loading, lookups, descriptions, content, names, publication.
 
+mod dit_rules;
+
 use super::*;
 use crate::model::{AttributeTypeAndValue, Dn, Rdn};
 
@@ -221,7 +223,7 @@ fn a_wrong_file_is_refused_with_file_line_definition_and_advice() {
         ("attributeTypes: ( 2.25.1 NAME 'x' SUP name NO-USER-MODIFICATION )", "NO-USER-MODIFICATION needs"),
         ("attributeTypes: ( 2.25.1 NAME 'x' SUP name USAGE dSAOperation )", "USAGE differs"),
         ("attributeType: ( 2.25.1 NAME 'x' SUP name", "closing )"),
-        ("ditContentRules: ( 2.25.1 NAME 'x' )", "is not read from files"),
+        ("matchingRules: ( 2.25.1 NAME 'x' )", "is not read from files"),
         ("zork", "'zork' is unknown"),
         ("attributeTypes:: !!", "base64"),
         ("objectClasses: ( 2.25.1 NAME 'x' SUP zork )", "SUP 'zork' is no object class"),

@@ -191,13 +191,13 @@ fn unescape(text: &str) -> String {
     result
 }
 
-struct Reader {
+pub(super) struct Reader {
     tokens: std::iter::Peekable<std::vec::IntoIter<Token>>,
     seen: Vec<String>,
 }
 
 impl Reader {
-    fn new(text: &str) -> Result<Reader, String> {
+    pub(super) fn new(text: &str) -> Result<Reader, String> {
         let mut tokens = tokens(text)?;
         if tokens.first() != Some(&Token::Open) {
             return Err("a definition starts with (".to_owned());
@@ -209,7 +209,7 @@ impl Reader {
         Ok(Reader { tokens: tokens.into_iter().peekable(), seen: Vec::new() })
     }
 
-    fn start(&mut self) -> Result<String, String> {
+    pub(super) fn start(&mut self) -> Result<String, String> {
         match self.tokens.next() {
             Some(Token::Word(oid) | Token::Quoted(oid)) => Ok(oid),
             _ => Err("a definition starts with ( and its object identifier".to_owned()),
@@ -217,7 +217,7 @@ impl Reader {
     }
 
     /// The next keyword in upper case; each may come once.
-    fn keyword(&mut self) -> Result<Option<String>, String> {
+    pub(super) fn keyword(&mut self) -> Result<Option<String>, String> {
         match self.tokens.next() {
             None => Ok(None),
             Some(Token::Word(word)) => {
@@ -238,7 +238,7 @@ impl Reader {
     }
 
     /// One value, quoted or not.
-    fn single(&mut self) -> Result<String, String> {
+    pub(super) fn single(&mut self) -> Result<String, String> {
         match self.tokens.next() {
             Some(Token::Word(value) | Token::Quoted(value)) => Ok(value),
             _ => Err(format!("{} needs a value", self.after())),
@@ -246,7 +246,7 @@ impl Reader {
     }
 
     /// One identifier, in parentheses or not.
-    fn one_identifier(&mut self) -> Result<String, String> {
+    pub(super) fn one_identifier(&mut self) -> Result<String, String> {
         let mut list = self.list()?;
         match (list.pop(), list.is_empty()) {
             (Some(only), true) => Ok(only),
@@ -255,7 +255,7 @@ impl Reader {
     }
 
     /// `a` or `( a $ b )`.
-    fn list(&mut self) -> Result<Vec<String>, String> {
+    pub(super) fn list(&mut self) -> Result<Vec<String>, String> {
         if self.tokens.next_if_eq(&Token::Open).is_none() {
             return Ok(vec![self.single()?]);
         }
@@ -270,7 +270,7 @@ impl Reader {
         }
     }
 
-    fn names(&mut self) -> Result<Vec<String>, String> {
+    pub(super) fn names(&mut self) -> Result<Vec<String>, String> {
         let names = self.list()?;
         match names.iter().find(|name| !is_name(name)) {
             Some(bad) => Err(format!("'{bad}' is no name; use letters, digits and hyphens, a letter first")),
@@ -278,7 +278,7 @@ impl Reader {
         }
     }
 
-    fn extension(&mut self, keyword: String) -> Result<(String, Vec<String>), String> {
+    pub(super) fn extension(&mut self, keyword: String) -> Result<(String, Vec<String>), String> {
         if !keyword.starts_with("X-") {
             return Err(format!("keyword '{keyword}' is unknown here"));
         }

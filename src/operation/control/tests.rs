@@ -38,10 +38,7 @@ fn twice_malformed_negative_and_too_many() {
     let negative = control(oid::PAGED_RESULTS, true, Some(&[0x30, 5, 2, 1, 0xff, 4, 0]));
     assert_eq!(refused(ResponseKind::SearchDone, &[negative]).0, ResultCode::ProtocolError);
     for bad in [None, Some(&b""[..]), Some(&[0x30, 9][..]), Some(&[0x30, 5, 2, 1, 1, 4, 0, 0][..])] {
-        assert_eq!(
-            refused(ResponseKind::SearchDone, &[control(oid::PAGED_RESULTS, false, bad)]).0,
-            ResultCode::ProtocolError
-        );
+        assert_eq!(refused(ResponseKind::SearchDone, &[control(oid::PAGED_RESULTS, false, bad)]).0, ResultCode::ProtocolError);
     }
     let many: Vec<Control> = (0..11).map(|n| control(&format!("1.2.{n}"), false, None)).collect();
     assert_eq!(refused(ResponseKind::Delete, &many).0, ResultCode::AdminLimitExceeded);
