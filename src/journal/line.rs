@@ -11,10 +11,12 @@
 //! | `session`, `message`, `peer` | session number, messageID, address |
 //! | `tls` | `version`, `suite`, `cert` (SHA-256 of the client certificate, hex) |
 //! | `actor`, `target` | `uuid`, `dn`; no actor: anonymous |
+//! | `assumed` | `uuid`, `dn` of the identity that the actor acted as (RFC 4370); `dn` empty: anonymous |
 //! | `unknownName` | `hash` (keyed, hex) and `length` of a bind name that is no entry |
 //! | `method`, `factors`, `rule` | how, by what proven, which rule or policy decided |
 //! | `result`, `reason` | LDAP result code sent; why, from a fixed list, never sent |
 //! | `changes` | array of `attr`, `op` (`add` `delete` `replace` `increment`) and `values` or `redacted` (how many) |
+//! | `effects` | array of the same with the `dn` and `uuid` of the other entry that changed in consequence |
 //! | `details` | further facts, name to text (an array of texts where a name comes more than once) |
 //! | `commitment` | SHA-256(salt ‖ encoded changes), hex; absent where nothing changed |
 
@@ -22,7 +24,7 @@ use base64::Engine as _;
 use serde::Deserialize;
 
 use super::canonical::{self, Object, array};
-use super::{Leaf, Named, Record, RecordKind, RecordStamp, RecordedChange, RecordedValue, TlsStamp};
+use super::{Leaf, Named, Record, RecordKind, RecordStamp, RecordedChange, RecordedEffect, RecordedValue, TlsStamp};
 use crate::model::ModificationOperation;
 
 /// Version of the layout above.
@@ -69,6 +71,9 @@ impl Record {
         if let Some(actor) = &self.actor {
             line.raw("actor", write_named(actor));
         }
+        if let Some(assumed) = &self.assumed {
+            line.raw("assumed", write_named(assumed));
+        }
         if let Some(target) = &self.target {
             line.raw("target", write_named(target));
         }
@@ -85,6 +90,9 @@ impl Record {
         line.optional("reason", self.reason);
         if !self.changes.is_empty() {
             line.raw("changes", array(self.changes.iter().map(write_change)));
+        }
+        if !self.effects.is_empty() {
+            line.raw("effects", array(self.effects.iter().map(write_effect)));
         }
         if !self.details.is_empty() {
             line.raw("details", write_details(&self.details));
@@ -117,6 +125,15 @@ fn write_named(named: &Named) -> String {
 }
 
 fn write_change(change: &RecordedChange) -> String {
+    change_object(change).finish()
+}
+
+fn write_effect(effect: &RecordedEffect) -> String {
+    let mut object = change_object(&effect.change);
+    object.string("dn", &effect.entry.dn).optional("uuid", effect.entry.uuid.as_deref()).finish()
+}
+
+fn change_object(change: &RecordedChange) -> Object {
     let operation = match change.operation {
         ModificationOperation::Add => "add",
         ModificationOperation::Delete => "delete",
@@ -129,7 +146,7 @@ fn write_change(change: &RecordedChange) -> String {
         RecordedValue::Shown(values) => object.raw("values", array(values.iter().map(|value| write_octets(value)))),
         RecordedValue::Redacted(count) => object.integer("redacted", i128::try_from(*count).unwrap_or(i128::MAX)),
     };
-    object.finish()
+    object
 }
 
 fn write_octets(octets: &[u8]) -> String {
@@ -140,17 +157,21 @@ fn write_octets(octets: &[u8]) -> String {
 }
 
 fn write_details(details: &[(&'static str, String)]) -> String {
+    // Many facts share few names.
+    let mut named: Vec<(&'static str, Vec<String>)> = Vec::new();
+    for (name, text) in details {
+        let text = canonical::string(text);
+        match named.iter_mut().find(|(known, _)| known == name) {
+            Some((_, texts)) => texts.push(text),
+            None => named.push((name, vec![text])),
+        }
+    }
     let mut object = Object::default();
-    for (index, (name, text)) in details.iter().enumerate() {
-        if details.iter().take(index).any(|(earlier, _)| earlier == name) {
-            continue;
-        }
-        let mut same = details.iter().filter(|(other, _)| other == name).map(|(_, text)| canonical::string(text));
-        if same.clone().nth(1).is_some() {
-            object.raw(name, array(&mut same));
-        } else {
-            object.string(name, text);
-        }
+    for (name, texts) in named {
+        match <[String; 1]>::try_from(texts) {
+            Ok([text]) => object.raw(name, text),
+            Err(texts) => object.raw(name, array(texts.into_iter())),
+        };
     }
     object.finish()
 }

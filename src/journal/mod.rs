@@ -15,4 +15,4 @@ pub use frame::{
     Sealer, encode_group, read_group, read_group_header,
 };
 pub use line::{LINE_VERSION, LineStamp, to_hex};
-pub use record::{Leaf, Named, Record, RecordKind, RecordStamp, RecordedChange, RecordedValue, TlsStamp};
+pub use record::{Leaf, Named, Record, RecordKind, RecordStamp, RecordedChange, RecordedEffect, RecordedValue, TlsStamp};

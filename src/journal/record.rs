@@ -53,6 +53,8 @@ pub struct Record {
     pub tls: Option<TlsStamp>,
     /// Who did it; none: anonymous.
     pub actor: Option<Named>,
+    /// Whom the actor did it as, where that is somebody else (RFC 4370); an empty name is nobody's.
+    pub assumed: Option<Named>,
     /// What it was done to.
     pub target: Option<Named>,
     /// An unknown bind name: keyed hash (hex) and length in octets, because people type passwords there.
@@ -69,6 +71,8 @@ pub struct Record {
     pub reason: Option<&'static str>,
     /// What changed or would have changed.
     pub changes: Vec<RecordedChange>,
+    /// What changed in other entries in consequence.
+    pub effects: Vec<RecordedEffect>,
     /// Further facts, name and text (new RDN, counts, digests, …).
     pub details: Vec<(&'static str, String)>,
 }
@@ -83,6 +87,7 @@ impl Record {
             peer: None,
             tls: None,
             actor: None,
+            assumed: None,
             target: None,
             unknown_name: None,
             method: None,
@@ -91,6 +96,7 @@ impl Record {
             result: ResultCode::Success,
             reason: None,
             changes: Vec::new(),
+            effects: Vec::new(),
             details: Vec::new(),
         }
     }
@@ -116,6 +122,15 @@ pub struct RecordedChange {
     pub operation: ModificationOperation,
     /// The values, or that they are not shown.
     pub values: RecordedValue,
+}
+
+/// What an operation changed in an entry that is not its target.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RecordedEffect {
+    /// The other entry, named as before the change.
+    pub entry: Named,
+    /// What changed there.
+    pub change: RecordedChange,
 }
 
 /// Values of a recorded change.

@@ -7,7 +7,7 @@ use super::member_draft::first_given_twice;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted, require};
-use super::{Authority, stamp};
+use super::{Authority, relax, stamp};
 use crate::directory::{AccountState, Change, Lookup};
 use crate::journal::Named;
 use crate::model::{Attribute, Dn, EntryId, ResultCode, Timestamp};
@@ -50,11 +50,15 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let id = write.head.next_entry_id();
     let mut bookkeeping = AccountState::default();
 
+    let relaxed = relax::is_allowed(&controls, subject)?;
     let mut draft = Draft::empty(write.head);
-    take_attributes(write, request, subject, &mut draft, &mut bookkeeping)?;
+    take_attributes(write, request, subject, relaxed, &mut draft, &mut bookkeeping)?;
     let rdn = dn.rdns.first().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?;
     draft.add_rdn_values(rdn)?;
     let structural = draft.check(rdn)?;
+    if relaxed {
+        relax::check_identity(write.head, None, &draft)?;
+    }
     stamp::set(write.head, &mut draft.entry, "structuralObjectClass", structural.to_owned());
     stamp::created(write.head, write.context, write.csn_count, &mut draft.entry);
 
@@ -107,6 +111,7 @@ fn take_attributes(
     write: &Write<'_>,
     request: &AddRequest,
     subject: Subject,
+    relaxed: bool,
     draft: &mut Draft<'_>,
     bookkeeping: &mut AccountState,
 ) -> Result<(), Refusal> {
@@ -119,6 +124,7 @@ fn take_attributes(
         }
         let attribute = CheckedAttribute::new(write.head, given, true)?;
         match write.context.authority {
+            Authority::Session if relaxed => relax::check_attribute(&attribute)?,
             Authority::Session => attribute.check_user_modification()?,
             Authority::Installation if attribute.home == Home::Computed => {
                 keep_bookkeeping(&attribute, given, bookkeeping);

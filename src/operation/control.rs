@@ -32,6 +32,12 @@ pub struct Controls {
     pub manage_dsa_it: bool,
     /// Tree delete.
     pub tree_delete: bool,
+    /// Permissive modify.
+    pub permissive_modify: bool,
+    /// No-op: everything is checked, nothing is changed.
+    pub no_op: bool,
+    /// Relax rules.
+    pub relax_rules: bool,
 }
 
 /// A control this server knows.
@@ -49,6 +55,9 @@ use ResponseKind::{Add, Compare, Delete, Modify, ModifyDn, SearchDone};
 
 /// What has an entry as its target.
 const ON_ENTRIES: &[ResponseKind] = &[Add, Compare, Delete, Modify, ModifyDn, SearchDone];
+
+/// What changes an entry.
+const CHANGES: &[ResponseKind] = &[Add, Delete, Modify, ModifyDn];
 
 /// All of them; the root DSE's supportedControl is read off here.
 static TABLE: &[KnownControl] = &[
@@ -77,6 +86,24 @@ static TABLE: &[KnownControl] = &[
         name: "treeDelete",
         operations: &[Delete],
         read: |value, controls| value.absent().map(|()| controls.tree_delete = true),
+    },
+    KnownControl {
+        oid: oid::PERMISSIVE_MODIFY,
+        name: "permissiveModify",
+        operations: &[Modify],
+        read: |value, controls| value.absent().map(|()| controls.permissive_modify = true),
+    },
+    KnownControl {
+        oid: oid::NO_OP,
+        name: "noop",
+        operations: CHANGES,
+        read: |value, controls| value.absent().map(|()| controls.no_op = true),
+    },
+    KnownControl {
+        oid: oid::RELAX_RULES,
+        name: "relax",
+        operations: &[Add, Modify],
+        read: |value, controls| value.absent().map(|()| controls.relax_rules = true),
     },
 ];
 

@@ -1,19 +1,23 @@
 //! Delete (RFC 4511 section 4.8), of a whole subtree with the tree delete control.
 
+use std::collections::{HashMap, HashSet};
+
 use bytes::Bytes;
 
 use super::record;
 use super::refusal::{Refusal, parse_name};
 use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema, require};
-use crate::directory::Computed;
 use crate::directory::{Change, Membership, MembershipAttribute};
-use crate::journal::{RecordedChange, RecordedValue};
+use crate::journal::{RecordedChange, RecordedEffect, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode};
 use crate::policy::access::Right;
 use crate::protocol::{Control, ResponseKind, oid};
 
 /// Most entries that one tree delete removes: they go in one frame, and the journal names each.
 pub const MAXIMUM_TREE_DELETE: usize = 10_000;
+
+/// Memberships lost by one delete that its record names.
+pub const MAXIMUM_EFFECTS: usize = 1000;
 
 /// A delete request on its way to the committer.
 #[derive(Debug)]
@@ -41,15 +45,14 @@ pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Succe
     for &entry in &entries {
         remove(write, entry, &mut changes)?;
     }
+    let (effects, not_named) = lost_memberships(write, &changes);
     let pre_read = write.read(write.head, oid::PRE_READ, controls.pre_read.as_ref(), id);
     let below = entries.iter().filter(|&&entry| entry != id);
-    Ok(Success {
-        changes,
-        target: record::named(write.head, id),
-        controls: pre_read.into_iter().collect(),
-        effects: lost_memberships(write, id),
-        details: below.map(|&entry| ("deleted", write.head.dn_text(entry))).collect(),
-    })
+    let mut details: Vec<_> = below.map(|&entry| ("deleted", write.head.dn_text(entry))).collect();
+    if not_named > 0 {
+        details.push(("effectsNotNamed", not_named.to_string()));
+    }
+    Ok(Success { changes, target: record::named(write.head, id), controls: pre_read.into_iter().collect(), effects, details })
 }
 
 fn check_deletable(write: &Write<'_>, dn: &Dn) -> Result<(), Refusal> {
@@ -95,12 +98,30 @@ fn remove(write: &Write<'_>, id: EntryId, changes: &mut Vec<Change>) -> Result<(
     Ok(())
 }
 
-/// The groups a deleted entry was in, for the record.
-fn lost_memberships(write: &Write<'_>, id: EntryId) -> Vec<RecordedChange> {
-    let groups = write.head.node(id).map(|node| Computed::MemberOf.values(write.head, node)).unwrap_or_default();
-    if groups.is_empty() {
-        return Vec::new();
+/// What groups lose by these changes, and how many memberships beyond [`MAXIMUM_EFFECTS`] are not named. A group that is deleted itself
+/// is named with its members.
+fn lost_memberships(write: &Write<'_>, changes: &[Change]) -> (Vec<RecordedEffect>, usize) {
+    let mut seen = HashSet::new();
+    let mut places: HashMap<(EntryId, MembershipAttribute), usize> = HashMap::new();
+    let mut effects: Vec<RecordedEffect> = Vec::new();
+    for change in changes {
+        let Change::RemoveMembership { group, membership } = change else { continue };
+        // Where both group and member go, both say so.
+        if !seen.insert((*group, membership)) || seen.len() > MAXIMUM_EFFECTS {
+            continue;
+        }
+        let place = *places.entry((*group, membership.attribute())).or_insert(effects.len());
+        if place == effects.len() {
+            let (attribute, operation) = (membership.attribute().name().to_owned(), ModificationOperation::Delete);
+            let Some(entry) = record::named(write.head, *group) else { continue };
+            let change = RecordedChange { attribute, operation, values: RecordedValue::Shown(Vec::new()) };
+            effects.push(RecordedEffect { entry, change });
+        }
+        if let Some(RecordedEffect { change: RecordedChange { values: RecordedValue::Shown(values), .. }, .. }) =
+            effects.get_mut(place)
+        {
+            values.push(write.head.member_value(membership));
+        }
     }
-    let (attribute, operation) = (Computed::MemberOf.name().to_owned(), ModificationOperation::Delete);
-    vec![RecordedChange { attribute, operation, values: RecordedValue::Shown(groups) }]
+    (effects, seen.len().saturating_sub(MAXIMUM_EFFECTS))
 }

@@ -20,6 +20,7 @@ pub mod password;
 pub mod prepare;
 pub(crate) mod record;
 mod refusal;
+mod relax;
 pub mod root_dse;
 pub mod search;
 mod selection;
@@ -98,20 +99,20 @@ pub fn decide(head: &Directory, proposal: &Proposal, csn_count: u32) -> Decision
         ProposedOperation::Add(request) => {
             let asked = Asked::new(RecordKind::Add, ResponseKind::Add, &request.name)
                 .with_changes(record::of_attributes(schema, &request.attributes));
-            write.conclude(asked, add::add(&write, request))
+            write.conclude(asked.with_controls(&request.controls), add::add(&write, request))
         }
         ProposedOperation::Modify(request) => {
             let asked = Asked::new(RecordKind::Modify, ResponseKind::Modify, &request.name)
                 .with_changes(record::of_modifications(schema, &request.changes));
-            write.conclude(asked, modify::modify(&write, request))
+            write.conclude(asked.with_controls(&request.controls), modify::modify(&write, request))
         }
         ProposedOperation::Delete(request) => {
             let asked = Asked::new(RecordKind::Delete, ResponseKind::Delete, &request.name);
-            write.conclude(asked, delete::delete(&write, request))
+            write.conclude(asked.with_controls(&request.controls), delete::delete(&write, request))
         }
         ProposedOperation::ModifyDn(request) => {
             let asked = Asked::new(RecordKind::ModifyDn, ResponseKind::ModifyDn, &request.name).with_details(request.details());
-            write.conclude(asked, modify_dn::modify_dn(&write, request))
+            write.conclude(asked.with_controls(&request.controls), modify_dn::modify_dn(&write, request))
         }
     }
 }

@@ -8,7 +8,7 @@ use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, require};
-use super::{Authority, stamp};
+use super::{Authority, relax, stamp};
 use crate::directory::{Change, MembershipAttribute};
 use crate::model::schema::Schema;
 use crate::model::{Dn, Modification, ModificationOperation, Rdn, ResultCode, Value};
@@ -60,17 +60,27 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let (Some(mut draft), Some(node)) = (Draft::of_entry(write.head, id), write.head.node(id)) else {
         return Err(Refusal::no_such_object(write.head, None));
     };
-    let checked = check_changes(write, request, subject)?;
+    let relaxed = relax::is_allowed(&controls, subject)?;
+    let checked = check_changes(write, request, subject, relaxed)?;
     for (index, (change, attribute)) in request.changes.iter().zip(&checked).enumerate() {
-        apply(&mut draft, change, attribute, |value| request.passwords.outcome(index, value))?;
+        apply(&mut draft, change, attribute, controls.permissive_modify, |value| request.passwords.outcome(index, value))?;
     }
     let rdn = match node.parent {
         Some(_) => Rdn::parse(node.name.as_bytes()).map_err(|_| Refusal::new(ResultCode::Other, "internal error"))?,
         None => dn.rdns.first().cloned().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?,
     };
-    check_structural_class(write, node, draft.structural_class()?)?;
+    let structural = draft.structural_class()?;
+    if !relaxed {
+        check_structural_class(write, node, structural)?;
+    }
     draft.check(&rdn)?;
+    if relaxed {
+        relax::check_identity(write.head, Some(node), &draft)?;
+        stamp::set(write.head, &mut draft.entry, "structuralObjectClass", structural.to_owned());
+    }
+    let given = if relaxed { relax::given_stamps(&draft, &checked) } else { Vec::new() };
     stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
+    given.into_iter().for_each(|(name, value)| stamp::set(write.head, &mut draft.entry, name, value));
 
     let block = draft.entry.build().block().clone();
     let mut changes = vec![Change::PutEntry { id, parent: node.parent, name: node.name.clone(), block }];
@@ -105,14 +115,21 @@ fn check_modifiable(write: &Write<'_>, dn: &Dn) -> Result<(), Refusal> {
 }
 
 /// Resolves and checks every change before any is made.
-fn check_changes<'a>(write: &Write<'a>, request: &ModifyRequest, subject: Subject) -> Result<Vec<CheckedAttribute<'a>>, Refusal> {
+fn check_changes<'a>(
+    write: &Write<'a>,
+    request: &ModifyRequest,
+    subject: Subject,
+    relaxed: bool,
+) -> Result<Vec<CheckedAttribute<'a>>, Refusal> {
     let schema = write.head.schema();
     let mut checked = Vec::with_capacity(request.changes.len());
     for (index, change) in request.changes.iter().enumerate() {
         let values = &change.attribute.values;
         let stores = change.operation != ModificationOperation::Delete && !values.is_empty();
         let attribute = CheckedAttribute::new(write.head, &change.attribute, stores)?;
-        if write.context.authority == Authority::Session || attribute.home == Home::Computed {
+        if relaxed {
+            relax::check_attribute(&attribute)?;
+        } else if write.context.authority == Authority::Session || attribute.home == Home::Computed {
             attribute.check_user_modification()?;
         }
         let is_password = prepare::is_password(schema, attribute.attribute_type.id);
@@ -127,27 +144,30 @@ fn check_changes<'a>(write: &Write<'a>, request: &ModifyRequest, subject: Subjec
     Ok(checked)
 }
 
-/// Makes one change. `outcome`: what the hash pool said of a password value, by its index.
+/// Makes one change. `permissive`: what is there already need not be added, what is not there need not be deleted. `outcome`: what
+/// the hash pool said of a password value, by its index.
 fn apply(
     draft: &mut Draft<'_>,
     change: &Modification,
     attribute: &CheckedAttribute<'_>,
+    permissive: bool,
     outcome: impl Fn(usize) -> Option<Outcome>,
 ) -> Result<(), Refusal> {
     let values = &change.attribute.values;
     if let Home::Members(members) = attribute.home {
-        return apply_to_members(draft, change, attribute, members);
+        return apply_to_members(draft, change, attribute, members, permissive);
     }
     match change.operation {
-        ModificationOperation::Add => add_values(draft, attribute, values),
+        ModificationOperation::Add => add_values(draft, attribute, values, permissive),
         ModificationOperation::Delete if values.is_empty() => match draft.values_mut(attribute) {
             Some(_) => {
                 draft.set_values(attribute, Vec::new());
                 Ok(())
             }
+            None if permissive => Ok(()),
             None => Err(no_such(attribute, "delete", "attribute")),
         },
-        ModificationOperation::Delete => delete_values(draft, attribute, values, outcome),
+        ModificationOperation::Delete => delete_values(draft, attribute, values, permissive, outcome),
         ModificationOperation::Replace => {
             draft.set_values(attribute, values.clone());
             Ok(())
@@ -174,7 +194,12 @@ fn has_equality_rule(schema: &Schema, attribute: &CheckedAttribute<'_>) -> bool 
     schema.equality_key(attribute.attribute_type.id, &[]).is_some()
 }
 
-fn add_values(draft: &mut Draft<'_>, attribute: &CheckedAttribute<'_>, values: &[Value]) -> Result<(), Refusal> {
+fn add_values(
+    draft: &mut Draft<'_>,
+    attribute: &CheckedAttribute<'_>,
+    values: &[Value],
+    permissive: bool,
+) -> Result<(), Refusal> {
     let schema = draft.schema;
     let Some(present) = draft.values_mut(attribute) else {
         draft.set_values(attribute, values.to_vec());
@@ -185,10 +210,13 @@ fn add_values(draft: &mut Draft<'_>, attribute: &CheckedAttribute<'_>, values: &
     }
     let key = |value: &Value| ValueKey::of(schema, attribute.attribute_type, value);
     let mut keys: HashSet<ValueKey> = present.iter().map(key).collect();
-    if let Some(index) = values.iter().position(|value| !keys.insert(key(value))) {
-        return Err(exists(attribute, index));
+    for (index, value) in values.iter().enumerate() {
+        if keys.insert(key(value)) {
+            present.push(value.clone());
+        } else if !permissive {
+            return Err(exists(attribute, index));
+        }
     }
-    present.extend(values.iter().cloned());
     Ok(())
 }
 
@@ -196,10 +224,13 @@ fn delete_values(
     draft: &mut Draft<'_>,
     attribute: &CheckedAttribute<'_>,
     values: &[Value],
+    permissive: bool,
     outcome: impl Fn(usize) -> Option<Outcome>,
 ) -> Result<(), Refusal> {
     let schema = draft.schema;
-    let Some(present) = draft.values_mut(attribute) else { return Err(no_such(attribute, "delete", "attribute")) };
+    let Some(present) = draft.values_mut(attribute) else {
+        return if permissive { Ok(()) } else { Err(no_such(attribute, "delete", "attribute")) };
+    };
     if !has_equality_rule(schema, attribute) {
         return Err(no_equality_rule(attribute, "delete"));
     }
@@ -209,7 +240,7 @@ fn delete_values(
         match outcome(index) {
             Some(Outcome::Busy) => return Err(Refusal::new(ResultCode::Busy, "")),
             Some(Outcome::NoMatch) => return Err(no_such(attribute, "delete", "value").because("wrong password")),
-            _ if keys.remove(&key(value)) => {}
+            _ if keys.remove(&key(value)) || permissive => {}
             _ => return Err(no_such(attribute, "delete", "value")),
         }
     }
@@ -246,6 +277,7 @@ fn apply_to_members(
     change: &Modification,
     attribute: &CheckedAttribute<'_>,
     members: MembershipAttribute,
+    permissive: bool,
 ) -> Result<(), Refusal> {
     let mut elements = Vec::with_capacity(change.attribute.values.len());
     for (index, value) in change.attribute.values.iter().enumerate() {
@@ -261,16 +293,17 @@ fn apply_to_members(
     match change.operation {
         ModificationOperation::Add => {
             for (index, element) in elements.into_iter().enumerate() {
-                if !draft.set(element, true) {
+                if !draft.set(element, true) && !permissive {
                     return Err(exists(attribute, index));
                 }
             }
         }
+        ModificationOperation::Delete if draft.count(members) == 0 && permissive => {}
         ModificationOperation::Delete if draft.count(members) == 0 => return Err(no_such(attribute, "delete", "attribute")),
         ModificationOperation::Delete if elements.is_empty() => draft.replace(members, Vec::new()),
         ModificationOperation::Delete => {
             for element in elements {
-                if !draft.set(element, false) {
+                if !draft.set(element, false) && !permissive {
                     return Err(no_such(attribute, "delete", "value"));
                 }
             }

@@ -8,7 +8,7 @@ use super::{Authority, Context, Decision};
 use crate::directory::{
     Change, Directory, FilterContext, Lookup, Membership, PreparedFilter, SUBSCHEMA, Truth, WaitingMembership,
 };
-use crate::journal::{Named, RecordKind, RecordedChange};
+use crate::journal::{Named, RecordKind, RecordedChange, RecordedEffect};
 use crate::model::{Dn, EntryId, Filter, ResultCode};
 use crate::policy::access::{self, Right, Subject};
 use crate::protocol::{Control, LdapResult, Reply, ResponseKind, oid};
@@ -33,6 +33,8 @@ pub(crate) struct Asked<'a> {
     name: &'a [u8],
     changes: Vec<RecordedChange>,
     details: Vec<(&'static str, String)>,
+    /// Nothing is to be changed, only looked at (draft-zeilenga-ldap-noop).
+    no_op: bool,
 }
 
 /// An operation that is done.
@@ -43,8 +45,8 @@ pub(crate) struct Success {
     pub(crate) target: Option<Named>,
     /// Response controls.
     pub(crate) controls: Vec<Control>,
-    /// What else changed by it, for the record.
-    pub(crate) effects: Vec<RecordedChange>,
+    /// What changes in other entries by it, for the record.
+    pub(crate) effects: Vec<RecordedEffect>,
     /// Further facts for the record.
     pub(crate) details: Vec<(&'static str, String)>,
 }
@@ -52,7 +54,12 @@ pub(crate) struct Success {
 impl<'a> Asked<'a> {
     /// Nothing but the name.
     pub(crate) fn new(kind: RecordKind, response: ResponseKind, name: &'a [u8]) -> Asked<'a> {
-        Asked { kind, response, name, changes: Vec::new(), details: Vec::new() }
+        Asked { kind, response, name, changes: Vec::new(), details: Vec::new(), no_op: false }
+    }
+
+    /// With what the request's controls say of it as a whole.
+    pub(crate) fn with_controls(self, controls: &[Control]) -> Asked<'a> {
+        Asked { no_op: controls.iter().any(|control| control.oid == oid::NO_OP), ..self }
     }
 
     /// With the changes asked for, redacted already.
@@ -75,9 +82,14 @@ impl Write<'_> {
         let (result, changes, controls) = match outcome {
             Ok(success) => {
                 record.target = success.target;
-                record.changes.extend(success.effects);
+                record.effects = success.effects;
                 record.details.extend(success.details);
-                (LdapResult::of(ResultCode::Success), success.changes, success.controls)
+                if asked.no_op {
+                    record.reason = Some("no operation");
+                    (LdapResult::of(ResultCode::NoOperation), Vec::new(), success.controls)
+                } else {
+                    (LdapResult::of(ResultCode::Success), success.changes, success.controls)
+                }
             }
             Err(refusal) => {
                 record.target = Some(record::named_in_request(self.head, asked.name));

@@ -20,6 +20,30 @@ pub const POST_READ: &str = "1.3.6.1.1.13.2";
 pub const ASSERTION: &str = "1.3.6.1.1.12";
 /// Tree delete (draft-armijo-ldap-treedelete)
 pub const TREE_DELETE: &str = "1.2.840.113556.1.4.805";
+/// Permissive modify
+pub const PERMISSIVE_MODIFY: &str = "1.2.840.113556.1.4.1413";
+/// No-op (draft-zeilenga-ldap-noop)
+pub const NO_OP: &str = "1.3.6.1.4.1.4203.666.5.2";
+/// Relax rules (draft-zeilenga-ldap-relax)
+pub const RELAX_RULES: &str = "1.3.6.1.4.1.4203.666.5.12";
+/// Session tracking (draft-wahl-ldap-session)
+pub const SESSION_TRACKING: &str = "1.3.6.1.4.1.21008.108.63.1";
+/// Proxied authorization (RFC 4370)
+pub const PROXIED_AUTHORIZATION: &str = "2.16.840.1.113730.3.4.18";
+/// Authorization identity request (RFC 3829)
+pub const AUTHORIZATION_IDENTITY_REQUEST: &str = "2.16.840.1.113730.3.4.16";
+/// Authorization identity response (RFC 3829)
+pub const AUTHORIZATION_IDENTITY_RESPONSE: &str = "2.16.840.1.113730.3.4.15";
+/// Cancel (RFC 3909)
+pub const CANCEL: &str = "1.3.6.1.1.8";
+/// Start of a transaction (RFC 5805)
+pub const START_TRANSACTION: &str = "1.3.6.1.1.21.1";
+/// Transaction specification (RFC 5805)
+pub const TRANSACTION_SPECIFICATION: &str = "1.3.6.1.1.21.2";
+/// End of a transaction (RFC 5805)
+pub const END_TRANSACTION: &str = "1.3.6.1.1.21.3";
+/// Aborted transaction notice (RFC 5805)
+pub const ABORTED_TRANSACTION: &str = "1.3.6.1.1.21.4";
 /// Password policy (draft-behera-ldap-password-policy)
 pub const PASSWORD_POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
 /// Modify-Increment feature (RFC 4525)

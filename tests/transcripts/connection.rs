@@ -7,6 +7,7 @@ use bindery::model::ResultCode;
 use bindery::operation::search::{Pull, SearchStream};
 use bindery::operation::{CertificateFacts, ListenerKind, Peer, Proposal, TlsFacts};
 use bindery::policy::password::HashJob;
+use bindery::protocol::ber::Reader;
 use bindery::protocol::{MessageId, Reply};
 use bindery::session::{Action, Session};
 use bindery::wire;
@@ -190,13 +191,27 @@ impl Connection {
         true
     }
 
-    /// What came back since the last call, decoded independently of the server.
-    pub fn replies(&mut self) -> Vec<LdapMsg> {
+    /// What came back since the last call, decoded independently of the server; with the result code where `ldap3_proto` knows no such.
+    pub fn replies(&mut self) -> Vec<(LdapMsg, Option<i64>)> {
         let mut codec = LdapCodec::new(Some(LARGEST_REPLY), None);
         let mut replies = Vec::new();
         while !self.output.is_empty() {
-            replies.push(codec.decode(&mut self.output).unwrap().expect("the server sends whole messages"));
+            let code = hide_no_operation(&mut self.output);
+            replies.push((codec.decode(&mut self.output).unwrap().expect("the server sends whole messages"), code));
         }
         replies
     }
+}
+
+/// noOperation (16654): `ldap3_proto` takes no message that holds it, so it reads 80 in its place.
+fn hide_no_operation(output: &mut BytesMut) -> Option<i64> {
+    let mut message = Reader::new(output).sequence().ok()?;
+    message.integer().ok()?;
+    let (_, operation) = message.element().ok()?;
+    if !operation.starts_with(&[0x0a, 2, 0x41, 0x0e]) {
+        return None;
+    }
+    let at = operation.as_ptr() as usize - output.as_ptr() as usize;
+    output[at + 2..at + 4].copy_from_slice(&[0, 80]);
+    Some(16654)
 }

@@ -176,15 +176,44 @@ impl Machine {
         stored.map(scheme).collect()
     }
 
-    /// The newest record of the journal, read from its files: type, result, reason.
-    pub fn last_record(&self) -> String {
+    /// The newest record of the journal, read from its files.
+    fn newest(&self) -> serde_json::Value {
         let mut last = String::new();
         store::read_frames(&self.options, 1, &mut |frame| {
             last = frame.line;
             Ok(())
         })
         .unwrap();
-        let record: serde_json::Value = serde_json::from_str(&last).unwrap();
+        serde_json::from_str(&last).unwrap()
+    }
+
+    /// What the newest record says happened to other entries: name, attribute and values.
+    pub fn last_effects(&self) -> String {
+        let record = self.newest();
+        let mut lines = Vec::new();
+        for effect in record["effects"].as_array().unwrap() {
+            let mut values: Vec<&str> =
+                effect["values"].as_array().unwrap().iter().map(|value| value.as_str().unwrap()).collect();
+            values.sort_unstable();
+            lines.push(format!("{} {}: {}", effect["dn"].as_str().unwrap(), effect["attr"].as_str().unwrap(), values.join(" ")));
+        }
+        lines.sort();
+        lines.join("; ")
+    }
+
+    /// A member of the newest record (`actor.dn`), as text where it is text, as JSON otherwise; `none` where it is absent.
+    pub fn last_fact(&self, path: &str) -> String {
+        let record = self.newest();
+        match path.split('.').fold(&record, |value, name| &value[name]) {
+            serde_json::Value::Null => "none".to_owned(),
+            serde_json::Value::String(text) => text.clone(),
+            other => other.to_string(),
+        }
+    }
+
+    /// The newest record: type, result, reason.
+    pub fn last_record(&self) -> String {
+        let record = self.newest();
         let mut text = format!("{} {}", record["type"].as_str().unwrap(), record["result"]);
         if let Some(reason) = record["reason"].as_str() {
             text.push_str(&format!(" {reason}"));

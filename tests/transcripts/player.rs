@@ -143,7 +143,11 @@ impl Player {
                     self.compare_fact(number, &schemes.join(" "));
                 }
                 "journal" => {
-                    let record = self.machine.last_record();
+                    let record = match words.get(1).map(String::as_str) {
+                        None => self.machine.last_record(),
+                        Some("effects") => self.machine.last_effects(),
+                        Some(other) => self.machine.last_fact(other),
+                    };
                     self.compare_fact(number, &record);
                 }
                 "runs" => {
@@ -306,12 +310,12 @@ impl Player {
         let mut lines = Vec::new();
         let connection = self.connection().0;
         let mut generated = None;
-        for message in connection.replies() {
+        for (message, code) in connection.replies() {
             if let Some(cookie) = reply::cookie(&message) {
                 connection.cookie = cookie;
             }
             let mark = if message.msgid == 0 { "notice".to_owned() } else { message.msgid.to_string() };
-            for line in reply::lines(&message) {
+            for line in reply::lines(&message, code) {
                 generated = line.strip_prefix("generated: ").map(str::to_owned).or(generated);
                 lines.push(format!("{mark} {line}"));
             }

@@ -6,8 +6,8 @@ use bindery::protocol::oid;
 use ldap3_proto::control::LdapControl;
 use ldap3_proto::proto::{LdapMsg, LdapOp, LdapResult};
 
-/// The lines of one reply.
-pub fn lines(message: &LdapMsg) -> Vec<String> {
+/// The lines of one reply; `code` is its result code where the message has it wrong.
+pub fn lines(message: &LdapMsg, code: Option<i64>) -> Vec<String> {
     let mut lines = Vec::new();
     match &message.op {
         LdapOp::SearchResultEntry(entry) => {
@@ -18,11 +18,11 @@ pub fn lines(message: &LdapMsg) -> Vec<String> {
         }
         LdapOp::SearchResultReference(reference) => lines.extend(reference.uris.iter().map(|uri| format!("ref: {uri}"))),
         LdapOp::BindResponse(response) => {
-            result(&response.res, &mut lines);
+            result(&response.res, code, &mut lines);
             lines.extend(response.saslcreds.as_ref().map(|credentials| line("credentials", credentials)));
         }
         LdapOp::ExtendedResponse(response) => {
-            result(&response.res, &mut lines);
+            result(&response.res, code, &mut lines);
             lines.extend(response.name.as_ref().map(|name| format!("name: {name}")));
             lines.extend(response.value.as_ref().map(|value| extended_value(value)));
         }
@@ -31,15 +31,15 @@ pub fn lines(message: &LdapMsg) -> Vec<String> {
         | LdapOp::AddResponse(it)
         | LdapOp::DelResponse(it)
         | LdapOp::ModifyDNResponse(it)
-        | LdapOp::CompareResult(it) => result(it, &mut lines),
+        | LdapOp::CompareResult(it) => result(it, code, &mut lines),
         other => panic!("the server sent {other:?}"),
     }
     message.ctrl.iter().for_each(|control| control_lines(control, &mut lines));
     lines
 }
 
-fn result(result: &LdapResult, lines: &mut Vec<String>) {
-    let code = result.code.clone() as i64;
+fn result(result: &LdapResult, code: Option<i64>, lines: &mut Vec<String>) {
+    let code = code.unwrap_or(result.code.clone() as i64);
     let separator = if result.message.is_empty() { "" } else { " " };
     lines.push(format!("=> {code}{separator}{}", result.message));
     if !result.matcheddn.is_empty() {

@@ -275,7 +275,8 @@ fn write_attribute(writer: &mut Writer<'_>, attribute: &Attribute) {
     });
 }
 
-/// `[!]NAME[=VALUE]` of a `with` line: `assert=FILTER`, `preread=A,B`, `postread=A,B`, `manageDSAit`, `treeDelete`, or `OID[=HEX]`.
+/// `[!]NAME[=VALUE]` of a `with` line: `assert=FILTER`, `preread=A,B`, `postread=A,B`, `manageDSAit`, `treeDelete`, `permissiveModify`,
+/// `noop`, `relax`, or `OID[=HEX]`.
 pub fn control(text: &str) -> Control {
     let critical = text.starts_with('!');
     let text = text.trim_start_matches('!');
@@ -295,6 +296,9 @@ pub fn control(text: &str) -> Control {
         "postread" => (oid::POST_READ, Some(attributes())),
         "manageDSAit" => (oid::MANAGE_DSA_IT, None),
         "treeDelete" => (oid::TREE_DELETE, None),
+        "permissiveModify" => (oid::PERMISSIVE_MODIFY, None),
+        "noop" => (oid::NO_OP, None),
+        "relax" => (oid::RELAX_RULES, None),
         oid => (oid, value.map(|value| Bytes::from(hex(value)))),
     };
     Control { oid: oid.to_owned(), critical, value }

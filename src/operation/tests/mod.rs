@@ -11,3 +11,4 @@ mod modify_dn;
 mod password;
 mod root_dse;
 mod search;
+mod write_controls;
