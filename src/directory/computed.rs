@@ -46,6 +46,9 @@ impl Computed {
         Computed::LastLoginSource,
     ];
 
+    /// The option that makes memberOf show groups at any depth.
+    pub const NESTED: &str = "x-nested";
+
     /// The canonical name.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,10 +1,12 @@
 //! Filters resolved against the schema and evaluated with three-valued logic (RFC 4511 section 4.5.1.7).
 
+mod chain;
 mod evaluate;
 mod prepare;
 #[cfg(test)]
 mod tests;
 
+use super::chain::ChainWork;
 use super::index::Parts;
 use super::{Computed, Directory, Membership, Node};
 use crate::model::schema::{AttributeDescription, Key, MatchingRule};
@@ -25,6 +27,7 @@ pub enum Truth {
 /// assertions on memberOf, member and entryDN are looked up then.
 pub struct PreparedFilter {
     pub(super) root: Term,
+    chain_too_long: bool,
 }
 
 /// What evaluation needs beside the entry.
@@ -39,7 +42,17 @@ pub struct FilterContext<'a> {
 impl PreparedFilter {
     /// Resolves and prepares. Never fails: what cannot be resolved is Undefined. Assertions on attributes flagged secret are Undefined.
     pub fn new(directory: &Directory, filter: &Filter) -> PreparedFilter {
-        PreparedFilter { root: prepare::term(directory, filter, Filter::MAXIMUM_DEPTH) }
+        let mut root = prepare::term(directory, filter, Filter::MAXIMUM_DEPTH);
+        if chain::resolve(directory, &mut root, &mut ChainWork::new()).is_err() {
+            return PreparedFilter { root: Term::Undefined, chain_too_long: true };
+        }
+        PreparedFilter { root, chain_too_long: false }
+    }
+
+    /// Whether memberships at any depth were asked for and following them would have cost more than
+    /// [`super::MAXIMUM_CHAIN_WORK`]: the whole filter is Undefined then.
+    pub fn chain_too_long(&self) -> bool {
+        self.chain_too_long
     }
 
     /// Evaluates for one entry, computed attributes (memberOf, entryDN, hasSubordinates, numSubordinates, member, lastLoginTime, …) included.
@@ -103,6 +116,8 @@ pub(super) enum Test {
     HasElement(Membership),
     /// The entry is a member of this group; none: of one that is not there.
     MemberOf(Option<EntryId>),
+    /// The entry is in a set that was made by following memberships.
+    InChain(chain::Chain),
     /// The entry is this one.
     IsEntry(Option<EntryId>),
 }

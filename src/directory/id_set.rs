@@ -124,6 +124,22 @@ impl IdSet {
         self.clone().into_iter()
     }
 
+    /// All but the first so many, in order of numbers. Passing over the others costs a step for each chunk, not for each number.
+    pub fn skip(&self, count: usize) -> impl Iterator<Item = EntryId> + use<> {
+        IntoIter { from: self.at(count), set: self.clone() }
+    }
+
+    /// The number with so many smaller ones before it.
+    fn at(&self, place: usize) -> Option<EntryId> {
+        let found = match &self.0 {
+            Form::Empty => None,
+            Form::One(only) => Some(*only).filter(|_| place == 0),
+            Form::Few(list) => list.get(place).copied(),
+            Form::Many(many) => many.at(place),
+        };
+        found.map(EntryId)
+    }
+
     /// What is in both.
     pub fn intersection(&self, other: &IdSet) -> IdSet {
         let (small, large) = if self.len() <= other.len() { (self, other) } else { (other, self) };
@@ -246,6 +262,17 @@ impl Many {
         }
     }
 
+    fn at(&self, mut place: usize) -> Option<u64> {
+        for (number, chunk) in self.chunks.iter() {
+            let len = chunk.len();
+            if place < len {
+                return chunk.at(place).map(|place| chunk::id(number, place));
+            }
+            place -= len;
+        }
+        None
+    }
+
     fn intersection(&self, other: &Many) -> Many {
         let mut result = Many::default();
         for (number, chunk) in self.chunks.iter() {
@@ -344,6 +371,12 @@ mod tests {
         fn next_from_is_the_following_member(ids in any_ids(), from in prop_oneof![0u64..50_000, any::<u64>()]) {
             let expected = ids.range(from..).next().copied().map(EntryId);
             prop_assert_eq!(set_of(&ids).next_from(EntryId(from)), expected);
+        }
+
+        #[test]
+        fn skipping_is_that_of_sequences(ids in any_ids(), count in 0usize..2_500) {
+            let skipped: Vec<u64> = set_of(&ids).skip(count).map(|id| id.0).collect();
+            prop_assert_eq!(skipped, ids.iter().copied().skip(count).collect::<Vec<_>>());
         }
     }
 }

@@ -130,6 +130,24 @@ impl Memberships {
         united(&self.groups, member)
     }
 
+    /// All groups: entries with any element of member or uniqueMember.
+    pub(super) fn groups(&self) -> IdSet {
+        let found = NAMING.into_iter().filter_map(|attribute| self.holders.get(&attribute));
+        found.fold(IdSet::default(), |united, set| united.union(set))
+    }
+
+    /// The groups that have this element by member or uniqueMember.
+    pub(super) fn group_holders_of(&self, membership: &Membership) -> IdSet {
+        match membership {
+            Membership::Entry(_, member) => self.groups_of(*member),
+            Membership::Outside { key, .. } => {
+                let key: Arc<[u8]> = Arc::from(&**key);
+                let found = NAMING.into_iter().filter_map(|attribute| self.outside_holders.get(&(attribute, key.clone())));
+                found.fold(IdSet::default(), |united, set| united.union(set))
+            }
+        }
+    }
+
     /// The groups that have this element.
     pub(super) fn holders_of(&self, membership: &Membership) -> IdSet {
         let attribute = membership.attribute();
@@ -168,10 +186,18 @@ impl Memberships {
         self.members.get(&(group, attribute)).map_or(0, IdSet::len) + self.outside.get(&(group, attribute)).map_or(0, OrdMap::len)
     }
 
-    /// Entries in order of numbers, then the others in order of keys.
-    pub(super) fn elements(&self, group: EntryId, attribute: MembershipAttribute) -> impl Iterator<Item = Membership> + '_ {
-        let entries = self.members.get(&(group, attribute)).into_iter().flat_map(IdSet::iter);
-        let others = self.outside.get(&(group, attribute)).into_iter().flat_map(|elements| elements.iter());
+    /// Entries in order of numbers, then the others in order of keys; all but the first `skip`. Passing over entries costs next to nothing,
+    /// passing over others a step each.
+    pub(super) fn elements(
+        &self,
+        group: EntryId,
+        attribute: MembershipAttribute,
+        skip: usize,
+    ) -> impl Iterator<Item = Membership> + '_ {
+        let members = self.members.get(&(group, attribute));
+        let skip_others = skip.saturating_sub(members.map_or(0, IdSet::len));
+        let entries = members.into_iter().flat_map(move |members| members.skip(skip));
+        let others = self.outside.get(&(group, attribute)).into_iter().flat_map(|elements| elements.iter()).skip(skip_others);
         entries
             .map(move |member| Membership::Entry(attribute, member))
             .chain(others.map(move |(key, element)| outside(attribute, key, &element.value)))

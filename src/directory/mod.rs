@@ -4,6 +4,7 @@
 //! checkpoint stores and the journal replays, so nothing here can disagree with what is on disk.
 
 mod apply;
+mod chain;
 mod change;
 mod computed;
 mod digest;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub use chain::{ChainTooLong, MAXIMUM_CHAIN_WORK};
 pub use change::{AccountState, Change, ChangeError, Membership, MembershipAttribute, Row, RowChange, Table, WaitingMembership};
 pub use computed::{Computed, SUBSCHEMA};
 pub use digest::Digest;
@@ -194,7 +196,12 @@ impl Directory {
 
     /// The groups an entry is a direct member of, by member or uniqueMember.
     pub fn groups_of(&self, member: EntryId) -> impl Iterator<Item = EntryId> + '_ {
-        self.memberships.groups_of(member).into_iter()
+        self.group_set_of(member).into_iter()
+    }
+
+    /// The same as a set.
+    pub fn group_set_of(&self, member: EntryId) -> IdSet {
+        self.memberships.groups_of(member)
     }
 
     /// Elements of any group that are no entry here and whose value is this name or one below it: what may become
@@ -206,6 +213,12 @@ impl Directory {
     /// The values of a membership attribute as read by a client (DNs spelled out, dangling names as given).
     pub fn member_values(&self, group: EntryId, attribute: MembershipAttribute) -> Vec<Bytes> {
         self.memberships(group, attribute).map(|membership| self.member_value(&membership)).collect()
+    }
+
+    /// Some of them, in the same order: those behind the first `skip`.
+    pub fn some_member_values(&self, group: EntryId, attribute: MembershipAttribute, skip: usize, most: usize) -> Vec<Bytes> {
+        let elements = self.memberships.elements(group, attribute, skip).take(most);
+        elements.map(|membership| self.member_value(&membership)).collect()
     }
 
     /// One element as read by a client.
@@ -245,7 +258,7 @@ impl Directory {
 
     /// The elements of a membership attribute: entries in order of numbers, then the others.
     pub fn memberships(&self, group: EntryId, attribute: MembershipAttribute) -> impl Iterator<Item = Membership> + '_ {
-        self.memberships.elements(group, attribute)
+        self.memberships.elements(group, attribute, 0)
     }
 
     /// Whether this is the type of objectClass.

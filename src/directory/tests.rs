@@ -1,5 +1,6 @@
 //! The directory as a value: what changes do to it, and that rows, changes and digest always tell the same.
 
+mod chain;
 pub(super) mod fixture;
 mod laws;
 mod membership;

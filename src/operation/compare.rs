@@ -137,6 +137,9 @@ fn compare_values(
 ) -> Result<bool, Refusal> {
     let schema = directory.schema();
     let asserted = asserted_key(schema, asked, value)?;
+    if stored_entry && directory.is_nested_member_of(asked) {
+        return compare_nested(directory, node, value);
+    }
     if schema.attribute_type_by_id(asked.attribute_type).name() == "objectClass" {
         return Ok(is_of_class(schema, node, asked.attribute_type, value));
     }
@@ -178,6 +181,17 @@ fn asserted_key(schema: &Schema, asked: &AttributeDescription, value: &[u8]) -> 
     let rule = rule.ok_or_else(|| Refusal::new(ResultCode::InappropriateMatching, "inappropriate matching request"))?;
     let bad = |_| Refusal::new(ResultCode::InvalidAttributeSyntax, "value does not conform to assertion syntax");
     (rule.prepare_assertion)(schema, value).map_err(bad)
+}
+
+/// `memberOf;x-nested`: whether the entry is in the group or in a group in it, at any depth.
+fn compare_nested(directory: &Directory, node: &Node, value: &[u8]) -> Result<bool, Refusal> {
+    let groups = directory.nested_groups_of(node.id);
+    let groups = groups.map_err(|_| Refusal::new(ResultCode::AdminLimitExceeded, "too many nested groups to follow"))?;
+    match Dn::parse(value).map(|dn| directory.find(&dn)) {
+        _ if groups.is_empty() => Err(Refusal::new(ResultCode::NoSuchAttribute, "")),
+        Ok(Lookup::Found(group)) => Ok(groups.contains(group)),
+        _ => Ok(false),
+    }
 }
 
 /// A membership set is asked, not read.

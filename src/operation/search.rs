@@ -57,6 +57,8 @@ enum Phase {
     Walking(EntryId, Box<SearchCursor>),
     /// Goes to the next root.
     NextRoot,
+    /// Ends with this.
+    Refused(LdapResult),
 }
 
 /// One pull.
@@ -202,6 +204,10 @@ impl SearchStream {
                     Some(root) => self.walk(root, None),
                     None => return self.end(LdapResult::of(ResultCode::Success)),
                 },
+                Phase::Refused(result) => {
+                    let result = result.clone();
+                    return self.end(result);
+                }
                 Phase::Walking(root, cursor) => {
                     let root = *root;
                     // At least one while there is any budget: a search must get on.
@@ -243,6 +249,10 @@ impl SearchStream {
 
     fn walk(&mut self, root: Root, after: Option<EntryId>) {
         let filter = PreparedFilter::new(&self.directory, &self.filter);
+        if filter.chain_too_long() {
+            self.phase = Phase::Refused(LdapResult::with(ResultCode::AdminLimitExceeded, "too many nested groups to follow"));
+            return;
+        }
         let cursor = SearchCursor::new(Arc::clone(&self.directory), root.id, root.scope, filter, after);
         self.phase = Phase::Walking(root.id, Box::new(cursor));
     }

@@ -1,11 +1,14 @@
 //! Which attributes of an entry a client asked for (RFC 4511 section 4.5.1.8, RFC 3673, RFC 4529, RFC 3866), and their encoding.
 
+mod part;
+
 use bytes::{Bytes, BytesMut};
 
 use crate::directory::{Computed, Directory, Node};
 use crate::model::schema::{AttributeDescription, ObjectClass, Schema};
 use crate::model::{AttributeTypeId, AttributeView, Section};
 use crate::protocol::ber::{Tag, Writer};
+use part::Part;
 
 /// A list of attributes, resolved once per search.
 #[derive(Clone, Debug)]
@@ -14,6 +17,8 @@ pub(crate) struct Selection {
     all_operational: bool,
     named: Vec<Named>,
     computed: Vec<Computed>,
+    /// Asked for under names of their own.
+    parts: Vec<Part>,
     types_only: bool,
 }
 
@@ -36,6 +41,7 @@ impl Selection {
             all_operational: false,
             named: Vec::new(),
             computed: Vec::new(),
+            parts: Vec::new(),
             types_only,
         };
         for attribute in attributes {
@@ -43,7 +49,11 @@ impl Selection {
                 "*" => selection.all_user = true,
                 "+" => selection.all_operational = true,
                 "1.1" => {}
-                name => selection.add_named(schema, name),
+                name => match Part::parse(directory, name) {
+                    Some(part) if selection.parts.iter().any(|other| other.is_of_same(&part)) => {}
+                    Some(part) => selection.parts.push(part),
+                    None => selection.add_named(schema, name),
+                },
             }
         }
         selection.computed = selection.computed(directory);
@@ -105,7 +115,7 @@ impl Selection {
         let computed = || self.computed.iter().filter(|computed| computed.is_present(directory, node));
         let whole_user_section = self.all_user && !self.all_operational && !self.types_only;
         let user = node.entry.encoded_section(Section::User);
-        if whole_user_section && self.named.is_empty() && computed().next().is_none() {
+        if whole_user_section && self.named.is_empty() && self.parts.is_empty() && computed().next().is_none() {
             return node.entry.block().slice_ref(user);
         }
         let mut output = BytesMut::with_capacity(user.len().min(64 * 1024));
@@ -120,6 +130,10 @@ impl Selection {
             } else {
                 write_attribute(&mut writer, computed.name(), &computed.values(directory, node));
             }
+        }
+        for part in self.parts.iter().filter_map(|part| part.read(directory, node)) {
+            let (description, values) = part;
+            write_attribute(&mut writer, &description, if self.types_only { &[] } else { &values });
         }
         output.freeze()
     }

@@ -43,8 +43,25 @@ macro_rules! transcripts {
 }
 
 transcripts! {
-    access add bind compare controls delete extended matching_rules modify names_and_options operational paging passwords rename
-    root_dse search wire write_controls
+    access
+    add
+    bind
+    compare
+    controls
+    delete
+    extended
+    groups
+    matching_rules
+    modify
+    names_and_options
+    operational
+    paging
+    passwords
+    rename
+    root_dse
+    search
+    wire
+    write_controls
 }
 
 #[test]

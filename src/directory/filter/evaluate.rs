@@ -70,6 +70,7 @@ fn in_values(assertion: &Assertion, context: &FilterContext<'_>, node: &Node) ->
     match &assertion.test {
         Test::HasElement(membership) => without_options && context.directory.has_membership(node.id, membership),
         Test::MemberOf(group) => without_options && group.is_some_and(|group| context.directory.is_member(group, node.id)),
+        Test::InChain(chain) => without_options && chain.entries.contains(node.id),
         Test::IsEntry(id) => without_options && *id == Some(node.id),
         test => types.iter().any(|(id, computed)| {
             let may_search = || description.is_some_and(|it| it.attribute_type == *id) || (context.may_search)(*id, node);
@@ -139,7 +140,7 @@ impl Test {
             }
             Test::Substrings { rule, parts } => values.any(|value| contains(schema, rule, parts, value)),
             // Sets answer these, not values.
-            Test::HasElement(_) | Test::MemberOf(_) | Test::IsEntry(_) => false,
+            Test::HasElement(_) | Test::MemberOf(_) | Test::InChain(_) | Test::IsEntry(_) => false,
         }
     }
 }

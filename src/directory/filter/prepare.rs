@@ -1,5 +1,6 @@
 //! From a filter as it came to one that can be evaluated: types, rules and keys looked up once.
 
+use super::chain::{self, Chain};
 use super::{Assertion, Order, Subject, Term, Test};
 use crate::directory::index::Parts;
 use crate::directory::{Computed, Directory, Lookup};
@@ -36,8 +37,13 @@ fn described(directory: &Directory, name: &str, test: impl FnOnce(&AttributeType
     if attribute_type.secret {
         return None;
     }
-    let test = test(attribute_type)?;
-    Some(Assertion { subject: subject(directory, description), test, dn_attributes: false })
+    let is_nested = directory.is_nested_member_of(&description);
+    let mut test = test(attribute_type)?;
+    let mut subject = subject(directory, description);
+    if is_nested {
+        (subject, test) = chain::nested(subject, test);
+    }
+    Some(Assertion { subject, test, dn_attributes: false })
 }
 
 fn subject(directory: &Directory, description: AttributeDescription) -> Subject {
@@ -119,6 +125,9 @@ fn by_rule(directory: &Directory, attribute_type: &AttributeType, rule: &'static
     if !rule.applies_to(attribute_type) {
         return None;
     }
+    if rule.oid == chain::IN_CHAIN {
+        return Some(Test::InChain(Chain::new(directory, attribute_type, value)?));
+    }
     if attribute_type.equality.is_some_and(|own| own.oid == rule.oid) {
         return equality(directory, attribute_type, value);
     }
@@ -126,6 +135,10 @@ fn by_rule(directory: &Directory, attribute_type: &AttributeType, rule: &'static
 }
 
 fn by_rule_alone(schema: &Schema, rule: &'static MatchingRule, value: &[u8]) -> Option<Test> {
+    // Which memberships to follow, only an attribute can say.
+    if rule.oid == chain::IN_CHAIN {
+        return None;
+    }
     match rule.kind {
         RuleKind::Equality => Some(Test::Equal { rule, key: (rule.prepare_assertion)(schema, value).ok()?, same: None }),
         RuleKind::Ordering => ordered(schema, rule, value, Order::Less),

@@ -89,6 +89,25 @@ impl Chunk {
         }
     }
 
+    /// The place with so many smaller ones before it.
+    pub(super) fn at(&self, count: usize) -> Option<u16> {
+        match self {
+            Chunk::List(list) => list.get(count).copied(),
+            Chunk::Bitmap(words) => {
+                let mut left = count;
+                for (number, word) in words.iter().enumerate() {
+                    let ones = word.count_ones() as usize;
+                    if left < ones {
+                        let smallest_gone = (0..left).fold(*word, |word, _| word & (word - 1));
+                        return Some((number * 64) as u16 + smallest_gone.trailing_zeros() as u16);
+                    }
+                    left -= ones;
+                }
+                None
+            }
+        }
+    }
+
     pub(super) fn intersection(&self, other: &Chunk) -> Chunk {
         match (self, other) {
             (Chunk::List(list), chunk) | (chunk, Chunk::List(list)) => {

@@ -69,7 +69,7 @@ fn cost(term: &Term) -> u8 {
         Term::Undefined | Term::Not(_) => 0,
         Term::Assertion(assertion) => match assertion.test {
             Test::Equal { .. } | Test::HasElement(_) | Test::IsEntry(_) => 1,
-            Test::Present | Test::Class(_) | Test::MemberOf(_) => 2,
+            Test::Present | Test::Class(_) | Test::MemberOf(_) | Test::InChain(_) => 2,
             Test::Substrings { .. } => 3,
             Test::Ordered { .. } => 4,
             Test::Accepted { .. } => 5,
@@ -84,6 +84,7 @@ fn of_assertion(directory: &Directory, assertion: &Assertion) -> Option<IdSet> {
     match &assertion.test {
         Test::HasElement(membership) => Some(directory.memberships.holders_of(membership)),
         Test::MemberOf(group) => Some(group.map(|group| directory.memberships.members_of(group)).unwrap_or_default()),
+        Test::InChain(chain) => Some(chain.entries.clone()),
         Test::IsEntry(id) => Some(id.iter().copied().collect()),
         Test::Present => match directory.computed(attribute_type) {
             Some(Computed::Members(attribute)) => Some(directory.memberships.holders(attribute)),
@@ -114,7 +115,7 @@ fn from_index(directory: &Directory, assertion: &Assertion, attribute_type: Attr
             indexes.range(plan, schema, attribute_type, rule, bounds, directory.tree.nodes().len() / 4)
         }
         Test::Substrings { rule, parts } => indexes.substring(plan, schema, attribute_type, rule, parts),
-        Test::Accepted { .. } | Test::HasElement(_) | Test::MemberOf(_) | Test::IsEntry(_) => None,
+        Test::Accepted { .. } | Test::HasElement(_) | Test::MemberOf(_) | Test::InChain(_) | Test::IsEntry(_) => None,
     }
 }
 

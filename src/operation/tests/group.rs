@@ -100,6 +100,51 @@ fn a_group_may_hold_itself() {
     assert_eq!(server.read(WARD, &["memberOf"]), format!("memberOf: {WARD}\n"));
 }
 
+#[test]
+fn values_are_read_in_ranges() {
+    let mut server = with_group();
+    let carl = "uid=carl,dc=elsewhere";
+    assert_eq!(modify(&mut server, &format!("add: member\nmember: {carl}\nmember: {BERT}")), "0");
+    for (asked, answer) in [
+        ("member;range=0-0", format!("member;range=0-0: {ANNA}\n")),
+        ("MEMBER;Range=1-1", format!("member;range=1-1: {BERT}\n")),
+        ("member;range=2-2", format!("member;range=2-*: {carl}\n")),
+        ("member;range=1-*", format!("member;range=1-*: {BERT}\nmember;range=1-*: {carl}\n")),
+        ("member;range=0-2", format!("member;range=0-*: {ANNA}\nmember;range=0-*: {BERT}\nmember;range=0-*: {carl}\n")),
+        ("member;range=7-18446744073709551615", "member;range=7-*:\n".to_owned()),
+        ("uniqueMember;range=0-1", String::new()),
+        ("member;range=1-0", String::new()),
+        ("member;range=-1-2", String::new()),
+        ("member;range=0-18446744073709551616", String::new()),
+        ("member;range=0", String::new()),
+        ("member;lang-en;range=0-1", String::new()),
+        ("cn;range=0-1", String::new()),
+    ] {
+        assert_eq!(server.read(WARD, &[asked]), answer, "{asked}");
+    }
+    assert_eq!(server.read(WARD, &["member;range=0-0", "member;range=1-*"]), format!("member;range=0-0: {ANNA}\n"));
+    assert_eq!(server.read(ANNA, &["memberOf;range=0-9"]), format!("memberOf;range=0-*: {WARD}\n"));
+}
+
+#[test]
+fn groups_at_any_depth_are_an_option_of_member_of() {
+    let mut server = with_group();
+    let house = "cn=house,ou=roles,dc=mercy,dc=example";
+    server.import(&format!("dn: {house}\nobjectClass: groupOfUniqueNames\nuniqueMember: {WARD}\n"));
+    assert_eq!(server.read(ANNA, &["memberOf"]), format!("memberOf: {WARD}\n"));
+    let both = format!("memberOf;x-nested: {house}\nmemberOf;x-nested: {WARD}\n");
+    assert_eq!(server.read(ANNA, &["memberof;X-Nested"]), both);
+    assert_eq!(server.read(BERT, &["memberOf;x-nested"]), "");
+    for (dn, attribute, group, answer) in [
+        (ANNA, "memberOf;x-nested", house, "6"),
+        (ANNA, "memberOf", house, "5"),
+        (WARD, "memberOf;x-nested", WARD, "5"),
+        (BERT, "memberOf;x-nested", WARD, "16"),
+    ] {
+        assert_eq!(server.compare(dn, attribute, group.as_bytes()), answer, "{dn} {attribute} {group}");
+    }
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Set(usize, bool),

@@ -20,7 +20,7 @@ const DEFINITIONS: &[&str] =
     &[ATTRIBUTE_TYPE, OBJECT_CLASS, LDAP_SYNTAX, MATCHING_RULE, MATCHING_RULE_USE, NAME_FORM, DIT_CONTENT_RULE, OID];
 
 /// Unordered but for reading: equality, ordering and substrings of each family side by side.
-pub(in super::super) static RULES: [MatchingRule; 37] = [
+pub(in super::super) static RULES: [MatchingRule; 38] = [
     equality("2.5.13.0", "objectIdentifierMatch", OID, &[OID], octets::object_identifier),
     equality(DISTINGUISHED_NAME_MATCH, "distinguishedNameMatch", DN, &[DN], octets::distinguished_name),
     equality("2.5.13.2", "caseIgnoreMatch", DIRECTORY_STRING, TEXT, string::ignore),
@@ -94,6 +94,8 @@ pub(in super::super) static RULES: [MatchingRule; 37] = [
         string::exact_ia5_substrings,
         string::exact_ia5_part,
     ),
+    // Follows memberships (Microsoft's LDAP_MATCHING_RULE_IN_CHAIN): what it finds is not in one value, the directory answers it.
+    equality("1.2.840.113556.1.4.1941", "inChainMatch", DN, &[DN, NAME_AND_OPTIONAL_UID], octets::distinguished_name),
     equality("1.3.6.1.1.16.2", "uuidMatch", UUID, &[UUID], octets::uuid),
     ordering("1.3.6.1.1.16.3", "uuidOrderingMatch", UUID, &[UUID], octets::uuid),
     equality("1.3.6.1.4.1.4203.666.11.2.2", "CSNMatch", CSN, &[CSN], octets::change_sequence_number),
