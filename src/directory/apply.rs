@@ -3,9 +3,10 @@
 use bytes::Bytes;
 
 use super::change::row;
-use super::{AccountState, Change, ChangeError, Digest, Directory, Membership, MembershipAttribute, Node, Row};
+use super::recent::Happening;
+use super::{AccountState, Change, ChangeError, ContextState, Digest, Directory, Membership, MembershipAttribute, Node, Row};
 use crate::model::schema::RdnKey;
-use crate::model::{Dn, Entry, EntryId, Rdn, Timestamp};
+use crate::model::{ChangeStamp, Dn, Entry, EntryId, Rdn, Timestamp};
 
 impl Directory {
     /// Applies one change: tree, indexes, memberships and digest follow. Applying the same change twice leaves the same value
@@ -24,6 +25,10 @@ impl Directory {
                 Ok(())
             }
             Change::PutAccountState { id, state } => self.put_account_state(*id, state),
+            Change::PutContext(state) => {
+                self.put_context(*state);
+                Ok(())
+            }
         }
     }
 
@@ -31,6 +36,7 @@ impl Directory {
         let node = self.read_node(id, parent, name, block)?;
         let fixed = &self.fixed;
         let entry = node.entry.clone();
+        let stamp = self.stamp_of(&node);
         let before = self.tree.put(&fixed.hash, node)?;
         self.indexes.update(&fixed.index_plan, &fixed.schema, id, before.as_ref().map(|node| &node.entry), Some(&entry));
         if let Some(before) = before {
@@ -38,7 +44,24 @@ impl Directory {
         }
         self.add_to_digest(&row::entry(id, parent, name, block));
         self.raise_next_id(id.0.saturating_add(1));
+        self.happened(id, Happening::Put, stamp);
         Ok(())
+    }
+
+    /// Frames of before there was a row about it move the context by the entries they write.
+    fn happened(&mut self, id: EntryId, happening: Happening, stamp: Option<ChangeStamp>) {
+        if !self.context_row {
+            self.context.stamp = self.context.stamp.max(stamp.unwrap_or_default());
+        }
+        self.recent.push(id, happening, self.context);
+    }
+
+    fn put_context(&mut self, state: ContextState) {
+        if std::mem::replace(&mut self.context_row, true) {
+            self.take_from_digest(&row::context(self.context));
+        }
+        self.context = state;
+        self.add_to_digest(&row::context(state));
     }
 
     fn remove_entry(&mut self, id: EntryId, next_id: EntryId) -> Result<(), ChangeError> {
@@ -49,6 +72,7 @@ impl Directory {
         if let Some(before) = self.tree.remove(&fixed.hash, id)? {
             self.indexes.update(&fixed.index_plan, &fixed.schema, id, Some(&before.entry), None);
             self.take_from_digest(&row_of(&before));
+            self.happened(id, Happening::Removed(self.uuid_of(&before)), None);
         }
         self.set_account_state(id, &AccountState::default());
         if let Some(before) = self.next_id_row.replace(next_id) {

@@ -7,7 +7,7 @@ mod tests;
 
 use bytes::Bytes;
 
-use crate::model::{EntryId, Timestamp};
+use crate::model::{ChangeStamp, EntryId, Timestamp};
 
 /// One change. A frame carries a bounded list of them; applied in order they take one whole directory to the next.
 /// They say what is afterwards, not what to do, so applying one twice is harmless.
@@ -58,6 +58,17 @@ pub enum Change {
         /// The new state.
         state: AccountState,
     },
+    /// What readers see changed: the first change of every operation that moves more than login bookkeeping.
+    PutContext(ContextState),
+}
+
+/// How far the directory as a whole is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+pub struct ContextState {
+    /// The stamp of the newest operation that changed what readers see: contextCSN.
+    pub stamp: ChangeStamp,
+    /// The how manieth such operation it was; counted from when the data folder first kept this.
+    pub number: u64,
 }
 
 /// Which attribute a membership is read through.
@@ -148,7 +159,7 @@ pub enum Table {
     Memberships = 2,
     /// id → account state
     AccountState = 3,
-    /// What is about the whole: the next entry number once an entry was removed.
+    /// What is about the whole: the next entry number once an entry was removed, how far the directory is.
     Meta = 4,
 }
 

@@ -24,6 +24,8 @@ pub enum Computed {
     LastLoginTime,
     /// lastLoginSource
     LastLoginSource,
+    /// contextCSN: how far the directory as a whole is, on the suffix entry
+    ContextCsn,
     /// member, uniqueMember, memberUid: a group's set
     Members(MembershipAttribute),
 }
@@ -33,7 +35,7 @@ pub const SUBSCHEMA: &str = "cn=Subschema";
 
 impl Computed {
     /// All of them, the users' own attributes first, as they stand in an entry.
-    pub const ALL: [Computed; 10] = [
+    pub const ALL: [Computed; 11] = [
         Computed::Members(MembershipAttribute::Member),
         Computed::Members(MembershipAttribute::UniqueMember),
         Computed::Members(MembershipAttribute::MemberUid),
@@ -44,6 +46,7 @@ impl Computed {
         Computed::MemberOf,
         Computed::LastLoginTime,
         Computed::LastLoginSource,
+        Computed::ContextCsn,
     ];
 
     /// The option that makes memberOf show groups at any depth.
@@ -59,6 +62,7 @@ impl Computed {
             Computed::MemberOf => "memberOf",
             Computed::LastLoginTime => "lastLoginTime",
             Computed::LastLoginSource => "lastLoginSource",
+            Computed::ContextCsn => "contextCSN",
             Computed::Members(attribute) => attribute.name(),
         }
     }
@@ -99,6 +103,8 @@ impl Computed {
                 None => Vec::new(),
             },
             Computed::LastLoginSource => directory.account_state(node.id).last_login_source.map(one).unwrap_or_default(),
+            Computed::ContextCsn if self.is_present(directory, node) => one(directory.context().stamp.to_string()),
+            Computed::ContextCsn => Vec::new(),
             Computed::Members(attribute) => directory.member_values(node.id, attribute),
         }
     }
@@ -109,6 +115,7 @@ impl Computed {
             Computed::EntryDn | Computed::SubschemaSubentry | Computed::HasSubordinates | Computed::NumSubordinates => true,
             Computed::MemberOf => directory.groups_of(node.id).next().is_some(),
             Computed::LastLoginTime | Computed::LastLoginSource => !self.values(directory, node).is_empty(),
+            Computed::ContextCsn => node.parent.is_none() && directory.suffix_entry() == Some(node.id),
             Computed::Members(attribute) => directory.member_count(node.id, attribute) > 0,
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::apply::row_of;
 use super::change::row::{self, Content};
 use super::index::Indexes;
+use super::recent::Recent;
 use super::{ChangeError, Directory, Membership, Row};
 use crate::model::{EntryId, Timestamp};
 
@@ -41,6 +42,10 @@ impl Directory {
                 self.next_id_row = Some(id);
                 self.raise_next_id(id.0);
             }
+            Content::Context(state) => {
+                self.context = state;
+                self.context_row = true;
+            }
         }
         Ok(())
     }
@@ -58,7 +63,17 @@ impl Directory {
         }
         let entries = self.tree.nodes().iter().map(|(_, node)| (node.id, &node.entry));
         self.indexes = Indexes::build(&self.fixed.index_plan, &self.fixed.schema, entries);
+        self.find_context();
         Ok(())
+    }
+
+    /// A folder that does not keep how far it is has the stamp of its newest entry.
+    fn find_context(&mut self) {
+        if !self.context_row {
+            let newest = self.nodes().filter_map(|node| self.stamp_of(node)).max();
+            self.context.stamp = newest.unwrap_or_default();
+        }
+        self.recent = Recent::starting(self.context.stamp);
     }
 
     /// Every row of the present content, for snapshots and for writing a checkpoint anew.
@@ -68,6 +83,10 @@ impl Directory {
             row::membership(group, &membership, grant.since, &grant.by, &self.fixed.digest_key)
         });
         let states = self.account_states.iter().filter_map(|(id, state)| row::account_state(EntryId(id), state));
-        entries.chain(memberships).chain(states).chain(self.next_id_row.map(row::next_entry_id))
+        entries
+            .chain(memberships)
+            .chain(states)
+            .chain(self.next_id_row.map(row::next_entry_id))
+            .chain(self.context_row.then(|| row::context(self.context)))
     }
 }

@@ -148,6 +148,12 @@ impl Memberships {
         }
     }
 
+    /// The groups that have one of these as a direct member.
+    pub(super) fn groups_of_any(&self, members: &IdSet) -> IdSet {
+        let named = self.members.iter().filter(|((_, attribute), _)| NAMING.contains(attribute));
+        named.filter(|(_, set)| !set.intersection(members).is_empty()).map(|((group, _), _)| *group).collect()
+    }
+
     /// The groups that have this element.
     pub(super) fn holders_of(&self, membership: &Membership) -> IdSet {
         let attribute = membership.attribute();

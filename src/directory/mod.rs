@@ -15,6 +15,7 @@ mod id_set;
 mod index;
 mod load;
 mod membership;
+mod recent;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -25,18 +26,21 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 pub use chain::{ChainTooLong, MAXIMUM_CHAIN_WORK};
-pub use change::{AccountState, Change, ChangeError, Membership, MembershipAttribute, Row, RowChange, Table, WaitingMembership};
+pub use change::{
+    AccountState, Change, ChangeError, ContextState, Membership, MembershipAttribute, Row, RowChange, Table, WaitingMembership,
+};
 pub use computed::{Computed, SUBSCHEMA};
 pub use digest::Digest;
 pub use filter::{FilterContext, PreparedFilter, Truth};
 pub use id_set::IdSet;
 pub use index::{IndexDeclaration, IndexKinds};
 pub use membership::MembershipGrant;
+pub use recent::{Happening, RECENT_CHANGES, Recent, RecentChange};
 pub use search::{SearchCursor, SearchPlan, Step};
 pub use tree::{Lookup, Node};
 
 use crate::model::schema::{Schema, SyntaxError};
-use crate::model::{AttributeTypeId, Dn, EntryId, Rdn};
+use crate::model::{AttributeTypeId, ChangeStamp, Dn, EntryId, Rdn};
 use hash::KeyedHash;
 use id_map::IdMap;
 use index::{IndexPlan, Indexes};
@@ -55,6 +59,10 @@ pub struct Directory {
     next_id: EntryId,
     /// What the row about it says: there is one once an entry was removed.
     next_id_row: Option<EntryId>,
+    context: ContextState,
+    /// Whether there is a row about it: there is once an operation of this version or a later one changed something.
+    context_row: bool,
+    recent: Recent,
     /// While memory is being filled.
     loading: Option<load::Loading>,
 }
@@ -66,6 +74,8 @@ struct Fixed {
     index_plan: IndexPlan,
     computed: Vec<(AttributeTypeId, Computed)>,
     object_class: Option<AttributeTypeId>,
+    entry_csn: Option<AttributeTypeId>,
+    entry_uuid: Option<AttributeTypeId>,
     digest_key: [u8; 32],
     hash: KeyedHash,
 }
@@ -81,6 +91,8 @@ impl Directory {
             index_plan: IndexPlan::new(&schema, indexes, hash, &computed_types),
             computed,
             object_class: schema.attribute_type("objectClass").map(|attribute_type| attribute_type.id),
+            entry_csn: schema.attribute_type("entryCSN").map(|attribute_type| attribute_type.id),
+            entry_uuid: schema.attribute_type("entryUUID").map(|attribute_type| attribute_type.id),
             digest_key,
             hash,
             schema,
@@ -94,6 +106,9 @@ impl Directory {
             digest: Digest::default(),
             next_id: EntryId(1),
             next_id_row: None,
+            context: ContextState::default(),
+            context_row: false,
+            recent: Recent::default(),
             loading: None,
         }
     }
@@ -126,6 +141,28 @@ impl Directory {
     /// The digest over the whole content: an order-free sum of keyed hashes of all rows.
     pub fn digest(&self) -> Digest {
         self.digest
+    }
+
+    /// How far the directory is: contextCSN and the number of operations so far.
+    pub fn context(&self) -> ContextState {
+        self.context
+    }
+
+    /// What changed last.
+    pub fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// The stamp of an entry's newest change (entryCSN).
+    pub fn stamp_of(&self, node: &Node) -> Option<ChangeStamp> {
+        let text = node.entry.first(self.fixed.entry_csn?)?;
+        ChangeStamp::parse(text).map(|(stamp, _)| stamp)
+    }
+
+    /// An entry's entryUUID.
+    pub fn uuid_of(&self, node: &Node) -> Option<[u8; 16]> {
+        let text = node.entry.first(self.fixed.entry_uuid?)?;
+        uuid::Uuid::try_parse_ascii(text).ok().map(uuid::Uuid::into_bytes)
     }
 
     /// Finds a name.
@@ -202,6 +239,20 @@ impl Directory {
     /// The same as a set.
     pub fn group_set_of(&self, member: EntryId) -> IdSet {
         self.memberships.groups_of(member)
+    }
+
+    /// The groups that have the entry or one below it as a member, by member or uniqueMember: their values spell its name. What it
+    /// costs grows with the groups there are, not with the entries below.
+    pub fn groups_naming(&self, id: EntryId) -> IdSet {
+        let mut below = IdSet::default();
+        let mut waiting = vec![id];
+        below.insert(id);
+        while let Some(parent) = waiting.pop() {
+            let Some(children) = self.tree.children(parent) else { continue };
+            below.unite(children);
+            waiting.extend(children.intersection(self.tree.inner()));
+        }
+        if below.len() == 1 { self.memberships.groups_of(id) } else { self.memberships.groups_of_any(&below) }
     }
 
     /// Elements of any group that are no entry here and whose value is this name or one below it: what may become

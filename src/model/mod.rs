@@ -1,6 +1,7 @@
 //! The vocabulary of X.500 and LDAP as values: names, filters, entries, times, result codes, LDIF. No I/O, no clock.
 
 mod attribute;
+mod change_stamp;
 mod dn;
 mod entry;
 mod filter;
@@ -15,6 +16,7 @@ mod secret;
 mod time;
 
 pub use attribute::{Attribute, Value};
+pub use change_stamp::ChangeStamp;
 pub use dn::{AttributeTypeAndValue, Dn, DnError, Rdn};
 pub use entry::{AttributeView, BuilderAttribute, Entry, EntryBuilder, EntryError, Section, Values};
 pub use filter::{Filter, FilterError, MatchingRuleAssertion, Substrings};

@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::draft::Draft;
 use super::refusal::{Refusal, is_sound, parse_name};
-use super::stamp;
 use super::write::{Success, Write, is_subschema, require};
+use super::{Authority, stamp};
 use crate::directory::{Change, Lookup};
 use crate::journal::Named;
 use crate::model::{Dn, EntryId, Rdn, ResultCode};
@@ -70,6 +70,10 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
     let block = renamed_entry(write, id, node.name.as_bytes(), &new_rdn, request.delete_old_rdn)?;
     let mut changes = vec![Change::PutEntry { id, parent: Some(parent), name: new_rdn.to_string(), block }];
     write.settle_waiting(&new_dn, &mut changes)?;
+    if write.context.authority == Authority::Session {
+        // Their values spell the old name.
+        stamp::touched(write.head, write.context, write.csn_count, write.head.groups_naming(id), &mut changes);
+    }
     let success = write.finish(changes, id, &controls)?;
     let uuid = success.target.as_ref().and_then(|target| target.uuid.clone());
     let old = ("oldDn", write.head.dn_text(id));

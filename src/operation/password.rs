@@ -176,7 +176,9 @@ pub fn finish(head: &Directory, context: &Context, request: &PasswordModifyReque
                 operation: ModificationOperation::Replace,
                 values: RecordedValue::Redacted(1),
             });
-            Decision { reply: success(request.generated.as_ref()), changes: vec![change], record, identity: None }
+            let mut changes = vec![change];
+            stamp::finished(head, context, csn_count, &mut changes);
+            Decision { reply: success(request.generated.as_ref()), changes, record, identity: None }
         }
         Err(Refusal { result, reason }) => {
             record.result = result.code;

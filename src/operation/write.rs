@@ -4,6 +4,7 @@ use super::control::{self, Controls};
 use super::record;
 use super::refusal::Refusal;
 use super::selection::Selection;
+use super::stamp;
 use super::{Authority, Context, Decision};
 use crate::directory::{
     Change, Directory, FilterContext, Lookup, Membership, PreparedFilter, SUBSCHEMA, Truth, WaitingMembership,
@@ -80,7 +81,8 @@ impl Write<'_> {
         record.changes = asked.changes;
         record.details = asked.details;
         let (result, changes, controls) = match outcome {
-            Ok(success) => {
+            Ok(mut success) => {
+                stamp::finished(self.head, self.context, self.csn_count, &mut success.changes);
                 record.target = success.target;
                 record.effects = success.effects;
                 record.details.extend(success.details);

@@ -212,7 +212,7 @@ fn size_of_change(change: &Change) -> usize {
         Change::PutEntry { name, block, .. } => name.len().saturating_add(block.len()),
         Change::PutMembership { membership, by, .. } => by.len().saturating_add(size_of_membership(membership)),
         Change::RemoveMembership { membership, .. } => size_of_membership(membership),
-        Change::RemoveEntry { .. } | Change::PutAccountState { .. } => 0,
+        Change::RemoveEntry { .. } | Change::PutAccountState { .. } | Change::PutContext(_) => 0,
     };
     variable.saturating_add(FIXED)
 }

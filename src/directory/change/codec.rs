@@ -2,14 +2,15 @@
 
 use bytes::Bytes;
 
-use super::{AccountState, Change, ChangeError, Membership, MembershipAttribute};
-use crate::model::{EntryId, Timestamp};
+use super::{AccountState, Change, ChangeError, ContextState, Membership, MembershipAttribute};
+use crate::model::{ChangeStamp, EntryId, Timestamp};
 
 const PUT_ENTRY: u8 = 1;
 const REMOVE_ENTRY: u8 = 2;
 const PUT_MEMBERSHIP: u8 = 3;
 const REMOVE_MEMBERSHIP: u8 = 4;
 const PUT_ACCOUNT_STATE: u8 = 5;
+const PUT_CONTEXT: u8 = 6;
 
 const ELEMENT_ENTRY: u8 = 0;
 const ELEMENT_OUTSIDE: u8 = 1;
@@ -46,6 +47,10 @@ pub(super) fn encode_change(change: &Change, output: &mut Vec<u8>) {
             put_id(output, *id);
             put_account_state(output, state);
         }
+        Change::PutContext(state) => {
+            output.push(PUT_CONTEXT);
+            put_context(output, *state);
+        }
     }
 }
 
@@ -68,6 +73,7 @@ pub(super) fn decode_change(input: &mut &[u8]) -> Result<Change, ChangeError> {
         },
         REMOVE_MEMBERSHIP => Change::RemoveMembership { group: reader.id()?, membership: reader.membership()? },
         PUT_ACCOUNT_STATE => Change::PutAccountState { id: reader.id()?, state: reader.account_state()? },
+        PUT_CONTEXT => Change::PutContext(reader.context()?),
         other => return Err(ChangeError(format!("unknown kind of change: {other}"))),
     };
     *input = reader.0;
@@ -105,6 +111,12 @@ pub(super) fn put_account_state(output: &mut Vec<u8>, state: &AccountState) {
     if let Some(source) = &state.last_login_source {
         put_octets(output, source.as_bytes());
     }
+}
+
+pub(super) fn put_context(output: &mut Vec<u8>, state: ContextState) {
+    put_time(output, state.stamp.time);
+    output.extend_from_slice(&state.stamp.count.to_be_bytes());
+    output.extend_from_slice(&state.number.to_be_bytes());
 }
 
 fn put_membership(output: &mut Vec<u8>, membership: &Membership) {
@@ -177,6 +189,11 @@ impl<'a> Reader<'a> {
         let last_login = if self.flag()? { Some(self.time()?) } else { None };
         let last_login_source = if self.flag()? { Some(self.text()?) } else { None };
         Ok(AccountState { last_login, last_login_source })
+    }
+
+    pub(super) fn context(&mut self) -> Result<ContextState, ChangeError> {
+        let stamp = ChangeStamp { time: self.time()?, count: u32::from_be_bytes(self.array()?) };
+        Ok(ContextState { stamp, number: u64::from_be_bytes(self.array()?) })
     }
 
     fn membership(&mut self) -> Result<Membership, ChangeError> {

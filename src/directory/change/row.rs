@@ -6,15 +6,17 @@
 //!               group ‖ attribute ‖ 1 ‖ keyed hash   → since, by, key, value
 //! AccountState  id                                   → last login?, source?
 //! Meta          "next_entry_id"                      → id
+//! Meta          "context"                            → time, count, number
 //! ```
 
 use bytes::Bytes;
 
 use super::codec::{self, Reader, damaged};
-use super::{AccountState, Change, ChangeError, Membership, Row, RowChange, Table};
+use super::{AccountState, Change, ChangeError, ContextState, Membership, Row, RowChange, Table};
 use crate::model::{EntryId, Timestamp};
 
 const NEXT_ENTRY_ID: &[u8] = b"next_entry_id";
+const CONTEXT: &[u8] = b"context";
 const ELEMENT_ENTRY: u8 = 0;
 const ELEMENT_OUTSIDE: u8 = 1;
 
@@ -24,6 +26,7 @@ pub(in crate::directory) enum Content {
     Membership { group: EntryId, membership: Membership, since: Timestamp, by: String },
     AccountState { id: EntryId, state: AccountState },
     NextEntryId(EntryId),
+    Context(ContextState),
 }
 
 /// See [`Change::rows`].
@@ -43,6 +46,7 @@ pub(super) fn of_change(change: &Change, digest_key: &[u8; 32]) -> Vec<RowChange
             Some(row) => vec![row.into()],
             None => vec![gone(Table::AccountState, id_key(*id))],
         },
+        Change::PutContext(state) => vec![context(*state).into()],
     }
 }
 
@@ -90,6 +94,13 @@ pub(in crate::directory) fn next_entry_id(id: EntryId) -> Row {
     Row { table: Table::Meta, key: NEXT_ENTRY_ID.into(), value: value.into() }
 }
 
+/// The row of how far the directory is.
+pub(in crate::directory) fn context(state: ContextState) -> Row {
+    let mut value = Vec::with_capacity(20);
+    codec::put_context(&mut value, state);
+    Row { table: Table::Meta, key: CONTEXT.into(), value: value.into() }
+}
+
 /// Understands a row.
 pub(in crate::directory) fn read(row: &Row) -> Result<Content, ChangeError> {
     let (mut key, mut value) = (Reader(&row.key), Reader(&row.value));
@@ -105,6 +116,10 @@ pub(in crate::directory) fn read(row: &Row) -> Result<Content, ChangeError> {
         Table::Meta if *row.key == *NEXT_ENTRY_ID => {
             key = Reader(&[]);
             Content::NextEntryId(value.id()?)
+        }
+        Table::Meta if *row.key == *CONTEXT => {
+            key = Reader(&[]);
+            Content::Context(value.context()?)
         }
         Table::Meta => return Err(damaged("unknown row about the whole")),
     };

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::row::{self, Content};
-use super::{AccountState, Change, Membership, MembershipAttribute, Row, Table};
-use crate::model::{EntryId, Timestamp};
+use super::{AccountState, Change, ContextState, Membership, MembershipAttribute, Row, Table};
+use crate::model::{ChangeStamp, EntryId, Timestamp};
 
 const KEY: [u8; 32] = [7; 32];
 
@@ -43,6 +43,9 @@ fn any_change() -> impl Strategy<Value = Change> {
         }),
         (id(), any_membership()).prop_map(|(group, membership)| Change::RemoveMembership { group, membership }),
         (id(), state).prop_map(|(id, state)| Change::PutAccountState { id, state }),
+        (any::<i64>(), any::<u32>(), any::<u64>()).prop_map(|(time, count, number)| {
+            Change::PutContext(ContextState { stamp: ChangeStamp { time: Timestamp(time), count }, number })
+        }),
     ]
 }
 
@@ -51,6 +54,7 @@ fn back_to_change(content: Content) -> Change {
         Content::Entry { id, parent, name, block } => Change::PutEntry { id, parent, name, block },
         Content::Membership { group, membership, since, by } => Change::PutMembership { group, membership, since, by },
         Content::AccountState { id, state } => Change::PutAccountState { id, state },
+        Content::Context(state) => Change::PutContext(state),
         Content::NextEntryId(next_id) => Change::RemoveEntry { id: EntryId(0), next_id },
     }
 }

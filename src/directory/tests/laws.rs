@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::fixture::{self, all_indexes, entry};
-use crate::directory::{AccountState, Change, Digest, Directory, Membership, MembershipAttribute, Row};
+use crate::directory::{AccountState, Change, ContextState, Digest, Directory, Membership, MembershipAttribute, Row};
 use crate::model::{EntryId, Timestamp};
 
 /// Something one might do; impossible ones are refused by `apply`.
@@ -16,6 +16,7 @@ enum Deed {
     Leave { group: u64, member: u64, attribute: MembershipAttribute },
     LeaveOutside { group: u64, word: u8 },
     Login { id: u64, time: Option<i64> },
+    Operation(u8),
 }
 
 fn any_deed() -> impl Strategy<Value = Deed> {
@@ -30,6 +31,7 @@ fn any_deed() -> impl Strategy<Value = Deed> {
         1 => (id(), id(), attribute()).prop_map(|(group, member, attribute)| Deed::Leave { group, member, attribute }),
         1 => (id(), 0u8..4).prop_map(|(group, word)| Deed::LeaveOutside { group, word }),
         1 => (id(), proptest::option::of(0i64..1000)).prop_map(|(id, time)| Deed::Login { id, time }),
+        1 => any::<u8>().prop_map(Deed::Operation),
     ]
 }
 
@@ -62,6 +64,10 @@ fn change(deed: &Deed, directory: &Directory) -> Change {
         }
         Deed::LeaveOutside { group, word } => {
             Change::RemoveMembership { group: EntryId(*group), membership: outside(*word, false) }
+        }
+        Deed::Operation(count) => {
+            let (before, now) = (directory.context(), Timestamp(i64::from(*count)));
+            Change::PutContext(ContextState { stamp: before.stamp.following(now, 0), number: before.number + 1 })
         }
         Deed::Login { id, time } => Change::PutAccountState {
             id: EntryId(*id),
@@ -134,6 +140,7 @@ proptest! {
         prop_assert_eq!(again.digest(), directory.digest());
         prop_assert_eq!(content(&again), (seen, written));
         prop_assert_eq!(again.next_entry_id(), directory.next_entry_id());
+        prop_assert_eq!(again.context(), directory.context());
         prop_assert_eq!(again.entry_count(), directory.entry_count());
         prop_assert_eq!(index_content(&again), index_content(&directory), "kept up and built anew, indexes are the same");
     }

@@ -85,13 +85,14 @@ fn memberships_go_first() {
         "dn: {group}\nobjectClass: groupOfNames\nmember: {ANNA}\nmember: uid=bert,{PEOPLE}\nmember: uid=gone,{PEOPLE}\n"
     ));
     assert_eq!(server.change(&delete(ANNA)), "0");
-    assert!(matches!(server.changes[0], Change::RemoveMembership { .. }));
-    assert!(matches!(server.changes[1], Change::RemoveEntry { .. }));
+    assert!(matches!(server.changes[0], Change::PutContext(_)));
+    assert!(matches!(server.changes[1], Change::RemoveMembership { .. }));
+    assert!(matches!(server.changes[2], Change::RemoveEntry { .. }));
     let record = server.record.as_ref().unwrap();
     assert_eq!(lost(record), [(group.to_owned(), vec![ANNA.to_owned()])]);
     assert_eq!(server.read(group, &["member"]), format!("member: uid=bert,{PEOPLE}\nmember: uid=gone,{PEOPLE}\n"));
     assert_eq!(server.change(&delete(group)), "0");
-    assert_eq!(server.changes.len(), 3);
+    assert_eq!(server.changes.len(), 4);
     let members = vec![format!("uid=bert,{PEOPLE}"), format!("uid=gone,{PEOPLE}")];
     assert_eq!(lost(server.record.as_ref().unwrap()), [(group.to_owned(), members)], "who was in it can be read in the journal");
     assert_eq!(server.read(&format!("uid=bert,{PEOPLE}"), &["memberOf"]), "");

