@@ -13,7 +13,7 @@ use bindery::model::{Attribute, Dn, ResultCode, Secret, Timestamp};
 use bindery::operation::add::AddRequest;
 use bindery::operation::search::{Pull, SearchStream};
 use bindery::operation::{
-    self, Authority, Context, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation, Settings, TlsFacts,
+    self, Attached, Authority, Context, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation, Settings, TlsFacts,
 };
 use bindery::policy::password::{Argon2Parameters, HashJob, Hasher};
 use bindery::protocol::{MessageId, Reply};
@@ -238,6 +238,7 @@ fn added(directory: &Arc<Directory>, name: &str, attributes: &[(&str, &[u8])]) -
         authority: Authority::Installation,
         settings: settings(),
         fresh: Fresh::default(),
+        attached: Attached::default(),
     };
     let decision = operation::decide(directory, &Proposal { context, operation: ProposedOperation::Add(request) }, 0);
     assert_eq!(decision.record.result, ResultCode::Success, "{name}: {:?}", decision.reply);

@@ -56,6 +56,7 @@ pub fn compare(directory: &Directory, context: &Context, request: &CompareReques
 
 fn decide(directory: &Directory, context: &Context, request: &CompareRequest, answers: &[HashAnswer]) -> Result<bool, Refusal> {
     let controls = control::decode(ResponseKind::Compare, &request.controls, &context.settings.limits)?;
+    context.check_assumed(directory)?;
     let schema = directory.schema();
     let dn = parse_name(schema, &request.name, "invalid DN")?;
     let special = match () {

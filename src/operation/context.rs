@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::Attached;
 use crate::directory::{Directory, Node};
 use crate::model::{EntryId, Rdn, Secret, Timestamp};
 use crate::policy::access::Subject;
@@ -29,6 +30,8 @@ pub struct Context {
     pub settings: Arc<Settings>,
     /// Randomness for this operation alone.
     pub fresh: Fresh,
+    /// What its controls attach to it.
+    pub attached: Attached,
 }
 
 /// On whose authority an operation is asked for.
@@ -195,8 +198,17 @@ impl Default for Limits {
 }
 
 impl Context {
-    /// Who asks, judged on this very directory value: the identity of an entry that is gone is nobody's.
+    /// Who asks, judged on this very directory value: the identity of an entry that is gone is nobody's, one that may not be assumed too.
     pub fn subject(&self, directory: &Directory) -> Subject {
+        if self.attached.assumed.is_none() {
+            return self.own(directory);
+        }
+        let identity = if self.check_assumed(directory).is_ok() { self.acting(directory) } else { None };
+        Subject { identity, administrator: identity.is_some_and(|id| is_administrator(directory, id)) }
+    }
+
+    /// The session's own identity, whomever it acts as.
+    pub(crate) fn own(&self, directory: &Directory) -> Subject {
         let identity = self.identity.entry.filter(|&id| directory.node(id).is_some());
         let administrator =
             self.authority == Authority::Installation || identity.is_some_and(|id| is_administrator(directory, id));

@@ -3,18 +3,24 @@
 //! A control is one row of [`TABLE`] and one field of [`Controls`]; how its value is read stands in the file of its kind.
 
 mod assertion;
+mod authorization;
 mod paged;
 mod read_entry;
+mod session_tracking;
 #[cfg(test)]
 mod tests;
 mod value;
 
+use bytes::Bytes;
+
 use super::Limits;
 use crate::model::{Filter, ResultCode};
 use crate::protocol::{Control, LdapResult, ResponseKind, oid};
+pub(crate) use authorization::identity_response;
 pub use paged::PagedRequest;
 pub(crate) use paged::paged_response;
 pub(crate) use read_entry::read_response;
+pub use session_tracking::SessionTracking;
 use value::Value;
 
 /// What the controls of one request ask for.
@@ -38,6 +44,12 @@ pub struct Controls {
     pub no_op: bool,
     /// Relax rules.
     pub relax_rules: bool,
+    /// Session tracking.
+    pub session_tracking: Vec<SessionTracking>,
+    /// Proxied authorization (RFC 4370): the identity as it came.
+    pub proxied_authorization: Option<Bytes>,
+    /// Authorization identity (RFC 3829): the client wants to be told who it is.
+    pub authorization_identity: bool,
 }
 
 /// A control this server knows.
@@ -51,13 +63,16 @@ struct KnownControl {
     read: fn(Value<'_>, &mut Controls) -> Result<(), LdapResult>,
 }
 
-use ResponseKind::{Add, Compare, Delete, Modify, ModifyDn, SearchDone};
+use ResponseKind::{Add, Bind, Compare, Delete, Extended, Modify, ModifyDn, SearchDone};
 
 /// What has an entry as its target.
 const ON_ENTRIES: &[ResponseKind] = &[Add, Compare, Delete, Modify, ModifyDn, SearchDone];
 
 /// What changes an entry.
 const CHANGES: &[ResponseKind] = &[Add, Delete, Modify, ModifyDn];
+
+/// What is answered.
+const EVERYWHERE: &[ResponseKind] = &[Add, Bind, Compare, Delete, Extended, Modify, ModifyDn, SearchDone];
 
 /// All of them; the root DSE's supportedControl is read off here.
 static TABLE: &[KnownControl] = &[
@@ -105,11 +120,24 @@ static TABLE: &[KnownControl] = &[
         operations: &[Add, Modify],
         read: |value, controls| value.absent().map(|()| controls.relax_rules = true),
     },
+    KnownControl { oid: oid::SESSION_TRACKING, name: "sessionTracking", operations: EVERYWHERE, read: session_tracking::read },
+    KnownControl {
+        oid: oid::PROXIED_AUTHORIZATION,
+        name: "proxied authorization",
+        operations: &[Add, Compare, Delete, Extended, Modify, ModifyDn, SearchDone],
+        read: authorization::proxied,
+    },
+    KnownControl {
+        oid: oid::AUTHORIZATION_IDENTITY_REQUEST,
+        name: "authorization identity",
+        operations: &[Bind],
+        read: |value, controls| value.absent().map(|()| controls.authorization_identity = true),
+    },
 ];
 
 /// The controls for the root DSE's supportedControl.
 pub(crate) fn supported() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|known| known.oid)
+    TABLE.iter().map(|known| known.oid).chain([oid::AUTHORIZATION_IDENTITY_RESPONSE])
 }
 
 /// Reads the controls of a request that `kind` answers. Refused: 12 for a critical control that is unknown or has no place here, 2 for
@@ -129,7 +157,7 @@ pub fn decode(kind: ResponseKind, controls: &[Control], limits: &Limits) -> Resu
             continue;
         };
         let value = Value::new(known.name, control);
-        if seen.contains(&known.oid) {
+        if seen.contains(&known.oid) && known.oid != oid::SESSION_TRACKING {
             return Err(value.error("control specified multiple times"));
         }
         seen.push(known.oid);

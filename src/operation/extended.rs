@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
-use super::{Context, ListenerKind, ProposedOperation, record};
+use super::{Context, Limits, ListenerKind, ProposedOperation, control, record};
 use crate::directory::Directory;
 use crate::journal::RecordKind;
 use crate::model::{ResultCode, Secret};
-use crate::protocol::{LdapResult, Reply, ResponseKind, oid};
+use crate::protocol::{Control, LdapResult, Reply, ResponseKind, oid};
 
 /// The extended operations of this server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -36,13 +36,24 @@ pub fn unsupported() -> Reply {
     Reply::result(ResponseKind::Extended, LdapResult::with(ResultCode::ProtocolError, "unsupported extended operation"))
 }
 
+/// Refuses controls that cannot be read or have no place beside this operation.
+pub fn check_controls(operation: ExtendedOperation, controls: &[Control], limits: &Limits) -> Result<(), LdapResult> {
+    let decoded = control::decode(ResponseKind::Extended, controls, limits)?;
+    if decoded.proxied_authorization.is_some() && operation == ExtendedOperation::StartTls {
+        return Err(LdapResult::with(ResultCode::UnavailableCriticalExtension, "critical control unavailable in context"));
+    }
+    Ok(())
+}
+
 /// Answers Who am I?: the authorization identity, empty for anonymous. An identity whose entry is gone is nobody any more.
 pub fn who_am_i(directory: &Directory, context: &Context, value: Option<&Secret>) -> Reply {
     if value.is_some() {
         return Reply::result(ResponseKind::Extended, no_data_expected());
     }
-    let identity = context.identity.entry.filter(|&id| directory.node(id).is_some());
-    let name = identity.map_or_else(String::new, |id| format!("dn:{}", directory.dn_text(id)));
+    if let Err(result) = context.check_assumed(directory) {
+        return Reply::result(ResponseKind::Extended, result);
+    }
+    let name = context.acting(directory).map_or_else(String::new, |id| format!("dn:{}", directory.dn_text(id)));
     Reply::Result {
         kind: ResponseKind::Extended,
         result: LdapResult::of(ResultCode::Success),

@@ -5,6 +5,7 @@
 
 mod account;
 pub mod add;
+mod attached;
 pub mod bind;
 pub mod compare;
 
@@ -30,6 +31,7 @@ pub mod stamp;
 mod tests;
 mod write;
 
+pub use attached::{Assumed, Attached};
 pub use context::{
     Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, Settings, TlsFacts,
     WaivedNetwork,

@@ -74,6 +74,7 @@ fn prepare(
     request: &mut PasswordModifyRequest,
 ) -> Result<Vec<HashJob>, Refusal> {
     control::decode(ResponseKind::Extended, controls, &context.settings.limits).map_err(Refusal::of_result)?;
+    context.check_assumed(directory)?;
     let subject = context.subject(directory);
     let Some(own) = subject.identity else {
         return Err(Refusal::new(ResultCode::StrongerAuthRequired, "only authenticated users may change passwords"));
@@ -192,6 +193,7 @@ fn change(head: &Directory, context: &Context, request: &PasswordModifyRequest, 
     if let Some(Refusal { result, reason }) = &request.refusal {
         return Err(Refusal { result: result.clone(), reason });
     }
+    context.check_assumed(head)?;
     let gone = || Refusal::no_such_object(head, None);
     let target = request.target.ok_or_else(gone)?;
     let node = head.node(target).ok_or_else(gone)?;

@@ -1,6 +1,7 @@
 //! What the journal says of an operation: who, to what, which changes, redacted by the schema.
 
-use super::Context;
+use super::control::SessionTracking;
+use super::{Assumed, Context};
 use crate::directory::Directory;
 use crate::journal::{Named, Record, RecordKind, RecordedChange, RecordedValue, TlsStamp};
 use crate::model::schema::Schema;
@@ -18,6 +19,8 @@ pub(crate) fn of_context(directory: &Directory, context: &Context, kind: RecordK
             certificate: tls.certificate.as_ref().map(|certificate| certificate.sha256.clone()),
         }),
         actor: actor(directory, context),
+        assumed: assumed(directory, context),
+        details: context.attached.tracking.iter().flat_map(SessionTracking::details).collect(),
         method: context.identity.method.map(str::to_owned),
         factors: context.identity.factors.clone(),
         ..Record::new(kind)
@@ -28,6 +31,15 @@ fn actor(directory: &Directory, context: &Context) -> Option<Named> {
     match context.authority {
         super::Authority::Installation => Some(Named { uuid: None, dn: super::stamp::actor_name(directory, context) }),
         super::Authority::Session => context.identity.entry.and_then(|id| named(directory, id)),
+    }
+}
+
+/// Whom the actor acts as; nobody has no name.
+fn assumed(directory: &Directory, context: &Context) -> Option<Named> {
+    match context.attached.assumed? {
+        Assumed::Anonymous => Some(Named { uuid: None, dn: String::new() }),
+        Assumed::Entry(id) => named(directory, id),
+        Assumed::Denied => None,
     }
 }
 

@@ -41,6 +41,7 @@ impl Refusal {
             ResultCode::UnwillingToPerform | ResultCode::AffectsMultipleDsas => "not served here",
             ResultCode::NotAllowedOnNonLeaf => "not a leaf",
             ResultCode::EntryAlreadyExists => "entry exists",
+            ResultCode::AuthorizationDenied => "not authorized to assume identity",
             ResultCode::AssertionFailed => "assertion is false",
             ResultCode::Busy => "busy",
             ResultCode::NoSuchAttribute | ResultCode::AttributeOrValueExists => "value",

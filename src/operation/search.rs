@@ -89,6 +89,7 @@ fn begin_decoded(
     request: &SearchRequest,
     controls: &Controls,
 ) -> Result<SearchStream, Refusal> {
+    context.check_assumed(directory)?;
     let base = parse_name(directory.schema(), &request.base, "invalid DN")?;
     if request.attributes.len() > Selection::MAXIMUM {
         return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many attributes asked for"));

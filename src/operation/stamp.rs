@@ -95,7 +95,7 @@ pub(crate) fn set(head: &Directory, entry: &mut EntryBuilder, name: &str, value:
 
 /// The DN that stands in creatorsName and modifiersName.
 pub(crate) fn actor_name(head: &Directory, context: &Context) -> String {
-    match context.identity.entry.filter(|&id| head.node(id).is_some()) {
+    match context.acting(head) {
         Some(id) => head.dn_text(id),
         None => format!("cn=admin,{}", head.suffix()),
     }

@@ -79,7 +79,7 @@ impl Write<'_> {
     pub(crate) fn conclude(&self, asked: Asked<'_>, outcome: Result<Success, Refusal>) -> Decision {
         let mut record = record::of_context(self.head, self.context, asked.kind);
         record.changes = asked.changes;
-        record.details = asked.details;
+        record.details.extend(asked.details);
         let (result, changes, controls) = match outcome {
             Ok(mut success) => {
                 stamp::finished(self.head, self.context, self.csn_count, &mut success.changes);
@@ -114,9 +114,11 @@ impl Write<'_> {
         Decision { reply, changes, record, identity: None }
     }
 
-    /// Reads the request's controls.
+    /// Reads the request's controls; 123 where it is to be done as somebody whom the session may not act as.
     pub(crate) fn controls(&self, kind: ResponseKind, controls: &[Control]) -> Result<Controls, Refusal> {
-        Ok(control::decode(kind, controls, &self.context.settings.limits)?)
+        let decoded = control::decode(kind, controls, &self.context.settings.limits)?;
+        self.context.check_assumed(self.head)?;
+        Ok(decoded)
     }
 
     /// Who writes: 13 over a connection that can be listened to, 8 for anonymous.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::config::Configuration;
 use crate::journal::{Record, RecordKind};
 use crate::model::Timestamp;
-use crate::operation::{Authority, Context, Fresh, Identity, ListenerKind, Peer, Settings};
+use crate::operation::{Attached, Authority, Context, Fresh, Identity, ListenerKind, Peer, Settings};
 use crate::protocol::MessageId;
 use crate::store::{Progress, StartNote};
 
@@ -26,6 +26,7 @@ pub fn context(settings: Settings) -> Context {
         authority: Authority::Installation,
         settings: Arc::new(settings),
         fresh: Fresh::default(),
+        attached: Attached::default(),
     }
 }
 

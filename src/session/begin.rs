@@ -13,7 +13,7 @@ use crate::operation::delete::DeleteRequest;
 use crate::operation::extended::{self, ExtendedOperation};
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
-use crate::operation::{Context, Identity, Proposal, ProposedOperation, control, password, prepare, search};
+use crate::operation::{Context, Identity, Proposal, ProposedOperation, password, prepare, search};
 use crate::protocol::{Control, LdapResult, Message, Reply, Request, ResponseKind, SearchRequest};
 
 impl Session {
@@ -140,7 +140,7 @@ impl Session {
         if operation == ExtendedOperation::PasswordModify {
             return self.password_modify(directory, context, value, controls);
         }
-        if let Err(result) = control::decode(ResponseKind::Extended, controls, &context.settings.limits) {
+        if let Err(result) = extended::check_controls(operation, controls, &context.settings.limits) {
             return Action::Reply(id, vec![Reply::result(ResponseKind::Extended, result)]);
         }
         match operation {

@@ -26,7 +26,7 @@ use std::sync::Arc;
 use crate::directory::Directory;
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::search::SearchStream;
-use crate::operation::{Authority, Context, Decision, Fresh, Identity, Peer, Proposal, Settings, TlsFacts};
+use crate::operation::{Attached, Authority, Context, Decision, Fresh, Identity, Peer, Proposal, Settings, TlsFacts};
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{LdapResult, Message, MessageId, Reply, Request};
 use operations::{Operations, WaitingBind};
@@ -118,7 +118,7 @@ impl Session {
                 Action::Reply(message.id, vec![Reply::result(kind, LdapResult::of(ResultCode::Busy))])
             }
             _ => {
-                let context = self.context(message.id, now, fresh);
+                let context = self.context(directory, &message, now, fresh);
                 self.begin(directory, context, message)
             }
         }
@@ -158,18 +158,23 @@ impl Session {
         &self.identity
     }
 
-    fn context(&self, message: MessageId, now: Timestamp, fresh: Fresh) -> Context {
-        Context {
+    fn context(&self, directory: &Directory, message: &Message, now: Timestamp, fresh: Fresh) -> Context {
+        let mut context = Context {
             now,
             session: self.number,
-            message,
+            message: message.id,
             peer: Arc::clone(&self.peer),
             tls: self.tls.clone(),
             identity: self.identity.clone(),
             authority: Authority::Session,
             settings: Arc::clone(&self.settings),
             fresh,
+            attached: Attached::default(),
+        };
+        if let Some(kind) = message.request.response_kind() {
+            context.attached = Attached::read(directory, &context, kind, &message.controls);
         }
+        context
     }
 
     fn is_in_use(&self, id: MessageId) -> bool {

@@ -9,8 +9,8 @@ use bindery::model::schema::Schema;
 use bindery::model::{Dn, ResultCode, Secret, Timestamp};
 use bindery::operation::add::AddRequest;
 use bindery::operation::{
-    Authority, CertificateRule, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation,
-    Settings, WaivedNetwork, prepare,
+    Attached, Authority, CertificateRule, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal,
+    ProposedOperation, Settings, WaivedNetwork, prepare,
 };
 use bindery::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
 use bindery::protocol::{LdapResult, MessageId, Reply};
@@ -119,6 +119,7 @@ impl Machine {
                 authority: Authority::Installation,
                 settings: Arc::clone(&self.settings),
                 fresh: self.fresh(),
+                attached: Attached::default(),
             };
             let operation = ProposedOperation::Add(AddRequest::new(Bytes::from(record.dn), attributes, Vec::new()));
             let answers = self.hash(&prepare::jobs(&self.directory(), &context, &operation));

@@ -45,6 +45,7 @@ macro_rules! transcripts {
 transcripts! {
     access
     add
+    authorization
     bind
     compare
     controls

@@ -22,6 +22,7 @@ const TRAILERS: &[&str] = &[
     "pre-read ",
     "post-read ",
     "control:",
+    "authorization identity:",
     "closed",
 ];
 

@@ -74,6 +74,9 @@ fn control_lines(control: &LdapControl, lines: &mut Vec<String>) {
             let entry = read_entry(value.as_deref().unwrap()).unwrap();
             lines.extend(entry.iter().map(|line| format!("{name} {line}")));
         }
+        LdapControl::Unknown { oid, value, .. } if oid == oid::AUTHORIZATION_IDENTITY_RESPONSE => {
+            lines.push(line("authorization identity", value.as_deref().unwrap()));
+        }
         LdapControl::Unknown { oid, .. } => lines.push(format!("control: {oid}")),
         other => panic!("the server sent {other:?}"),
     }

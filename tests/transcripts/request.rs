@@ -276,7 +276,7 @@ fn write_attribute(writer: &mut Writer<'_>, attribute: &Attribute) {
 }
 
 /// `[!]NAME[=VALUE]` of a `with` line: `assert=FILTER`, `preread=A,B`, `postread=A,B`, `manageDSAit`, `treeDelete`, `permissiveModify`,
-/// `noop`, `relax`, or `OID[=HEX]`.
+/// `noop`, `relax`, `proxy=AUTHZID`, `authzid`, `tracking=IP,NAME,FORMAT,IDENTIFIER`, or `OID[=HEX]`.
 pub fn control(text: &str) -> Control {
     let critical = text.starts_with('!');
     let text = text.trim_start_matches('!');
@@ -299,9 +299,17 @@ pub fn control(text: &str) -> Control {
         "permissiveModify" => (oid::PERMISSIVE_MODIFY, None),
         "noop" => (oid::NO_OP, None),
         "relax" => (oid::RELAX_RULES, None),
+        "proxy" => (oid::PROXIED_AUTHORIZATION, Some(Bytes::from(value.unwrap_or_default().to_owned()))),
+        "authzid" => (oid::AUTHORIZATION_IDENTITY_REQUEST, None),
+        "tracking" => (oid::SESSION_TRACKING, Some(tracking(value.unwrap_or_default()))),
         oid => (oid, value.map(|value| Bytes::from(hex(value)))),
     };
     Control { oid: oid.to_owned(), critical, value }
+}
+
+/// `IP,NAME,FORMAT,IDENTIFIER`
+fn tracking(texts: &str) -> Bytes {
+    ber::encode(|writer| writer.sequence(|parts| texts.split(',').for_each(|text| parts.octet_string(text.as_bytes()))))
 }
 
 /// The paged results control.

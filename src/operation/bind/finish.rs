@@ -5,7 +5,7 @@ use crate::directory::{Change, Directory, Node};
 use crate::journal::{Record, RecordKind, RecordedChange, RecordedValue};
 use crate::model::{EntryId, ModificationOperation, ResultCode, Secret, Value};
 use crate::operation::refusal::Refusal;
-use crate::operation::{Context, Decision, Identity, account, record};
+use crate::operation::{Context, Decision, Identity, account, control, record};
 use crate::policy::password::HashAnswer;
 use crate::protocol::{LdapResult, Reply, ResponseKind};
 
@@ -67,7 +67,7 @@ fn judge<'a>(head: &Directory, pending: &'a PendingBind) -> Result<Accepted<'a>,
 fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accepted<'_>, mut record: Record) -> Decision {
     let Some(id) = accepted.account else {
         let identity = Some(Identity::default());
-        return Decision { reply: reply(LdapResult::of(ResultCode::Success)), changes: Vec::new(), record, identity };
+        return Decision { reply: success(head, context, None), changes: Vec::new(), record, identity };
     };
     let factors: Vec<&'static str> = method.factor().into_iter().collect();
     record.actor = record.target.clone();
@@ -83,7 +83,18 @@ fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accept
         changes.push(change);
     }
     let identity = Some(Identity { entry: Some(id), method: method.name(), factors });
-    Decision { reply: reply(LdapResult::of(ResultCode::Success)), changes, record, identity }
+    Decision { reply: success(head, context, Some(id)), changes, record, identity }
+}
+
+/// Success, with the identity where it was asked for (RFC 3829).
+fn success(head: &Directory, context: &Context, account: Option<EntryId>) -> Reply {
+    let mut reply = reply(LdapResult::of(ResultCode::Success));
+    if let Reply::Result { controls, .. } = &mut reply
+        && context.attached.tells_identity
+    {
+        controls.push(control::identity_response(account.map(|id| head.dn_text(id))));
+    }
+    reply
 }
 
 /// The account's bookkeeping after this login.

@@ -12,17 +12,28 @@ use crate::protocol::{Control, LdapResult};
 pub(super) struct Value<'a> {
     name: &'static str,
     octets: Option<&'a Bytes>,
+    critical: bool,
 }
 
 impl<'a> Value<'a> {
     pub(super) fn new(name: &'static str, control: &'a Control) -> Value<'a> {
-        Value { name, octets: control.value.as_ref() }
+        Value { name, octets: control.value.as_ref(), critical: control.critical }
     }
 
     /// The octets; 2 where there are none.
     pub(super) fn octets(&self) -> Result<&'a [u8], LdapResult> {
         let octets = self.octets.filter(|octets| !octets.is_empty());
         octets.map(|octets| octets.as_ref()).ok_or_else(|| self.error("control value is absent"))
+    }
+
+    /// The octets, which may be none at all; 2 without a value.
+    pub(super) fn given(&self) -> Result<&'a [u8], LdapResult> {
+        self.octets.map(|octets| octets.as_ref()).ok_or_else(|| self.error("control value is absent"))
+    }
+
+    /// Whether the request depends on it.
+    pub(super) fn is_critical(&self) -> bool {
+        self.critical
     }
 
     /// 2 where there is a value.

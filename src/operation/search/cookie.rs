@@ -100,7 +100,7 @@ fn key(context: &Context, request: &SearchRequest) -> [u8; 32] {
     };
     part(context.settings.hash_key.expose());
     part(&context.session.to_be_bytes());
-    part(&context.identity.entry.map_or(u64::MAX, |entry| entry.0).to_be_bytes());
+    part(&context.acting_number().map_or(u64::MAX, |entry| entry.0).to_be_bytes());
     part(&request.base);
     part(&[request.scope as u8, request.deref as u8, u8::from(request.types_only)]);
     part(request.filter.to_string().as_bytes());

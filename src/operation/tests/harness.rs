@@ -16,8 +16,8 @@ use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::search::{self, Pull};
 use crate::operation::{
-    Authority, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation, Settings, TlsFacts,
-    WaivedNetwork, decide, prepare,
+    Attached, Authority, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation, Settings,
+    TlsFacts, WaivedNetwork, decide, prepare,
 };
 use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
 use crate::protocol::ber::{self, Reader};
@@ -157,6 +157,7 @@ impl Server {
                 start_tls: true,
             }),
             fresh: Fresh { uuid: [self.fresh; 16], salt: [self.fresh; 16], password: [self.fresh; 16] },
+            attached: Attached::default(),
         }
     }
 

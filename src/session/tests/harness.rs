@@ -13,11 +13,11 @@ use crate::model::{Attribute, DerefAliases, Dn, EntryId, Filter, ResultCode, Sco
 use crate::operation::add::AddRequest;
 use crate::operation::search::{Pull, SearchStream};
 use crate::operation::{
-    self, Authority, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation, Settings,
-    TlsFacts, WaivedNetwork, prepare,
+    self, Attached, Authority, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation,
+    Settings, TlsFacts, WaivedNetwork, prepare,
 };
 use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
-use crate::protocol::{Authentication, BindRequest, LdapResult, Message, MessageId, Reply, Request, SearchRequest};
+use crate::protocol::{Authentication, BindRequest, Control, LdapResult, Message, MessageId, Reply, Request, SearchRequest};
 use crate::session::{Action, Session};
 
 pub(super) const SUFFIX: &str = "dc=hospital,dc=example";
@@ -212,6 +212,7 @@ impl Server {
             authority: Authority::Installation,
             settings: Arc::new(settings),
             fresh,
+            attached: Attached::default(),
         }
     }
 
@@ -249,6 +250,15 @@ impl Server {
         self.settle();
         let replies = self.replies_to(id);
         replies.last().cloned().unwrap_or_else(|| panic!("no reply to {id:?}"))
+    }
+
+    /// The same with controls.
+    pub(super) fn ask_with(&mut self, request: Request, controls: Vec<Control>) -> Reply {
+        let id = MessageId(self.next_id);
+        self.next_id += 1;
+        self.receive(Message { id, request, controls });
+        self.settle();
+        self.replies_to(id).last().cloned().unwrap_or_else(|| panic!("no reply to {id:?}"))
     }
 
     pub(super) fn bind(&mut self, name: &str, password: &str) -> LdapResult {

@@ -1,5 +1,6 @@
 //! Whole conversations with a session, its hash pool and its committer in memory.
 
+mod authorization;
 mod bind;
 mod extended;
 mod harness;
