@@ -140,6 +140,12 @@ impl OfflineInstallation {
         (result, written.map_err(|error| CommandError::Cannot(error.to_string())))
     }
 
+    /// The same without writing anything: see [`Committer::rehearse`].
+    pub(super) fn rehearse<R>(&mut self, work: impl FnOnce(&mut Bulk<'_>, &mut Aside) -> R) -> R {
+        let OfflineInstallation { committer, aside } = self;
+        committer.rehearse(|bulk| work(bulk, aside))
+    }
+
     /// A record about the installation.
     pub(super) fn record(kind: RecordKind, details: Vec<(&'static str, String)>) -> Record {
         notes::record(kind, details)

@@ -25,17 +25,26 @@ pub struct AddRequest {
     pub controls: Vec<Control>,
     /// Which password values this server hashed itself.
     pub(crate) passwords: Passwords,
+    /// Puts this content in the place of what the suffix entry holds; only for who holds the data folder.
+    pub(crate) replaces_suffix: bool,
 }
 
 impl AddRequest {
     /// A request as it came off the wire or out of a file.
     pub fn new(name: Bytes, attributes: Vec<Attribute>, controls: Vec<Control>) -> AddRequest {
-        AddRequest { name, attributes, controls, passwords: Passwords::default() }
+        AddRequest { name, attributes, controls, passwords: Passwords::default(), replaces_suffix: false }
+    }
+
+    /// For an import that brings the suffix entry along: the one that `init` made gives way to it.
+    pub fn replaces_suffix(&mut self) {
+        self.replaces_suffix = true;
     }
 }
 
 /// Where a new entry goes.
 struct Place {
+    /// The number of the entry there, whose content is replaced.
+    id: Option<EntryId>,
     parent: Option<EntryId>,
     /// What `Change::PutEntry` calls it: its RDN, the whole name for the suffix entry.
     name: String,
@@ -46,8 +55,9 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let controls = write.controls(ResponseKind::Add, &request.controls)?;
     let dn = parse_name(write.head.schema(), &request.name, "invalid DN")?;
     let subject = write.writer()?;
-    let place = place(write, &dn, subject)?;
-    let id = write.head.next_entry_id();
+    let may_replace = request.replaces_suffix && write.context.authority == Authority::Installation;
+    let place = place(write, &dn, subject, may_replace)?;
+    let id = place.id.unwrap_or_else(|| write.head.next_entry_id());
     let mut bookkeeping = AccountState::default();
 
     let relaxed = relax::is_allowed(&controls, subject)?;
@@ -80,12 +90,15 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
 }
 
 /// Finds the place: 68 where it is taken, 32 without a parent, 53 outside the suffix, 33 below an alias, 50 without the right.
-fn place(write: &Write<'_>, dn: &Dn, subject: Subject) -> Result<Place, Refusal> {
+fn place(write: &Write<'_>, dn: &Dn, subject: Subject, may_replace: bool) -> Result<Place, Refusal> {
     if dn.is_empty() || is_subschema(write.head, dn) {
         let what = if dn.is_empty() { "root DSE" } else { "subschema subentry" };
         return Err(Refusal::new(ResultCode::EntryAlreadyExists, format!("{what} already exists")));
     }
     match write.head.find(dn) {
+        Lookup::Found(id) if may_replace && write.head.suffix_entry() == Some(id) => {
+            Ok(Place { id: Some(id), parent: None, name: write.head.dn_text(id) })
+        }
         Lookup::Found(_) => Err(Refusal::new(ResultCode::EntryAlreadyExists, "")),
         Lookup::Missing { matched } => {
             let parent = dn.parent().map(|parent| write.head.find(&parent));
@@ -97,12 +110,12 @@ fn place(write: &Write<'_>, dn: &Dn, subject: Subject) -> Result<Place, Refusal>
                 return Err(Refusal::new(ResultCode::AliasProblem, "parent is an alias"));
             }
             let name = dn.rdns.first().map(ToString::to_string).unwrap_or_default();
-            Ok(Place { parent: Some(parent), name })
+            Ok(Place { id: None, parent: Some(parent), name })
         }
         Lookup::Outside if !write.is_within_suffix(dn) => Err(no_superior_knowledge()),
         Lookup::Outside if dn.rdns.len() != write.head.suffix().rdns.len() => Err(Refusal::no_such_object(write.head, None)),
         Lookup::Outside if !subject.administrator => Err(not_permitted()),
-        Lookup::Outside => Ok(Place { parent: None, name: dn.to_string() }),
+        Lookup::Outside => Ok(Place { id: None, parent: None, name: dn.to_string() }),
     }
 }
 

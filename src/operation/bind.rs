@@ -54,6 +54,8 @@ pub mod reason {
     pub const CHALLENGED: &str = "credentials asked for";
     /// The entry or its password changed while the password was being verified.
     pub const CHANGED_MEANWHILE: &str = "account changed meanwhile";
+    /// The account was locked by an administrator, until an administrator unlocks it.
+    pub const LOCKED: &str = "account locked";
     /// The hash pool could not take more work.
     pub const BUSY: &str = "password verification is overloaded";
 }

@@ -75,6 +75,21 @@ impl Committer {
         }
         (result, written)
     }
+
+    /// Runs `work` with a [`Bulk`] that decides as [`Committer::bulk`] does and writes nothing.
+    pub fn rehearse<R>(&mut self, work: impl FnOnce(&mut Bulk<'_>) -> R) -> R {
+        let parts = self.parts();
+        let (groups, waiting) = sync_channel(AHEAD);
+        let (head, last_time) = (parts.head.clone(), parts.chain.last_time);
+        let mut bulk = Bulk { head, last_time, clock: parts.clock, groups };
+        std::thread::scope(|scope| {
+            // Takes the groups so that the deciding side goes on; it ends with the bulk.
+            scope.spawn(move || waiting.into_iter().for_each(drop));
+            let result = work(&mut bulk);
+            drop(bulk);
+            result
+        })
+    }
 }
 
 impl Bulk<'_> {

@@ -22,7 +22,7 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
     record.method = pending.method.name().map(str::to_owned);
     record.target = pending.account.and_then(|id| record::named(head, id));
     record.unknown_name = pending.unknown_name.clone();
-    match judge(head, pending) {
+    match judge(head, pending).and_then(|accepted| refuse_locked(head, accepted)) {
         Ok(accepted) => succeed(head, context, pending.method, accepted, record),
         Err(refused) => {
             record.result = refused.result.code;
@@ -61,6 +61,16 @@ fn judge<'a>(head: &Directory, pending: &'a PendingBind) -> Result<Accepted<'a>,
             }
         },
         Method::Unknown => Err(refused(ResultCode::AuthMethodNotSupported)),
+    }
+}
+
+/// 49 for an account locked for good, also with the right password or a certificate. It is judged last, so it costs what a login costs.
+fn refuse_locked<'a>(head: &Directory, accepted: Accepted<'a>) -> Result<Accepted<'a>, Refusal> {
+    match accepted.account {
+        Some(id) if account::is_locked(head, id) => {
+            Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason::LOCKED })
+        }
+        _ => Ok(accepted),
     }
 }
 

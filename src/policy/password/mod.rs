@@ -86,6 +86,13 @@ pub fn is_stored_form(value: &[u8]) -> bool {
     clear_text(value).is_none()
 }
 
+/// The scheme in front of a value, as it is spelled, and whether this program can verify such values; `None` for clear text without one.
+pub fn scheme_of(value: &[u8]) -> Option<(&str, bool)> {
+    let (scheme, rest) = scheme::split(value)?;
+    let name = value.get(1..value.len().checked_sub(rest.len() + 1)?)?;
+    Some((std::str::from_utf8(name).ok()?, scheme != scheme::Scheme::Unknown))
+}
+
 /// The clear text in a value that a client or a file gave for userPassword: the value itself when it carries no scheme this program can
 /// verify, what follows `{CLEARTEXT}`, or `None` when it is a stored form.
 pub fn clear_text(value: &[u8]) -> Option<&[u8]> {

@@ -11,6 +11,9 @@ use super::scheme::{base64, decimal};
 const MAX_ITERATIONS: u32 = 2_000_000;
 /// The longest salt accepted, in octets; OpenLDAP writes 16.
 const MAX_SALT: usize = 256;
+/// Octets of salt and of key in 389 Directory Server's packed form.
+const PACKED_SALT: usize = 64;
+const PACKED_KEY: usize = 256;
 
 /// The hash inside HMAC.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,6 +57,18 @@ impl Pbkdf2Value {
         let salt = adapted_base64(fields.next()?).filter(|salt| (1..=MAX_SALT).contains(&salt.len()))?;
         let key = adapted_base64(fields.next()?).filter(|key| key.len() == hash.length())?;
         fields.next().is_none().then_some(Pbkdf2Value { hash, iterations, salt, key })
+    }
+
+    /// 389 Directory Server's `{PBKDF2_SHA256}`: base64 of iterations (four octets, most significant first), 64 octets of salt and a key
+    /// of 256 octets, of which the first 32 are what the other forms keep (RFC 8018 section 5.2: blocks are derived one by one).
+    pub(super) fn parse_packed(text: &[u8]) -> Option<Pbkdf2Value> {
+        let octets = base64(text).filter(|octets| octets.len() == 4 + PACKED_SALT + PACKED_KEY)?;
+        let (iterations, rest) = octets.split_first_chunk::<4>()?;
+        let (salt, key) = rest.split_at_checked(PACKED_SALT)?;
+        let iterations =
+            Some(u32::from_be_bytes(*iterations)).filter(|count| *count <= MAX_ITERATIONS).and_then(NonZeroU32::new)?;
+        let hash = Pbkdf2Hash::Sha256;
+        Some(Pbkdf2Value { hash, iterations, salt: salt.to_vec(), key: key.get(..hash.length())?.to_vec() })
     }
 
     /// Whether the key was derived from this password. HMAC fills short keys up with zeros, so without the first check a password would

@@ -28,6 +28,8 @@ pub(super) enum Scheme {
         salted: bool,
     },
     Pbkdf2(Pbkdf2Hash),
+    /// 389 Directory Server's own form of PBKDF2 with SHA-256.
+    Pbkdf2Packed,
     Crypt,
     ClearText,
     /// Well-formed and not known here.
@@ -71,7 +73,9 @@ fn by_name(name: &[u8]) -> Scheme {
         b"PBKDF2" | b"PBKDF2-SHA1" => Scheme::Pbkdf2(Pbkdf2Hash::Sha1),
         b"PBKDF2-SHA256" => Scheme::Pbkdf2(Pbkdf2Hash::Sha256),
         b"PBKDF2-SHA512" => Scheme::Pbkdf2(Pbkdf2Hash::Sha512),
-        b"CRYPT" => Scheme::Crypt,
+        b"PBKDF2_SHA256" => Scheme::Pbkdf2Packed,
+        // 389 Directory Server and OpenDJ name the kind of crypt hash that the value names again.
+        b"CRYPT" | b"CRYPT-MD5" | b"CRYPT-SHA256" | b"CRYPT-SHA512" | b"BCRYPT" => Scheme::Crypt,
         b"CLEARTEXT" => Scheme::ClearText,
         _ => Scheme::Unknown,
     }
@@ -85,6 +89,7 @@ impl<'a> Stored<'a> {
             Scheme::Argon2 => Argon2Value::parse(rest).map(Stored::Argon2),
             Scheme::Digest { algorithm, salted } => DigestValue::parse(rest, algorithm, salted).map(Stored::Digest),
             Scheme::Pbkdf2(hash) => Pbkdf2Value::parse(rest, hash).map(Stored::Pbkdf2),
+            Scheme::Pbkdf2Packed => Pbkdf2Value::parse_packed(rest).map(Stored::Pbkdf2),
             Scheme::Crypt => CryptValue::parse(rest).map(Stored::Crypt),
             Scheme::ClearText => Some(Stored::ClearText(rest)),
             Scheme::Unknown => None,

@@ -33,6 +33,9 @@ const OLD_VALUES: &[&str] = &[
     "{CRYPT}$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
     "{CRYPT}$2y$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
     "{CRYPT}$2a$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
+    "{BCRYPT}$2b$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",
+    "{CRYPT-SHA512}$6$saltstring$.r0X7ub5wGR2v4Xz7svCIozfnlorFh19V89t8KC9Umd81uGhFgsyTRNyzQDXDIm17fFcR9z3z7oBNdsyYBbtm/",
+    "{PBKDF2_SHA256}AAAD6AABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4fICEiIyQlJicoKSorLC0uLzAxMjM0NTY3ODk6Ozw9Pj+GVx7+pnPQe0x0iNyJ+ZvgeljcV2GgQ00yAElTX/iZTbFrX7RQWrT6irgO/u20X531sWY/PhuSz9z52nZ/fpWmfd95YWiBSccQBc6+gq7y96qpjyGwe9qPX0npUTeSR406uBau1xK1if0WrDY3nBCDTzyfQF1ZNH0XMOopz9lQMrc+D2mp6DlEG/fExgBBOXh/Ta8AZRAm3dfnBXDXlgAC9YwjVB4yRwc2Fvq1V0R3alfGBdMKtZAa5q1hxvfIemgEqZsf+57T9I75sMObK98il2R/IKDaTVLxsVG8idq+nFJuS6QXHHDuDqP/QOwourAPpRMtDPVaFIuyihcY+y3J",
     "{CLEARTEXT}correct horse",
     "correct horse",
 ];
@@ -64,6 +67,7 @@ const UNUSABLE: &[&str] = &[
     "{PBKDF2}4000000000$MDEyMzQ1Njc4OWFiY2RlZg$aUfE2vx5Q7zgbb0jx49AaNpXUQQ",
     "{PBKDF2}1000$MDEyMzQ1Njc4OWFiY2RlZg",
     "{PBKDF2}1000$$",
+    "{PBKDF2_SHA256}AAAD6AABAgM=",
     "{CRYPT}",
     "{CRYPT}ab01FAX.bQRSU",
     "{CRYPT}$2x$04$abcdefghijklmnopqrstuujydOTSfIH/d5oUHpsygqV5X9xJLQc6e",

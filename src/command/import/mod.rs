@@ -2,8 +2,13 @@
 //!
 //! Three things go on side by side: reading and parsing, deciding and journaling, and the checkpoint's own thread behind them.
 
+mod rejects;
+mod report;
+mod translate;
+mod vendor;
+
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,15 +16,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use bytes::Bytes;
-use clap::Args;
+use clap::{Args, ValueEnum as _};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::installation::{Aside, OfflineInstallation};
 use super::{CommandError, FOUND_SOMETHING, Installation, output};
 use crate::directory::{Directory, Lookup};
 use crate::journal::{Record, RecordKind};
-use crate::model::Dn;
 use crate::model::ldif::{LdifBody, LdifError, LdifReader, LdifRecord};
+use crate::model::{Dn, EntryId, ResultCode};
 use crate::operation::add::AddRequest;
 use crate::operation::delete::DeleteRequest;
 use crate::operation::modify::ModifyRequest;
@@ -27,6 +32,9 @@ use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::{Proposal, ProposedOperation, prepare};
 use crate::protocol::{Control, LdapResult, Reply};
 use crate::server::bulk::Bulk;
+use rejects::Rejects;
+use translate::Translator;
+use vendor::Vendor;
 
 /// Records decided and made durable together.
 pub(super) const GROUP: usize = 400;
@@ -34,6 +42,8 @@ pub(super) const GROUP: usize = 400;
 const GROUP_OCTETS: usize = 4 * 1024 * 1024;
 /// Groups that are parsed ahead.
 const AHEAD: usize = 8;
+/// Records that may wait for the entry above theirs, which comes later in the file.
+const WAITING: usize = 100_000;
 
 /// Arguments of `bindery import`.
 #[derive(Args, Debug)]
@@ -50,6 +60,12 @@ pub struct Arguments {
     /// Where rejected records go, each with its reason [default: FILE.rejected beside the first file]
     #[arg(long, value_name = "FILE", requires = "keep_going")]
     pub reject_file: Option<PathBuf>,
+    /// The files are the export of another server: leave out what means nothing here, and report every difference
+    #[arg(long, value_name = "SERVER")]
+    pub from: Option<Vendor>,
+    /// Decide everything and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// Loads LDIF into a stopped installation.
@@ -59,18 +75,28 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let mut installation = OfflineInstallation::open_without_indexes(&arguments.installation)?;
     let rejects = arguments.keep_going.then(|| Rejects::new(arguments));
     let bar = progress_bar(&readable);
-    let ((outcome, loaded, refused, rejects), written) = installation.bulk(|bulk, aside| {
-        let mut load = Load { bulk, aside, rejects, bar: bar.clone(), loaded: 0, refused: 0 };
+    let work = |bulk: &mut Bulk<'_>, aside: &mut Aside| {
+        let mut load = Load::new(arguments.from, bulk, aside, rejects, bar.clone());
         let outcome = arguments.files.iter().zip(readable).try_for_each(|(path, (file, _))| load.file(path, file));
-        (outcome, load.loaded, load.refused, load.rejects)
-    });
+        let outcome = outcome.and_then(|()| load.waiting_records());
+        load.end(outcome)
+    };
+    let (loaded, written) = match arguments.dry_run {
+        false => installation.bulk(work),
+        true => (installation.rehearse(work), Ok(())),
+    };
     bar.finish_and_clear();
     // Why the writer ended says more than that it ended.
     written?;
-    installation.note(summary(&arguments.files, loaded, refused))?;
+    if !arguments.dry_run {
+        installation.note(summary(arguments, &loaded))?;
+    }
     installation.close();
+    let Loaded { outcome, loaded, refused, rejects, report } = loaded;
     outcome?;
-    output::remark(format_args!("{loaded} records loaded, {refused} refused"));
+    output::octets(report.as_bytes())?;
+    let would = if arguments.dry_run { "dry run, nothing was written: " } else { "" };
+    output::remark(format_args!("{would}{loaded} records loaded, {refused} refused"));
     match rejects.filter(|_| refused > 0) {
         Some(rejects) => {
             rejects.finish()?;
@@ -95,9 +121,13 @@ fn progress_bar(files: &[(File, u64)]) -> ProgressBar {
     bar.with_style(style)
 }
 
-fn summary(files: &[PathBuf], loaded: u64, refused: u64) -> Record {
-    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    let details = vec![("files", names.join(" ")), ("loaded", loaded.to_string()), ("refused", refused.to_string())];
+fn summary(arguments: &Arguments, loaded: &Loaded) -> Record {
+    let names: Vec<String> = arguments.files.iter().map(|file| file.display().to_string()).collect();
+    let mut details =
+        vec![("files", names.join(" ")), ("loaded", loaded.loaded.to_string()), ("refused", loaded.refused.to_string())];
+    if let Some(vendor) = arguments.from.and_then(|vendor| vendor.to_possible_value()) {
+        details.push(("from", vendor.get_name().to_owned()));
+    }
     OfflineInstallation::record(RecordKind::Import, details)
 }
 
@@ -109,12 +139,47 @@ struct Load<'a, 'b> {
     bulk: &'a mut Bulk<'b>,
     aside: &'a mut Aside,
     rejects: Option<Rejects>,
+    /// For exports of other servers.
+    translator: Option<Translator>,
+    /// Records whose entry above has not come yet, and the file they are from.
+    waiting: Vec<(PathBuf, LdifRecord)>,
+    /// Entries below this number were here before.
+    first_new: EntryId,
     bar: ProgressBar,
     loaded: u64,
     refused: u64,
 }
 
-impl Load<'_, '_> {
+/// What came of it.
+struct Loaded {
+    outcome: Result<(), CommandError>,
+    loaded: u64,
+    refused: u64,
+    rejects: Option<Rejects>,
+    report: String,
+}
+
+impl<'a, 'b> Load<'a, 'b> {
+    fn new(
+        from: Option<Vendor>,
+        bulk: &'a mut Bulk<'b>,
+        aside: &'a mut Aside,
+        rejects: Option<Rejects>,
+        bar: ProgressBar,
+    ) -> Load<'a, 'b> {
+        let translator = from.map(|vendor| Translator::new(vendor, Arc::clone(bulk.head().schema())));
+        let first_new = bulk.head().next_entry_id();
+        Load { bulk, aside, rejects, translator, waiting: Vec::new(), first_new, bar, loaded: 0, refused: 0 }
+    }
+
+    fn end(mut self, outcome: Result<(), CommandError>) -> Loaded {
+        if let Some(translator) = &mut self.translator {
+            translator.report.find_dangling(self.bulk.head());
+        }
+        let report = self.translator.map(|it| it.report.to_string()).unwrap_or_default();
+        Loaded { outcome, loaded: self.loaded, refused: self.refused, rejects: self.rejects, report }
+    }
+
     fn file(&mut self, path: &Path, file: File) -> Result<(), CommandError> {
         let position = Arc::new(AtomicU64::new(0));
         let before = self.bar.position();
@@ -142,6 +207,7 @@ impl Load<'_, '_> {
             for record in group {
                 match record {
                     Ok(record) => {
+                        let Some(record) = self.translate(record) else { continue };
                         if self.gives_a_newcomer_a_password(&record) {
                             self.load(path, std::mem::take(&mut records))?;
                         }
@@ -161,6 +227,13 @@ impl Load<'_, '_> {
         Ok(())
     }
 
+    fn translate(&mut self, record: LdifRecord) -> Option<LdifRecord> {
+        match &mut self.translator {
+            Some(translator) => translator.translate(record),
+            None => Some(record),
+        }
+    }
+
     /// Whether a password is changed of an entry that is not here before the records in front are loaded: hashing looks for it.
     fn gives_a_newcomer_a_password(&self, record: &LdifRecord) -> bool {
         let LdifBody::Modify(changes) = &record.body else { return false };
@@ -175,14 +248,80 @@ impl Load<'_, '_> {
             return Ok(());
         }
         let mut proposals = proposals(self.aside, self.bulk.head(), &records)?;
+        if self.translator.is_some() {
+            self.take_suffix_along(&mut proposals);
+        }
         let keep_going = self.rejects.is_some();
-        let go_on = |reply: &Reply| keep_going || OfflineInstallation::refusal(reply).is_none();
+        let moving = self.translator.is_some();
+        let is_expected =
+            |result: &LdapResult| moving && matches!(result.code, ResultCode::NoSuchObject | ResultCode::EntryAlreadyExists);
+        let go_on = |reply: &Reply| keep_going || OfflineInstallation::refusal(reply).is_none_or(is_expected);
         let replies = self.bulk.load(&mut proposals, go_on).map_err(|error| CommandError::Cannot(error.to_string()))?;
-        for (record, reply) in records.iter().zip(&replies) {
-            match OfflineInstallation::refusal(reply).map(describe) {
+        for (record, reply) in records.into_iter().zip(&replies) {
+            match OfflineInstallation::refusal(reply) {
                 None => self.loaded += 1,
-                Some(problem) => self.reject(path, record.line, &problem, Some(record))?,
+                Some(result) if self.is_set_aside(path, &record, result) => {}
+                Some(result) => self.reject(path, record.line, &describe(result), Some(&record))?,
             }
+        }
+        Ok(())
+    }
+
+    /// The suffix entry of an export takes the place of the one that `init` made.
+    fn take_suffix_along(&self, proposals: &mut [Proposal]) {
+        let suffix = self.bulk.head().suffix();
+        for proposal in proposals {
+            let ProposedOperation::Add(request) = &mut proposal.operation else { continue };
+            if Dn::parse(&request.name).is_ok_and(|dn| dn.rdns.len() == suffix.rdns.len()) {
+                request.replaces_suffix();
+            }
+        }
+    }
+
+    /// Whether a refused record of an export is no loss: it waits for the entry above it, or is about an entry that was here before.
+    fn is_set_aside(&mut self, path: &Path, record: &LdifRecord, result: &LdapResult) -> bool {
+        let Some(translator) = &mut self.translator else { return false };
+        if !matches!(record.body, LdifBody::Add(_)) {
+            return false;
+        }
+        match result.code {
+            ResultCode::NoSuchObject if self.waiting.len() < WAITING => {
+                self.waiting.push((path.to_owned(), record.clone()));
+                true
+            }
+            ResultCode::EntryAlreadyExists => {
+                let found = Dn::parse(&record.dn).map(|dn| self.bulk.head().find(&dn));
+                let was_here = matches!(found, Ok(Lookup::Found(id)) if id < self.first_new);
+                if was_here {
+                    translator.report.kept.add(&String::from_utf8_lossy(&record.dn));
+                }
+                was_here
+            }
+            _ => false,
+        }
+    }
+
+    /// Loads the records that waited for entries above theirs, as long as that gets on; those for which none came are rejected.
+    fn waiting_records(&mut self) -> Result<(), CommandError> {
+        loop {
+            let waiting = std::mem::take(&mut self.waiting);
+            let before = waiting.len();
+            if before == 0 {
+                return Ok(());
+            }
+            for (path, record) in waiting {
+                self.load(&path, vec![record])?;
+            }
+            if let Some(translator) = &mut self.translator {
+                translator.report.reordered += before.saturating_sub(self.waiting.len()) as u64;
+            }
+            if self.waiting.len() == before {
+                break;
+            }
+        }
+        for (path, record) in std::mem::take(&mut self.waiting) {
+            let problem = format!("{} (NoSuchObject) the entry above it is not in the file", ResultCode::NoSuchObject.number());
+            self.reject(&path, record.line, &problem, Some(&record))?;
         }
         Ok(())
     }
@@ -280,43 +419,5 @@ impl Read for Counted {
         let read = self.inner.read(buffer)?;
         self.position.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
-    }
-}
-
-/// The reject file: LDIF again, each record behind a comment that says why. Made when the first record goes in.
-struct Rejects {
-    path: PathBuf,
-    file: Option<BufWriter<File>>,
-}
-
-impl Rejects {
-    fn new(arguments: &Arguments) -> Rejects {
-        let beside = || {
-            let mut name = arguments.files.first().cloned().unwrap_or_default().into_os_string();
-            name.push(".rejected");
-            PathBuf::from(name)
-        };
-        Rejects { path: arguments.reject_file.clone().unwrap_or_else(beside), file: None }
-    }
-
-    fn write(&mut self, message: &str, record: Option<&LdifRecord>) -> Result<(), CommandError> {
-        let cannot = |error: std::io::Error| CommandError::Cannot(format!("{}: {error}", self.path.display()));
-        if self.file.is_none() {
-            self.file = Some(BufWriter::new(super::installation::create_private(&self.path).map_err(cannot)?));
-        }
-        let Some(file) = &mut self.file else { return Ok(()) };
-        // A line end in it would make the rest of it LDIF.
-        writeln!(file, "# {}", message.replace(char::is_control, " ")).map_err(cannot)?;
-        if let Some(record) = record {
-            record.write(file).map_err(cannot)?;
-        }
-        writeln!(file).map_err(cannot)
-    }
-
-    fn finish(self) -> Result<(), CommandError> {
-        let Some(mut file) = self.file else { return Ok(()) };
-        file.flush().map_err(|error| CommandError::Cannot(format!("{}: {error}", self.path.display())))?;
-        output::remark(format_args!("the refused records are in {}", self.path.display()));
-        Ok(())
     }
 }
