@@ -77,6 +77,7 @@ pub(super) struct Ldapi {
 pub(super) struct RawLimits {
     pub(super) size: Option<Spanned<i64>>,
     pub(super) time: Option<Spanned<i64>>,
+    pub(super) sorted: Option<Spanned<i64>>,
     pub(super) controls: Option<Spanned<i64>>,
     pub(super) pending_operations: Option<Spanned<i64>>,
     pub(super) unauthenticated_request: Option<Spanned<i64>>,

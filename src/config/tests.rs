@@ -164,7 +164,7 @@ fn what_is_missing_is_named() {
 fn what_toml_refuses_has_its_place() {
     refuses_below_suffix(
         "[limits]\nsizes = 3\n",
-        ":3: limits.sizes: unknown field `sizes`, expected one of `size`, `time`, `controls`, `pending-operations`, \
+        ":3: limits.sizes: unknown field `sizes`, expected one of `size`, `time`, `sorted`, `controls`, `pending-operations`, \
          `unauthenticated-request`, `request`, `connections`, `connections-per-address`, `handshake`, `first-request`; \
          correct its spelling or remove it",
     );

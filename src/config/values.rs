@@ -48,6 +48,7 @@ pub(super) fn limits(source: &Source<'_>, written: &RawLimits) -> Result<Limits,
     let limits = Limits {
         size: narrow(number("limits.size", &written.size, (1, 10_000_000), default.size.into())?),
         time: narrow(number("limits.time", &written.time, (1, MAX_SECONDS), default.time.into())?),
+        sorted: narrow(number("limits.sorted", &written.sorted, (1, 1_000_000), wide(default.sorted))?),
         controls: narrow(number("limits.controls", &written.controls, (1, 100), wide(default.controls))?),
         pending_operations: narrow(number(
             "limits.pending-operations",

@@ -174,6 +174,8 @@ pub struct Limits {
     pub size: u32,
     /// Seconds a search may take.
     pub time: u32,
+    /// Entries that one search sorts.
+    pub sorted: usize,
     /// Controls on one request.
     pub controls: usize,
     /// Outstanding operations on one connection.
@@ -189,6 +191,7 @@ impl Default for Limits {
         Limits {
             size: 1000,
             time: 60,
+            sorted: 100_000,
             controls: 10,
             pending_operations: 100,
             unauthenticated_request: 256 * 1024,

@@ -7,9 +7,11 @@ mod authorization;
 mod paged;
 mod read_entry;
 mod session_tracking;
+mod sort;
 #[cfg(test)]
 mod tests;
 mod value;
+mod view;
 
 use bytes::Bytes;
 
@@ -21,7 +23,11 @@ pub use paged::PagedRequest;
 pub(crate) use paged::paged_response;
 pub(crate) use read_entry::read_response;
 pub use session_tracking::SessionTracking;
+pub(crate) use sort::sort_response;
+pub use sort::{SortKey, SortRequest};
 use value::Value;
+pub(crate) use view::ViewResult;
+pub use view::{ViewRequest, ViewTarget};
 
 /// What the controls of one request ask for.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +40,10 @@ pub struct Controls {
     pub post_read: Option<Vec<String>>,
     /// Simple paged results (RFC 2696).
     pub paged: Option<PagedRequest>,
+    /// Server-side sorting (RFC 2891).
+    pub sort: Option<SortRequest>,
+    /// Virtual list view (draft-ietf-ldapext-ldapv3-vlv-09).
+    pub view: Option<ViewRequest>,
     /// ManageDsaIT (RFC 3296).
     pub manage_dsa_it: bool,
     /// Tree delete.
@@ -90,6 +100,8 @@ static TABLE: &[KnownControl] = &[
         read: |value, controls| value.attribute_selection().map(|names| controls.post_read = Some(names)),
     },
     KnownControl { oid: oid::PAGED_RESULTS, name: "paged results", operations: &[SearchDone], read: paged::read },
+    KnownControl { oid: oid::SORT, name: "serverSort", operations: &[SearchDone], read: sort::read },
+    KnownControl { oid: oid::VIEW, name: "VLV", operations: &[SearchDone], read: view::read },
     KnownControl {
         oid: oid::MANAGE_DSA_IT,
         name: "manageDSAit",

@@ -1,30 +1,34 @@
 //! Search (RFC 4511 section 4.5): a stream that is pulled while the socket takes more.
 //!
 //! ```text
-//! begin ─► [aliases in scope, if they are dereferenced] ─► cursor over one root after the other ─► done
+//! begin ─► [aliases in scope, if they are dereferenced] ─► cursor over one root after the other ─► [sorted] ─► done
 //!              budget used up: Pause                           entry: Reply, budget used up: Pause
 //! ```
 
 mod alias;
+mod answer;
+mod begin;
 mod cookie;
+mod sort;
+mod sorting;
+mod view;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 pub(crate) use alias::is_alias;
 
-use super::control::{self, Controls};
-use super::refusal::{Refusal, parse_name};
-use super::selection::Selection;
-use super::write::{is_subschema, is_true};
-use super::{Context, root_dse};
-use crate::directory::SUBSCHEMA;
+pub use begin::begin;
+
+use super::control;
 use crate::directory::{Directory, Node, PreparedFilter, SearchCursor, Step};
-use crate::model::{DerefAliases, Dn, EntryId, Filter, ResultCode, Scope, Timestamp};
-use crate::policy::access::{self, Right};
-use crate::protocol::{Control, LdapResult, Reply, ResponseKind, SearchRequest};
+use crate::model::{EntryId, Filter, ResultCode, Timestamp};
+use crate::protocol::{Control, LdapResult, Reply, ResponseKind};
 use alias::{AliasWalk, Root};
+use answer::Answer;
 use cookie::{Cookie, Page};
+use sort::InOrder;
+use sorting::Sorting;
 
 /// A search under way.
 pub struct SearchStream {
@@ -32,10 +36,13 @@ pub struct SearchStream {
     filter: Filter,
     /// What looking at one candidate takes of the budget: more for a long filter.
     cost: u32,
-    selection: Selection,
+    answer: Answer,
     phase: Phase,
     /// Where the search goes on after the present cursor.
     roots: VecDeque<Root>,
+    /// All of them, where a search may have to begin anew.
+    first_roots: VecDeque<Root>,
+    sorting: Option<Sorting>,
     /// The base entry is returned even where it is an alias.
     base: EntryId,
     dereferences: bool,
@@ -59,6 +66,8 @@ enum Phase {
     NextRoot,
     /// Ends with this.
     Refused(LdapResult),
+    /// Sends these.
+    Sorted(Box<InOrder>),
 }
 
 /// One pull.
@@ -69,116 +78,6 @@ pub enum Pull {
     Pause,
     /// Send this; the search is over.
     Done(Reply),
-}
-
-/// Starts a search, or answers at once.
-#[allow(clippy::result_large_err, reason = "the error is the answer, made once and sent")]
-pub fn begin(
-    directory: &Arc<Directory>,
-    context: &Context,
-    request: &SearchRequest,
-    controls: &[Control],
-) -> Result<SearchStream, Reply> {
-    let controls = control::decode(ResponseKind::SearchDone, controls, &context.settings.limits).map_err(done)?;
-    begin_decoded(directory, context, request, &controls).map_err(|refusal| done(refusal.result))
-}
-
-fn begin_decoded(
-    directory: &Arc<Directory>,
-    context: &Context,
-    request: &SearchRequest,
-    controls: &Controls,
-) -> Result<SearchStream, Refusal> {
-    context.check_assumed(directory)?;
-    let base = parse_name(directory.schema(), &request.base, "invalid DN")?;
-    if request.attributes.len() > Selection::MAXIMUM {
-        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many attributes asked for"));
-    }
-    let selection = Selection::new(directory, &request.attributes, request.types_only);
-    if base.is_empty() || is_subschema(directory, &base) {
-        return special(directory, context, request, controls, &base, selection);
-    }
-    let subject = context.subject(directory);
-    if subject.identity.is_none() && !subject.administrator {
-        return Err(Refusal::no_such_object(directory, None));
-    }
-    let finds_alias = matches!(request.deref, DerefAliases::FindingBase | DerefAliases::Always);
-    let base = alias::resolve_base(directory, base, finds_alias)?;
-    if !access::allows(subject, Right::Read, base) {
-        return Err(Refusal::no_such_object(directory, None));
-    }
-    if controls.assertion.as_ref().is_some_and(|assertion| !is_true(directory, assertion, base)) {
-        return Err(Refusal::new(ResultCode::AssertionFailed, ""));
-    }
-    let page = cookie::page(context, request, controls.paged.as_ref())?;
-    let resumed = page.as_ref().and_then(|page| page.resumed);
-    let mut stream = SearchStream {
-        directory: Arc::clone(directory),
-        filter: request.filter.clone(),
-        cost: cost(&request.filter),
-        selection,
-        phase: Phase::NextRoot,
-        roots: VecDeque::new(),
-        base,
-        dereferences: matches!(request.deref, DerefAliases::InSearching | DerefAliases::Always) && request.scope != Scope::Base,
-        sent: resumed.map_or(0, |cookie| cookie.sent),
-        size_limit: limit(request.size_limit, context.settings.limits.size, subject.administrator),
-        deadline: limit(request.time_limit, context.settings.limits.time, subject.administrator)
-            .map(|seconds| Timestamp(context.now.0.saturating_add(i64::from(seconds) * 1_000_000))),
-        page,
-    };
-    let root = Root { id: base, scope: request.scope };
-    if stream.dereferences {
-        stream.phase = Phase::Aliases(AliasWalk::new(root));
-    } else {
-        stream.start(VecDeque::from([root]));
-    }
-    Ok(stream)
-}
-
-/// What the client asked for (0: nothing) and what the configuration allows to others than administrators.
-fn limit(asked: u32, configured: u32, administrator: bool) -> Option<u32> {
-    let asked = Some(asked).filter(|&asked| asked > 0);
-    if administrator { asked } else { Some(asked.map_or(configured, |asked| asked.min(configured))) }
-}
-
-/// The root DSE and the subschema entry: base searches, and a subtree of the subschema entry, which has nothing below it.
-fn special(
-    directory: &Arc<Directory>,
-    context: &Context,
-    request: &SearchRequest,
-    controls: &Controls,
-    base: &Dn,
-    selection: Selection,
-) -> Result<SearchStream, Refusal> {
-    if base.is_empty() && request.scope != Scope::Base {
-        return Err(Refusal::no_such_object(directory, None));
-    }
-    let node = if base.is_empty() { root_dse::root_dse(directory, context) } else { root_dse::subschema(directory) };
-    let page = cookie::page(context, request, controls.paged.as_ref())?;
-    if controls.assertion.as_ref().is_some_and(|assertion| !root_dse::matches(directory, assertion, &node)) {
-        return Err(Refusal::new(ResultCode::AssertionFailed, ""));
-    }
-    let in_scope = matches!(request.scope, Scope::Base | Scope::Subtree);
-    let entry = (in_scope && root_dse::matches(directory, &request.filter, &node)).then(|| Reply::Entry {
-        name: if base.is_empty() { String::new() } else { SUBSCHEMA.to_owned() },
-        attributes: selection.encode_block(&node),
-        controls: Vec::new(),
-    });
-    Ok(SearchStream {
-        directory: Arc::clone(directory),
-        filter: Filter::Or(Vec::new()),
-        cost: 1,
-        selection,
-        phase: Phase::Special(entry),
-        roots: VecDeque::new(),
-        base: root_dse::NO_ENTRY,
-        dereferences: false,
-        sent: 0,
-        size_limit: None,
-        deadline: None,
-        page,
-    })
 }
 
 impl SearchStream {
@@ -203,11 +102,23 @@ impl SearchStream {
                 },
                 Phase::NextRoot => match self.roots.pop_front() {
                     Some(root) => self.walk(root, None),
-                    None => return self.end(LdapResult::of(ResultCode::Success)),
+                    None => {
+                        if let Some(pull) = self.walked() {
+                            return pull;
+                        }
+                    }
                 },
                 Phase::Refused(result) => {
                     let result = result.clone();
                     return self.end(result);
+                }
+                Phase::Sorted(entries) => {
+                    let Some(less) = budget.checked_sub(1) else { return Pull::Pause };
+                    *budget = less;
+                    let Some((place, id)) = entries.next() else { return self.end(LdapResult::of(ResultCode::Success)) };
+                    if let Some(node) = self.directory.node(id).cloned() {
+                        return self.send_from(&place, &node);
+                    }
                 }
                 Phase::Walking(root, cursor) => {
                     let root = *root;
@@ -231,11 +142,17 @@ impl SearchStream {
         }
     }
 
-    /// Begins with the first root, or where the last page ended.
+    /// Begins with the first root, or where the last page ended; a search that is sorted finds that place later.
     fn start(&mut self, mut roots: VecDeque<Root>) {
         self.phase = Phase::NextRoot;
-        let resumed = self.page.as_ref().and_then(|page| page.resumed);
-        let Some(Cookie { root, after, .. }) = resumed else {
+        if self.sorting.as_ref().is_some_and(Sorting::is_collecting) {
+            self.first_roots.clone_from(&roots);
+            self.roots = roots;
+            return;
+        }
+        let resumed = self.page.as_ref().and_then(|page| page.resumed.as_ref());
+        let resumed = resumed.map(|cookie: &Cookie| (cookie.root, cookie.after));
+        let Some((root, after)) = resumed else {
             self.roots = roots;
             return;
         };
@@ -258,35 +175,51 @@ impl SearchStream {
         self.phase = Phase::Walking(root.id, Box::new(cursor));
     }
 
-    /// What a match comes to; nothing for an alias that was dereferenced.
+    /// What a match comes to; nothing for an alias that was dereferenced, and for an entry that is sent later.
     fn found(&mut self, root: EntryId, node: &Node) -> Option<Pull> {
         if self.dereferences && node.id != self.base && alias::target_of(&self.directory, node).is_some() {
             return None;
         }
+        match self.put_in_order(node) {
+            None => Some(self.send(root, node)),
+            Some(sorting::Step::Taken) => None,
+            Some(sorting::Step::Pull(pull)) => Some(pull),
+        }
+    }
+
+    /// Sends an entry, unless the page is full or the size limit reached.
+    fn send(&mut self, root: EntryId, node: &Node) -> Pull {
         if let Some(cookie) = self.page.as_ref().and_then(|page| page.next_cookie(self.sent)) {
-            let mut reply = done(LdapResult::of(ResultCode::Success));
-            add_control(&mut reply, control::paged_response(&cookie));
-            return Some(Pull::Done(reply));
+            return self.last(LdapResult::of(ResultCode::Success), Some(&cookie));
         }
         if self.size_limit.is_some_and(|limit| self.sent >= limit) {
-            return Some(self.end(LdapResult::of(ResultCode::SizeLimitExceeded)));
+            return self.end(LdapResult::of(ResultCode::SizeLimitExceeded));
         }
         self.sent = self.sent.saturating_add(1);
         if let Some(page) = &mut self.page {
             page.sent(root, node.id);
         }
-        Some(Pull::Reply(Reply::Entry {
-            name: self.directory.dn_text(node.id),
-            attributes: self.selection.encode(&self.directory, node),
-            controls: Vec::new(),
-        }))
+        Pull::Reply(self.answer.entry(&self.directory, node))
+    }
+
+    fn send_from(&mut self, place: &[u8], node: &Node) -> Pull {
+        let pull = self.send(self.base, node);
+        if let (Some(page), Pull::Reply(_)) = (&mut self.page, &pull) {
+            page.sent_from(place);
+        }
+        pull
     }
 
     /// The last reply; of a paged search with an empty cookie: there is no further page.
     fn end(&self, result: LdapResult) -> Pull {
+        self.last(result, self.page.as_ref().map(|_| &[][..]))
+    }
+
+    fn last(&self, result: LdapResult, cookie: Option<&[u8]>) -> Pull {
         let mut reply = done(result);
-        if self.page.is_some() {
-            add_control(&mut reply, control::paged_response(b""));
+        let sorting = self.sorting.iter().flat_map(Sorting::controls);
+        for control in sorting.chain(cookie.map(control::paged_response)) {
+            add_control(&mut reply, control);
         }
         Pull::Done(reply)
     }

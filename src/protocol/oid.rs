@@ -10,6 +10,14 @@ pub const WHO_AM_I: &str = "1.3.6.1.4.1.4203.1.11.3";
 pub const PASSWORD_MODIFY: &str = "1.3.6.1.4.1.4203.1.11.1";
 /// Simple paged results (RFC 2696)
 pub const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+/// Server-side sorting (RFC 2891): request
+pub const SORT: &str = "1.2.840.113556.1.4.473";
+/// Server-side sorting (RFC 2891): response
+pub const SORT_RESPONSE: &str = "1.2.840.113556.1.4.474";
+/// Virtual list view (draft-ietf-ldapext-ldapv3-vlv-09): request
+pub const VIEW: &str = "2.16.840.1.113730.3.4.9";
+/// Virtual list view (draft-ietf-ldapext-ldapv3-vlv-09): response
+pub const VIEW_RESPONSE: &str = "2.16.840.1.113730.3.4.10";
 /// ManageDsaIT (RFC 3296)
 pub const MANAGE_DSA_IT: &str = "2.16.840.1.113730.3.4.2";
 /// Pre-read (RFC 4527)

@@ -17,6 +17,7 @@ use ldap3_proto::proto::LdapMsg;
 use tokio_util::codec::Decoder;
 
 use crate::machine::Machine;
+use crate::search_control;
 
 /// Candidates a search looks at in one go.
 const SEARCH_BUDGET: u32 = 3;
@@ -197,7 +198,10 @@ impl Connection {
         let mut replies = Vec::new();
         while !self.output.is_empty() {
             let code = hide_no_operation(&mut self.output);
-            replies.push((codec.decode(&mut self.output).unwrap().expect("the server sends whole messages"), code));
+            let (mut output, unread) = search_control::take_unread(&mut self.output);
+            let mut message = codec.decode(&mut output).unwrap().expect("the server sends whole messages");
+            message.ctrl.extend(unread);
+            replies.push((message, code));
         }
         replies
     }

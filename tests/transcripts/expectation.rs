@@ -3,11 +3,13 @@
 //! Entries may come in any order, and so may the lines of an entry: LDAP promises neither. `*` matches any text within a line,
 //! `name: **` any number of values from one on.
 
-/// Whether what came is what was expected.
-pub fn met(expected: &[String], actual: &[String]) -> bool {
+/// Whether what came is what was expected. `ordered`: entries must come in the order expected.
+pub fn met(expected: &[String], actual: &[String], ordered: bool) -> bool {
     let (mut expected, mut actual) = (groups(expected), groups(actual));
-    expected.sort();
-    actual.sort();
+    if !ordered {
+        expected.sort();
+        actual.sort();
+    }
     expected.len() == actual.len() && expected.iter().zip(&actual).all(|(expected, actual)| group_met(expected, actual))
 }
 
@@ -80,7 +82,7 @@ mod tests {
             "dn: a\nsn: *\ndn: b\ncn: **\n=> 0",
             "dn: a\nsn: x\ndn: b\ncn: *\ncn: 1\n=> 0",
         ] {
-            assert!(met(&lines(good), &actual), "{good}");
+            assert!(met(&lines(good), &actual, false), "{good}");
         }
         for bad in [
             "dn: a\nsn: x\ndn: b\ncn: 1\n=> 0",
@@ -91,7 +93,9 @@ mod tests {
             "dn: b\ncn: 1\ncn: 2\n=> 0",
             "",
         ] {
-            assert!(!met(&lines(bad), &actual), "{bad}");
+            assert!(!met(&lines(bad), &actual, false), "{bad}");
         }
+        assert!(met(&lines("dn: b\ncn: 2\ncn: 1\ndn: a\nsn: x\n=> 0"), &actual, true));
+        assert!(!met(&lines("dn: a\nsn: x\ndn: b\ncn: 1\ncn: 2\n=> 0"), &actual, true));
     }
 }

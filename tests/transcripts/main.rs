@@ -24,6 +24,7 @@ mod machine;
 mod player;
 mod reply;
 mod request;
+mod search_control;
 
 use std::path::PathBuf;
 
@@ -61,6 +62,7 @@ transcripts! {
     rename
     root_dse
     search
+    sorting
     wire
     write_controls
 }

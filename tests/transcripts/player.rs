@@ -8,7 +8,7 @@ use bindery::protocol::{Control, oid};
 use crate::connection::{Connection, Door};
 use crate::machine::Machine;
 use crate::request::{self, Operation};
-use crate::{expectation, reply};
+use crate::{expectation, reply, search_control};
 
 /// What may follow the line with the result.
 const TRAILERS: &[&str] = &[
@@ -19,6 +19,8 @@ const TRAILERS: &[&str] = &[
     "generated:",
     "credentials:",
     "paged:",
+    "sorted:",
+    "view:",
     "pre-read ",
     "post-read ",
     "control:",
@@ -38,6 +40,7 @@ pub fn play(name: &str) {
         controls: Vec::new(),
         message_id: None,
         holding: false,
+        ordered: false,
         generated: String::new(),
         runs: 0,
         failures: Vec::new(),
@@ -116,6 +119,8 @@ struct Player {
     message_id: Option<i64>,
     /// Requests are sent, work is not done.
     holding: bool,
+    /// The entries of the next answer come in a certain order.
+    ordered: bool,
     /// The last password the server made up.
     generated: String,
     /// Argon2 runs at the last `runs`.
@@ -207,8 +212,9 @@ impl Player {
         match name {
             "size" => settings.limits.size = value,
             "time" => settings.limits.time = value,
+            "sorted" => settings.limits.sorted = value as usize,
             "request" => settings.limits.request = value as usize,
-            other => panic!("{other}: size, time or request"),
+            other => panic!("{other}: size, time, sorted or request"),
         }
         self.machine.settings = Arc::new(settings);
         let settings = &self.machine.settings;
@@ -257,14 +263,18 @@ impl Player {
         }
     }
 
-    /// Takes `-E pr=SIZE[/COOKIE]` out; COOKIE is `next`, `@NAME` (the one another connection got) or hexadecimal.
+    /// Takes every `-E` out. `-E pr=SIZE[/COOKIE]`: COOKIE is `next`, `@NAME` (the one another connection got) or hexadecimal; the others are
+    /// ldapsearch's.
     fn search(&mut self, arguments: &[String]) -> Operation {
         let mut arguments = arguments.to_vec();
-        if let Some(at) = arguments.iter().position(|word| word == "-E") {
+        while let Some(at) = arguments.iter().position(|word| word == "-E") {
             let asked = arguments.remove(at + 1);
             arguments.remove(at);
-            let asked = asked.strip_prefix("pr=").expect("-E pr=SIZE");
-            let (size, cookie) = asked.split_once('/').unwrap_or((asked, ""));
+            let Some(page) = asked.strip_prefix("pr=") else {
+                self.controls.push(search_control::control(&asked));
+                continue;
+            };
+            let (size, cookie) = page.split_once('/').unwrap_or((page, ""));
             let cookie = match cookie {
                 "next" => self.connection().0.cookie.clone(),
                 other if other.starts_with('@') => self.connections[&other[1..]].cookie.clone(),
@@ -272,6 +282,7 @@ impl Player {
             };
             self.controls.push(request::paged(size.parse().unwrap(), &cookie));
         }
+        self.ordered = self.controls.iter().any(|control| control.oid == oid::SORT);
         request::search(&arguments)
     }
 
@@ -368,7 +379,7 @@ impl Player {
     }
 
     fn compare(&mut self, number: usize, expected: &[String], actual: &[String]) {
-        if !expectation::met(expected, actual) {
+        if !expectation::met(expected, actual, std::mem::take(&mut self.ordered)) {
             let show = |lines: &[String]| lines.iter().map(|line| format!("    {line}\n")).collect::<String>();
             self.failures.push((number, format!("expected\n{}  but there came\n{}", show(expected), show(actual))));
         }

@@ -6,6 +6,8 @@ use bindery::protocol::oid;
 use ldap3_proto::control::LdapControl;
 use ldap3_proto::proto::{LdapMsg, LdapOp, LdapResult};
 
+use crate::search_control;
+
 /// The lines of one reply; `code` is its result code where the message has it wrong.
 pub fn lines(message: &LdapMsg, code: Option<i64>) -> Vec<String> {
     let mut lines = Vec::new();
@@ -76,6 +78,9 @@ fn control_lines(control: &LdapControl, lines: &mut Vec<String>) {
         }
         LdapControl::Unknown { oid, value, .. } if oid == oid::AUTHORIZATION_IDENTITY_RESPONSE => {
             lines.push(line("authorization identity", value.as_deref().unwrap()));
+        }
+        LdapControl::Unknown { oid, value, .. } if search_control::is_shown(oid) => {
+            lines.extend(search_control::lines(oid, value.as_deref().unwrap_or_default()).unwrap());
         }
         LdapControl::Unknown { oid, .. } => lines.push(format!("control: {oid}")),
         other => panic!("the server sent {other:?}"),

@@ -56,6 +56,7 @@ key = {key}
 [limits]
 # size = 1000                                    # entries a search returns to others than administrators
 # time = 60                                      # seconds a search may take
+# sorted = 100000                               # entries that one search sorts
 # pending-operations = 100                       # on one connection
 # unauthenticated-request = 262144               # octets
 # request = 16777216                             # octets, once logged in

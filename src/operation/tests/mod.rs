@@ -12,4 +12,5 @@ mod modify_dn;
 mod password;
 mod root_dse;
 mod search;
+mod sorting;
 mod write_controls;

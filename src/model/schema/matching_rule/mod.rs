@@ -11,7 +11,7 @@ mod word;
 
 pub(super) use table::{RULES, undefined_type_rule};
 
-use super::{AttributeType, Schema};
+use super::{AttributeType, Schema, syntax};
 
 /// The prepared form of a value under one rule: comparing keys octet by octet is the rule (equality, and order for ordering rules).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -80,6 +80,14 @@ impl MatchingRule {
     pub fn applies_to(&self, attribute_type: &AttributeType) -> bool {
         let own = [attribute_type.equality, attribute_type.ordering, attribute_type.substring];
         own.iter().flatten().any(|rule| rule.oid == self.oid) || self.value_syntaxes.contains(&attribute_type.syntax.oid)
+    }
+
+    /// Whether values of this type may be put in the order of this rule's keys: rules for text also order IA5 strings, which have no
+    /// ordering rule of their own.
+    pub fn can_order(&self, attribute_type: &AttributeType) -> bool {
+        let text_rule = self.value_syntaxes.contains(&syntax::DIRECTORY_STRING);
+        matches!(self.kind, RuleKind::Equality | RuleKind::Ordering)
+            && (self.applies_to(attribute_type) || (text_rule && attribute_type.syntax.oid == syntax::IA5_STRING))
     }
 
     /// Whether keys of this rule are keys of names: distinguishedNameMatch and uniqueMemberMatch.

@@ -1,0 +1,134 @@
+//! Where a search begins: who asks, which entry it starts at, what the controls ask for.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::alias::{self, AliasWalk, Root};
+use super::answer::Answer;
+use super::sorting::Sorting;
+use super::{Phase, SearchStream, cookie, cost, done};
+use crate::directory::{Directory, SUBSCHEMA};
+use crate::model::{DerefAliases, Dn, Filter, ResultCode, Scope, Timestamp};
+use crate::operation::control::{self, Controls};
+use crate::operation::refusal::{Refusal, parse_name};
+use crate::operation::selection::Selection;
+use crate::operation::write::{is_subschema, is_true};
+use crate::operation::{Context, root_dse};
+use crate::policy::access::{self, Right};
+use crate::protocol::{Control, Reply, ResponseKind, SearchRequest};
+
+/// Starts a search, or answers at once.
+#[allow(clippy::result_large_err, reason = "the error is the answer, made once and sent")]
+pub fn begin(
+    directory: &Arc<Directory>,
+    context: &Context,
+    request: &SearchRequest,
+    controls: &[Control],
+) -> Result<SearchStream, Reply> {
+    let controls = control::decode(ResponseKind::SearchDone, controls, &context.settings.limits).map_err(done)?;
+    let sorting = Sorting::new(directory, &controls, context.settings.limits.sorted)?;
+    begin_decoded(directory, context, request, &controls, sorting).map_err(|refusal| done(refusal.result))
+}
+
+fn begin_decoded(
+    directory: &Arc<Directory>,
+    context: &Context,
+    request: &SearchRequest,
+    controls: &Controls,
+    sorting: Option<Sorting>,
+) -> Result<SearchStream, Refusal> {
+    context.check_assumed(directory)?;
+    let base = parse_name(directory.schema(), &request.base, "invalid DN")?;
+    if request.attributes.len() > Selection::MAXIMUM {
+        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many attributes asked for"));
+    }
+    let selection = Selection::new(directory, &request.attributes, request.types_only);
+    if base.is_empty() || is_subschema(directory, &base) {
+        return special(directory, context, request, controls, sorting, &base, selection);
+    }
+    let subject = context.subject(directory);
+    if subject.identity.is_none() && !subject.administrator {
+        return Err(Refusal::no_such_object(directory, None));
+    }
+    let finds_alias = matches!(request.deref, DerefAliases::FindingBase | DerefAliases::Always);
+    let base = alias::resolve_base(directory, base, finds_alias)?;
+    if !access::allows(subject, Right::Read, base) {
+        return Err(Refusal::no_such_object(directory, None));
+    }
+    if controls.assertion.as_ref().is_some_and(|assertion| !is_true(directory, assertion, base)) {
+        return Err(Refusal::new(ResultCode::AssertionFailed, ""));
+    }
+    let page = cookie::page(context, request, controls)?;
+    let sent = page.as_ref().and_then(|page| page.resumed.as_ref()).map_or(0, |cookie| cookie.sent);
+    let mut stream = SearchStream {
+        directory: Arc::clone(directory),
+        filter: request.filter.clone(),
+        cost: cost(&request.filter),
+        answer: Answer::new(selection),
+        phase: Phase::NextRoot,
+        roots: VecDeque::new(),
+        first_roots: VecDeque::new(),
+        sorting: sorting.map(|sorting| sorting.with_context(cookie::view_context(context, request, controls))),
+        base,
+        dereferences: matches!(request.deref, DerefAliases::InSearching | DerefAliases::Always) && request.scope != Scope::Base,
+        sent,
+        size_limit: limit(request.size_limit, context.settings.limits.size, subject.administrator),
+        deadline: limit(request.time_limit, context.settings.limits.time, subject.administrator)
+            .map(|seconds| Timestamp(context.now.0.saturating_add(i64::from(seconds) * 1_000_000))),
+        page,
+    };
+    let root = Root { id: base, scope: request.scope };
+    if stream.dereferences {
+        stream.phase = Phase::Aliases(AliasWalk::new(root));
+    } else {
+        stream.start(VecDeque::from([root]));
+    }
+    Ok(stream)
+}
+
+/// What the client asked for (0: nothing) and what the configuration allows to others than administrators.
+fn limit(asked: u32, configured: u32, administrator: bool) -> Option<u32> {
+    let asked = Some(asked).filter(|&asked| asked > 0);
+    if administrator { asked } else { Some(asked.map_or(configured, |asked| asked.min(configured))) }
+}
+
+/// The root DSE and the subschema entry: base searches, and a subtree of the subschema entry, which has nothing below it.
+fn special(
+    directory: &Arc<Directory>,
+    context: &Context,
+    request: &SearchRequest,
+    controls: &Controls,
+    sorting: Option<Sorting>,
+    base: &Dn,
+    selection: Selection,
+) -> Result<SearchStream, Refusal> {
+    if base.is_empty() && request.scope != Scope::Base {
+        return Err(Refusal::no_such_object(directory, None));
+    }
+    let node = if base.is_empty() { root_dse::root_dse(directory, context) } else { root_dse::subschema(directory) };
+    let page = cookie::page(context, request, controls)?;
+    sorting.as_ref().map_or(Ok(()), Sorting::only_sorted)?;
+    if controls.assertion.as_ref().is_some_and(|assertion| !root_dse::matches(directory, assertion, &node)) {
+        return Err(Refusal::new(ResultCode::AssertionFailed, ""));
+    }
+    let answer = Answer::new(selection);
+    let in_scope = matches!(request.scope, Scope::Base | Scope::Subtree);
+    let entry = (in_scope && root_dse::matches(directory, &request.filter, &node))
+        .then(|| answer.special(if base.is_empty() { "" } else { SUBSCHEMA }, &node));
+    Ok(SearchStream {
+        directory: Arc::clone(directory),
+        filter: Filter::Or(Vec::new()),
+        cost: 1,
+        answer,
+        phase: Phase::Special(entry),
+        roots: VecDeque::new(),
+        first_roots: VecDeque::new(),
+        sorting,
+        base: root_dse::NO_ENTRY,
+        dereferences: false,
+        sent: 0,
+        size_limit: None,
+        deadline: None,
+        page,
+    })
+}

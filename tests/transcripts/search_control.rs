@@ -1,0 +1,116 @@
+//! Controls of searches: ldapsearch's `-E` to octets, and what the server answers to lines.
+
+use bindery::protocol::ber::{self, BerError, Reader, Tag, Writer};
+use bindery::protocol::{Control, oid};
+use bytes::{Bytes, BytesMut};
+use ldap3_proto::control::LdapControl;
+
+/// `[!]NAME[=VALUE]` behind `-E`: `sss=[-]ATTRIBUTE[:RULE][/…]`, `vlv=BEFORE/AFTER(/OFFSET/COUNT|:VALUE)`.
+pub fn control(text: &str) -> Control {
+    let critical = text.starts_with('!');
+    let text = text.trim_start_matches('!');
+    let (name, value) = text.split_once('=').map_or((text, ""), |(name, value)| (name, value));
+    let (oid, value) = match name {
+        "sss" => (oid::SORT, Some(ber::encode(|writer| sort_keys(writer, value)))),
+        "vlv" => (oid::VIEW, Some(ber::encode(|writer| view(writer, value)))),
+        other => panic!("-E {other}: not known"),
+    };
+    Control { oid: oid.to_owned(), critical, value }
+}
+
+fn sort_keys(writer: &mut Writer<'_>, keys: &str) {
+    writer.sequence(|list| {
+        for key in keys.split('/') {
+            let (reverse, key) = key.strip_prefix('-').map_or((false, key), |key| (true, key));
+            let (attribute, rule) = key.split_once(':').map_or((key, None), |(attribute, rule)| (attribute, Some(rule)));
+            list.sequence(|parts| {
+                parts.octet_string(attribute.as_bytes());
+                if let Some(rule) = rule {
+                    parts.element(Tag::context(0), rule.as_bytes());
+                }
+                if reverse {
+                    parts.boolean_as(Tag::context(1), true);
+                }
+            });
+        }
+    });
+}
+
+fn view(writer: &mut Writer<'_>, asked: &str) {
+    let (counts, value) = asked.split_once(':').map_or((asked, None), |(counts, value)| (counts, Some(value)));
+    let numbers: Vec<i64> = counts.split('/').map(|number| number.parse().unwrap()).collect();
+    writer.sequence(|parts| {
+        parts.integer(numbers[0]);
+        parts.integer(numbers[1]);
+        match value {
+            Some(value) => parts.element(Tag::context(1), value.as_bytes()),
+            None => parts.constructed(Tag::context_constructed(0), |offset| {
+                offset.integer(numbers[2]);
+                offset.integer(numbers[3]);
+            }),
+        }
+    });
+}
+
+/// Whether [`lines`] knows this response control.
+pub fn is_shown(oid: &str) -> bool {
+    [oid::SORT_RESPONSE, oid::VIEW_RESPONSE].contains(&oid)
+}
+
+/// `sorted: CODE [ATTRIBUTE]`, `view: POSITION/COUNT CODE`.
+pub fn lines(oid: &str, value: &[u8]) -> Result<Vec<String>, BerError> {
+    let mut outer = Reader::new(value);
+    let mut parts = outer.sequence()?;
+    outer.finish()?;
+    if oid == oid::SORT_RESPONSE {
+        let code = parts.enumerated()?;
+        let attribute = parts.optional(Tag::context(0))?.map(|name| format!(" {}", String::from_utf8_lossy(name)));
+        parts.finish()?;
+        return Ok(vec![format!("sorted: {code}{}", attribute.unwrap_or_default())]);
+    }
+    let (position, count, code) = (parts.integer()?, parts.integer()?, parts.enumerated()?);
+    parts.optional(Tag::OCTET_STRING)?;
+    parts.finish()?;
+    Ok(vec![format!("view: {position}/{count} {code}")])
+}
+
+/// Controls that ldap3_proto 0.9 loses part of, or gives a whole message up over.
+const UNREAD: &[&str] = &[oid::SORT_RESPONSE];
+
+/// Takes one message off the front, and such controls out of it.
+pub fn take_unread(output: &mut BytesMut) -> (BytesMut, Vec<LdapControl>) {
+    let header = ber::Header::read(output).unwrap().expect("the server sends whole messages");
+    let whole = output.split_to(header.size + header.length as usize);
+    split(&whole).unwrap_or((whole, Vec::new()))
+}
+
+fn split(whole: &[u8]) -> Option<(BytesMut, Vec<LdapControl>)> {
+    let mut parts = Reader::new(whole).sequence().ok()?;
+    let id = parts.integer().ok()?;
+    let (tag, operation) = parts.element().ok()?;
+    let mut list = parts.constructed(Tag::context_constructed(0)).ok()?;
+    let (mut unread, mut others) = (Vec::new(), Vec::new());
+    while !list.is_empty() {
+        let (_, control) = list.element().ok()?;
+        let mut fields = Reader::new(control);
+        let name = String::from_utf8(fields.octet_string().ok()?.to_vec()).ok()?;
+        if UNREAD.contains(&name.as_str()) {
+            let criticality = fields.optional(Tag::BOOLEAN).ok()?.is_some();
+            let value = fields.optional(Tag::OCTET_STRING).ok()?.map(<[u8]>::to_vec);
+            unread.push(LdapControl::Unknown { oid: name, criticality, value });
+        } else {
+            others.push(Bytes::copy_from_slice(control));
+        }
+    }
+    let mut rest = BytesMut::new();
+    Writer::new(&mut rest).sequence(|message| {
+        message.integer(id);
+        message.element(tag, operation);
+        if !others.is_empty() {
+            message.constructed(Tag::context_constructed(0), |list| {
+                others.iter().for_each(|control| list.element(Tag::SEQUENCE, control));
+            });
+        }
+    });
+    Some((rest, unread))
+}
