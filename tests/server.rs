@@ -8,7 +8,9 @@ use std::path::Path;
 
 use common::client::{Client, values};
 use common::{ADMIN, Installation, PASSWORD, SUFFIX};
-use ldap3_proto::proto::{LdapFilter, LdapModifyType, LdapOp, LdapResultCode, LdapSearchScope};
+use ldap3_proto::proto::{
+    LdapCompareRequest, LdapExtendedRequest, LdapFilter, LdapModifyType, LdapMsg, LdapOp, LdapResultCode, LdapSearchScope,
+};
 
 const NOTICE: &str = "1.3.6.1.4.1.1466.20036";
 
@@ -63,6 +65,52 @@ fn what_is_no_ldap_ends_its_own_connection_and_no_other() {
         assert_eq!(notice(&mut bad), LdapResultCode::ProtocolError, "{octets:02x?}");
     }
     assert!(good.read(SUFFIX, &["1.1"]).unwrap().is_some());
+}
+
+/// Asks for a compare of the own password, which takes a run of Argon2: work that lasts.
+fn compare_password(client: &mut Client) -> i32 {
+    let compare = LdapCompareRequest { dn: ADMIN.to_owned(), atype: "userPassword".to_owned(), val: b"wrong".to_vec() };
+    client.send(LdapOp::CompareRequest(compare)).unwrap()
+}
+
+/// More than a connection may have under way.
+const MANY: i32 = 120;
+
+#[test]
+fn who_ends_the_sending_side_still_gets_all_replies() {
+    let installation = Installation::new();
+    let server = installation.serve();
+    let mut client = administrator(&server.ldap());
+    let asked: Vec<i32> = (0..MANY).map(|_| compare_password(&mut client)).collect();
+    client.end_sending().unwrap();
+    let mut answered: Vec<i32> = asked.iter().map(|_| client.receive().unwrap().msgid).collect();
+    answered.sort_unstable();
+    assert_eq!(answered, asked);
+    assert_eq!(client.receive().unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+    let mut nothing = Client::connect(&server.ldap()).unwrap();
+    nothing.end_sending().unwrap();
+    assert_eq!(nothing.receive().unwrap_err().kind(), std::io::ErrorKind::UnexpectedEof);
+}
+
+#[test]
+fn cancel_and_abandon_are_seen_behind_more_requests_than_may_be_under_way() {
+    let installation = Installation::new();
+    let server = installation.serve();
+    let mut client = administrator(&server.ldap());
+    let asked: Vec<i32> = (0..MANY).map(|_| compare_password(&mut client)).collect();
+    let (abandoned, cancelled) = (asked[98], asked[99]);
+    client.send(LdapOp::AbandonRequest(abandoned)).unwrap();
+    let value = [&[0x30, 4, 2, 2][..], &u16::try_from(cancelled).unwrap().to_be_bytes()].concat();
+    let cancel = LdapExtendedRequest { name: "1.3.6.1.1.8".to_owned(), value: Some(value) };
+    let cancel = client.send(LdapOp::ExtendedRequest(cancel)).unwrap();
+    let answers: Vec<LdapMsg> = (0..MANY).map(|_| client.receive().unwrap()).collect();
+    let place = |id: i32| answers.iter().position(|answer| answer.msgid == id);
+    assert_eq!(place(abandoned), None);
+    let LdapOp::CompareResult(result) = &answers[place(cancelled).unwrap()].op else { panic!("no compare") };
+    assert_eq!(result.code, LdapResultCode::Canceled);
+    let LdapOp::ExtendedResponse(response) = &answers[place(cancel).unwrap()].op else { panic!("no extended response") };
+    assert_eq!(response.res.code, LdapResultCode::Success);
+    assert!(place(cancel) < place(asked[97]), "before what stood in front of it, and long before the last: {:?}", place(cancel));
 }
 
 #[test]

@@ -23,14 +23,19 @@ use super::tls;
 use crate::model::ResultCode;
 use crate::operation::search::{Pull, SearchStream};
 use crate::operation::{Fresh, Peer, Settings, TlsFacts};
-use crate::protocol::{MessageId, Reply, Request};
+use crate::protocol::{Message, MessageId, Reply, Request};
 use crate::session::{Action, Session};
-use crate::wire;
+use crate::wire::{self, Urgent};
 
 /// Octets of replies that may wait for a client to take them before its searches rest. BEHAVIOUR "a slow reader".
 const OUTPUT_HIGH: usize = 512 * 1024;
 /// Candidates that a connection's searches look at together before its task lets others run.
 const SEARCH_BUDGET: u32 = 1000;
+/// Octets of requests that are read while none can be taken, so that Abandon, Cancel and the client's end are noticed. Behind more than
+/// this they are not.
+const READ_AHEAD: usize = 64 * 1024;
+/// How long the searches of a client that sends no more may go on: it may be gone altogether.
+const LAST_REPLIES: Duration = Duration::from_secs(60);
 /// Octets read at once.
 const READ_SIZE: usize = 16 * 1024;
 /// Room that an empty buffer may keep; what one large request or entry made grow beyond it is given back.
@@ -56,6 +61,10 @@ pub struct Connection {
     stage: Stage,
     shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
     first_request: Option<Pin<Box<Sleep>>>,
+    /// Input came, or requests were taken, since the input was last looked through for what is urgent.
+    unseen: bool,
+    /// The client sends no more: when the connection ends, whatever is still under way.
+    input_ended: Option<Pin<Box<Sleep>>>,
 }
 
 /// How far a connection is.
@@ -103,6 +112,8 @@ impl Connection {
             elsewhere: 0,
             stage: Stage::Open,
             first_request: Some(Box::pin(tokio::time::sleep(deadline))),
+            unseen: false,
+            input_ended: None,
         };
         connection.serve().await;
     }
@@ -111,8 +122,14 @@ impl Connection {
         loop {
             self.follow_reload();
             self.take_requests().await;
+            while self.take_urgent().await {
+                self.take_requests().await;
+            }
             self.pull_searches();
-            if self.stage == Stage::Draining && self.elsewhere == 0 && self.searches.is_empty() {
+            if self.input_ended.is_some() && self.stage == Stage::Open && self.is_idle() && self.has_room() {
+                self.close(None);
+            }
+            if self.stage == Stage::Draining && self.is_idle() {
                 self.close(Some(Reply::notice_of_disconnection(ResultCode::Unavailable, "server is shutting down")));
             }
             match self.next_event().await {
@@ -143,9 +160,48 @@ impl Connection {
         }
     }
 
+    /// Nothing is under way.
+    fn is_idle(&self) -> bool {
+        self.elsewhere == 0 && self.searches.is_empty()
+    }
+
+    fn has_room(&self) -> bool {
+        self.output.len() < OUTPUT_HIGH
+    }
+
+    /// Whether the next request may be taken.
+    fn takes_requests(&self) -> bool {
+        self.has_room() && self.session.may_receive()
+    }
+
+    /// Takes an Abandon or a Cancel out of requests that have to wait. `true`: there was one.
+    async fn take_urgent(&mut self) -> bool {
+        if self.stage != Stage::Open || !self.unseen || self.takes_requests() {
+            return false;
+        }
+        let session = &self.session;
+        let found = wire::decode_urgent(&mut self.input, session.request_limit(), |request| session.is_urgent(request));
+        match found {
+            Urgent::Taken(message) => {
+                self.receive(message).await;
+                return true;
+            }
+            Urgent::Later => {}
+            Urgent::Nothing => self.unseen = false,
+        }
+        false
+    }
+
+    async fn receive(&mut self, message: Message) {
+        self.first_request = None;
+        let fresh = self.fresh_for(&message.request);
+        let action = self.session.receive(&self.services.directory(), message, self.services.now(), fresh);
+        self.perform(action).await;
+    }
+
     /// Decodes and hands over every whole request that may be taken now.
     async fn take_requests(&mut self) {
-        while self.stage == Stage::Open && self.output.len() < OUTPUT_HIGH && self.session.may_receive() {
+        while self.stage == Stage::Open && self.takes_requests() {
             let message = match wire::decode(&mut self.input, self.session.request_limit()) {
                 Ok(Some(message)) => {
                     give_back(&mut self.input);
@@ -158,10 +214,7 @@ impl Connection {
                     return;
                 }
             };
-            self.first_request = None;
-            let fresh = self.fresh_for(&message.request);
-            let action = self.session.receive(&self.services.directory(), message, self.services.now(), fresh);
-            self.perform(action).await;
+            self.receive(message).await;
         }
     }
 
@@ -307,19 +360,42 @@ impl Connection {
             if self.first_request.as_mut().is_some_and(|deadline| deadline.as_mut().poll(context).is_ready()) {
                 return Poll::Ready(Event::Idle);
             }
-            // The input buffer stays below one request and one read: no more is read before a whole request can be taken.
-            if self.output.len() < OUTPUT_HIGH && self.session.may_receive() {
-                match poll_read(stream, &mut self.input, context) {
-                    Poll::Ready(Ok(0)) | Poll::Ready(Err(_)) => return Poll::Ready(Event::End),
-                    Poll::Ready(Ok(_)) => return Poll::Ready(Event::Read),
-                    Poll::Pending => {}
-                }
-            }
         }
-        if !self.searches.is_empty() && self.output.len() < OUTPUT_HIGH {
+        if self.input_ended.as_mut().is_some_and(|deadline| deadline.as_mut().poll(context).is_ready()) {
+            return Poll::Ready(Event::End);
+        }
+        if self.stage == Stage::Open
+            && self.reads()
+            && let Poll::Ready(event) = self.poll_input(context)
+        {
+            return Poll::Ready(event);
+        }
+        if !self.searches.is_empty() && self.has_room() {
             return Poll::Ready(Event::Search);
         }
         Poll::Pending
+    }
+
+    /// Where requests can be taken the input buffer stays below one request and one read: no more is read before a whole request is there.
+    /// Where they cannot it stays below [`READ_AHEAD`] and one read.
+    fn reads(&self) -> bool {
+        self.input_ended.is_none() && (self.takes_requests() || self.input.len() < READ_AHEAD)
+    }
+
+    /// A client that ends its sending side still gets what it asked for.
+    fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<Event> {
+        let Some(stream) = self.stream.as_mut() else { return Poll::Ready(Event::End) };
+        poll_read(stream, &mut self.input, context).map(|read| match read {
+            Ok(0) => {
+                self.input_ended = Some(Box::pin(tokio::time::sleep(LAST_REPLIES)));
+                Event::Read
+            }
+            Ok(_) => {
+                self.unseen = true;
+                Event::Read
+            }
+            Err(_) => Event::End,
+        })
     }
 }
 

@@ -145,6 +145,7 @@ impl Session {
         }
         match operation {
             ExtendedOperation::StartTls => self.start_tls(directory, context, value),
+            ExtendedOperation::Cancel => self.cancel(id, value),
             _ => Action::Reply(id, vec![extended::who_am_i(directory, &context, value)]),
         }
     }

@@ -16,6 +16,7 @@
 //! result, what changes or compares passwords is ended and answered first, under the identity it was asked with.
 
 mod begin;
+mod cancel;
 mod complete;
 mod operations;
 #[cfg(test)]
@@ -25,10 +26,11 @@ use std::sync::Arc;
 
 use crate::directory::Directory;
 use crate::model::{ResultCode, Timestamp};
+use crate::operation::extended::cancelled_operation;
 use crate::operation::search::SearchStream;
 use crate::operation::{Attached, Authority, Context, Decision, Fresh, Identity, Peer, Proposal, Settings, TlsFacts};
 use crate::policy::password::{HashAnswer, HashJob};
-use crate::protocol::{LdapResult, Message, MessageId, Reply, Request};
+use crate::protocol::{LdapResult, Message, MessageId, Reply, Request, oid};
 use operations::{Operations, WaitingBind};
 
 /// The state of one connection.
@@ -99,7 +101,7 @@ impl Session {
         }
     }
 
-    /// Eats one request. Whoever calls this without asking [`Session::may_receive`] gets 51, but may always unbind or abandon.
+    /// Eats one request. Whoever calls this without asking [`Session::may_receive`] gets 51, but may always unbind, abandon or cancel.
     pub fn receive(&mut self, directory: &Arc<Directory>, message: Message, now: Timestamp, fresh: Fresh) -> Action {
         match self.phase {
             Phase::Closed => return Action::Nothing,
@@ -114,13 +116,25 @@ impl Session {
         match (&message.request, message.request.response_kind()) {
             (Request::Unbind, _) => self.close(None),
             (Request::Abandon(id), _) => self.abandon(*id),
-            (_, Some(kind)) if !self.may_receive() => {
+            (request, Some(kind)) if !self.may_receive() && !is_cancel(request) => {
                 Action::Reply(message.id, vec![Reply::result(kind, LdapResult::of(ResultCode::Busy))])
             }
             _ => {
                 let context = self.context(directory, &message, now, fresh);
                 self.begin(directory, context, message)
             }
+        }
+    }
+
+    /// Whether a request that waits behind others should be received before them: it ends what is under way, and nothing else could be
+    /// taken before that has ended.
+    pub fn is_urgent(&self, request: &Request) -> bool {
+        match request {
+            Request::Abandon(id) => self.operations.contains(*id),
+            Request::Extended { oid, value } if oid == oid::CANCEL => {
+                cancelled_operation(value.as_ref()).is_ok_and(|id| self.operations.contains(id))
+            }
+            _ => false,
         }
     }
 
@@ -193,4 +207,8 @@ impl Session {
         self.operations.clear();
         Action::Close(notice)
     }
+}
+
+fn is_cancel(request: &Request) -> bool {
+    matches!(request, Request::Extended { oid, .. } if oid == oid::CANCEL)
 }

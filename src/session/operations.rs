@@ -32,6 +32,18 @@ pub(super) enum Stage {
     Committing,
 }
 
+/// What came of cancelling an operation.
+pub(super) enum Cancelled {
+    /// It gets no other answer than that it is cancelled.
+    Ended(ResponseKind),
+    /// There is none with this number, or it is ended already.
+    Unknown,
+    /// It is being made durable.
+    Committing,
+    /// Binds cannot be cancelled.
+    Bind,
+}
+
 /// What goes on once the hash pool has answered.
 pub(super) enum Hashing {
     Bind(PendingBind),
@@ -112,6 +124,23 @@ impl Operations {
                 false
             }
             None => false,
+        }
+    }
+
+    /// Ends an operation that has not come to the committer; its number stays in use while the hash pool works for it.
+    pub(super) fn cancel(&mut self, id: MessageId) -> Cancelled {
+        match self.by_id.get_mut(&id) {
+            Some(Operation { stage: Stage::Searching, .. }) => {
+                self.by_id.remove(&id);
+                Cancelled::Ended(ResponseKind::SearchDone)
+            }
+            None | Some(Operation { abandoned: true, .. }) => Cancelled::Unknown,
+            Some(Operation { kind: ResponseKind::Bind, .. }) => Cancelled::Bind,
+            Some(Operation { stage: Stage::Committing, .. }) => Cancelled::Committing,
+            Some(operation) => {
+                operation.abandoned = true;
+                Cancelled::Ended(operation.kind)
+            }
         }
     }
 

@@ -21,7 +21,7 @@ use zeroize::Zeroize;
 
 pub use reply::encode;
 
-use crate::protocol::Message;
+use crate::protocol::{Message, Request};
 
 /// Why the stream cannot go on; answered with a Notice of Disconnection (code 2).
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -48,6 +48,40 @@ pub fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Message>, Wi
     let message = decode_frame(frame, start);
     buffer.advance(end);
     message.map(Some)
+}
+
+/// What [`decode_urgent`] found.
+#[derive(Debug)]
+pub enum Urgent {
+    /// This message, taken out of the buffer.
+    Taken(Message),
+    /// Messages that end others, none of which is wanted now.
+    Later,
+    /// None.
+    Nothing,
+}
+
+/// Looks through the messages that wait in `buffer` for the first that ends another one (Abandon, Cancel) and that `is_wanted`, and takes
+/// it out; those before and behind it stay. What cannot be decoded is left for [`decode`] to refuse in its turn.
+pub fn decode_urgent(buffer: &mut BytesMut, limit: usize, is_wanted: impl Fn(&Request) -> bool) -> Urgent {
+    let mut at = 0;
+    let mut found = Urgent::Nothing;
+    loop {
+        let Ok(Some((start, end))) = frame::extent(buffer.get(at..).unwrap_or_default(), limit) else { return found };
+        let content = buffer.get(at.saturating_add(start)..at.saturating_add(end)).unwrap_or_default();
+        if request::ends_another(content)
+            && let Ok(message) = request::decode(content)
+        {
+            if is_wanted(&message.request) {
+                let mut rest = buffer.split_off(at);
+                rest.advance(end);
+                buffer.unsplit(rest);
+                return Urgent::Taken(message);
+            }
+            found = Urgent::Later;
+        }
+        at = at.saturating_add(end);
+    }
 }
 
 /// Decodes one whole message whose content starts at `start`, and overwrites it.

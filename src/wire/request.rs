@@ -12,7 +12,7 @@ use super::frame::{self, Flaw};
 use crate::model::{Attribute, DerefAliases, Modification, ModificationOperation, ResultCode, Scope, Secret, Value};
 use crate::protocol::ber::{self, BerError, Reader, Tag};
 use crate::protocol::filter::{self, FilterDecodeError};
-use crate::protocol::{Authentication, BindRequest, Control, Message, MessageId, Request, ResponseKind, SearchRequest};
+use crate::protocol::{Authentication, BindRequest, Control, Message, MessageId, Request, ResponseKind, SearchRequest, oid};
 
 /// What a tag in the place of the operation asks for.
 #[derive(Clone, Copy)]
@@ -78,6 +78,17 @@ pub(super) fn decode(content: &[u8]) -> Result<Message, WireError> {
             Message { id, request: Request::Malformed { kind, code, diagnostic }, controls: Vec::new() }
         }
     })
+}
+
+/// Whether the content of an LDAPMessage is that of an Abandon or a Cancel, judged by its first elements alone.
+pub(super) fn ends_another(content: &[u8]) -> bool {
+    let mut envelope = Reader::new(content);
+    let operation = envelope.expect(Tag::INTEGER).and_then(|_| envelope.element());
+    match operation {
+        Ok((Tag(0x50), _)) => true,
+        Ok((Tag(0x77), body)) => Reader::new(body).expect(Tag::context(0)).is_ok_and(|name| name == oid::CANCEL.as_bytes()),
+        _ => false,
+    }
 }
 
 /// A limit of ours is no fault in the protocol: adminLimitExceeded, and the connection goes on.

@@ -44,6 +44,11 @@ impl Client {
         self.socket.write_all(octets)
     }
 
+    /// Tells the server that nothing more comes; what it sends is still read.
+    pub fn end_sending(&mut self) -> io::Result<()> {
+        self.socket.shutdown(std::net::Shutdown::Write)
+    }
+
     pub fn receive(&mut self) -> io::Result<LdapMsg> {
         loop {
             if !self.buffer.is_empty()

@@ -10,7 +10,7 @@ use bindery::policy::password::HashJob;
 use bindery::protocol::ber::Reader;
 use bindery::protocol::{MessageId, Reply};
 use bindery::session::{Action, Session};
-use bindery::wire;
+use bindery::wire::{self, Urgent};
 use bytes::BytesMut;
 use ldap3_proto::LdapCodec;
 use ldap3_proto::proto::LdapMsg;
@@ -112,9 +112,16 @@ impl Connection {
                     let action = self.session.receive(&machine.directory(), message, machine.now(), machine.fresh());
                     self.perform(action);
                 }
-                Ok(None) => return,
+                Ok(None) => break,
                 Err(_) => self.close(Some(Reply::notice_of_disconnection(ResultCode::ProtocolError, "protocol error"))),
             }
+        }
+        let session = &self.session;
+        let urgent = wire::decode_urgent(&mut self.input, session.request_limit(), |request| session.is_urgent(request));
+        if let (Urgent::Taken(message), false) = (urgent, self.closed) {
+            let action = self.session.receive(&machine.directory(), message, machine.now(), machine.fresh());
+            self.perform(action);
+            self.take_requests(machine);
         }
     }
 

@@ -48,6 +48,7 @@ transcripts! {
     add
     authorization
     bind
+    cancel
     compare
     controls
     delete

@@ -239,6 +239,7 @@ impl Player {
                 let value = arguments.get(1).map(|value| request::hex(value));
                 request::extended(&arguments[0], value.as_deref())
             }
+            "cancel" => request::cancel(arguments[0].parse().unwrap()),
             "compare" => request::compare(arguments),
             "search" => self.search(arguments),
             "abandon" => {

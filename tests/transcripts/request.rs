@@ -90,6 +90,12 @@ pub fn extended(oid: &str, value: Option<&[u8]>) -> Operation {
     })
 }
 
+/// `cancel ID`
+pub fn cancel(id: i64) -> Operation {
+    let value = ber::encode(|writer| writer.sequence(|parts| parts.integer(id)));
+    extended(oid::CANCEL, Some(&value))
+}
+
 /// `passwd [-a OLD] [-s NEW] [USER]`; without anything the request has no value.
 pub fn password_modify(arguments: &[String]) -> Operation {
     let (mut user, mut old, mut new) = (None, None, None);

@@ -17,7 +17,9 @@ use crate::operation::{
     Settings, TlsFacts, WaivedNetwork, prepare,
 };
 use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
-use crate::protocol::{Authentication, BindRequest, Control, LdapResult, Message, MessageId, Reply, Request, SearchRequest};
+use crate::protocol::{
+    Authentication, BindRequest, Control, LdapResult, Message, MessageId, Reply, Request, SearchRequest, ber, oid,
+};
 use crate::session::{Action, Session};
 
 pub(super) const SUFFIX: &str = "dc=hospital,dc=example";
@@ -393,6 +395,11 @@ pub(super) fn sasl(mechanism: &str, credentials: Option<&[u8]>) -> Request {
 
 pub(super) fn extended(oid: &str, value: Option<&[u8]>) -> Request {
     Request::Extended { oid: oid.to_owned(), value: value.map(Secret::from) }
+}
+
+pub(super) fn cancel(id: i32) -> Request {
+    let value = ber::encode(|writer| writer.sequence(|parts| parts.integer(i64::from(id))));
+    extended(oid::CANCEL, Some(&value))
 }
 
 pub(super) fn search(base: &str) -> Request {

@@ -2,6 +2,7 @@
 
 mod authorization;
 mod bind;
+mod cancel;
 mod extended;
 mod harness;
 mod password;

@@ -37,6 +37,7 @@ enum Asked {
     Extended(String, Option<Vec<u8>>),
     Malformed(ResponseKind),
     Abandon(i32),
+    Cancel(i32),
     Unbind,
 }
 
@@ -78,6 +79,7 @@ fn asked() -> impl Strategy<Value = Asked> {
         3 => (extended, octets()).prop_map(|(name, value)| Asked::Extended(name, value)),
         1 => kinds.prop_map(Asked::Malformed),
         3 => (0..40).prop_map(Asked::Abandon),
+        3 => (100..160).prop_map(Asked::Cancel),
         1 => Just(Asked::Unbind),
     ]
 }
@@ -117,6 +119,7 @@ impl Asked {
             Asked::Extended(name, value) => extended(&name, value.as_deref()),
             Asked::Malformed(kind) => Request::Malformed { kind, code: ResultCode::ProtocolError, diagnostic: "bad" },
             Asked::Abandon(id) => Request::Abandon(MessageId(id)),
+            Asked::Cancel(id) => cancel(id),
             Asked::Unbind => Request::Unbind,
         }
     }

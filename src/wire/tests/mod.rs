@@ -5,6 +5,7 @@ mod golden;
 mod malformed;
 mod oracle;
 mod replies;
+mod urgent;
 
 use bytes::BytesMut;
 
