@@ -158,7 +158,7 @@ fn compare_values(
                 continue;
             }
             present = true;
-            let equal = |value: &[u8]| matches!(schema.equality_key(attribute_type, value), Some(Ok(key)) if key == asserted);
+            let equal = |value: &[u8]| is_equal(schema, attribute_type, &asserted, value);
             if attribute.values().any(equal) {
                 return Ok(true);
             }
@@ -195,6 +195,11 @@ fn compare_nested(directory: &Directory, node: &Node, value: &[u8]) -> Result<bo
     }
 }
 
+fn is_equal(schema: &Schema, attribute_type: AttributeTypeId, asserted: &Key, value: &[u8]) -> bool {
+    let rule = schema.attribute_type_by_id(attribute_type).equality;
+    rule.is_some_and(|rule| (rule.prepare)(schema, value).is_ok_and(|key| rule.accepts(asserted, &key)))
+}
+
 /// A membership set is asked, not read.
 fn compare_computed(directory: &Directory, node: &Node, computed: Computed, value: &[u8], asserted: &Key) -> bool {
     match computed {
@@ -208,8 +213,7 @@ fn compare_computed(directory: &Directory, node: &Node, computed: Computed, valu
         _ => {
             let schema = directory.schema();
             let Some(attribute_type) = computed.attribute_type(schema) else { return false };
-            let equal = |value: &Bytes| matches!(schema.equality_key(attribute_type, value), Some(Ok(key)) if key == *asserted);
-            computed.values(directory, node).iter().any(equal)
+            computed.values(directory, node).iter().any(|value| is_equal(schema, attribute_type, asserted, value))
         }
     }
 }

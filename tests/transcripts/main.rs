@@ -49,6 +49,7 @@ transcripts! {
     authorization
     bind
     cancel
+    certificates
     compare
     controls
     delete

@@ -136,7 +136,7 @@ impl Test {
                 values.any(|value| (rule.prepare)(schema, value).is_ok_and(|of_value| order.holds(of_value.cmp(key))))
             }
             Test::Accepted { rule, key } => {
-                values.any(|value| (rule.prepare)(schema, value).is_ok_and(|of_value| (rule.holds)(key, &of_value)))
+                values.any(|value| (rule.prepare)(schema, value).is_ok_and(|of_value| rule.accepts(key, &of_value)))
             }
             Test::Substrings { rule, parts } => values.any(|value| contains(schema, rule, parts, value)),
             // Sets answer these, not values.

@@ -78,6 +78,9 @@ fn entry_named(directory: &Directory, value: &[u8]) -> Option<Option<EntryId>> {
 
 fn equal(schema: &Schema, attribute_type: &AttributeType, rule: &'static MatchingRule, value: &[u8]) -> Option<Test> {
     let key = (rule.prepare_assertion)(schema, value).ok()?;
+    if rule.holds.is_some() {
+        return Some(Test::Accepted { rule, key });
+    }
     // Where assertions are of the values' own syntax, the same octets are the same value, and need no preparation.
     let same = (rule.assertion_syntax == attribute_type.syntax.oid).then(|| value.to_vec().into());
     Some(Test::Equal { rule, key, same })
@@ -140,9 +143,13 @@ fn by_rule_alone(schema: &Schema, rule: &'static MatchingRule, value: &[u8]) -> 
         return None;
     }
     match rule.kind {
-        RuleKind::Equality => Some(Test::Equal { rule, key: (rule.prepare_assertion)(schema, value).ok()?, same: None }),
+        RuleKind::Equality if rule.holds.is_none() => {
+            Some(Test::Equal { rule, key: (rule.prepare_assertion)(schema, value).ok()?, same: None })
+        }
         RuleKind::Ordering => ordered(schema, rule, value, Order::Less),
-        RuleKind::Extensible => Some(Test::Accepted { rule, key: (rule.prepare_assertion)(schema, value).ok()? }),
+        RuleKind::Equality | RuleKind::Extensible => {
+            Some(Test::Accepted { rule, key: (rule.prepare_assertion)(schema, value).ok()? })
+        }
         RuleKind::Substring => substrings(schema, rule, &split_substrings(value)?),
     }
 }

@@ -20,6 +20,7 @@ mod syntax;
 #[cfg(test)]
 mod tests;
 mod text;
+mod x509;
 
 pub use check::{Finding, Report};
 pub use content::{ContentViolation, EntryContent};

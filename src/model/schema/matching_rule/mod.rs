@@ -31,7 +31,7 @@ pub enum RuleKind {
     Ordering,
     /// Substrings.
     Substring,
-    /// Something of its own, asked for in an extensible match only: [`MatchingRule::holds`] decides.
+    /// Something of its own, asked for in an extensible match only: [`MatchingRule::accepts`] decides.
     Extensible,
 }
 
@@ -69,9 +69,9 @@ pub struct MatchingRule {
     pub prepare_assertion: Prepare,
     /// Prepares one part of a substring assertion; only for substring rules.
     pub prepare_part: Option<PreparePart>,
-    /// Whether a prepared assertion (first) is true of a prepared value (second). For every rule but those on order and substrings;
-    /// equality rules say whether the keys are the same.
-    pub holds: Holds,
+    /// Whether a prepared assertion (first) is true of a prepared value (second), where that is not whether the keys are equal:
+    /// all extensible rules and a few equality rules. [`MatchingRule::accepts`] asks it.
+    pub holds: Option<Holds>,
 }
 
 impl MatchingRule {
@@ -88,6 +88,11 @@ impl MatchingRule {
         let text_rule = self.value_syntaxes.contains(&syntax::DIRECTORY_STRING);
         matches!(self.kind, RuleKind::Equality | RuleKind::Ordering)
             && (self.applies_to(attribute_type) || (text_rule && attribute_type.syntax.oid == syntax::IA5_STRING))
+    }
+
+    /// Whether a prepared assertion is true of a prepared value; for rules that are neither on order nor on substrings.
+    pub fn accepts(&self, assertion: &Key, of_value: &Key) -> bool {
+        self.holds.map_or_else(|| assertion == of_value, |holds| holds(assertion, of_value))
     }
 
     /// Whether keys of this rule are keys of names: distinguishedNameMatch and uniqueMemberMatch.

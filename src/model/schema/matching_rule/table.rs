@@ -1,14 +1,16 @@
-//! All matching rules the program knows: RFC 4517 section 4.2, RFC 4530, RFC 2307's IA5
+//! All matching rules the program knows: RFC 4517 section 4.2, RFC 4523, RFC 4530, RFC 2307's IA5
 //! substrings, OpenLDAP's change sequence numbers.
 
-use super::super::syntax::ATTRIBUTE_TYPE;
 use super::super::syntax::{
-    BIT_STRING, BOOLEAN, COUNTRY_STRING, CSN, DIRECTORY_STRING, DIT_CONTENT_RULE, DIT_STRUCTURE_RULE, DN, FACSIMILE_NUMBER,
-    GENERALIZED_TIME, IA5_STRING, INTEGER, LDAP_SYNTAX, MATCHING_RULE, MATCHING_RULE_USE, NAME_AND_OPTIONAL_UID, NAME_FORM,
-    NUMERIC_STRING, OBJECT_CLASS, OCTET_STRING, OID, POSTAL_ADDRESS, PRINTABLE_STRING, SUBSTRING_ASSERTION, TELEPHONE_NUMBER,
-    UUID,
+    ALGORITHM_IDENTIFIER, ATTRIBUTE_TYPE, BIT_STRING, BOOLEAN, CERTIFICATE, CERTIFICATE_ASSERTION, CERTIFICATE_EXACT_ASSERTION,
+    CERTIFICATE_LIST, CERTIFICATE_LIST_ASSERTION, CERTIFICATE_LIST_EXACT_ASSERTION, CERTIFICATE_PAIR, CERTIFICATE_PAIR_ASSERTION,
+    CERTIFICATE_PAIR_EXACT_ASSERTION, COUNTRY_STRING, CSN, DIRECTORY_STRING, DIT_CONTENT_RULE, DIT_STRUCTURE_RULE, DN,
+    FACSIMILE_NUMBER, GENERALIZED_TIME, IA5_STRING, INTEGER, LDAP_SYNTAX, MATCHING_RULE, MATCHING_RULE_USE,
+    NAME_AND_OPTIONAL_UID, NAME_FORM, NUMERIC_STRING, OBJECT_CLASS, OCTET_STRING, OID, POSTAL_ADDRESS, PRINTABLE_STRING,
+    SUBSTRING_ASSERTION, SUPPORTED_ALGORITHM, TELEPHONE_NUMBER, UUID,
 };
-use super::{Holds, Key, MatchingRule, Prepare, PreparePart, RuleKind};
+use super::super::x509::{self, certificate, pair, revocation_list};
+use super::{Holds, MatchingRule, Prepare, PreparePart, RuleKind};
 use super::{list, number, octets, string, word};
 
 pub(super) const DISTINGUISHED_NAME_MATCH: &str = "2.5.13.1";
@@ -20,7 +22,7 @@ const DEFINITIONS: &[&str] =
     &[ATTRIBUTE_TYPE, OBJECT_CLASS, LDAP_SYNTAX, MATCHING_RULE, MATCHING_RULE_USE, NAME_FORM, DIT_CONTENT_RULE, OID];
 
 /// Unordered but for reading: equality, ordering and substrings of each family side by side.
-pub(in super::super) static RULES: [MatchingRule; 38] = [
+pub(in super::super) static RULES: [MatchingRule; 45] = [
     equality("2.5.13.0", "objectIdentifierMatch", OID, &[OID], octets::object_identifier),
     equality(DISTINGUISHED_NAME_MATCH, "distinguishedNameMatch", DN, &[DN], octets::distinguished_name),
     equality("2.5.13.2", "caseIgnoreMatch", DIRECTORY_STRING, TEXT, string::ignore),
@@ -45,29 +47,26 @@ pub(in super::super) static RULES: [MatchingRule; 38] = [
     equality(UNIQUE_MEMBER_MATCH, "uniqueMemberMatch", NAME_AND_OPTIONAL_UID, &[NAME_AND_OPTIONAL_UID], octets::name_and_uid),
     equality("2.5.13.27", "generalizedTimeMatch", GENERALIZED_TIME, &[GENERALIZED_TIME], number::generalized_time),
     ordering("2.5.13.28", "generalizedTimeOrderingMatch", GENERALIZED_TIME, &[GENERALIZED_TIME], number::generalized_time),
-    first_component(
+    assertion(
         "2.5.13.29",
         "integerFirstComponentMatch",
         INTEGER,
         &[DIT_STRUCTURE_RULE],
-        number::integer_first_component,
-        number::integer,
+        (number::integer_first_component, number::integer),
     ),
-    first_component(
+    assertion(
         "2.5.13.30",
         "objectIdentifierFirstComponentMatch",
         OID,
         DEFINITIONS,
-        octets::object_identifier_first_component,
-        octets::object_identifier,
+        (octets::object_identifier_first_component, octets::object_identifier),
     ),
-    first_component(
+    assertion(
         "2.5.13.31",
         "directoryStringFirstComponentMatch",
         DIRECTORY_STRING,
         &[],
-        octets::string_first_component,
-        string::ignore,
+        (octets::string_first_component, string::ignore),
     ),
     extensible("2.5.13.32", "wordMatch", DIRECTORY_STRING, &[DIRECTORY_STRING], (word::words, word::word), word::is_one_of),
     extensible(
@@ -77,6 +76,62 @@ pub(in super::super) static RULES: [MatchingRule; 38] = [
         &[DIRECTORY_STRING],
         (word::keywords, string::ignore),
         word::is_one_of,
+    ),
+    assertion(
+        "2.5.13.34",
+        "certificateExactMatch",
+        CERTIFICATE_EXACT_ASSERTION,
+        &[CERTIFICATE],
+        (certificate::exact, certificate::exact_assertion),
+    ),
+    extensible(
+        "2.5.13.35",
+        "certificateMatch",
+        CERTIFICATE_ASSERTION,
+        &[CERTIFICATE],
+        (certificate::components, certificate::assertion),
+        x509::holds,
+    ),
+    // Half a pair can be asserted.
+    MatchingRule {
+        holds: Some(x509::holds),
+        ..assertion(
+            "2.5.13.36",
+            "certificatePairExactMatch",
+            CERTIFICATE_PAIR_EXACT_ASSERTION,
+            &[CERTIFICATE_PAIR],
+            (pair::exact, pair::exact_assertion),
+        )
+    },
+    extensible(
+        "2.5.13.37",
+        "certificatePairMatch",
+        CERTIFICATE_PAIR_ASSERTION,
+        &[CERTIFICATE_PAIR],
+        (pair::components, pair::assertion),
+        x509::holds,
+    ),
+    assertion(
+        "2.5.13.38",
+        "certificateListExactMatch",
+        CERTIFICATE_LIST_EXACT_ASSERTION,
+        &[CERTIFICATE_LIST],
+        (revocation_list::exact, revocation_list::exact_assertion),
+    ),
+    extensible(
+        "2.5.13.39",
+        "certificateListMatch",
+        CERTIFICATE_LIST_ASSERTION,
+        &[CERTIFICATE_LIST],
+        (revocation_list::components, revocation_list::assertion),
+        x509::holds,
+    ),
+    assertion(
+        "2.5.13.40",
+        "algorithmIdentifierMatch",
+        ALGORITHM_IDENTIFIER,
+        &[SUPPORTED_ALGORITHM],
+        (pair::algorithm, pair::algorithm_assertion),
     ),
     equality("1.3.6.1.4.1.1466.109.114.1", "caseExactIA5Match", IA5_STRING, &[IA5_STRING], string::exact_ia5),
     equality("1.3.6.1.4.1.1466.109.114.2", "caseIgnoreIA5Match", IA5_STRING, &[IA5_STRING], string::ignore_ia5),
@@ -125,7 +180,7 @@ const fn equality(
         prepare,
         prepare_assertion: prepare,
         prepare_part: None,
-        holds: same,
+        holds: None,
     }
 }
 
@@ -153,18 +208,18 @@ const fn substrings(
     }
 }
 
-const fn first_component(
+/// An equality rule whose assertions are of another syntax than values. `prepare`: that of values and that of assertions.
+const fn assertion(
     oid: &'static str,
     name: &'static str,
     syntax: &'static str,
     value_syntaxes: &'static [&'static str],
-    prepare: Prepare,
-    prepare_assertion: Prepare,
+    prepare: (Prepare, Prepare),
 ) -> MatchingRule {
-    MatchingRule { prepare_assertion, ..equality(oid, name, syntax, value_syntaxes, prepare) }
+    MatchingRule { prepare_assertion: prepare.1, ..equality(oid, name, syntax, value_syntaxes, prepare.0) }
 }
 
-/// `prepare`: that of values and that of assertions.
+/// See [`assertion`].
 const fn extensible(
     oid: &'static str,
     name: &'static str,
@@ -173,14 +228,5 @@ const fn extensible(
     prepare: (Prepare, Prepare),
     holds: Holds,
 ) -> MatchingRule {
-    MatchingRule {
-        kind: RuleKind::Extensible,
-        prepare_assertion: prepare.1,
-        holds,
-        ..equality(oid, name, syntax, value_syntaxes, prepare.0)
-    }
-}
-
-fn same(assertion: &Key, of_value: &Key) -> bool {
-    assertion == of_value
+    MatchingRule { kind: RuleKind::Extensible, holds: Some(holds), ..assertion(oid, name, syntax, value_syntaxes, prepare) }
 }

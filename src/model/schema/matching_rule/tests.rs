@@ -170,7 +170,7 @@ fn substrings_by_rule() {
 fn accepts(name: &str, value: &str, assertion: &str) -> bool {
     let (schema, rule) = (schema(), rule(schema(), name));
     let asserted = (rule.prepare_assertion)(schema, assertion.as_bytes()).unwrap();
-    (rule.holds)(&asserted, &(rule.prepare)(schema, value.as_bytes()).unwrap())
+    rule.accepts(&asserted, &(rule.prepare)(schema, value.as_bytes()).unwrap())
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Syntaxes of numbers, times, bits, identifiers and DER.
+//! Syntaxes of numbers, times, bits and identifiers.
 
 use crate::model::Timestamp;
 
@@ -75,16 +75,4 @@ pub(in super::super) fn is_change_sequence_number(value: &[u8]) -> bool {
 
 fn is_hexadecimal(text: &[u8]) -> bool {
     text.iter().all(u8::is_ascii_hexdigit)
-}
-
-/// One DER SEQUENCE that fills the value exactly. What is inside is the business of who uses the certificate.
-pub(super) fn is_der_sequence(value: &[u8]) -> bool {
-    let [0x30, first, rest @ ..] = value else { return false };
-    if *first < 0x80 {
-        return rest.len() == usize::from(*first);
-    }
-    let count = usize::from(first & 0x7f);
-    let Some((length, content)) = rest.split_at_checked(count) else { return false };
-    let stated = length.iter().fold(0_u64, |sum, &octet| (sum << 8) | u64::from(octet));
-    (1..=4).contains(&count) && length.first() != Some(&0) && stated >= 0x80 && content.len() as u64 == stated
 }

@@ -1,6 +1,7 @@
 //! All syntaxes the program knows: RFC 4517 section 3.3, certificates (RFC 4523), subtree specifications (RFC 3672), UUIDs (RFC 4530),
 //! RFC 2307's two, the obsolete Binary and Audio ones that inetOrgPerson still names, OpenLDAP's change sequence numbers.
 
+use super::super::x509;
 use super::{Syntax, address, encoded, guide, name, text};
 
 pub(in super::super) const ATTRIBUTE_TYPE: &str = "1.3.6.1.4.1.1466.115.121.1.3";
@@ -30,20 +31,31 @@ pub(in super::super) const TELEPHONE_NUMBER: &str = "1.3.6.1.4.1.1466.115.121.1.
 pub(in super::super) const LDAP_SYNTAX: &str = "1.3.6.1.4.1.1466.115.121.1.54";
 pub(in super::super) const SUBSTRING_ASSERTION: &str = "1.3.6.1.4.1.1466.115.121.1.58";
 pub(in super::super) const UUID: &str = "1.3.6.1.1.16.1";
+pub(in super::super) const CERTIFICATE: &str = "1.3.6.1.4.1.1466.115.121.1.8";
+pub(in super::super) const CERTIFICATE_LIST: &str = "1.3.6.1.4.1.1466.115.121.1.9";
+pub(in super::super) const CERTIFICATE_PAIR: &str = "1.3.6.1.4.1.1466.115.121.1.10";
+pub(in super::super) const SUPPORTED_ALGORITHM: &str = "1.3.6.1.4.1.1466.115.121.1.49";
+pub(in super::super) const CERTIFICATE_EXACT_ASSERTION: &str = "1.3.6.1.1.15.1";
+pub(in super::super) const CERTIFICATE_ASSERTION: &str = "1.3.6.1.1.15.2";
+pub(in super::super) const CERTIFICATE_PAIR_EXACT_ASSERTION: &str = "1.3.6.1.1.15.3";
+pub(in super::super) const CERTIFICATE_PAIR_ASSERTION: &str = "1.3.6.1.1.15.4";
+pub(in super::super) const CERTIFICATE_LIST_EXACT_ASSERTION: &str = "1.3.6.1.1.15.5";
+pub(in super::super) const CERTIFICATE_LIST_ASSERTION: &str = "1.3.6.1.1.15.6";
+pub(in super::super) const ALGORITHM_IDENTIFIER: &str = "1.3.6.1.1.15.7";
 pub(in super::super) const CSN: &str = "1.3.6.1.4.1.4203.666.11.2.1";
 
 pub(super) static ANY_OCTETS: Syntax = octets(OCTET_STRING, "Octet String", |_| true);
 
 /// In the order of their numbers, RFC 4517's first.
-pub(in super::super) static SYNTAXES: [Syntax; 45] = [
+pub(in super::super) static SYNTAXES: [Syntax; 52] = [
     readable(ATTRIBUTE_TYPE, "Attribute Type Description", text::is_attribute_type_description),
     octets("1.3.6.1.4.1.1466.115.121.1.4", "Audio", |_| true),
     octets(BINARY, "Binary", |_| true),
     readable(BIT_STRING, "Bit String", encoded::is_bit_string),
     readable(BOOLEAN, "Boolean", encoded::is_boolean),
-    certificate("1.3.6.1.4.1.1466.115.121.1.8", "Certificate", encoded::is_der_sequence),
-    certificate("1.3.6.1.4.1.1466.115.121.1.9", "Certificate List", encoded::is_der_sequence),
-    certificate("1.3.6.1.4.1.1466.115.121.1.10", "Certificate Pair", encoded::is_der_sequence),
+    certificate(CERTIFICATE, "Certificate", x509::certificate::is_certificate),
+    certificate(CERTIFICATE_LIST, "Certificate List", x509::revocation_list::is_revocation_list),
+    certificate(CERTIFICATE_PAIR, "Certificate Pair", x509::pair::is_pair),
     readable(COUNTRY_STRING, "Country String", text::is_country_string),
     readable(DN, "DN", name::is_dn),
     readable("1.3.6.1.4.1.1466.115.121.1.14", "Delivery Method", address::is_delivery_method),
@@ -70,7 +82,7 @@ pub(in super::super) static SYNTAXES: [Syntax; 45] = [
     readable(POSTAL_ADDRESS, "Postal Address", address::is_postal_address),
     readable(PRINTABLE_STRING, "Printable String", text::is_printable_string),
     readable("1.3.6.1.4.1.1466.115.121.1.45", "Subtree Specification", text::is_subtree_specification),
-    certificate("1.3.6.1.4.1.1466.115.121.1.49", "Supported Algorithm", encoded::is_der_sequence),
+    certificate(SUPPORTED_ALGORITHM, "Supported Algorithm", x509::pair::is_supported_algorithm),
     readable(TELEPHONE_NUMBER, "Telephone Number", text::is_printable_string),
     octets("1.3.6.1.4.1.1466.115.121.1.51", "Teletex Terminal Identifier", address::is_teletex_identifier),
     readable("1.3.6.1.4.1.1466.115.121.1.52", "Telex Number", address::is_telex_number),
@@ -78,6 +90,13 @@ pub(in super::super) static SYNTAXES: [Syntax; 45] = [
     readable(LDAP_SYNTAX, "LDAP Syntax Description", text::is_description),
     readable(SUBSTRING_ASSERTION, "Substring Assertion", text::is_substring_assertion),
     readable(UUID, "UUID", encoded::is_uuid),
+    readable(CERTIFICATE_EXACT_ASSERTION, "X.509 Certificate Exact Assertion", x509::is_assertion),
+    readable(CERTIFICATE_ASSERTION, "X.509 Certificate Assertion", x509::is_assertion),
+    readable(CERTIFICATE_PAIR_EXACT_ASSERTION, "X.509 Certificate Pair Exact Assertion", x509::is_assertion),
+    readable(CERTIFICATE_PAIR_ASSERTION, "X.509 Certificate Pair Assertion", x509::is_assertion),
+    readable(CERTIFICATE_LIST_EXACT_ASSERTION, "X.509 Certificate List Exact Assertion", x509::is_assertion),
+    readable(CERTIFICATE_LIST_ASSERTION, "X.509 Certificate List Assertion", x509::is_assertion),
+    readable(ALGORITHM_IDENTIFIER, "X.509 Algorithm Identifier", x509::is_assertion),
     readable("1.3.6.1.1.1.0.0", "RFC2307 NIS Netgroup Triple", name::is_netgroup_triple),
     readable("1.3.6.1.1.1.0.1", "RFC2307 Boot Parameter", name::is_boot_parameter),
     readable(CSN, "Change Sequence Number", encoded::is_change_sequence_number),
