@@ -88,14 +88,15 @@ fn problems(directory: &Directory, id: EntryId) -> Vec<String> {
             found.push(format!("{wrong} values of {} are not of its syntax", attribute.description));
         }
     }
-    let groups = MembershipAttribute::ALL.into_iter().filter(|&attribute| directory.member_count(id, attribute) > 0);
-    attribute_types.extend(groups.filter_map(|attribute| schema.attribute_type(attribute.name()).map(|found| found.id)));
+    let memberships = directory.membership_attributes(id);
+    attribute_types.extend(memberships.iter().filter_map(|attribute| attribute.attribute_type(schema)).map(|found| found.id));
     let object_classes = object_classes(schema, node);
     let content = EntryContent { object_classes: object_classes.iter().map(String::as_str).collect(), attribute_types };
     match schema.validate(&content) {
         Ok(_) => {}
-        // Deleting an entry takes it out of its groups, and may leave one empty: that is how it is meant to be.
-        Err(ContentViolation::Missing { attribute, .. }) if MembershipAttribute::from_name(&attribute).is_some() => {}
+        // Deleting an entry takes it out of what refers to it, and may leave a group empty: that is how it is meant to be.
+        Err(ContentViolation::Missing { attribute, .. })
+            if schema.attribute_type(&attribute).is_some_and(|missing| MembershipAttribute::of_type(missing).is_some()) => {}
         Err(violation) => found.push(violation.to_string()),
     }
     found

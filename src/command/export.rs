@@ -10,7 +10,7 @@ use tempfile::NamedTempFile;
 
 use super::installation::{OfflineInstallation, create_private, server_socket};
 use super::{CommandError, Installation, output};
-use crate::directory::{Directory, Lookup, MembershipAttribute};
+use crate::directory::{Directory, Lookup};
 use crate::journal::RecordKind;
 use crate::model::ldif::write_line;
 use crate::model::{Dn, EntryId, Section};
@@ -122,9 +122,9 @@ fn write_entry(directory: &Directory, id: EntryId, secrets: bool, output: &mut i
             write_line(output, attribute.description, value)?;
         }
     }
-    for attribute in MembershipAttribute::ALL {
+    for attribute in directory.membership_attributes(id) {
         for value in directory.member_values(id, attribute) {
-            write_line(output, attribute.name(), &value)?;
+            write_line(output, attribute.name(directory.schema()), &value)?;
         }
     }
     writeln!(output)

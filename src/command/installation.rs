@@ -113,8 +113,11 @@ impl OfflineInstallation {
         for note in &opened.notes {
             super::output::remark(note);
         }
-        let committer = Committer::new(opened, installation.clock.clone(), installation.entropy.clone());
+        let mut committer = Committer::new(opened, installation.clock.clone(), installation.entropy.clone());
         let context = notes::context(installation.settings());
+        committer
+            .upgrade(&context)
+            .map_err(|code| CommandError::Cannot(format!("the journal cannot be written (code {})", code.number())))?;
         Ok(OfflineInstallation { committer, aside: Aside { installation, context, hash_pool: None } })
     }
 

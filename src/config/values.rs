@@ -21,7 +21,7 @@ const MAX_SECONDS: i64 = 3600;
 
 /// What applications search for: these are indexed unless the file says otherwise. `member` and its kin are sets with indexes of their
 /// own.
-const DEFAULT_INDEXES: [(&str, &str); 17] = [
+const DEFAULT_INDEXES: [(&str, &str); 16] = [
     ("objectClass", "eq"),
     ("uid", "eq sub"),
     ("cn", "eq sub"),
@@ -36,7 +36,6 @@ const DEFAULT_INDEXES: [(&str, &str); 17] = [
     ("uidNumber", "eq"),
     ("gidNumber", "eq"),
     ("entryUUID", "eq"),
-    ("manager", "eq"),
     ("modifyTimestamp", "eq ord"),
     ("entryCSN", "eq ord"),
 ];

@@ -1,16 +1,16 @@
 //! Memberships at any depth: what 1.2.840.113556.1.4.1941 asks and `memberOf;x-nested` shows. Loops end by themselves, because nothing is
 //! looked at twice.
 
-use super::{Computed, Directory, IdSet, Membership};
+use super::{Computed, Directory, IdSet, Membership, MembershipAttribute};
 use crate::model::EntryId;
 use crate::model::schema::AttributeDescription;
 
-/// Entries that are looked at, at most, to answer one question (a filter is one, however many chains are in it). An entry with many
-/// memberships counts more than once.
+/// Groups that are followed, at most, to answer one question (a filter is one, however many chains are in it). A group of more than a few
+/// hundred counts more than once.
 pub const MAXIMUM_CHAIN_WORK: usize = 10_000;
 
-/// Memberships that are taken in about as fast as one entry is looked at.
-const AT_ONCE: usize = 256;
+/// Entries that lead nowhere are looked at so much faster.
+const STEPS: usize = 16;
 
 /// More entries lie on the way than one question may cost.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,11 +21,12 @@ pub(super) struct ChainWork(usize);
 
 impl ChainWork {
     pub(super) fn new() -> ChainWork {
-        ChainWork(MAXIMUM_CHAIN_WORK)
+        ChainWork(MAXIMUM_CHAIN_WORK * STEPS)
     }
 
     fn spend(&mut self, taken_in: &IdSet) -> Result<(), ChainTooLong> {
-        self.0 = self.0.checked_sub(1 + taken_in.len() / AT_ONCE).ok_or(ChainTooLong)?;
+        let steps = if taken_in.is_empty() { 1 } else { STEPS + taken_in.len() / STEPS };
+        self.0 = self.0.checked_sub(steps).ok_or(ChainTooLong)?;
         Ok(())
     }
 }
@@ -60,10 +61,25 @@ impl Directory {
     pub(super) fn nested_holders(&self, membership: &Membership, work: &mut ChainWork) -> Result<IdSet, ChainTooLong> {
         let mut found = self.memberships.holders_of(membership);
         let attribute = membership.attribute();
+        if matches!(attribute, MembershipAttribute::Reference(_)) {
+            return self.referring(attribute, found, work);
+        }
         for group in self.groups_above(self.memberships.group_holders_of(membership), work)? {
             let holders = self.memberships.holders_of(&Membership::Entry(attribute, group));
             work.spend(&holders)?;
             found.unite(&holders);
+        }
+        Ok(found)
+    }
+
+    /// These entries and all that refer to one of them by this attribute, at any depth.
+    fn referring(&self, attribute: MembershipAttribute, found: IdSet, work: &mut ChainWork) -> Result<IdSet, ChainTooLong> {
+        let mut waiting: Vec<EntryId> = found.iter().collect();
+        let mut found = found;
+        while let Some(id) = waiting.pop() {
+            let referring = self.memberships.holders_of(&Membership::Entry(attribute, id));
+            work.spend(&referring)?;
+            waiting.extend(referring.iter().filter(|id| found.insert(*id)));
         }
         Ok(found)
     }

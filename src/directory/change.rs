@@ -7,6 +7,8 @@ mod tests;
 
 use bytes::Bytes;
 
+use super::reference::ReferenceAttribute;
+use crate::model::schema::{AttributeType, Schema};
 use crate::model::{ChangeStamp, EntryId, Timestamp};
 
 /// One change. A frame carries a bounded list of them; applied in order they take one whole directory to the next.
@@ -71,7 +73,8 @@ pub struct ContextState {
     pub number: u64,
 }
 
-/// Which attribute a membership is read through.
+/// Which attribute a membership is read through. Any reference to an entry that the schema flags is kept as a membership: it follows
+/// renames and goes with the entry it names.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum MembershipAttribute {
     /// member
@@ -80,25 +83,42 @@ pub enum MembershipAttribute {
     UniqueMember,
     /// memberUid
     MemberUid,
+    /// manager, owner, …: an attribute flagged `X-INTEGRITY` that makes no group of its entry.
+    Reference(ReferenceAttribute),
 }
 
 impl MembershipAttribute {
-    /// All of them.
-    pub const ALL: [MembershipAttribute; 3] =
+    /// Those of groups.
+    pub const OF_GROUPS: [MembershipAttribute; 3] =
         [MembershipAttribute::Member, MembershipAttribute::UniqueMember, MembershipAttribute::MemberUid];
 
+    /// The membership attribute of this type; none for a type whose values are kept in entries.
+    pub fn of_type(attribute_type: &AttributeType) -> Option<MembershipAttribute> {
+        let of_group =
+            MembershipAttribute::OF_GROUPS.into_iter().find(|attribute| attribute.base_name() == attribute_type.name());
+        of_group.or_else(|| {
+            let reference = attribute_type.integrity.then(|| ReferenceAttribute::new(&attribute_type.oid));
+            reference.flatten().map(MembershipAttribute::Reference)
+        })
+    }
+
+    /// Its type, if this schema defines it.
+    pub fn attribute_type(self, schema: &Schema) -> Option<&AttributeType> {
+        schema.attribute_type(self.base_name())
+    }
+
     /// The attribute's canonical name.
-    pub fn name(self) -> &'static str {
+    pub fn name(self, schema: &Schema) -> &str {
+        self.attribute_type(schema).map_or(self.base_name(), AttributeType::name)
+    }
+
+    fn base_name(self) -> &'static str {
         match self {
             MembershipAttribute::Member => "member",
             MembershipAttribute::UniqueMember => "uniqueMember",
             MembershipAttribute::MemberUid => "memberUid",
+            MembershipAttribute::Reference(reference) => reference.oid(),
         }
-    }
-
-    /// The membership attribute with this canonical name.
-    pub fn from_name(name: &str) -> Option<MembershipAttribute> {
-        MembershipAttribute::ALL.into_iter().find(|attribute| attribute.name() == name)
     }
 }
 

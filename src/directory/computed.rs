@@ -26,7 +26,7 @@ pub enum Computed {
     LastLoginSource,
     /// contextCSN: how far the directory as a whole is, on the suffix entry
     ContextCsn,
-    /// member, uniqueMember, memberUid: a group's set
+    /// member, uniqueMember, memberUid: a group's set; manager, owner, …: what an entry refers to
     Members(MembershipAttribute),
 }
 
@@ -34,11 +34,8 @@ pub enum Computed {
 pub const SUBSCHEMA: &str = "cn=Subschema";
 
 impl Computed {
-    /// All of them, the users' own attributes first, as they stand in an entry.
-    pub const ALL: [Computed; 11] = [
-        Computed::Members(MembershipAttribute::Member),
-        Computed::Members(MembershipAttribute::UniqueMember),
-        Computed::Members(MembershipAttribute::MemberUid),
+    /// Those that are the server's own.
+    const OPERATIONAL: [Computed; 8] = [
         Computed::EntryDn,
         Computed::SubschemaSubentry,
         Computed::HasSubordinates,
@@ -53,7 +50,7 @@ impl Computed {
     pub const NESTED: &str = "x-nested";
 
     /// The canonical name.
-    pub fn name(self) -> &'static str {
+    pub fn name(self, schema: &Schema) -> &str {
         match self {
             Computed::EntryDn => "entryDN",
             Computed::SubschemaSubentry => "subschemaSubentry",
@@ -63,7 +60,7 @@ impl Computed {
             Computed::LastLoginTime => "lastLoginTime",
             Computed::LastLoginSource => "lastLoginSource",
             Computed::ContextCsn => "contextCSN",
-            Computed::Members(attribute) => attribute.name(),
+            Computed::Members(attribute) => attribute.name(schema),
         }
     }
 
@@ -77,13 +74,7 @@ impl Computed {
 
     /// Its type in this schema, if it is defined there.
     pub fn attribute_type(self, schema: &Schema) -> Option<AttributeTypeId> {
-        schema.attribute_type(self.name()).map(|it| it.id)
-    }
-
-    /// The computed attribute of this type.
-    pub fn of_type(schema: &Schema, attribute_type: AttributeTypeId) -> Option<Computed> {
-        let name = schema.attribute_type_by_id(attribute_type).name();
-        Computed::ALL.into_iter().find(|computed| computed.name().eq_ignore_ascii_case(name))
+        schema.attribute_type(self.name(schema)).map(|it| it.id)
     }
 
     /// The values; none where the entry has none.
@@ -121,12 +112,20 @@ impl Computed {
     }
 }
 
-/// The types of computed attributes that the schema knows.
+/// The types of computed attributes that the schema knows, the users' own first, as they stand in an entry.
 pub(super) fn resolve(schema: &Schema) -> Vec<(AttributeTypeId, Computed)> {
-    Computed::ALL.into_iter().filter_map(|computed| Some((computed.attribute_type(schema)?, computed))).collect()
+    let members = schema.attribute_types().iter();
+    let members = members.filter_map(|it| Some((it.id, Computed::Members(MembershipAttribute::of_type(it)?))));
+    let operational = Computed::OPERATIONAL.into_iter();
+    members.chain(operational.filter_map(|computed| Some((computed.attribute_type(schema)?, computed)))).collect()
 }
 
 impl Directory {
+    /// All computed attributes that the schema knows, the users' own first.
+    pub fn all_computed(&self) -> impl Iterator<Item = Computed> + '_ {
+        self.fixed.computed.iter().map(|(_, computed)| *computed)
+    }
+
     /// The computed attribute of this type.
     pub fn computed(&self, attribute_type: AttributeTypeId) -> Option<Computed> {
         self.fixed.computed.iter().find(|(known, _)| *known == attribute_type).map(|(_, computed)| *computed)

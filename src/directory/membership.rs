@@ -1,5 +1,6 @@
 //! The membership set: `member` and `memberOf` are two readings of it.
 
+use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use imbl::{OrdMap, OrdSet};
 
 use super::change::{Membership, MembershipAttribute, WaitingMembership};
 use super::id_set::IdSet;
-use crate::model::schema::{Schema, SyntaxError, split_uid};
+use crate::model::schema::{AttributeType, Schema, SyntaxError, split_uid};
 use crate::model::{Dn, EntryId, Timestamp};
 
 /// Since when and by whose hand a group has an element.
@@ -33,6 +34,8 @@ pub(super) struct Memberships {
     outside_holders: OrdMap<(MembershipAttribute, Arc<[u8]>), IdSet>,
     /// Groups with at least one element, one set for each attribute.
     holders: OrdMap<MembershipAttribute, IdSet>,
+    /// Entries with at least one element of any attribute.
+    any_holders: IdSet,
     /// Each actor's name is kept once. It grows with the people who ever changed a group.
     actors: OrdSet<Arc<str>>,
 }
@@ -64,6 +67,7 @@ impl Memberships {
             }
         }
         self.holders.entry(attribute).or_default().insert(group);
+        self.any_holders.insert(group);
     }
 
     /// Takes an element out; nothing happens when it is not in.
@@ -87,7 +91,31 @@ impl Memberships {
         }
         if self.count(group, attribute) == 0 {
             remove_from(&mut self.holders, &attribute, group);
+            if self.attributes_of(group).next().is_none() {
+                self.any_holders.remove(group);
+            }
         }
+    }
+
+    /// Whether the entry has any element of any attribute.
+    pub(super) fn has_any(&self, group: EntryId) -> bool {
+        self.any_holders.contains(group)
+    }
+
+    /// The attributes any entry has elements of.
+    pub(super) fn attributes(&self) -> impl Iterator<Item = MembershipAttribute> + '_ {
+        self.holders.keys().copied()
+    }
+
+    /// The attributes an entry has elements of; one may come twice.
+    pub(super) fn attributes_of(&self, group: EntryId) -> impl Iterator<Item = MembershipAttribute> + '_ {
+        let members = self.members.range(keys_of(group)).map(|((_, attribute), _)| *attribute);
+        members.chain(self.outside.range(keys_of(group)).map(|((_, attribute), _)| *attribute))
+    }
+
+    /// Everything that has an entry as its element: the attribute and the entries that have it there.
+    pub(super) fn held_by(&self, member: EntryId) -> impl Iterator<Item = (MembershipAttribute, &IdSet)> + '_ {
+        self.groups.range(keys_of(member)).map(|((_, attribute), groups)| (*attribute, groups))
     }
 
     /// The element as it is kept (an outside one with the spelling it was given), with its grant.
@@ -167,7 +195,7 @@ impl Memberships {
     /// Elements that name an entry which is not here, and whose key starts so.
     pub(super) fn waiting(&self, dn_key: &[u8]) -> Vec<WaitingMembership> {
         let mut found = Vec::new();
-        for attribute in NAMING {
+        for attribute in self.attributes().filter(|attribute| *attribute != MembershipAttribute::MemberUid) {
             let from = (attribute, Arc::from(dn_key));
             let below = self.outside_holders.range(from..);
             for ((of, key), groups) in below.take_while(|((of, key), _)| *of == attribute && key.starts_with(dn_key)) {
@@ -221,9 +249,7 @@ impl Memberships {
 
     /// Whether an entry has or is an element of anything.
     pub(super) fn involves(&self, id: EntryId) -> bool {
-        MembershipAttribute::ALL
-            .into_iter()
-            .any(|attribute| self.count(id, attribute) > 0 || self.groups.contains_key(&(id, attribute)))
+        self.has_any(id) || self.held_by(id).next().is_some()
     }
 
     fn contains_entry(&self, group: EntryId, attribute: MembershipAttribute, member: EntryId) -> bool {
@@ -240,7 +266,7 @@ impl Memberships {
     }
 }
 
-/// The attributes whose elements can be entries.
+/// The attributes that make groups of the entries that have them, and members of the entries they name.
 const NAMING: [MembershipAttribute; 2] = [MembershipAttribute::Member, MembershipAttribute::UniqueMember];
 
 /// A value of a membership attribute as it names an entry, before looking whether that is here.
@@ -252,11 +278,13 @@ pub(super) enum Named {
 }
 
 impl Named {
-    /// Reads a value: a DN (member), a DN with or without a UID part (uniqueMember), an account name (memberUid).
+    /// Reads a value: a DN (member and references), a DN with or without a UID part (uniqueMember), an account name (memberUid).
     pub(super) fn read(schema: &Schema, attribute: MembershipAttribute, value: &[u8]) -> Result<Named, SyntaxError> {
         match attribute {
-            MembershipAttribute::Member => Ok(Named::Name(Dn::parse(value).map_err(|_| SyntaxError)?)),
-            MembershipAttribute::UniqueMember => {
+            MembershipAttribute::Member | MembershipAttribute::Reference(_) if !takes_uid(schema, attribute) => {
+                Ok(Named::Name(Dn::parse(value).map_err(|_| SyntaxError)?))
+            }
+            MembershipAttribute::Member | MembershipAttribute::UniqueMember | MembershipAttribute::Reference(_) => {
                 let (name, uid) = split_uid(value);
                 let dn = Dn::parse(name).map_err(|_| SyntaxError)?;
                 Ok(match uid {
@@ -265,12 +293,24 @@ impl Named {
                 })
             }
             MembershipAttribute::MemberUid => {
-                let of_type = schema.attribute_type(attribute.name());
+                let of_type = attribute.attribute_type(schema);
                 let key = of_type.and_then(|of_type| schema.equality_key(of_type.id, value));
                 key.map_or_else(|| Ok(value.into()), |key| key.map(|key| key.0)).map(Named::Other)
             }
         }
     }
+}
+
+/// Whether a unique identifier may follow the name: values that are both (RFC 4517 section 3.3.21).
+fn takes_uid(schema: &Schema, attribute: MembershipAttribute) -> bool {
+    attribute.attribute_type(schema).is_some_and(AttributeType::is_name_and_optional_uid)
+}
+
+/// Everything kept under this entry.
+fn keys_of(id: EntryId) -> impl RangeBounds<(EntryId, MembershipAttribute)> {
+    let first = |id: u64| (EntryId(id), MembershipAttribute::Member);
+    let end = id.0.checked_add(1).map_or(Bound::Unbounded, |next| Bound::Excluded(first(next)));
+    (Bound::Included(first(id.0)), end)
 }
 
 /// Around the name's key where there is a UID part: no key of a name alone starts so, because its first part would be 4 GiB long.

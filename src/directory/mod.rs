@@ -16,6 +16,7 @@ mod index;
 mod load;
 mod membership;
 mod recent;
+mod reference;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,7 @@ pub use id_set::IdSet;
 pub use index::{IndexDeclaration, IndexKinds};
 pub use membership::MembershipGrant;
 pub use recent::{Happening, RECENT_CHANGES, Recent, RecentChange};
+pub use reference::ReferenceAttribute;
 pub use search::{SearchCursor, SearchPlan, Step};
 pub use tree::{Lookup, Node};
 
@@ -46,6 +48,9 @@ use id_map::IdMap;
 use index::{IndexPlan, Indexes};
 use membership::{Memberships, Named};
 use tree::{Suffix, Tree};
+
+/// Renamed entries whose references are looked up: with more of them, readers who follow entryCSN learn of new names in groups alone.
+const MOST_REFERENCES_LOOKED_UP: usize = 1000;
 
 /// One instant of the whole directory. `Clone` costs a few reference counts; old values stay as they were.
 #[derive(Clone)]
@@ -242,7 +247,8 @@ impl Directory {
     }
 
     /// The groups that have the entry or one below it as a member, by member or uniqueMember: their values spell its name. What it
-    /// costs grows with the groups there are, not with the entries below.
+    /// costs grows with the groups there are, not with the entries below. While not too many entries are renamed with it, also what refers
+    /// to one of them by any other attribute.
     pub fn groups_naming(&self, id: EntryId) -> IdSet {
         let mut below = IdSet::default();
         let mut waiting = vec![id];
@@ -252,7 +258,11 @@ impl Directory {
             below.unite(children);
             waiting.extend(children.intersection(self.tree.inner()));
         }
-        if below.len() == 1 { self.memberships.groups_of(id) } else { self.memberships.groups_of_any(&below) }
+        let mut found = if below.len() == 1 { self.memberships.groups_of(id) } else { self.memberships.groups_of_any(&below) };
+        if below.len() <= MOST_REFERENCES_LOOKED_UP {
+            below.iter().flat_map(|id| self.memberships.held_by(id)).for_each(|(_, holders)| found.unite(holders));
+        }
+        found
     }
 
     /// Elements of any group that are no entry here and whose value is this name or one below it: what may become
@@ -295,6 +305,33 @@ impl Directory {
             },
         };
         Ok(Membership::Outside { attribute, key, value: Bytes::copy_from_slice(value) })
+    }
+
+    /// Whether an entry has any element of any membership attribute.
+    pub fn has_memberships(&self, id: EntryId) -> bool {
+        self.memberships.has_any(id)
+    }
+
+    /// The membership attributes an entry has elements of, each once.
+    pub fn membership_attributes(&self, id: EntryId) -> Vec<MembershipAttribute> {
+        let mut attributes: Vec<_> = self.memberships.attributes_of(id).collect();
+        attributes.sort_unstable();
+        attributes.dedup();
+        attributes
+    }
+
+    /// All memberships that an entry is the element of, with the entries that have them.
+    pub fn memberships_held_by(&self, member: EntryId) -> impl Iterator<Item = (EntryId, Membership)> + '_ {
+        let held = self.memberships.held_by(member);
+        held.flat_map(move |(attribute, groups)| groups.iter().map(move |group| (group, Membership::Entry(attribute, member))))
+    }
+
+    /// Entries with references by attributes that the schema does not flag, which are therefore read as if they had none.
+    pub fn unflagged_references(&self) -> impl Iterator<Item = EntryId> + '_ {
+        let attributes = self.memberships.attributes();
+        let schema = self.schema();
+        let unflagged = attributes.filter(|it| it.attribute_type(schema).is_some_and(|it| self.computed(it.id).is_none()));
+        unflagged.flat_map(|attribute| self.memberships.holders(attribute))
     }
 
     /// Whether a group has this element.

@@ -47,6 +47,7 @@ impl RecordKind {
             RecordKind::Initialise => "initialise",
             RecordKind::Import => "import",
             RecordKind::Export => "export",
+            RecordKind::Upgrade => "upgrade",
             RecordKind::Void => "void",
         }
     }

@@ -25,6 +25,8 @@ pub enum RecordKind {
     Initialise,
     Import,
     Export,
+    /// Entries of an older program were put into this one's form.
+    Upgrade,
     /// Opens a segment after a failed append: voids the sequences nobody was told about.
     Void,
 }

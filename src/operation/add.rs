@@ -175,6 +175,7 @@ fn put(draft: &mut Draft<'_>, attribute: &CheckedAttribute<'_>, given: &Attribut
         draft.set_values(attribute, given.values.clone());
         return Ok(());
     };
+    attribute.check_count(&given.values)?;
     let mut elements = Vec::with_capacity(given.values.len());
     for (index, value) in given.values.iter().enumerate() {
         elements.push(draft.members.resolve(members, value).map_err(|_| {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::record;
 use super::refusal::{Refusal, parse_name};
 use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema, require};
-use crate::directory::{Change, Membership, MembershipAttribute};
+use crate::directory::{Change, MembershipAttribute};
 use crate::journal::{RecordedChange, RecordedEffect, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode};
 use crate::policy::access::Right;
@@ -82,12 +82,11 @@ fn bottom_up(write: &Write<'_>, top: EntryId) -> Result<Vec<EntryId>, Refusal> {
     Ok(entries)
 }
 
-/// Takes an entry out of every group, empties it if it is one, and removes it.
+/// Takes an entry out of every group and every reference, empties what it refers to itself, and removes it.
 fn remove(write: &Write<'_>, id: EntryId, changes: &mut Vec<Change>) -> Result<(), Refusal> {
-    for attribute in MembershipAttribute::ALL {
-        let membership = Membership::Entry(attribute, id);
-        let groups = write.head.groups_of(id).filter(|&group| write.head.has_membership(group, &membership));
-        changes.extend(groups.map(|group| Change::RemoveMembership { group, membership: membership.clone() }));
+    let held = write.head.memberships_held_by(id);
+    changes.extend(held.map(|(group, membership)| Change::RemoveMembership { group, membership }));
+    for attribute in write.head.membership_attributes(id) {
         let elements = write.head.memberships(id, attribute);
         changes.extend(elements.map(|membership| Change::RemoveMembership { group: id, membership }));
     }
@@ -112,7 +111,8 @@ fn lost_memberships(write: &Write<'_>, changes: &[Change]) -> (Vec<RecordedEffec
         }
         let place = *places.entry((*group, membership.attribute())).or_insert(effects.len());
         if place == effects.len() {
-            let (attribute, operation) = (membership.attribute().name().to_owned(), ModificationOperation::Delete);
+            let (attribute, operation) =
+                (membership.attribute().name(write.head.schema()).to_owned(), ModificationOperation::Delete);
             let Some(entry) = record::named(write.head, *group) else { continue };
             let change = RecordedChange { attribute, operation, values: RecordedValue::Shown(Vec::new()) };
             effects.push(RecordedEffect { entry, change });

@@ -7,11 +7,13 @@ use super::refusal::Refusal;
 use crate::directory::Computed;
 use crate::directory::{Directory, MembershipAttribute};
 use crate::model::schema::{AttributeDescription, AttributeType, EntryContent, Key, Schema};
-use crate::model::{Attribute, BuilderAttribute, EntryBuilder, EntryId, Rdn, ResultCode, Value};
+use crate::model::{Attribute, AttributeTypeId, BuilderAttribute, EntryBuilder, EntryId, Rdn, ResultCode, Value};
 
 /// The entry being made.
 pub(crate) struct Draft<'a> {
     head: &'a Directory,
+    /// None for an entry that is being added.
+    id: Option<EntryId>,
     /// The schema it must keep.
     pub(crate) schema: &'a Schema,
     /// What will be in the block.
@@ -105,6 +107,11 @@ impl<'a> CheckedAttribute<'a> {
             }
         }
         self.check_distinct(schema, values)?;
+        self.check_count(values)
+    }
+
+    /// 19 for a second value of a SINGLE-VALUE attribute.
+    pub(crate) fn check_count(&self, values: &[Value]) -> Result<(), Refusal> {
         if values.len() > 1 && self.attribute_type.single_value {
             return Err(self.constraint("multiple values provided"));
         }
@@ -138,13 +145,13 @@ impl<'a> CheckedAttribute<'a> {
 impl<'a> Draft<'a> {
     /// Nothing in it yet (add).
     pub(crate) fn empty(head: &'a Directory) -> Draft<'a> {
-        Draft { head, schema: head.schema(), entry: EntryBuilder::default(), members: MemberDraft::new(head, None) }
+        Draft { head, id: None, schema: head.schema(), entry: EntryBuilder::default(), members: MemberDraft::new(head, None) }
     }
 
     /// What the entry holds now; none if it is gone.
     pub(crate) fn of_entry(head: &'a Directory, id: EntryId) -> Option<Draft<'a>> {
         let entry = head.node(id)?.entry.to_builder();
-        Some(Draft { head, schema: head.schema(), entry, members: MemberDraft::new(head, Some(id)) })
+        Some(Draft { head, id: Some(id), schema: head.schema(), entry, members: MemberDraft::new(head, Some(id)) })
     }
 
     /// The values under exactly this description.
@@ -225,8 +232,11 @@ impl<'a> Draft<'a> {
     }
 
     fn check_single_values(&self) -> Result<(), Refusal> {
-        for attribute in self.entry.attributes.iter().filter(|it| it.values.len() > 1) {
-            let attribute_type = self.schema.attribute_type_by_id(attribute.attribute_type);
+        let block = self.entry.attributes.iter().filter(|it| it.values.len() > 1);
+        let block = block.map(|attribute| self.schema.attribute_type_by_id(attribute.attribute_type));
+        let members = self.members.attributes().into_iter().filter_map(|it| Some((it, it.attribute_type(self.schema)?)));
+        let members = members.filter(|(attribute, found)| found.single_value && self.members.count(*attribute) > 1);
+        for attribute_type in block.chain(members.map(|(_, attribute_type)| attribute_type)) {
             if attribute_type.single_value {
                 let text = format!("attribute '{}' cannot have multiple values", attribute_type.name());
                 return Err(Refusal::new(ResultCode::ConstraintViolation, text));
@@ -255,12 +265,32 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn attribute_types(&self) -> Vec<crate::model::AttributeTypeId> {
+    fn attribute_types(&self) -> Vec<AttributeTypeId> {
         let block = self.entry.attributes.iter().filter(|it| !it.values.is_empty()).map(|it| it.attribute_type);
-        let members = MembershipAttribute::ALL
-            .into_iter()
-            .filter(|&attribute| self.members.count(attribute) > 0)
-            .filter_map(|attribute| Computed::Members(attribute).attribute_type(self.schema));
-        block.chain(members).collect()
+        let members = self.members.attributes().into_iter().filter(|&attribute| self.members.count(attribute) > 0);
+        let members = members.filter_map(|attribute| Some(attribute.attribute_type(self.schema)?.id));
+        block.chain(members).chain(self.lost()).collect()
+    }
+
+    /// The attributes that the entry had to have and lost before this request, with the last entry they named: they are not asked for
+    /// until they have a value again.
+    fn lost(&self) -> Vec<AttributeTypeId> {
+        let Some(node) = self.id.and_then(|id| self.head.node(id)) else { return Vec::new() };
+        let Some(object_class) = self.schema.attribute_type("objectClass") else { return Vec::new() };
+        let classes = node.entry.values(object_class.id).filter_map(|name| std::str::from_utf8(name).ok());
+        let required = self.required(classes);
+        let is_lost = |id: &AttributeTypeId| match self.head.computed(*id) {
+            Some(Computed::Members(attribute)) => self.head.member_count(node.id, attribute) == 0,
+            _ => false,
+        };
+        let still_required = self.required(self.object_classes().unwrap_or_default().into_iter());
+        required.into_iter().filter(|id| is_lost(id) && still_required.contains(id)).collect()
+    }
+
+    /// What these classes and those above them ask for.
+    fn required<'n>(&self, classes: impl Iterator<Item = &'n str>) -> Vec<AttributeTypeId> {
+        let classes = classes.flat_map(|name| self.schema.class_with_superiors(name));
+        let classes = classes.filter_map(|&class| self.schema.object_classes().get(class));
+        classes.flat_map(|class| class.must.iter().copied()).collect()
     }
 }

@@ -23,12 +23,6 @@ impl ElementKey {
     }
 }
 
-fn attribute_of(membership: &Membership) -> MembershipAttribute {
-    match membership {
-        Membership::Entry(attribute, _) | Membership::Outside { attribute, .. } => *attribute,
-    }
-}
-
 /// The changes so far.
 pub(crate) struct MemberDraft<'a> {
     head: &'a Directory,
@@ -65,7 +59,7 @@ impl<'a> MemberDraft<'a> {
     /// How many elements are read through this attribute, changes so far included.
     pub(crate) fn count(&self, attribute: MembershipAttribute) -> usize {
         let before = self.group.map_or(0, |group| self.head.member_count(group, attribute));
-        self.touched.iter().filter(|(membership, _)| attribute_of(membership) == attribute).fold(
+        self.touched.iter().filter(|(membership, _)| membership.attribute() == attribute).fold(
             before,
             |count, (membership, present)| match (self.had(membership), *present) {
                 (false, true) => count.saturating_add(1),
@@ -73,6 +67,15 @@ impl<'a> MemberDraft<'a> {
                 _ => count,
             },
         )
+    }
+
+    /// The attributes that have or had elements, each once.
+    pub(crate) fn attributes(&self) -> Vec<MembershipAttribute> {
+        let mut attributes = self.group.map(|group| self.head.membership_attributes(group)).unwrap_or_default();
+        attributes.extend(self.touched.iter().map(|(membership, _)| membership.attribute()));
+        attributes.sort_unstable();
+        attributes.dedup();
+        attributes
     }
 
     /// Puts an element in or takes it out; says whether that changed anything.
@@ -97,7 +100,7 @@ impl<'a> MemberDraft<'a> {
         let before: Vec<Membership> =
             self.group.map(|group| self.head.memberships(group, attribute).collect()).unwrap_or_default();
         let touched = self.touched.iter().map(|(membership, _)| membership.clone());
-        let there: Vec<Membership> = touched.filter(|membership| attribute_of(membership) == attribute).chain(before).collect();
+        let there: Vec<Membership> = touched.filter(|membership| membership.attribute() == attribute).chain(before).collect();
         for membership in there {
             if !wanted.contains(&ElementKey::of(&membership)) {
                 self.set(membership, false);

@@ -29,6 +29,7 @@ mod size;
 pub mod stamp;
 #[cfg(test)]
 mod tests;
+pub mod upgrade;
 mod write;
 
 pub use attached::{Assumed, Attached};
@@ -39,7 +40,7 @@ pub use context::{
 
 use crate::directory::{Change, Directory};
 use crate::journal::{Record, RecordKind};
-use crate::model::ResultCode;
+use crate::model::{EntryId, ResultCode};
 use crate::protocol::{LdapResult, Reply, ResponseKind};
 use write::{Asked, Write};
 
@@ -67,6 +68,8 @@ pub enum ProposedOperation {
     ModifyDn(modify_dn::ModifyDnRequest),
     /// A Password Modify, old password verified, new one hashed.
     PasswordModify(password::PasswordModifyRequest),
+    /// Puts entries right that an older program kept in another way; see [`upgrade::outdated`].
+    Upgrade(Vec<EntryId>),
     /// Something that happened and is only to be recorded (start, stop, StartTLS, configuration, …); answered with success.
     Note(Box<Record>),
 }
@@ -92,6 +95,7 @@ pub fn decide(head: &Directory, proposal: &Proposal, csn_count: u32) -> Decision
     match &proposal.operation {
         ProposedOperation::Bind(pending) => bind::finish(head, &proposal.context, pending),
         ProposedOperation::PasswordModify(request) => password::finish(head, &proposal.context, request, csn_count),
+        ProposedOperation::Upgrade(entries) => upgrade::decide(head, &proposal.context, entries),
         ProposedOperation::Note(record) => Decision {
             reply: Reply::result(ResponseKind::Extended, LdapResult::of(ResultCode::Success)),
             changes: Vec::new(),

@@ -279,6 +279,7 @@ fn apply_to_members(
     members: MembershipAttribute,
     permissive: bool,
 ) -> Result<(), Refusal> {
+    attribute.check_count(&change.attribute.values)?;
     let mut elements = Vec::with_capacity(change.attribute.values.len());
     for (index, value) in change.attribute.values.iter().enumerate() {
         elements.push(draft.members.resolve(members, value).map_err(|_| {

@@ -68,7 +68,7 @@ impl Selection {
             Section::Operational if self.all_operational => true,
             _ => named.contains(computed),
         };
-        Computed::ALL.into_iter().filter(covers).collect()
+        directory.all_computed().filter(covers).collect()
     }
 
     fn add_named(&mut self, schema: &Schema, name: &str) {
@@ -112,10 +112,10 @@ impl Selection {
 
     /// The PartialAttributes of an entry that were asked for, concatenated. Secrets never are.
     pub(crate) fn encode(&self, directory: &Directory, node: &Node) -> Bytes {
-        let computed = || self.computed.iter().filter(|computed| computed.is_present(directory, node));
+        let computed = self.present(directory, node);
         let whole_user_section = self.all_user && !self.all_operational && !self.types_only;
         let user = node.entry.encoded_section(Section::User);
-        if whole_user_section && self.named.is_empty() && self.parts.is_empty() && computed().next().is_none() {
+        if whole_user_section && self.named.is_empty() && self.parts.is_empty() && computed.is_empty() {
             return node.entry.block().slice_ref(user);
         }
         let mut output = BytesMut::with_capacity(user.len().min(64 * 1024));
@@ -124,11 +124,12 @@ impl Selection {
             writer.raw(user);
         }
         self.encode_attributes(&mut writer, node, whole_user_section);
-        for computed in computed() {
+        for computed in computed {
+            let name = computed.name(directory.schema());
             if self.types_only {
-                write_type(&mut writer, computed.name());
+                write_type(&mut writer, name);
             } else {
-                write_attribute(&mut writer, computed.name(), &computed.values(directory, node));
+                write_attribute(&mut writer, name, &computed.values(directory, node));
             }
         }
         for part in self.parts.iter().filter_map(|part| part.read(directory, node)) {
@@ -136,6 +137,18 @@ impl Selection {
             write_attribute(&mut writer, &description, if self.types_only { &[] } else { &values });
         }
         output.freeze()
+    }
+
+    /// The computed attributes that were asked for and that the entry has.
+    fn present(&self, directory: &Directory, node: &Node) -> Vec<Computed> {
+        // Most entries have none, and few have more than one: that is asked once, not for each attribute there is.
+        let has_any = directory.has_memberships(node.id) && self.computed.iter().any(|it| matches!(it, Computed::Members(_)));
+        let members = if has_any { directory.membership_attributes(node.id) } else { Vec::new() };
+        let is_present = |computed: &Computed| match computed {
+            Computed::Members(attribute) => members.contains(attribute),
+            other => other.is_present(directory, node),
+        };
+        self.computed.iter().copied().filter(is_present).collect()
     }
 
     /// Writes what is in the block and asked for; the user section is left out where it was written whole.

@@ -18,7 +18,10 @@ impl ProposedOperation {
     fn octets(&self) -> usize {
         match self {
             // Bounded by their own limits, far below a request's.
-            ProposedOperation::Bind(_) | ProposedOperation::PasswordModify(_) | ProposedOperation::Note(_) => 0,
+            ProposedOperation::Bind(_)
+            | ProposedOperation::PasswordModify(_)
+            | ProposedOperation::Upgrade(_)
+            | ProposedOperation::Note(_) => 0,
             ProposedOperation::Add(request) => {
                 let attributes = total(request.attributes.iter().map(Attribute::octets));
                 total([request.name.len(), attributes, of_controls(&request.controls)])

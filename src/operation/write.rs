@@ -191,7 +191,8 @@ impl Write<'_> {
     /// memberships of the entries that have those names after the changes.
     pub(crate) fn settle_waiting(&self, dn: &Dn, changes: &mut Vec<Change>) -> Result<(), Refusal> {
         let mut waiting = self.head.waiting_memberships(dn);
-        waiting.extend(changes.iter().filter_map(brought_along));
+        let key = self.head.schema().dn_key(dn);
+        waiting.extend(changes.iter().filter_map(|change| brought_along(change, &key)));
         if waiting.is_empty() {
             return Ok(());
         }
@@ -250,10 +251,11 @@ pub(crate) fn is_true(directory: &Directory, filter: &Filter, id: EntryId) -> bo
     PreparedFilter::new(directory, filter).evaluate(&context, node) == Truth::True
 }
 
-fn brought_along(change: &Change) -> Option<WaitingMembership> {
+/// A membership that these changes make and that waits for the name with this key or one below it.
+fn brought_along(change: &Change, dn_key: &[u8]) -> Option<WaitingMembership> {
     match change {
-        Change::PutMembership { group, membership: membership @ Membership::Outside { attribute, .. }, since, by }
-            if *attribute != crate::directory::MembershipAttribute::MemberUid =>
+        Change::PutMembership { group, membership: membership @ Membership::Outside { attribute, key, .. }, since, by }
+            if *attribute != crate::directory::MembershipAttribute::MemberUid && key.starts_with(dn_key) =>
         {
             Some(WaitingMembership { group: *group, membership: membership.clone(), since: *since, by: by.clone() })
         }

@@ -16,6 +16,7 @@ use super::notes;
 use crate::directory::{Change, ChangeError, Directory};
 use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{ResultCode, Timestamp};
+use crate::operation::upgrade;
 use crate::operation::{self, Context, Decision, Proposal, ProposedOperation};
 use crate::store::{Checkpoint, Journal, Opened};
 use crate::world::{Clock, Entropy};
@@ -135,6 +136,16 @@ impl Committer {
         self.published.store(Arc::new(self.head.clone()));
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest);
         tentative.decisions
+    }
+
+    /// Puts entries right that an older program kept in another way; how many there were.
+    pub fn upgrade(&mut self, context: &Context) -> Result<usize, ResultCode> {
+        let outdated = upgrade::outdated(&self.head);
+        for entries in outdated.chunks(upgrade::ENTRIES_IN_A_FRAME) {
+            let operation = ProposedOperation::Upgrade(entries.to_vec());
+            self.commit(&mut [Proposal { context: context.clone(), operation }]).pop().unwrap_or(Err(ResultCode::Other))?;
+        }
+        Ok(outdated.len())
     }
 
     /// Records something that happened outside any session (start, stop, import …).

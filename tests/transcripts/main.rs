@@ -61,6 +61,7 @@ transcripts! {
     operational
     paging
     passwords
+    references
     rename
     root_dse
     search

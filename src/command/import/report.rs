@@ -73,11 +73,12 @@ impl Report {
     pub(super) fn find_dangling(&mut self, directory: &Directory) {
         let schema = directory.schema();
         for node in directory.nodes() {
-            for attribute in [MembershipAttribute::Member, MembershipAttribute::UniqueMember] {
+            let naming = |attribute: &MembershipAttribute| *attribute != MembershipAttribute::MemberUid;
+            for attribute in directory.membership_attributes(node.id).into_iter().filter(naming) {
                 for membership in directory.memberships(node.id, attribute) {
                     if let Membership::Outside { value, .. } = &membership {
                         let target = String::from_utf8_lossy(value).into_owned();
-                        self.dangling(attribute.name(), &directory.dn_text(node.id), &target);
+                        self.dangling(attribute.name(schema), &directory.dn_text(node.id), &target);
                     }
                 }
             }

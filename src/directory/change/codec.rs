@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{AccountState, Change, ChangeError, ContextState, Membership, MembershipAttribute};
+use crate::directory::reference::ReferenceAttribute;
 use crate::model::{ChangeStamp, EntryId, Timestamp};
 
 const PUT_ENTRY: u8 = 1;
@@ -11,6 +12,11 @@ const PUT_MEMBERSHIP: u8 = 3;
 const REMOVE_MEMBERSHIP: u8 = 4;
 const PUT_ACCOUNT_STATE: u8 = 5;
 const PUT_CONTEXT: u8 = 6;
+
+const MEMBER: u8 = 1;
+const UNIQUE_MEMBER: u8 = 2;
+const MEMBER_UID: u8 = 3;
+const REFERENCE: u8 = 4;
 
 const ELEMENT_ENTRY: u8 = 0;
 const ELEMENT_OUTSIDE: u8 = 1;
@@ -120,7 +126,7 @@ pub(super) fn put_context(output: &mut Vec<u8>, state: ContextState) {
 }
 
 fn put_membership(output: &mut Vec<u8>, membership: &Membership) {
-    output.push(attribute_code(membership.attribute()));
+    put_attribute(output, membership.attribute());
     match membership {
         Membership::Entry(_, member) => {
             output.push(ELEMENT_ENTRY);
@@ -134,11 +140,16 @@ fn put_membership(output: &mut Vec<u8>, membership: &Membership) {
     }
 }
 
-pub(super) fn attribute_code(attribute: MembershipAttribute) -> u8 {
+/// No form is the beginning of another one.
+pub(super) fn put_attribute(output: &mut Vec<u8>, attribute: MembershipAttribute) {
     match attribute {
-        MembershipAttribute::Member => 1,
-        MembershipAttribute::UniqueMember => 2,
-        MembershipAttribute::MemberUid => 3,
+        MembershipAttribute::Member => output.push(MEMBER),
+        MembershipAttribute::UniqueMember => output.push(UNIQUE_MEMBER),
+        MembershipAttribute::MemberUid => output.push(MEMBER_UID),
+        MembershipAttribute::Reference(reference) => {
+            output.push(REFERENCE);
+            put_octets(output, reference.oid().as_bytes());
+        }
     }
 }
 
@@ -180,9 +191,16 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn attribute(&mut self) -> Result<MembershipAttribute, ChangeError> {
-        let code = self.octet()?;
-        let known = MembershipAttribute::ALL.into_iter().find(|attribute| attribute_code(*attribute) == code);
-        known.ok_or(damaged("unknown membership attribute"))
+        match self.octet()? {
+            MEMBER => Ok(MembershipAttribute::Member),
+            UNIQUE_MEMBER => Ok(MembershipAttribute::UniqueMember),
+            MEMBER_UID => Ok(MembershipAttribute::MemberUid),
+            REFERENCE => {
+                let reference = ReferenceAttribute::new(&self.text()?).ok_or(damaged("an impossible object identifier"))?;
+                Ok(MembershipAttribute::Reference(reference))
+            }
+            _ => Err(damaged("unknown membership attribute")),
+        }
     }
 
     pub(super) fn account_state(&mut self) -> Result<AccountState, ChangeError> {

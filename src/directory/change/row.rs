@@ -153,7 +153,7 @@ fn id_key(id: EntryId) -> Box<[u8]> {
 fn membership_key(group: EntryId, membership: &Membership, digest_key: &[u8; 32]) -> Box<[u8]> {
     let mut key = Vec::with_capacity(8 + 2 + blake3::OUT_LEN);
     codec::put_id(&mut key, group);
-    key.push(codec::attribute_code(membership.attribute()));
+    codec::put_attribute(&mut key, membership.attribute());
     match membership {
         Membership::Entry(_, member) => {
             key.push(ELEMENT_ENTRY);

@@ -19,9 +19,14 @@ enum Deed {
     Operation(u8),
 }
 
+fn attributes() -> Vec<MembershipAttribute> {
+    let manager = fixture::schema().attribute_type("manager").and_then(MembershipAttribute::of_type).unwrap();
+    vec![MembershipAttribute::Member, MembershipAttribute::UniqueMember, manager]
+}
+
 fn any_deed() -> impl Strategy<Value = Deed> {
     let id = || 1u64..12;
-    let attribute = || proptest::sample::select(vec![MembershipAttribute::Member, MembershipAttribute::UniqueMember]);
+    let attribute = || proptest::sample::select(attributes());
     prop_oneof![
         4 => (id(), id(), 0u8..6, proptest::collection::vec(0u8..6, 0..4))
             .prop_map(|(id, parent, name, words)| Deed::Put { id, parent, name, words }),
@@ -85,10 +90,12 @@ fn content(directory: &Directory) -> (Vec<String>, Vec<Row>) {
     for node in directory.nodes() {
         let id = node.id;
         let groups: Vec<_> = directory.groups_of(id).collect();
-        let members: Vec<_> = MembershipAttribute::ALL.map(|attribute| directory.member_values(id, attribute)).into();
+        let members: Vec<_> = attributes().into_iter().map(|attribute| directory.member_values(id, attribute)).collect();
+        let holding: Vec<_> = directory.memberships_held_by(id).collect();
+        let attributes = (directory.membership_attributes(id), directory.has_memberships(id), holding);
         let children: Vec<_> = directory.children(id).collect();
         let place = (directory.dn_text(id), directory.find(&directory.dn(id)), directory.account_state(id));
-        seen.push(format!("{id:?} {place:?} {groups:?} {members:?} {children:?} {:?}", node.entry.block()));
+        seen.push(format!("{id:?} {place:?} {groups:?} {members:?} {attributes:?} {children:?} {:?}", node.entry.block()));
     }
     let mut rows: Vec<Row> = directory.rows().collect();
     rows.sort_by(|a, b| (a.table, &a.key).cmp(&(b.table, &b.key)));

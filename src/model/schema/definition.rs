@@ -50,6 +50,9 @@ pub struct AttributeType {
     pub usage: AttributeUsage,
     /// `X-SECRET 'TRUE'`: values are never returned, recorded, searched or printed.
     pub secret: bool,
+    /// `X-INTEGRITY 'TRUE'` on a user attribute whose values are names: a value follows when the entry it names is renamed, and goes when
+    /// that is deleted.
+    pub integrity: bool,
     /// X- extensions with their values, in order.
     pub extensions: Vec<(String, Vec<String>)>,
 }
@@ -58,6 +61,11 @@ impl AttributeType {
     /// The canonical name.
     pub fn name(&self) -> &str {
         self.names.first().map_or(self.oid.as_str(), String::as_str)
+    }
+
+    /// Whether its values are names that a unique identifier may follow (RFC 4517 section 3.3.21).
+    pub fn is_name_and_optional_uid(&self) -> bool {
+        self.syntax.oid == super::syntax::NAME_AND_OPTIONAL_UID
     }
 
     /// Where its values live in an entry block.

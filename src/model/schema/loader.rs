@@ -183,6 +183,9 @@ impl Loader {
                 "{title}: NO-USER-MODIFICATION needs an operational USAGE such as directoryOperation (RFC 4512 4.1.2)"
             )));
         }
+        let syntax = find_syntax(inherited(|text| text.syntax.as_ref()), &title).map_err(|problem| definition.error(problem))?;
+        let secret = lineage.iter().any(|ancestor| is_secret(&ancestor.text));
+        let is_name = [syntax::DN, syntax::NAME_AND_OPTIONAL_UID].contains(&syntax.oid);
         Ok(AttributeType {
             id: AttributeTypeId(index as u32),
             oid: text.oid.clone(),
@@ -193,13 +196,14 @@ impl Loader {
             equality: rule(inherited(|text| text.equality.as_ref()), RuleKind::Equality)?,
             ordering: rule(inherited(|text| text.ordering.as_ref()), RuleKind::Ordering)?,
             substring: rule(inherited(|text| text.substring.as_ref()), RuleKind::Substring)?,
-            syntax: find_syntax(inherited(|text| text.syntax.as_ref()), &title).map_err(|problem| definition.error(problem))?,
+            syntax,
             length_bound: lineage.iter().find(|ancestor| ancestor.text.syntax.is_some()).and_then(|with| with.text.length_bound),
             single_value: text.single_value,
             collective: text.collective,
             no_user_modification: text.no_user_modification,
             usage,
-            secret: lineage.iter().any(|ancestor| is_secret(&ancestor.text)),
+            secret,
+            integrity: is_name && !secret && usage == AttributeUsage::UserApplications && says(text, "X-INTEGRITY"),
             extensions: text.extensions.clone(),
         })
     }
@@ -365,8 +369,13 @@ pub(super) fn find_syntax(oid: Option<String>, title: &str) -> Result<&'static S
 }
 
 pub(super) fn is_secret(text: &AttributeTypeText) -> bool {
+    says(text, "X-SECRET")
+}
+
+/// Whether an extension is `'TRUE'`.
+fn says(text: &AttributeTypeText, extension: &str) -> bool {
     let says_true = |values: &[String]| values.iter().any(|value| value.eq_ignore_ascii_case("TRUE"));
-    text.extensions.iter().any(|(name, values)| name == "X-SECRET" && says_true(values))
+    text.extensions.iter().any(|(name, values)| name == extension && says_true(values))
 }
 
 /// The type and its superiors, nearest first; endless where superiors form a circle, so it is cut one step behind the longest line.
@@ -406,6 +415,7 @@ fn undefined_type() -> AttributeType {
         no_user_modification: true,
         usage: AttributeUsage::DirectoryOperation,
         secret: true,
+        integrity: false,
         extensions: Vec::new(),
     }
 }

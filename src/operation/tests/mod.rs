@@ -10,6 +10,7 @@ mod harness;
 mod modify;
 mod modify_dn;
 mod password;
+mod reference;
 mod root_dse;
 mod search;
 mod sorting;
