@@ -29,6 +29,7 @@ impl Directory {
                 self.put_context(*state);
                 Ok(())
             }
+            Change::ReviseSchema(revision) => self.revise_schema(revision),
         }
     }
 
@@ -39,6 +40,7 @@ impl Directory {
         let stamp = self.stamp_of(&node);
         let before = self.tree.put(&fixed.hash, node)?;
         self.indexes.update(&fixed.index_plan, &fixed.schema, id, before.as_ref().map(|node| &node.entry), Some(&entry));
+        self.usage.update(fixed, before.as_ref().map(|node| &node.entry), Some(&entry));
         if let Some(before) = before {
             self.take_from_digest(&row_of(&before));
         }
@@ -71,6 +73,7 @@ impl Directory {
         let fixed = &self.fixed;
         if let Some(before) = self.tree.remove(&fixed.hash, id)? {
             self.indexes.update(&fixed.index_plan, &fixed.schema, id, Some(&before.entry), None);
+            self.usage.update(fixed, Some(&before.entry), None);
             self.take_from_digest(&row_of(&before));
             self.happened(id, Happening::Removed(self.uuid_of(&before)), None);
         }
@@ -162,7 +165,7 @@ impl Directory {
         self.digest = self.digest.plus(Digest::of_row(&self.fixed.digest_key, row));
     }
 
-    fn take_from_digest(&mut self, row: &Row) {
+    pub(super) fn take_from_digest(&mut self, row: &Row) {
         self.digest = self.digest.minus(Digest::of_row(&self.fixed.digest_key, row));
     }
 }

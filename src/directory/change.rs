@@ -1,12 +1,14 @@
 //! What a commit changes, as values that can be journaled, applied to a [`Directory`](super::Directory) and written to the checkpoint.
 
 mod codec;
+mod definition;
 pub(super) mod row;
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 
+use super::definitions::SchemaRevision;
 use super::reference::ReferenceAttribute;
 use crate::model::schema::{AttributeType, Schema};
 use crate::model::{ChangeStamp, EntryId, Timestamp};
@@ -62,6 +64,8 @@ pub enum Change {
     },
     /// What readers see changed: the first change of every operation that moves more than login bookkeeping.
     PutContext(ContextState),
+    /// Definitions of the schema come, change and go; entries stay as they are.
+    ReviseSchema(SchemaRevision),
 }
 
 /// How far the directory as a whole is.
@@ -181,11 +185,13 @@ pub enum Table {
     AccountState = 3,
     /// What is about the whole: the next entry number once an entry was removed, how far the directory is.
     Meta = 4,
+    /// Kind and identifier → a definition made online; when and by whom the last one was.
+    Schema = 16,
 }
 
 impl Table {
-    /// All of them.
-    pub const ALL: [Table; 4] = [Table::Entries, Table::Memberships, Table::AccountState, Table::Meta];
+    /// All of them, in the order in which they are loaded: entries are read by the schema.
+    pub const ALL: [Table; 5] = [Table::Schema, Table::Entries, Table::Memberships, Table::AccountState, Table::Meta];
 }
 
 /// One row of the checkpoint: the whole content is a set of rows, and the digest is over them.
@@ -226,7 +232,7 @@ impl Change {
         codec::decode_change(input)
     }
 
-    /// What the change means for the checkpoint, at most three rows. `digest_key` is the one of
+    /// What the change means for the checkpoint, at most three rows, or a row for each definition. `digest_key` is the one of
     /// [`Directory::new`](super::Directory::new): values that are no entry here are found under a keyed hash, so that no name
     /// and no account name stands in a key.
     pub fn rows(&self, digest_key: &[u8; 32]) -> Vec<RowChange> {

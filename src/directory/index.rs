@@ -32,10 +32,10 @@ pub struct IndexKinds {
 }
 
 /// An attribute to index. Values of its subtypes are indexed with it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct IndexDeclaration {
-    /// The attribute type.
-    pub attribute_type: AttributeTypeId,
+    /// The attribute type, by any of its names. What the schema does not define is indexed once it does.
+    pub attribute: String,
     /// The kinds.
     pub kinds: IndexKinds,
 }
@@ -68,16 +68,31 @@ impl IndexPlan {
         hash: KeyedHash,
         computed: &[AttributeTypeId],
     ) -> IndexPlan {
-        let mut merged: Vec<IndexDeclaration> = Vec::new();
-        for declaration in declarations {
-            match merged.iter_mut().find(|known| known.attribute_type == declaration.attribute_type) {
-                Some(known) => known.kinds = known.kinds.with(declaration.kinds),
-                None => merged.push(*declaration),
+        let mut merged: Vec<(u16, AttributeTypeId, IndexKinds)> = Vec::new();
+        // Numbers go by the declarations, so that they stay when the schema changes.
+        for (declaration, number) in declarations.iter().zip(0u16..) {
+            let Some(attribute_type) = schema.attribute_type(&declaration.attribute).map(|it| it.id) else { continue };
+            match merged.iter_mut().find(|(_, known, _)| *known == attribute_type) {
+                Some((_, _, kinds)) => *kinds = kinds.with(declaration.kinds),
+                None => merged.push((number, attribute_type, declaration.kinds)),
             }
         }
-        merged.retain(|it| !computed.contains(&it.attribute_type) && !schema.attribute_type_by_id(it.attribute_type).secret);
-        let slots = merged.iter().zip(0u16..).map(|(declaration, number)| Slot::new(schema, *declaration, number));
+        merged.retain(|(_, id, _)| !computed.contains(id) && !schema.attribute_type_by_id(*id).secret);
+        let slots = merged.iter().map(|(number, id, kinds)| Slot::new(schema, *id, *kinds, *number));
         IndexPlan { slots: slots.collect(), hash }
+    }
+
+    /// A type whose index would have to be built anew for another plan with the same declarations: its rules are others, and
+    /// entries use it or a type below it.
+    pub(super) fn first_outdated(&self, next: &IndexPlan, in_use: &dyn Fn(AttributeTypeId) -> bool) -> Option<AttributeTypeId> {
+        let rules = |slot: &Slot| [slot.equality, slot.ordering, slot.substring].map(|rule| rule.map(|rule| rule.oid));
+        let outdated = next.slots.iter().find(|slot| {
+            let before = self.slots.iter().find(|before| before.number == slot.number);
+            let is_same =
+                before.is_some_and(|before| rules(before) == rules(slot) && before.attribute_type == slot.attribute_type);
+            !is_same && slot.covers.iter().any(|id| in_use(*id))
+        });
+        outdated.map(|slot| slot.attribute_type)
     }
 
     /// The index that answers for a type: its own, or that of a type above it when the rule is the same.
@@ -105,9 +120,8 @@ impl IndexKinds {
 }
 
 impl Slot {
-    fn new(schema: &Schema, declaration: IndexDeclaration, number: u16) -> Slot {
-        let attribute_type = schema.attribute_type_by_id(declaration.attribute_type);
-        let kinds = declaration.kinds;
+    fn new(schema: &Schema, id: AttributeTypeId, kinds: IndexKinds, number: u16) -> Slot {
+        let attribute_type = schema.attribute_type_by_id(id);
         let covers = schema.with_subtypes(attribute_type.id).iter().copied();
         Slot {
             number,

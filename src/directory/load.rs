@@ -6,23 +6,54 @@ use super::apply::row_of;
 use super::change::row::{self, Content};
 use super::index::Indexes;
 use super::recent::Recent;
-use super::{ChangeError, Directory, Membership, Row};
+use super::{ChangeError, Directory, LastRevision, Membership, Row, StoredDefinition};
 use crate::model::{EntryId, Timestamp};
 
 /// What waits until all entries are there.
 #[derive(Clone, Default)]
 pub(super) struct Loading {
+    /// Definitions that are not in force yet.
+    definitions: Vec<StoredDefinition>,
+    last_revision: Option<LastRevision>,
     memberships: Vec<(EntryId, Membership, Timestamp, Arc<str>)>,
 }
 
 impl Directory {
-    /// Applies one stored row while filling memory at start. Rows may come in any order, each once; `finish_loading` must follow.
+    /// Applies one stored row while filling memory at start. Rows of [`super::Table::Schema`] come first, the others in any order, each once;
+    /// `finish_loading` must follow.
     /// Only for a directory to which no change was applied.
     pub fn load_row(&mut self, row: Row) -> Result<(), ChangeError> {
         let content = row::read(&row)?;
         self.add_to_digest(&row);
+        match content {
+            Content::Definition(_) | Content::LastRevision(_) if self.next_id > EntryId(1) => {
+                return Err(ChangeError("definitions come before entries".to_owned()));
+            }
+            Content::Definition(definition) => self.loading.get_or_insert_default().definitions.push(definition),
+            Content::LastRevision(last) => self.loading.get_or_insert_default().last_revision = Some(last),
+            content => {
+                self.use_definitions()?;
+                self.load_content(content)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts what was read of the schema in force.
+    fn use_definitions(&mut self) -> Result<(), ChangeError> {
+        let loading = self.loading.get_or_insert_default();
+        let (definitions, last) = (std::mem::take(&mut loading.definitions), loading.last_revision.take());
+        if definitions.is_empty() && last.is_none() {
+            return Ok(());
+        }
+        self.load_definitions(definitions, last)
+    }
+
+    fn load_content(&mut self, content: Content) -> Result<(), ChangeError> {
         let loading = self.loading.get_or_insert_default();
         match content {
+            // They are gathered by who calls.
+            Content::Definition(_) | Content::LastRevision(_) => {}
             Content::Membership { group, membership, since, by } => {
                 let by = match loading.memberships.last() {
                     Some((.., last)) if **last == *by => last.clone(),
@@ -52,6 +83,7 @@ impl Directory {
 
     /// Builds tree and indexes after the last `load_row` and checks that every entry hangs together.
     pub fn finish_loading(&mut self) -> Result<(), ChangeError> {
+        self.use_definitions()?;
         let loading = self.loading.take().unwrap_or_default();
         self.tree.link_all(&self.fixed.hash)?;
         for (group, membership, since, by) in &loading.memberships {
@@ -64,6 +96,9 @@ impl Directory {
         let entries = self.tree.nodes().iter().map(|(_, node)| (node.id, &node.entry));
         self.indexes = Indexes::build(&self.fixed.index_plan, &self.fixed.schema, entries);
         self.find_context();
+        for (_, node) in self.tree.nodes().iter() {
+            self.usage.update(&self.fixed, None, Some(&node.entry));
+        }
         Ok(())
     }
 
@@ -83,7 +118,9 @@ impl Directory {
             row::membership(group, &membership, grant.since, &grant.by, &self.fixed.digest_key)
         });
         let states = self.account_states.iter().filter_map(|(id, state)| row::account_state(EntryId(id), state));
-        entries
+        let definitions = self.definitions().map(row::definition).chain(self.last_revision().map(row::last_revision));
+        definitions
+            .chain(entries)
             .chain(memberships)
             .chain(states)
             .chain(self.next_id_row.map(row::next_entry_id))

@@ -7,6 +7,7 @@ mod apply;
 mod chain;
 mod change;
 mod computed;
+mod definitions;
 mod digest;
 mod filter;
 mod hash;
@@ -21,6 +22,7 @@ mod search;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod usage;
 
 use std::sync::Arc;
 
@@ -31,6 +33,7 @@ pub use change::{
     AccountState, Change, ChangeError, ContextState, Membership, MembershipAttribute, Row, RowChange, Table, WaitingMembership,
 };
 pub use computed::{Computed, SUBSCHEMA};
+pub use definitions::{LastRevision, RevisionError, SchemaRevision, StoredDefinition};
 pub use digest::Digest;
 pub use filter::{FilterContext, PreparedFilter, Truth};
 pub use id_set::IdSet;
@@ -43,11 +46,12 @@ pub use tree::{Lookup, Node};
 
 use crate::model::schema::{Schema, SyntaxError};
 use crate::model::{AttributeTypeId, ChangeStamp, Dn, EntryId, Rdn};
-use hash::KeyedHash;
+use definitions::Fixed;
 use id_map::IdMap;
-use index::{IndexPlan, Indexes};
+use index::Indexes;
 use membership::{Memberships, Named};
-use tree::{Suffix, Tree};
+use tree::Tree;
+use usage::Usage;
 
 /// Renamed entries whose references are looked up: with more of them, readers who follow entryCSN learn of new names in groups alone.
 const MOST_REFERENCES_LOOKED_UP: usize = 1000;
@@ -60,6 +64,7 @@ pub struct Directory {
     memberships: Memberships,
     indexes: Indexes,
     account_states: IdMap<AccountState>,
+    usage: Usage,
     digest: Digest,
     next_id: EntryId,
     /// What the row about it says: there is one once an entry was removed.
@@ -72,42 +77,16 @@ pub struct Directory {
     loading: Option<load::Loading>,
 }
 
-/// What stays the same while the directory lives.
-struct Fixed {
-    schema: Arc<Schema>,
-    suffix: Suffix,
-    index_plan: IndexPlan,
-    computed: Vec<(AttributeTypeId, Computed)>,
-    object_class: Option<AttributeTypeId>,
-    entry_csn: Option<AttributeTypeId>,
-    entry_uuid: Option<AttributeTypeId>,
-    digest_key: [u8; 32],
-    hash: KeyedHash,
-}
-
 impl Directory {
     /// An empty directory for one suffix. Secret and computed attributes are left out of the indexes.
     pub fn new(schema: Arc<Schema>, suffix: Dn, indexes: &[IndexDeclaration], digest_key: [u8; 32]) -> Directory {
-        let hash = KeyedHash::new(&digest_key);
-        let computed = computed::resolve(&schema);
-        let computed_types: Vec<_> = computed.iter().map(|(id, _)| *id).collect();
-        let fixed = Fixed {
-            suffix: Suffix::new(&schema, suffix),
-            index_plan: IndexPlan::new(&schema, indexes, hash, &computed_types),
-            computed,
-            object_class: schema.attribute_type("objectClass").map(|attribute_type| attribute_type.id),
-            entry_csn: schema.attribute_type("entryCSN").map(|attribute_type| attribute_type.id),
-            entry_uuid: schema.attribute_type("entryUUID").map(|attribute_type| attribute_type.id),
-            digest_key,
-            hash,
-            schema,
-        };
         Directory {
-            fixed: Arc::new(fixed),
+            fixed: Arc::new(Fixed::new(schema, suffix, indexes, digest_key)),
             tree: Tree::default(),
             memberships: Memberships::default(),
             indexes: Indexes::default(),
             account_states: IdMap::default(),
+            usage: Usage::default(),
             digest: Digest::default(),
             next_id: EntryId(1),
             next_id_row: None,

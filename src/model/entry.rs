@@ -124,6 +124,11 @@ impl Entry {
         of_type.filter_map(|(position, slot)| self.view(position, *slot))
     }
 
+    /// The type of each attribute, sections in order; one that stands there with several sets of options comes several times.
+    pub fn attribute_types(&self) -> impl Iterator<Item = AttributeTypeId> + '_ {
+        self.0.slots.iter().map(|slot| slot.attribute_type)
+    }
+
     /// The values of exactly this type without options.
     pub fn values(&self, attribute_type: AttributeTypeId) -> impl Iterator<Item = &[u8]> {
         self.attributes_of(attribute_type).filter(|attribute| !attribute.has_options).flat_map(|attribute| attribute.values)

@@ -23,6 +23,7 @@ pub(crate) mod record;
 mod refusal;
 mod relax;
 pub mod root_dse;
+mod schema_change;
 pub mod search;
 mod selection;
 mod size;

@@ -8,7 +8,7 @@ use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, require};
-use super::{Authority, relax, stamp};
+use super::{Authority, relax, schema_change, stamp};
 use crate::directory::{Change, MembershipAttribute};
 use crate::model::schema::Schema;
 use crate::model::{Dn, Modification, ModificationOperation, Rdn, ResultCode, Value};
@@ -51,7 +51,10 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let dn = parse_name(schema, &request.name, "invalid DN")?;
     check_counts(&request.changes)?;
     let subject = write.writer()?;
-    check_modifiable(write, &dn)?;
+    check_modifiable(&dn)?;
+    if is_subschema(write.head, &dn) {
+        return schema_change::modify(write, request, &controls);
+    }
     let id = write.find(&dn)?;
     let right = if only_password(schema, &request.changes) { Right::ChangePassword } else { Right::Write };
     require(subject, right, id)?;
@@ -105,13 +108,11 @@ fn check_counts(changes: &[Modification]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn check_modifiable(write: &Write<'_>, dn: &Dn) -> Result<(), Refusal> {
-    let text = match () {
-        () if dn.is_empty() => "modify upon the root DSE not supported",
-        () if is_subschema(write.head, dn) => "modification of subschema subentry not supported",
-        () => return Ok(()),
-    };
-    Err(Refusal::new(ResultCode::UnwillingToPerform, text))
+fn check_modifiable(dn: &Dn) -> Result<(), Refusal> {
+    if dn.is_empty() {
+        return Err(Refusal::new(ResultCode::UnwillingToPerform, "modify upon the root DSE not supported"));
+    }
+    Ok(())
 }
 
 /// Resolves and checks every change before any is made.

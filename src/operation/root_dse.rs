@@ -72,6 +72,10 @@ pub(crate) fn subschema(directory: &Directory) -> Node {
     entry.set("dITContentRules", schema.published_dit_content_rules());
     entry.set("nameForms", schema.published_name_forms());
     entry.set("dITStructureRules", schema.published_dit_structure_rules());
+    if let Some(last) = directory.last_revision() {
+        entry.set("modifiersName", [&last.by]);
+        entry.set("modifyTimestamp", [last.at.to_generalized_time()]);
+    }
     entry.into_node(SUBSCHEMA)
 }
 

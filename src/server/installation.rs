@@ -113,7 +113,7 @@ fn indexes(configuration: &Configuration, schema: &Schema) -> Result<Vec<IndexDe
             ordering: index.ordering,
             substring: index.substring,
         };
-        Ok(IndexDeclaration { attribute_type: attribute.id, kinds })
+        Ok(IndexDeclaration { attribute: index.attribute.clone(), kinds })
     });
     declared.collect()
 }

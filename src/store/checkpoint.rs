@@ -213,6 +213,10 @@ fn size_of_change(change: &Change) -> usize {
         Change::PutMembership { membership, by, .. } => by.len().saturating_add(size_of_membership(membership)),
         Change::RemoveMembership { membership, .. } => size_of_membership(membership),
         Change::RemoveEntry { .. } | Change::PutAccountState { .. } | Change::PutContext(_) => 0,
+        Change::ReviseSchema(revision) => {
+            let texts = revision.put.iter().map(|definition| definition.text.len().saturating_add(FIXED));
+            texts.sum::<usize>().saturating_add(revision.remove.len().saturating_mul(FIXED))
+        }
     };
     variable.saturating_add(FIXED)
 }

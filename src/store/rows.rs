@@ -2,7 +2,7 @@
 //!
 //! | tree | key | value |
 //! |---|---|---|
-//! | `entries`, `memberships`, `account_state`, `whole` | key of the row ‖ piece (4) | key id (4) ‖ nonce counter (8) ‖ pieces (4) ‖ sealed |
+//! | `schema`, `entries`, `memberships`, `account_state`, `whole` | key of the row ‖ piece (4) | key id (4) ‖ nonce counter (8) ‖ pieces (4) ‖ sealed |
 //! | `meta` | `state` | [`Meta`], authenticated |
 //! | `meta` | `key` ‖ id (4) | salt of the key with that id |
 //!
@@ -105,6 +105,7 @@ pub(super) struct Rows {
     memberships: Tree,
     account_state: Tree,
     whole: Tree,
+    schema: Tree,
     meta_tree: Tree,
     meta: Option<Meta>,
     /// Authenticates `meta`.
@@ -148,6 +149,7 @@ impl Rows {
             memberships: db.open_tree("memberships")?,
             account_state: db.open_tree("account_state")?,
             whole: db.open_tree("whole")?,
+            schema: db.open_tree("schema")?,
             meta_tree,
             meta,
             meta_key,
@@ -247,6 +249,7 @@ impl Rows {
             Table::Memberships => &self.memberships,
             Table::AccountState => &self.account_state,
             Table::Meta => &self.whole,
+            Table::Schema => &self.schema,
         }
     }
 
@@ -297,14 +300,15 @@ impl Rows {
         let change: i64 = steps.iter().map(|step| step.rows).sum();
         meta.rows = meta.rows.checked_add_signed(change).ok_or_else(|| wrong("fewer rows than none"))?;
         let state = meta.encode(&self.meta_key);
-        let outcome = (&self.entries, &self.memberships, &self.account_state, &self.whole, &self.meta_tree).transaction(
-            |(entries, memberships, account_state, whole, meta_tree)| {
+        let outcome = (&self.entries, &self.memberships, &self.account_state, &self.whole, &self.schema, &self.meta_tree)
+            .transaction(|(entries, memberships, account_state, whole, schema, meta_tree)| {
                 for step in steps {
                     let tree = match step.table {
                         Table::Entries => entries,
                         Table::Memberships => memberships,
                         Table::AccountState => account_state,
                         Table::Meta => whole,
+                        Table::Schema => schema,
                     };
                     match &step.value {
                         Some(value) => tree.insert(step.key.as_slice(), value.as_slice())?,
@@ -315,8 +319,7 @@ impl Rows {
                     meta_tree.insert(STATE, state.as_slice())?;
                 }
                 Ok(())
-            },
-        );
+            });
         outcome.map_err(|error: TransactionError<()>| RowsError(format!("sled: {error:?}")))?;
         if with_meta {
             self.meta = Some(*meta);

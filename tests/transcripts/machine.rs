@@ -71,7 +71,7 @@ impl Machine {
         let options = StoreOptions {
             data: folder.path().join("data"),
             seal_key: Secret::new(vec![7; 32]),
-            indexes: indexes(&schema),
+            indexes: indexes(),
             schema,
             suffix: Dn::parse(SUFFIX.as_bytes()).unwrap(),
             disk: Arc::new(RealDisk),
@@ -223,7 +223,7 @@ impl Machine {
     }
 }
 
-fn indexes(schema: &Schema) -> Vec<IndexDeclaration> {
+fn indexes() -> Vec<IndexDeclaration> {
     let kinds = |ordering, substring| IndexKinds { equality: true, presence: true, ordering, substring };
     let declared = [
         ("objectClass", kinds(false, false)),
@@ -232,7 +232,7 @@ fn indexes(schema: &Schema) -> Vec<IndexDeclaration> {
         ("sn", kinds(false, true)),
         ("uidNumber", kinds(true, false)),
     ];
-    let declaration = |(name, kinds)| IndexDeclaration { attribute_type: schema.attribute_type(name).unwrap().id, kinds };
+    let declaration = |(name, kinds): (&str, IndexKinds)| IndexDeclaration { attribute: name.to_owned(), kinds };
     declared.into_iter().map(declaration).collect()
 }
 

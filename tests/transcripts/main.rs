@@ -64,6 +64,7 @@ transcripts! {
     references
     rename
     root_dse
+    schema
     search
     sorting
     wire

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::definition;
 use super::{AccountState, Change, ChangeError, ContextState, Membership, MembershipAttribute};
 use crate::directory::reference::ReferenceAttribute;
 use crate::model::{ChangeStamp, EntryId, Timestamp};
@@ -12,6 +13,7 @@ const PUT_MEMBERSHIP: u8 = 3;
 const REMOVE_MEMBERSHIP: u8 = 4;
 const PUT_ACCOUNT_STATE: u8 = 5;
 const PUT_CONTEXT: u8 = 6;
+const REVISE_SCHEMA: u8 = 16;
 
 const MEMBER: u8 = 1;
 const UNIQUE_MEMBER: u8 = 2;
@@ -57,6 +59,10 @@ pub(super) fn encode_change(change: &Change, output: &mut Vec<u8>) {
             output.push(PUT_CONTEXT);
             put_context(output, *state);
         }
+        Change::ReviseSchema(revision) => {
+            output.push(REVISE_SCHEMA);
+            definition::put_revision(output, revision);
+        }
     }
 }
 
@@ -80,6 +86,7 @@ pub(super) fn decode_change(input: &mut &[u8]) -> Result<Change, ChangeError> {
         REMOVE_MEMBERSHIP => Change::RemoveMembership { group: reader.id()?, membership: reader.membership()? },
         PUT_ACCOUNT_STATE => Change::PutAccountState { id: reader.id()?, state: reader.account_state()? },
         PUT_CONTEXT => Change::PutContext(reader.context()?),
+        REVISE_SCHEMA => Change::ReviseSchema(definition::revision(&mut reader)?),
         other => return Err(ChangeError(format!("unknown kind of change: {other}"))),
     };
     *input = reader.0;
@@ -176,6 +183,10 @@ impl<'a> Reader<'a> {
 
     pub(super) fn optional_id(&mut self) -> Result<Option<EntryId>, ChangeError> {
         if self.flag()? { self.id().map(Some) } else { Ok(None) }
+    }
+
+    pub(super) fn count(&mut self) -> Result<u32, ChangeError> {
+        Ok(u32::from_be_bytes(self.array()?))
     }
 
     pub(super) fn octets(&mut self) -> Result<&'a [u8], ChangeError> {

@@ -7,12 +7,17 @@
 //! AccountState  id                                   → last login?, source?
 //! Meta          "next_entry_id"                      → id
 //! Meta          "context"                            → time, count, number
+//! Schema        kind ‖ identifier ‖ 0                → position, text
+//!               0                                    → time and actor of the last change
 //! ```
 
 use bytes::Bytes;
 
 use super::codec::{self, Reader, damaged};
+use super::definition;
+pub(in crate::directory) use super::definition::{definition, last_revision};
 use super::{AccountState, Change, ChangeError, ContextState, Membership, Row, RowChange, Table};
+use crate::directory::definitions::{LastRevision, StoredDefinition};
 use crate::model::{EntryId, Timestamp};
 
 const NEXT_ENTRY_ID: &[u8] = b"next_entry_id";
@@ -27,6 +32,8 @@ pub(in crate::directory) enum Content {
     AccountState { id: EntryId, state: AccountState },
     NextEntryId(EntryId),
     Context(ContextState),
+    Definition(StoredDefinition),
+    LastRevision(LastRevision),
 }
 
 /// See [`Change::rows`].
@@ -47,6 +54,7 @@ pub(super) fn of_change(change: &Change, digest_key: &[u8; 32]) -> Vec<RowChange
             None => vec![gone(Table::AccountState, id_key(*id))],
         },
         Change::PutContext(state) => vec![context(*state).into()],
+        Change::ReviseSchema(revision) => definition::rows(revision),
     }
 }
 
@@ -122,6 +130,7 @@ pub(in crate::directory) fn read(row: &Row) -> Result<Content, ChangeError> {
             Content::Context(value.context()?)
         }
         Table::Meta => return Err(damaged("unknown row about the whole")),
+        Table::Schema => definition::read(&mut key, &mut value)?,
     };
     key.end()?;
     value.end()?;
@@ -167,7 +176,7 @@ fn membership_key(group: EntryId, membership: &Membership, digest_key: &[u8; 32]
     key.into()
 }
 
-fn gone(table: Table, key: Box<[u8]>) -> RowChange {
+pub(super) fn gone(table: Table, key: Box<[u8]>) -> RowChange {
     RowChange { table, key, value: None }
 }
 

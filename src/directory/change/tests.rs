@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::row::{self, Content};
 use super::{AccountState, Change, ContextState, Membership, MembershipAttribute, ReferenceAttribute, Row, Table};
+use crate::directory::{LastRevision, SchemaRevision, StoredDefinition};
+use crate::model::schema::SchemaElement;
 use crate::model::{ChangeStamp, EntryId, Timestamp};
 
 const KEY: [u8; 32] = [7; 32];
@@ -26,6 +28,15 @@ fn any_membership() -> impl Strategy<Value = Membership> {
             value: Bytes::from(value)
         }),
     ]
+}
+
+fn any_revision() -> impl Strategy<Value = SchemaRevision> {
+    let element = || proptest::sample::select(SchemaElement::ALL.to_vec());
+    let definition = (element(), "[0-9.]{1,12}", any::<u64>(), ".{0,40}")
+        .prop_map(|(element, identifier, position, text)| StoredDefinition { element, identifier, position, text });
+    let removed = (element(), "[0-9.]{1,12}");
+    (proptest::collection::vec(definition, 0..4), proptest::collection::vec(removed, 0..4), any::<i64>(), ".{0,20}")
+        .prop_map(|(put, remove, at, by)| SchemaRevision { put, remove, at: Timestamp(at), by })
 }
 
 fn any_change() -> impl Strategy<Value = Change> {
@@ -52,6 +63,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         (any::<i64>(), any::<u32>(), any::<u64>()).prop_map(|(time, count, number)| {
             Change::PutContext(ContextState { stamp: ChangeStamp { time: Timestamp(time), count }, number })
         }),
+        any_revision().prop_map(Change::ReviseSchema),
     ]
 }
 
@@ -61,6 +73,13 @@ fn back_to_change(content: Content) -> Change {
         Content::Membership { group, membership, since, by } => Change::PutMembership { group, membership, since, by },
         Content::AccountState { id, state } => Change::PutAccountState { id, state },
         Content::Context(state) => Change::PutContext(state),
+        Content::Definition(definition) => {
+            let put = vec![definition];
+            Change::ReviseSchema(SchemaRevision { put, remove: Vec::new(), at: Timestamp(0), by: String::new() })
+        }
+        Content::LastRevision(LastRevision { at, by }) => {
+            Change::ReviseSchema(SchemaRevision { put: Vec::new(), remove: Vec::new(), at, by })
+        }
         Content::NextEntryId(next_id) => Change::RemoveEntry { id: EntryId(0), next_id },
     }
 }
@@ -103,6 +122,15 @@ proptest! {
             }
             Change::RemoveMembership { .. } => prop_assert!(contents.is_empty()),
             Change::PutAccountState { state, .. } if *state == AccountState::default() => prop_assert!(contents.is_empty()),
+            Change::ReviseSchema(revision) => {
+                let mut seen = SchemaRevision { put: Vec::new(), remove: revision.remove.clone(), at: Timestamp(0), by: String::new() };
+                for content in contents {
+                    let Change::ReviseSchema(part) = content else { panic!("a definition or who made it") };
+                    seen.put.extend(part.put);
+                    (seen.at, seen.by) = (part.at, part.by);
+                }
+                prop_assert_eq!(&seen, revision);
+            }
             _ => prop_assert_eq!(contents, vec![change]),
         }
     }

@@ -3,20 +3,53 @@
 use proptest::prelude::*;
 
 use super::fixture::{self, all_indexes, entry};
-use crate::directory::{AccountState, Change, ContextState, Digest, Directory, Membership, MembershipAttribute, Row};
+use crate::directory::{
+    AccountState, Change, ContextState, Digest, Directory, Membership, MembershipAttribute, Row, SchemaRevision, StoredDefinition,
+};
+use crate::model::schema::SchemaElement;
 use crate::model::{EntryId, Timestamp};
 
 /// Something one might do; impossible ones are refused by `apply`.
 #[derive(Clone, Debug)]
 enum Deed {
-    Put { id: u64, parent: u64, name: u8, words: Vec<u8> },
+    Put {
+        id: u64,
+        parent: u64,
+        name: u8,
+        words: Vec<u8>,
+    },
     Remove(u64),
-    Join { group: u64, member: u64, attribute: MembershipAttribute, by: u8 },
-    JoinOutside { group: u64, word: u8, spelling: bool },
-    Leave { group: u64, member: u64, attribute: MembershipAttribute },
-    LeaveOutside { group: u64, word: u8 },
-    Login { id: u64, time: Option<i64> },
+    Join {
+        group: u64,
+        member: u64,
+        attribute: MembershipAttribute,
+        by: u8,
+    },
+    JoinOutside {
+        group: u64,
+        word: u8,
+        spelling: bool,
+    },
+    Leave {
+        group: u64,
+        member: u64,
+        attribute: MembershipAttribute,
+    },
+    LeaveOutside {
+        group: u64,
+        word: u8,
+    },
+    Login {
+        id: u64,
+        time: Option<i64>,
+    },
     Operation(u8),
+    /// Words are values of such an attribute where it is defined.
+    Define {
+        number: u8,
+        wide: bool,
+    },
+    Undefine(u8),
 }
 
 fn attributes() -> Vec<MembershipAttribute> {
@@ -28,15 +61,17 @@ fn any_deed() -> impl Strategy<Value = Deed> {
     let id = || 1u64..12;
     let attribute = || proptest::sample::select(attributes());
     prop_oneof![
-        4 => (id(), id(), 0u8..6, proptest::collection::vec(0u8..6, 0..4))
+        12 => (id(), id(), 0u8..6, proptest::collection::vec(0u8..6, 0..4))
             .prop_map(|(id, parent, name, words)| Deed::Put { id, parent, name, words }),
-        1 => id().prop_map(Deed::Remove),
-        2 => (id(), id(), attribute(), 0u8..3).prop_map(|(group, member, attribute, by)| Deed::Join { group, member, attribute, by }),
-        1 => (id(), 0u8..4, any::<bool>()).prop_map(|(group, word, spelling)| Deed::JoinOutside { group, word, spelling }),
-        1 => (id(), id(), attribute()).prop_map(|(group, member, attribute)| Deed::Leave { group, member, attribute }),
-        1 => (id(), 0u8..4).prop_map(|(group, word)| Deed::LeaveOutside { group, word }),
-        1 => (id(), proptest::option::of(0i64..1000)).prop_map(|(id, time)| Deed::Login { id, time }),
-        1 => any::<u8>().prop_map(Deed::Operation),
+        3 => id().prop_map(Deed::Remove),
+        6 => (id(), id(), attribute(), 0u8..3).prop_map(|(group, member, attribute, by)| Deed::Join { group, member, attribute, by }),
+        3 => (id(), 0u8..4, any::<bool>()).prop_map(|(group, word, spelling)| Deed::JoinOutside { group, word, spelling }),
+        3 => (id(), id(), attribute()).prop_map(|(group, member, attribute)| Deed::Leave { group, member, attribute }),
+        3 => (id(), 0u8..4).prop_map(|(group, word)| Deed::LeaveOutside { group, word }),
+        3 => (id(), proptest::option::of(0i64..1000)).prop_map(|(id, time)| Deed::Login { id, time }),
+        3 => any::<u8>().prop_map(Deed::Operation),
+        1 => (0u8..4, any::<bool>()).prop_map(|(number, wide)| Deed::Define { number, wide }),
+        1 => (0u8..4).prop_map(Deed::Undefine),
     ]
 }
 
@@ -52,9 +87,15 @@ fn change(deed: &Deed, directory: &Directory) -> Change {
         }
         Deed::Put { id, parent, name, words } => {
             let words: Vec<String> = words.iter().map(|word| format!("Word {word}{word}")).collect();
+            let names: Vec<String> =
+                words.iter().map(|word| format!("word{}", word.len() % 2 + usize::from(*name) % 3)).collect();
             let mut attributes = vec![("objectClass", "organizationalUnit"), ("ou", "x")];
-            attributes.extend(words.iter().map(|word| ("description", word.as_str())));
-            entry(*id, Some(EntryId(*parent)), &format!("ou=Name{name}"), &attributes)
+            for (name, word) in names.iter().zip(&words) {
+                let is_defined = directory.schema().attribute_type(name).is_some();
+                attributes.push((if is_defined { name } else { "description" }, word));
+            }
+            let block = fixture::block_by(directory.schema(), &attributes);
+            Change::PutEntry { id: EntryId(*id), parent: Some(EntryId(*parent)), name: format!("ou=Name{name}"), block }
         }
         Deed::Remove(id) => Change::RemoveEntry { id: EntryId(*id), next_id: directory.next_entry_id() },
         Deed::Join { group, member, attribute, by } => Change::PutMembership {
@@ -73,6 +114,18 @@ fn change(deed: &Deed, directory: &Directory) -> Change {
         Deed::Operation(count) => {
             let (before, now) = (directory.context(), Timestamp(i64::from(*count)));
             Change::PutContext(ContextState { stamp: before.stamp.following(now, 0), number: before.number + 1 })
+        }
+        Deed::Define { number, wide } => {
+            let single = if *wide { "" } else { " SINGLE-VALUE" };
+            let text = format!("( 1.3.6.1.4.1.99999.9.{number} NAME 'word{number}' SUP name{single} )");
+            let identifier = format!("1.3.6.1.4.1.99999.9.{number}");
+            let position = 10 + u64::from(*number);
+            let put = vec![StoredDefinition { element: SchemaElement::AttributeType, identifier, position, text }];
+            Change::ReviseSchema(SchemaRevision { put, remove: Vec::new(), at: Timestamp(1), by: "cn=admin".to_owned() })
+        }
+        Deed::Undefine(number) => {
+            let remove = vec![(SchemaElement::AttributeType, format!("1.3.6.1.4.1.99999.9.{number}"))];
+            Change::ReviseSchema(SchemaRevision { put: Vec::new(), remove, at: Timestamp(2), by: String::new() })
         }
         Deed::Login { id, time } => Change::PutAccountState {
             id: EntryId(*id),
@@ -124,6 +177,10 @@ proptest! {
         rows.insert((first.table, first.key.clone()), first.value);
         for deed in &deeds {
             let change = change(deed, &directory);
+            // Only what was decided so is ever applied.
+            if matches!(&change, Change::ReviseSchema(revision) if directory.check_revision(revision).is_err()) {
+                continue;
+            }
             let before = content(&directory);
             if directory.apply(&change).is_err() {
                 prop_assert_eq!(content(&directory), before, "a refused change changes nothing");
@@ -149,8 +206,23 @@ proptest! {
         prop_assert_eq!(again.next_entry_id(), directory.next_entry_id());
         prop_assert_eq!(again.context(), directory.context());
         prop_assert_eq!(again.entry_count(), directory.entry_count());
+        prop_assert_eq!(usage(&again), usage(&directory), "kept up and counted anew");
+        prop_assert_eq!(published(&again), published(&directory));
         prop_assert_eq!(index_content(&again), index_content(&directory), "kept up and built anew, indexes are the same");
     }
+}
+
+/// How many entries have each attribute and list each class, as far as there are any.
+fn usage(directory: &Directory) -> std::collections::BTreeMap<String, u64> {
+    let schema = directory.schema();
+    let types = schema.attribute_types().iter().map(|it| (it.oid.clone(), directory.entries_with(it.id)));
+    let classes = schema.object_classes().iter().enumerate();
+    let classes = classes.map(|(index, class)| (class.oid.clone(), directory.usage.entries_of(index)));
+    types.chain(classes).filter(|(_, count)| *count > 0).collect()
+}
+
+fn published(directory: &Directory) -> std::collections::BTreeSet<String> {
+    directory.schema().published_attribute_types().into_iter().collect()
 }
 
 fn index_content(directory: &Directory) -> String {

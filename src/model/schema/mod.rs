@@ -12,7 +12,9 @@ mod loader;
 mod matching_rule;
 mod name_key;
 mod name_map;
+mod narrowing;
 mod normalization;
+mod online;
 mod publish;
 mod same;
 mod source;
@@ -28,6 +30,8 @@ pub use definition::{AttributeType, AttributeUsage, ObjectClass, ObjectClassKind
 pub use description::{AttributeDescription, DescriptionError};
 pub use dit_rule::{DitContentRule, DitStructureRule, NameForm};
 pub use matching_rule::{Key, MatchingRule, RuleKind, SubstringPart, SyntaxError};
+pub use narrowing::{SchemaChange, SchemaUsage};
+pub use online::{SchemaDefinition, SchemaElement};
 pub use syntax::{Syntax, split_uid};
 
 use super::{AttributeTypeId, Section};

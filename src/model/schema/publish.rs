@@ -9,7 +9,8 @@ use super::{AttributeUsage, ObjectClassKind, Schema, matching_rule, syntax};
 impl Schema {
     /// Values of the subschema entry's attributeTypes, each a definition in RFC 4512 text, as loaded.
     pub fn published_attribute_types(&self) -> Vec<String> {
-        self.published_types.clone()
+        // Empty: the number of a type that was removed.
+        self.published_types.iter().filter(|text| !text.is_empty()).cloned().collect()
     }
 
     /// Values of objectClasses. See [`Schema::published_attribute_types`].
@@ -59,7 +60,7 @@ impl Schema {
     pub fn published_matching_rule_use(&self) -> Vec<String> {
         let mut uses = Vec::new();
         for rule in &matching_rule::RULES {
-            let types = self.attribute_types.iter().filter(|definition| rule.applies_to(definition));
+            let types = self.attribute_types.iter().filter(|definition| !definition.is_removed() && rule.applies_to(definition));
             let names: Vec<&str> = types.map(|definition| definition.name()).collect();
             if !names.is_empty() {
                 uses.push(format!("( {} NAME '{}' APPLIES {} )", rule.oid, rule.name, identifiers(&names)));

@@ -96,8 +96,7 @@ impl Server {
     pub(super) fn new() -> Server {
         let schema = Arc::new(Schema::embedded().unwrap());
         let kinds = IndexKinds { equality: true, presence: true, ordering: false, substring: false };
-        let indexes = ["objectClass", "uid", "cn"]
-            .map(|name| IndexDeclaration { attribute_type: schema.attribute_type(name).unwrap().id, kinds });
+        let indexes = ["objectClass", "uid", "cn"].map(|name| IndexDeclaration { attribute: name.to_owned(), kinds });
         let suffix = Dn::parse(b"dc=mercy,dc=example").unwrap();
         let mut server = Server {
             directory: Arc::new(Directory::new(schema, suffix, &indexes, [7; 32])),

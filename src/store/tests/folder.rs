@@ -7,9 +7,11 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 
 use super::{CountingEntropy, SteppingClock, record};
-use crate::directory::{AccountState, Change, Directory, Membership, MembershipAttribute, Table};
+use crate::directory::{
+    AccountState, Change, Directory, Membership, MembershipAttribute, SchemaRevision, StoredDefinition, Table,
+};
 use crate::journal::{Chain, RecordKind};
-use crate::model::schema::Schema;
+use crate::model::schema::{Schema, SchemaElement};
 use crate::model::{Dn, EntryBuilder, EntryId, Secret, Timestamp};
 use crate::store::disk::RealDisk;
 use crate::store::open::open_with;
@@ -108,9 +110,9 @@ impl Server {
         let known: Vec<EntryId> = head.nodes().map(|node| node.id).filter(|id| *id != root).collect();
         let pick = |number: u64| known.get(usize::try_from(number).unwrap() % known.len().max(1)).copied();
         let drawn = self.draw(10_000);
-        match (self.draw(10), pick(drawn)) {
-            (0..=3, _) | (_, None) => vec![self.put_entry(head.next_entry_id(), root)],
-            (4, Some(id)) => vec![self.put_entry(id, root)],
+        match (self.draw(12), pick(drawn)) {
+            (0..=3, _) | (_, None) => vec![self.put_entry(head, head.next_entry_id(), root)],
+            (4, Some(id)) => vec![self.put_entry(head, id, root)],
             (5, Some(id)) => remove(head, id),
             (6, Some(id)) => {
                 let state = AccountState {
@@ -128,12 +130,28 @@ impl Server {
                 let membership = Membership::Entry(MembershipAttribute::Member, root);
                 vec![Change::PutMembership { group, membership, since: Timestamp(6), by: format!("cn={CANARY}") }]
             }
+            (10 | 11, Some(_)) => self.revision(head).into_iter().map(Change::ReviseSchema).collect(),
             // Recorded, but nothing changed.
             _ => Vec::new(),
         }
     }
 
-    fn put_entry(&mut self, id: EntryId, parent: EntryId) -> Change {
+    /// A definition comes, becomes another one, or goes, where it may.
+    fn revision(&mut self, head: &Directory) -> Option<SchemaRevision> {
+        let number = self.draw(5);
+        let (element, identifier) = (SchemaElement::AttributeType, format!("1.3.6.1.4.1.99999.9.{number}"));
+        let single = if self.draw(2) == 0 { "" } else { " SINGLE-VALUE" };
+        let mut revision = SchemaRevision { put: Vec::new(), remove: Vec::new(), at: Timestamp(7), by: format!("cn={CANARY}") };
+        if self.draw(2) == 0 {
+            revision.remove.push((element, identifier));
+        } else {
+            let text = format!("( {identifier} NAME 'word{number}' DESC '{CANARY}' SUP name{single} )");
+            revision.put.push(StoredDefinition { element, identifier, position: number, text });
+        }
+        head.check_revision(&revision).is_ok().then_some(revision)
+    }
+
+    fn put_entry(&mut self, head: &Directory, id: EntryId, parent: EntryId) -> Change {
         let length = match self.draw(8) {
             0 => 20_000,
             1 => 4_000,
@@ -141,15 +159,21 @@ impl Server {
         };
         let uid = format!("{CANARY}{}", id.0);
         let text = format!("{CANARY} {}", self.draw(1_000_000)).repeat(length / 10);
-        let block = block(&[("objectClass", "account"), ("uid", &uid), ("description", &text)]);
+        let word = format!("word{}", self.draw(5));
+        let description = if head.schema().attribute_type(&word).is_some() { word.as_str() } else { "description" };
+        let block = block_by(head.schema(), &[("objectClass", "account"), ("uid", &uid), (description, &text)]);
         Change::PutEntry { id, parent: Some(parent), name: format!("uid={uid}"), block }
     }
 }
 
 fn block(attributes: &[(&str, &str)]) -> Bytes {
+    block_by(&SCHEMA, attributes)
+}
+
+fn block_by(schema: &Schema, attributes: &[(&str, &str)]) -> Bytes {
     let mut builder = EntryBuilder::default();
     for (name, value) in attributes {
-        let (attribute_type, section) = SCHEMA.section_of(name).unwrap();
+        let (attribute_type, section) = schema.section_of(name).unwrap();
         builder.set(attribute_type, name, section, vec![Bytes::copy_from_slice(value.as_bytes())]);
     }
     builder.build().block().clone()
