@@ -139,3 +139,16 @@ fn hash_help_version_and_completions() {
     assert_eq!(bindery(&["import"]).status.code(), Some(2));
     assert_eq!(bindery(&["serve", "--config", "/nonexistent/bindery.toml"]).status.code(), Some(3));
 }
+
+#[test]
+fn an_export_for_another_server_needs_this_one_stopped() {
+    let installation = Installation::new();
+    let server = installation.serve();
+    let output = installation.run(&["export", "--for", "openldap"]);
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{message}");
+    assert!(message.contains("stop the server"), "{message}");
+    drop(server);
+    let export = installation.succeed(&["export", "--for", "openldap"]);
+    assert!(export.starts_with("dn: dc=mercy,dc=example") && export.contains("userPassword"), "{export}");
+}

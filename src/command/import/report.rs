@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter, Write as _};
 
-use crate::directory::{Directory, Membership, MembershipAttribute};
+use crate::directory::{Directory, Lookup, Membership, MembershipAttribute};
+use crate::model::schema::split_uid;
 use crate::model::{Attribute, Dn};
 
 /// Names that a list shows before it only counts.
@@ -76,7 +77,9 @@ impl Report {
             let naming = |attribute: &MembershipAttribute| *attribute != MembershipAttribute::MemberUid;
             for attribute in directory.membership_attributes(node.id).into_iter().filter(naming) {
                 for membership in directory.memberships(node.id, attribute) {
-                    if let Membership::Outside { value, .. } = &membership {
+                    if let Membership::Outside { value, .. } = &membership
+                        && !names_an_entry(directory, split_uid(value).0)
+                    {
                         let target = String::from_utf8_lossy(value).into_owned();
                         self.dangling(attribute.name(schema), &directory.dn_text(node.id), &target);
                     }
@@ -88,9 +91,7 @@ impl Report {
                     continue;
                 }
                 for value in attribute.values() {
-                    let found =
-                        Dn::parse(value).is_ok_and(|dn| matches!(directory.find(&dn), crate::directory::Lookup::Found(_)));
-                    if !found {
+                    if !names_an_entry(directory, value) {
                         let target = String::from_utf8_lossy(value).into_owned();
                         self.dangling(attribute.description, &directory.dn_text(node.id), &target);
                     }
@@ -131,6 +132,10 @@ impl Report {
         names(text, &self.dangling_names, "which");
         output
     }
+}
+
+fn names_an_entry(directory: &Directory, name: &[u8]) -> bool {
+    Dn::parse(name).is_ok_and(|dn| matches!(directory.find(&dn), Lookup::Found(_)))
 }
 
 fn tally(text: &mut String, tally: &Tally, title: &str) {

@@ -9,3 +9,7 @@ pub(super) const FILES: [(&str, &str); 6] = [
     ("schema/ppolicy.ldif", include_str!("../../../schema/ppolicy.ldif")),
     ("schema/bindery.ldif", include_str!("../../../schema/bindery.ldif")),
 ];
+
+/// The files that slapd of OpenLDAP ships with the same names and meaning.
+pub(super) const KNOWN_TO_OPENLDAP: [&str; 4] =
+    ["schema/core.ldif", "schema/cosine.ldif", "schema/inetorgperson.ldif", "schema/nis.ldif"];

@@ -67,6 +67,12 @@ impl Schema {
         Schema::load(&embedded::FILES)
     }
 
+    /// What slapd of OpenLDAP knows with its core, cosine, inetorgperson and nis files.
+    pub fn known_to_openldap() -> Result<Schema, SchemaError> {
+        let files = embedded::FILES.iter().filter(|(name, _)| embedded::KNOWN_TO_OPENLDAP.contains(name));
+        Schema::load(&files.copied().collect::<Vec<_>>())
+    }
+
     /// The embedded definitions and more files behind them: (name for errors, text).
     pub fn embedded_with(more: &[(&str, &str)]) -> Result<Schema, SchemaError> {
         let files: Vec<(&str, &str)> = embedded::FILES.iter().chain(more).copied().collect();

@@ -1,11 +1,13 @@
 //! `bindery export`: writes the directory as LDIF, as it is at one instant, whether the server runs or not.
 
+mod openldap;
+
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tempfile::NamedTempFile;
 
 use super::installation::{OfflineInstallation, create_private, server_socket};
@@ -15,6 +17,7 @@ use crate::journal::RecordKind;
 use crate::model::ldif::write_line;
 use crate::model::{Dn, EntryId, Section};
 use crate::wire::client::{LocalClient, ReadEntry};
+use openldap::ForOpenldap;
 
 /// Computed when read; an import would compute them again.
 const COMPUTED: [&str; 8] = [
@@ -43,12 +46,28 @@ pub struct Arguments {
     /// Include stored passwords, hashed as they are; only while the server is stopped
     #[arg(long)]
     pub secrets: bool,
+    /// Write what another server's tools load; stored passwords go along, so only while the server is stopped
+    #[arg(long = "for", value_name = "SERVER")]
+    pub for_server: Option<Server>,
+    /// Where the definitions go that the other server lacks
+    #[arg(long, value_name = "FILE", requires = "for_server")]
+    pub schema_out: Option<PathBuf>,
+}
+
+/// Whose tools are to load an export.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Server {
+    /// slapadd of OpenLDAP
+    Openldap,
 }
 
 /// Writes the directory as LDIF.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let mut sink = Sink::open(arguments.out.as_deref())?;
+    let mut sink = Sink::open(arguments.out.as_deref(), arguments.for_server.is_none())?;
     let count = match server_socket(&arguments.installation)? {
+        Some(_) if arguments.for_server.is_some() => {
+            return Err(CommandError::Usage("--for takes stored passwords along; stop the server for it".to_owned()));
+        }
         Some(_) if arguments.secrets => {
             return Err(CommandError::Usage(
                 "a running server gives passwords to nobody; stop it to export with --secrets".to_owned(),
@@ -58,7 +77,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         None => offline(arguments, &mut sink)?,
     };
     sink.finish()?;
-    let without = if arguments.secrets { "" } else { "; passwords are left out (see --secrets)" };
+    let without =
+        if arguments.secrets || arguments.for_server.is_some() { "" } else { "; passwords are left out (see --secrets)" };
     output::remark(format_args!("{count} entries written{without}"));
     Ok(ExitCode::SUCCESS)
 }
@@ -97,35 +117,56 @@ fn offline(arguments: &Arguments, sink: &mut Sink) -> Result<u64, CommandError> 
     let Lookup::Found(start) = directory.find(&base) else {
         return Err(CommandError::Cannot(format!("{base}: there is no such entry")));
     };
+    let mut target = arguments.for_server.map(|Server::Openldap| ForOpenldap::new()).transpose()?;
+    let with_secrets = arguments.secrets || target.is_some();
     let mut count = 0;
     let mut waiting = vec![start];
     while let Some(id) = waiting.pop() {
-        write_entry(&directory, id, arguments.secrets, &mut sink.output).map_err(|error| sink.cannot(&error))?;
+        write_entry(&directory, id, with_secrets, target.as_mut(), &mut sink.output).map_err(|error| sink.cannot(&error))?;
         count += 1;
         let mut children: Vec<EntryId> = directory.children(id).collect();
         children.reverse();
         waiting.extend(children);
     }
-    let secrets = if arguments.secrets { "with stored passwords" } else { "without passwords" };
+    if let Some(target) = target {
+        target.finish(directory.schema(), arguments.schema_out.as_deref())?;
+    }
+    let secrets = if with_secrets { "with stored passwords" } else { "without passwords" };
     let details = vec![("base", base.to_string()), ("entries", count.to_string()), ("secrets", secrets.to_owned())];
     installation.note(OfflineInstallation::record(RecordKind::Export, details))?;
     installation.close();
     Ok(count)
 }
 
-fn write_entry(directory: &Directory, id: EntryId, secrets: bool, output: &mut impl Write) -> io::Result<()> {
+fn write_entry(
+    directory: &Directory,
+    id: EntryId,
+    secrets: bool,
+    mut target: Option<&mut ForOpenldap>,
+    output: &mut impl Write,
+) -> io::Result<()> {
     let Some(node) = directory.node(id) else { return Ok(()) };
     write_line(output, "dn", directory.dn_text(id).as_bytes())?;
     for attribute in node.entry.attributes() {
-        let left_out = (attribute.section == Section::Secret && !secrets) || COMPUTED.contains(&attribute.description);
+        let left_out = (attribute.section == Section::Secret && !secrets)
+            || COMPUTED.contains(&attribute.description)
+            || target.as_mut().is_some_and(|target| !target.takes(directory.schema(), &attribute));
         for value in attribute.values().filter(|_| !left_out) {
             write_line(output, attribute.description, value)?;
         }
     }
     for attribute in directory.membership_attributes(id) {
-        for value in directory.member_values(id, attribute) {
+        let values = directory.member_values(id, attribute);
+        let definition = attribute.attribute_type(directory.schema());
+        if target.as_mut().zip(definition).is_some_and(|(target, it)| !target.takes_type(directory.schema(), it, values.len())) {
+            continue;
+        }
+        for value in values {
             write_line(output, attribute.name(directory.schema()), &value)?;
         }
+    }
+    if let Some(target) = target {
+        target.group(directory, id);
     }
     writeln!(output)
 }
@@ -146,7 +187,8 @@ enum Place {
 }
 
 impl Sink {
-    fn open(path: Option<&Path>) -> Result<Sink, CommandError> {
+    /// slapadd takes the version line for an entry without a name: `with_version` says whether to write it.
+    fn open(path: Option<&Path>, with_version: bool) -> Result<Sink, CommandError> {
         let mut sink = match path {
             None => {
                 let output = Box::new(BufWriter::new(io::stdout()));
@@ -158,7 +200,9 @@ impl Sink {
                 Sink { name, output: Box::new(BufWriter::new(output)), place }
             }
         };
-        writeln!(sink.output, "version: 1\n").map_err(|error| sink.cannot(&error))?;
+        if with_version {
+            writeln!(sink.output, "version: 1\n").map_err(|error| sink.cannot(&error))?;
+        }
         Ok(sink)
     }
 
