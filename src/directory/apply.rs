@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::change::row;
-use super::recent::Happening;
+use super::recent::{Happening, Place};
 use super::{AccountState, Change, ChangeError, ContextState, Digest, Directory, Membership, MembershipAttribute, Node, Row};
 use crate::model::schema::RdnKey;
 use crate::model::{ChangeStamp, Dn, Entry, EntryId, Rdn, Timestamp};
@@ -37,16 +37,28 @@ impl Directory {
         let node = self.read_node(id, parent, name, block)?;
         let fixed = &self.fixed;
         let entry = node.entry.clone();
-        let stamp = self.stamp_of(&node);
+        let (stamp, uuid) = (self.stamp_of(&node), self.uuid_of(&node));
         let before = self.tree.put(&fixed.hash, node)?;
         self.indexes.update(&fixed.index_plan, &fixed.schema, id, before.as_ref().map(|node| &node.entry), Some(&entry));
         self.usage.update(fixed, before.as_ref().map(|node| &node.entry), Some(&entry));
+        let mut place = Place::Named;
         if let Some(before) = before {
             self.take_from_digest(&row_of(&before));
+            place = match () {
+                () if before.parent != parent => Place::Moved,
+                () if before.name != name => Place::Named,
+                () => Place::Kept,
+            };
+            let uuid_before = self.uuid_of(&before);
+            if uuid_before != uuid {
+                // For those who go by it, it is another entry.
+                self.happened(id, Happening::Removed(uuid_before), stamp);
+                place = if place == Place::Kept { Place::Named } else { place };
+            }
         }
         self.add_to_digest(&row::entry(id, parent, name, block));
         self.raise_next_id(id.0.saturating_add(1));
-        self.happened(id, Happening::Put, stamp);
+        self.happened(id, Happening::Put(place), stamp);
         Ok(())
     }
 

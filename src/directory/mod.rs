@@ -39,7 +39,7 @@ pub use filter::{FilterContext, PreparedFilter, Truth};
 pub use id_set::IdSet;
 pub use index::{IndexDeclaration, IndexKinds};
 pub use membership::MembershipGrant;
-pub use recent::{Happening, RECENT_CHANGES, Recent, RecentChange};
+pub use recent::{Happening, Place, RECENT_CHANGES, Recent, RecentChange};
 pub use reference::ReferenceAttribute;
 pub use search::{SearchCursor, SearchPlan, Step};
 pub use tree::{Lookup, Node};
@@ -188,6 +188,11 @@ impl Directory {
             text.push_str(&node.name);
         }
         text
+    }
+
+    /// The entries directly below, as a set.
+    pub fn child_set(&self, id: EntryId) -> IdSet {
+        self.tree.children(id).cloned().unwrap_or_default()
     }
 
     /// The entries directly below, in order of numbers.

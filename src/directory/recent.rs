@@ -23,9 +23,20 @@ pub struct RecentChange {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Happening {
     /// It was added, changed, renamed or moved.
-    Put,
+    Put(Place),
     /// It was removed; its entryUUID.
     Removed(Option<[u8; 16]>),
+}
+
+/// Where an entry that was written stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// Where it stood before.
+    Kept,
+    /// Below the same entry under another name, or it is new.
+    Named,
+    /// Below another entry.
+    Moved,
 }
 
 /// The newest changes, numbered from 0 for the first one after the start of the process.
@@ -99,7 +110,7 @@ mod tests {
         assert_eq!(recent.after(state(9).stamp), None);
         // Two changes of one operation each.
         for change in 0..RECENT_CHANGES as u64 {
-            recent.push(EntryId(change), Happening::Put, state(11 + (change / 2) as i64));
+            recent.push(EntryId(change), Happening::Put(Place::Kept), state(11 + (change / 2) as i64));
         }
         assert_eq!(recent.after(state(10).stamp), Some(0));
         assert_eq!(recent.after(state(12).stamp), Some(4));

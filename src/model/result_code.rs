@@ -51,6 +51,7 @@ pub enum ResultCode {
     CannotCancel = 121,
     AssertionFailed = 122,
     AuthorizationDenied = 123,
+    SyncRefreshRequired = 4096,
     NoOperation = 16654,
 }
 

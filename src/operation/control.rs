@@ -5,9 +5,11 @@
 mod assertion;
 mod authorization;
 mod paged;
+pub(crate) mod persistent;
 mod read_entry;
 mod session_tracking;
 mod sort;
+pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -21,10 +23,12 @@ use crate::protocol::{Control, LdapResult, ResponseKind, oid};
 pub(crate) use authorization::identity_response;
 pub use paged::PagedRequest;
 pub(crate) use paged::paged_response;
+pub use persistent::PersistentRequest;
 pub(crate) use read_entry::read_response;
 pub use session_tracking::SessionTracking;
 pub(crate) use sort::sort_response;
 pub use sort::{SortKey, SortRequest};
+pub use sync::SyncRequest;
 use value::Value;
 pub(crate) use view::ViewResult;
 pub use view::{ViewRequest, ViewTarget};
@@ -60,6 +64,10 @@ pub struct Controls {
     pub proxied_authorization: Option<Bytes>,
     /// Authorization identity (RFC 3829): the client wants to be told who it is.
     pub authorization_identity: bool,
+    /// Content synchronization (RFC 4533).
+    pub sync: Option<SyncRequest>,
+    /// Persistent search.
+    pub persistent: Option<PersistentRequest>,
 }
 
 /// A control this server knows.
@@ -145,6 +153,8 @@ static TABLE: &[KnownControl] = &[
         operations: &[Bind],
         read: |value, controls| value.absent().map(|()| controls.authorization_identity = true),
     },
+    KnownControl { oid: oid::SYNC_REQUEST, name: "Sync", operations: &[SearchDone], read: sync::read },
+    KnownControl { oid: oid::PERSISTENT_SEARCH, name: "persistent search", operations: &[SearchDone], read: persistent::read },
 ];
 
 /// The controls for the root DSE's supportedControl.

@@ -12,6 +12,9 @@ mod cookie;
 mod sort;
 mod sorting;
 mod view;
+mod follow;
+mod sync_cookie;
+mod watch;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -29,6 +32,7 @@ use answer::Answer;
 use cookie::{Cookie, Page};
 use sort::InOrder;
 use sorting::Sorting;
+use follow::Following;
 
 /// A search under way.
 pub struct SearchStream {
@@ -68,6 +72,8 @@ enum Phase {
     Refused(LdapResult),
     /// Sends these.
     Sorted(Box<InOrder>),
+    /// Follows the result, or synchronizes it.
+    Following(Box<Following>),
 }
 
 /// One pull.
@@ -76,6 +82,8 @@ pub enum Pull {
     Reply(Reply),
     /// Budget used up: see to other things, then pull again.
     Pause,
+    /// Everything there is was sent: go on when [`SearchStream::wake`] says so.
+    Wait,
     /// Send this; the search is over.
     Done(Reply),
 }
@@ -108,6 +116,7 @@ impl SearchStream {
                         }
                     }
                 },
+                Phase::Following(following) => return following.pull(budget, now),
                 Phase::Refused(result) => {
                     let result = result.clone();
                     return self.end(result);
@@ -140,6 +149,19 @@ impl SearchStream {
                 }
             }
         }
+    }
+
+    /// A newer value of the directory was published: whether there is anything to pull.
+    pub fn wake(&mut self, directory: &Arc<Directory>) -> bool {
+        match &mut self.phase {
+            Phase::Following(following) => following.wake(directory),
+            _ => true,
+        }
+    }
+
+    /// Whether the search goes on after what is there, until it is abandoned.
+    pub fn is_persistent(&self) -> bool {
+        matches!(&self.phase, Phase::Following(following) if following.is_persistent())
     }
 
     /// Begins with the first root, or where the last page ended; a search that is sorted finds that place later.

@@ -60,6 +60,13 @@ impl Selection {
         selection
     }
 
+    /// Leaves out what is worked out from other entries or from logins, and parts of attributes: followers are not told when it changes
+    /// (RFC 4533 section 3.2).
+    pub(crate) fn only_synchronized(&mut self) {
+        self.computed.retain(|computed| computed.section() == Section::User);
+        self.parts.clear();
+    }
+
     fn computed(&self, directory: &Directory) -> Vec<Computed> {
         let plain = self.named.iter().filter(|named| named.options.is_empty());
         let named: Vec<Computed> = plain.flat_map(|named| &named.types).filter_map(|&id| directory.computed(id)).collect();

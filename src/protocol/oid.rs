@@ -52,6 +52,18 @@ pub const TRANSACTION_SPECIFICATION: &str = "1.3.6.1.1.21.2";
 pub const END_TRANSACTION: &str = "1.3.6.1.1.21.3";
 /// Aborted transaction notice (RFC 5805)
 pub const ABORTED_TRANSACTION: &str = "1.3.6.1.1.21.4";
+/// Sync Request (RFC 4533)
+pub const SYNC_REQUEST: &str = "1.3.6.1.4.1.4203.1.9.1.1";
+/// Sync State (RFC 4533)
+pub const SYNC_STATE: &str = "1.3.6.1.4.1.4203.1.9.1.2";
+/// Sync Done (RFC 4533)
+pub const SYNC_DONE: &str = "1.3.6.1.4.1.4203.1.9.1.3";
+/// Sync Info (RFC 4533)
+pub const SYNC_INFO: &str = "1.3.6.1.4.1.4203.1.9.1.4";
+/// Persistent search (draft-ietf-ldapext-psearch)
+pub const PERSISTENT_SEARCH: &str = "2.16.840.1.113730.3.4.3";
+/// Entry change notice (draft-ietf-ldapext-psearch)
+pub const ENTRY_CHANGE_NOTICE: &str = "2.16.840.1.113730.3.4.7";
 /// Password policy (draft-behera-ldap-password-policy)
 pub const PASSWORD_POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
 /// Modify-Increment feature (RFC 4525)

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::alias::{self, AliasWalk, Root};
 use super::answer::Answer;
+use super::follow::{self, Bounds};
 use super::sorting::Sorting;
 use super::{Phase, SearchStream, cookie, cost, done};
 use crate::directory::{Directory, SUBSCHEMA};
@@ -77,6 +78,12 @@ fn begin_decoded(
             .map(|seconds| Timestamp(context.now.0.saturating_add(i64::from(seconds) * 1_000_000))),
         page,
     };
+    let bounds = Bounds { size: stream.size_limit, deadline: stream.deadline };
+    if let Some(following) = follow::begin(directory, context, request, controls, base, bounds)? {
+        stream.deadline = None;
+        stream.phase = Phase::Following(Box::new(following));
+        return Ok(stream);
+    }
     let root = Root { id: base, scope: request.scope };
     if stream.dereferences {
         stream.phase = Phase::Aliases(AliasWalk::new(root));
@@ -102,6 +109,9 @@ fn special(
     base: &Dn,
     selection: Selection,
 ) -> Result<SearchStream, Refusal> {
+    if follow::is_asked(controls) {
+        return Err(Refusal::new(ResultCode::UnwillingToPerform, "this entry cannot be followed"));
+    }
     if base.is_empty() && request.scope != Scope::Base {
         return Err(Refusal::no_such_object(directory, None));
     }

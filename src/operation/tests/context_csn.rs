@@ -1,7 +1,7 @@
 //! contextCSN: as new as the newest entryCSN, moved by deletes as well, and by nothing that readers do not see.
 
 use super::harness::Server;
-use crate::directory::Happening;
+use crate::directory::{Happening, Place};
 
 const SUFFIX: &str = "dc=mercy,dc=example";
 const PEOPLE: &str = "ou=people,dc=mercy,dc=example";
@@ -91,5 +91,5 @@ fn what_changed_last_is_held() {
     let recent = server.directory.recent();
     let first = recent.after(stamp).unwrap();
     let seen: Vec<_> = (first..recent.end()).filter_map(|number| recent.get(number)).map(|it| (it.id, it.happening)).collect();
-    assert_eq!(seen, [(anna, Happening::Put), (anna, Happening::Removed(uuid))]);
+    assert_eq!(seen, [(anna, Happening::Put(Place::Kept)), (anna, Happening::Removed(uuid))]);
 }

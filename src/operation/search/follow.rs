@@ -1,0 +1,278 @@
+//! Searches that go on: content synchronization (RFC 4533) and persistent search (draft-ietf-ldapext-psearch-03).
+//!
+//! ```text
+//! sync, no usable cookie ──► content: each entry as added ────────────────────────┐
+//! sync, old cookie ────────► content: changed entries as added, UUIDs of others ──┤ ─► done, or ─► watching ◄─┐
+//! sync, cookie covered ────► what was written since: added, or deleted UUIDs ─────┘                   └────────┘
+//! persistent search ───────► [content] ───────────────────────────────────────────────────────────► watching
+//! ```
+
+mod persistent;
+mod sync;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::watch::{End, Step, Wanted, Watch};
+use super::{Pull, cost, done};
+use crate::directory::{Directory, Node, PreparedFilter, SearchCursor, Step as CursorStep};
+use crate::model::{AttributeTypeId, DerefAliases, EntryId, Filter, MatchingRuleAssertion, ResultCode, Timestamp};
+use crate::operation::Context;
+use crate::operation::control::Controls;
+use crate::operation::refusal::Refusal;
+use crate::operation::selection::Selection;
+use crate::protocol::{LdapResult, Reply, SearchRequest};
+use persistent::Persistent;
+use sync::{Beginning, Sync};
+
+/// What a search may send before it waits for changes.
+#[derive(Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) size: Option<u32>,
+    pub(super) deadline: Option<Timestamp>,
+}
+
+/// A search that goes on, or a refresh.
+pub(super) struct Following {
+    watch: Watch,
+    selection: Selection,
+    cost: u32,
+    stage: Stage,
+    kind: Kind,
+    bounds: Bounds,
+    sent: u32,
+    /// Sent before anything else.
+    ready: VecDeque<Reply>,
+}
+
+enum Stage {
+    /// What is in the result now.
+    Content(Box<SearchCursor>),
+    /// What was written since the cookie.
+    Changes,
+    /// What is written from now on.
+    Watching,
+}
+
+enum Kind {
+    Sync(Sync),
+    Persistent(Persistent),
+}
+
+/// Starts such a search, where the controls ask for one.
+pub(super) fn begin(
+    directory: &Arc<Directory>,
+    context: &Context,
+    request: &SearchRequest,
+    controls: &Controls,
+    base: EntryId,
+    bounds: Bounds,
+) -> Result<Option<Following>, Refusal> {
+    if !is_asked(controls) {
+        return Ok(None);
+    }
+    check(request, controls)?;
+    let synchronized = controls.sync.is_some();
+    let wanted = Wanted { context: context.clone(), base, scope: request.scope, filter: request.filter.clone(), synchronized };
+    let mut selection = Selection::new(directory, &request.attributes, request.types_only);
+    let cursor = || {
+        let filter = PreparedFilter::new(directory, &request.filter);
+        Stage::Content(Box::new(SearchCursor::new(Arc::clone(directory), base, request.scope, filter, None)))
+    };
+    let (kind, stage, watch) = match (&controls.sync, controls.persistent) {
+        (Some(asked), _) => {
+            selection.only_synchronized();
+            let (sync, beginning) = Sync::new(directory, base, asked)?;
+            match beginning {
+                Beginning::Content => (Kind::Sync(sync), cursor(), Watch::new(directory, wanted)),
+                Beginning::Changes(position) => (Kind::Sync(sync), Stage::Changes, Watch::since(directory, wanted, position)),
+            }
+        }
+        (None, Some(asked)) => {
+            let stage = if asked.changes_only { Stage::Watching } else { cursor() };
+            (Kind::Persistent(Persistent(asked)), stage, Watch::new(directory, wanted))
+        }
+        (None, None) => return Ok(None),
+    };
+    let cost = cost(&request.filter);
+    Ok(Some(Following { watch, selection, cost, stage, kind, bounds, sent: 0, ready: VecDeque::new() }))
+}
+
+/// Whether the controls ask for a search that goes on, or a refresh.
+pub(super) fn is_asked(controls: &Controls) -> bool {
+    controls.sync.is_some() || controls.persistent.is_some()
+}
+
+/// What cannot be followed.
+fn check(request: &SearchRequest, controls: &Controls) -> Result<(), Refusal> {
+    let protocol = |text: &str| Err(Refusal::new(ResultCode::ProtocolError, text));
+    if controls.sync.is_some() && controls.persistent.is_some() {
+        return protocol("Sync control specified with persistent search control");
+    }
+    if controls.paged.is_some() {
+        return protocol("Sync control specified with pagedResults control");
+    }
+    if matches!(request.deref, DerefAliases::InSearching | DerefAliases::Always) {
+        return protocol("aliases cannot be followed while searching");
+    }
+    if controls.sync.is_some() && depends_on_others(&request.filter) {
+        let text = "filter on names or nested groups cannot be synchronized";
+        return Err(Refusal::new(ResultCode::UnwillingToPerform, text));
+    }
+    Ok(())
+}
+
+/// Whether an entry can come to match without being written: by its name, or by groups of groups.
+fn depends_on_others(filter: &Filter) -> bool {
+    match filter {
+        Filter::And(filters) | Filter::Or(filters) => filters.iter().any(depends_on_others),
+        Filter::Not(filter) => depends_on_others(filter),
+        Filter::Extensible(MatchingRuleAssertion { matching_rule, dn_attributes, .. }) => {
+            let in_chain = |rule: &String| rule == IN_CHAIN.0 || rule.eq_ignore_ascii_case(IN_CHAIN.1);
+            *dn_attributes || matching_rule.as_ref().is_some_and(in_chain)
+        }
+        _ => false,
+    }
+}
+
+/// The matching rule that follows nested groups.
+const IN_CHAIN: (&str, &str) = ("1.2.840.113556.1.4.1941", "inChainMatch");
+
+impl Following {
+    /// Goes on, looking at no more than `budget` entries.
+    pub(super) fn pull(&mut self, budget: &mut u32, now: Timestamp) -> Pull {
+        loop {
+            if let Some(reply) = self.ready.pop_front() {
+                return Pull::Reply(reply);
+            }
+            let refreshing = !matches!(self.stage, Stage::Watching);
+            if refreshing && self.bounds.deadline.is_some_and(|deadline| now > deadline) {
+                return self.end(LdapResult::of(ResultCode::TimeLimitExceeded));
+            }
+            let pull = match self.stage {
+                Stage::Content(_) => self.content(budget),
+                Stage::Changes | Stage::Watching => self.changes(budget),
+            };
+            if let Some(pull) = pull {
+                return pull;
+            }
+        }
+    }
+
+    /// A newer value was published; whether there is anything to pull.
+    pub(super) fn wake(&mut self, directory: &Arc<Directory>) -> bool {
+        self.watch.wake(directory) || !self.ready.is_empty()
+    }
+
+    /// Whether it goes on after what is there.
+    pub(super) fn is_persistent(&self) -> bool {
+        match &self.kind {
+            Kind::Sync(sync) => sync.persists(),
+            Kind::Persistent(_) => true,
+        }
+    }
+
+    fn content(&mut self, budget: &mut u32) -> Option<Pull> {
+        let Stage::Content(cursor) = &mut self.stage else { return None };
+        let synchronized = matches!(self.kind, Kind::Sync(_));
+        let directory = Arc::clone(cursor.directory());
+        let may_search = |attribute_type: AttributeTypeId, _: &Node| Watch::may_search(&directory, attribute_type, synchronized);
+        let allowed = budget.div_ceil(self.cost);
+        let mut left = allowed;
+        let step = cursor.next(&mut left, &may_search);
+        *budget = budget.saturating_sub((allowed - left).saturating_mul(self.cost));
+        match step {
+            CursorStep::Pause => Some(Pull::Pause),
+            CursorStep::End => self.refreshed(),
+            CursorStep::Match(node) => {
+                let reply = match &mut self.kind {
+                    Kind::Sync(sync) => sync.present(&directory, &node, &self.selection)?,
+                    Kind::Persistent(_) => entry(&directory, &node, &self.selection, None),
+                };
+                Some(self.counted(reply))
+            }
+        }
+    }
+
+    fn changes(&mut self, budget: &mut u32) -> Option<Pull> {
+        let event = match self.watch.next(budget, self.cost) {
+            Step::Pause => return Some(Pull::Pause),
+            Step::Ended(end) => return Some(self.cannot_go_on(end)),
+            Step::CaughtUp if matches!(self.stage, Stage::Changes) => return self.refreshed(),
+            Step::CaughtUp => return Some(self.caught_up()),
+            Step::Event(event) => event,
+        };
+        let refreshing = matches!(self.stage, Stage::Changes);
+        let reply = match &mut self.kind {
+            Kind::Sync(sync) => sync.changed(&event, &self.watch, &self.selection, refreshing),
+            Kind::Persistent(persistent) => persistent.changed(&event, &self.watch, &self.selection),
+        };
+        let reply = reply?;
+        Some(if refreshing && matches!(reply, Reply::Entry { .. }) { self.counted(reply) } else { Pull::Reply(reply) })
+    }
+
+    /// An entry of the refresh, unless the size limit is reached.
+    fn counted(&mut self, reply: Reply) -> Pull {
+        if self.bounds.size.is_some_and(|limit| self.sent >= limit) {
+            return self.end(LdapResult::of(ResultCode::SizeLimitExceeded));
+        }
+        self.sent = self.sent.saturating_add(1);
+        Pull::Reply(reply)
+    }
+
+    /// What there was is sent.
+    fn refreshed(&mut self) -> Option<Pull> {
+        let by_changes = matches!(self.stage, Stage::Changes);
+        let stamp = self.watch.directory().context().stamp;
+        self.stage = Stage::Watching;
+        let Kind::Sync(sync) = &mut self.kind else { return None };
+        self.ready.extend(sync.left());
+        if sync.persists() {
+            self.ready.push_back(sync.refreshed(stamp, by_changes));
+            return None;
+        }
+        let last = sync.done(LdapResult::of(ResultCode::Success), stamp, by_changes);
+        if self.ready.is_empty() {
+            return Some(Pull::Done(last));
+        }
+        // The last UUIDs go before it.
+        let Some(first) = self.ready.pop_front() else { return Some(Pull::Done(last)) };
+        self.ready.push_back(last);
+        Some(Pull::Reply(first))
+    }
+
+    fn caught_up(&mut self) -> Pull {
+        let stamp = self.watch.directory().context().stamp;
+        match &mut self.kind {
+            Kind::Sync(sync) => sync.new_cookie(stamp).map_or(Pull::Wait, Pull::Reply),
+            Kind::Persistent(_) => Pull::Wait,
+        }
+    }
+
+    fn cannot_go_on(&mut self, end: End) -> Pull {
+        let code = match (end, &self.kind) {
+            (End::NoRight, _) => ResultCode::InsufficientAccessRights,
+            (End::NoBase, _) => ResultCode::NoSuchObject,
+            (End::BaseRenamed | End::TooFarBehind, Kind::Sync(_)) => ResultCode::SyncRefreshRequired,
+            (End::BaseRenamed, Kind::Persistent(_)) => ResultCode::NoSuchObject,
+            (End::TooFarBehind, Kind::Persistent(_)) => ResultCode::Busy,
+        };
+        self.end(LdapResult::of(code))
+    }
+
+    fn end(&mut self, result: LdapResult) -> Pull {
+        Pull::Done(match &self.kind {
+            Kind::Sync(sync) => sync.ended(result),
+            Kind::Persistent(_) => done(result),
+        })
+    }
+}
+
+/// An entry, with a control that says what became of it.
+fn entry(directory: &Directory, node: &Node, selection: &Selection, control: Option<crate::protocol::Control>) -> Reply {
+    Reply::Entry {
+        name: directory.dn_text(node.id),
+        attributes: selection.encode(directory, node),
+        controls: control.into_iter().collect(),
+    }
+}

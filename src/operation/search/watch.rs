@@ -1,0 +1,388 @@
+//! Following a result: which entries came into it, changed in it or left it from one value of the directory to a newer one. A function of
+//! the two values and of what [`Recent`](crate::directory::Recent) says was written in between.
+//!
+//! ```text
+//!          ┌── nothing newer ──┐
+//!          ▼                   │
+//!  ───► caught up ── wake ──► round: each entry written since, once ──► caught up
+//!                               │ base gone or renamed, right lost, too far behind
+//!                               └──► ended
+//! ```
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use crate::directory::{ContextState, Directory, FilterContext, Happening, IdSet, Node, Place, PreparedFilter, Truth};
+use crate::model::{AttributeTypeId, EntryId, Filter, Scope, Section};
+use crate::operation::Context;
+use crate::policy::access::{self, Right, Subject};
+
+/// What is followed, and for whom.
+pub(super) struct Wanted {
+    pub(super) context: Context,
+    pub(super) base: EntryId,
+    pub(super) scope: Scope,
+    pub(super) filter: Filter,
+    /// Only attributes that are kept up for followers count (RFC 4533 section 3.2): those of an entry's own.
+    pub(super) synchronized: bool,
+}
+
+/// One value of the directory as the follower may see it.
+struct View {
+    directory: Arc<Directory>,
+    filter: PreparedFilter,
+    subject: Subject,
+}
+
+/// A result that is followed.
+pub(super) struct Watch {
+    wanted: Wanted,
+    base_name: String,
+    /// What the follower knows; none: it knows what was told elsewhere, and whatever is not in the result now was in it.
+    before: Option<View>,
+    after: View,
+    /// Number of the first change that is in no round.
+    position: u64,
+    newest: Option<Arc<Directory>>,
+    round: Round,
+}
+
+/// What is to be looked at.
+#[derive(Default)]
+struct Round {
+    tasks: VecDeque<Task>,
+    /// Entries that were written.
+    written: HashSet<EntryId>,
+    /// Entries that were looked at.
+    done: HashSet<EntryId>,
+}
+
+enum Task {
+    Written(EntryId, Place, ContextState),
+    /// The same, its subordinates seen to already.
+    Alone(EntryId, ContextState),
+    Removed(EntryId, Option<[u8; 16]>, ContextState),
+    /// All below an entry that came into the scope or left it.
+    Below(Box<Subtree>, ContextState),
+}
+
+/// One entry that is to be told of.
+pub(super) struct Event {
+    pub(super) uuid: [u8; 16],
+    /// The entry as it was, where that is known.
+    pub(super) before: Option<Arc<Node>>,
+    /// The entry as it is.
+    pub(super) after: Option<Arc<Node>>,
+    pub(super) was_in: bool,
+    pub(super) is_in: bool,
+    /// Nobody wrote the entry: one above it was moved.
+    pub(super) carried: bool,
+    pub(super) context: ContextState,
+}
+
+/// One step.
+pub(super) enum Step {
+    Event(Box<Event>),
+    /// Budget used up.
+    Pause,
+    CaughtUp,
+    Ended(End),
+}
+
+/// Why a result cannot be followed any further.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum End {
+    /// The base is gone.
+    NoBase,
+    /// The base has another name.
+    BaseRenamed,
+    /// Who asked may no longer read it.
+    NoRight,
+    /// What was written in between is no longer held.
+    TooFarBehind,
+}
+
+impl Watch {
+    /// Follows from this value on.
+    pub(super) fn new(directory: &Arc<Directory>, wanted: Wanted) -> Watch {
+        let after = View::new(directory, &wanted);
+        let (base_name, position) = (directory.dn_text(wanted.base), directory.recent().end());
+        Watch { wanted, base_name, before: None, after, position, newest: None, round: Round::default() }
+    }
+
+    /// Begins with everything written from this change on.
+    pub(super) fn since(directory: &Arc<Directory>, wanted: Wanted, position: u64) -> Watch {
+        let mut watch = Watch::new(directory, wanted);
+        watch.round = Round::over(directory, position);
+        watch
+    }
+
+    /// Whether the base is the same entry by the same name as it was before this change.
+    pub(super) fn base_stood(directory: &Directory, base: EntryId, position: u64) -> bool {
+        let mut above = HashSet::new();
+        let mut next = Some(base);
+        while let Some(id) = next.filter(|&id| above.insert(id)) {
+            next = directory.node(id).and_then(|node| node.parent);
+        }
+        let recent = directory.recent();
+        (position..recent.end()).filter_map(|number| recent.get(number)).all(|change| match change.happening {
+            Happening::Put(Place::Named | Place::Moved) => !above.contains(&change.id),
+            Happening::Put(Place::Kept) | Happening::Removed(_) => true,
+        })
+    }
+
+    /// A newer value was published; whether there is anything to look at.
+    pub(super) fn wake(&mut self, newest: &Arc<Directory>) -> bool {
+        if newest.recent().end() != self.position {
+            self.newest = Some(Arc::clone(newest));
+        }
+        self.newest.is_some() || !self.round.tasks.is_empty()
+    }
+
+    /// The value that was caught up with, or is being caught up with.
+    pub(super) fn directory(&self) -> &Arc<Directory> {
+        &self.after.directory
+    }
+
+    /// The value the follower knew.
+    pub(super) fn directory_before(&self) -> Option<&Arc<Directory>> {
+        self.before.as_ref().map(|before| &before.directory)
+    }
+
+    /// Whether an attribute counts in the filter.
+    pub(super) fn may_search(directory: &Directory, attribute_type: AttributeTypeId, synchronized: bool) -> bool {
+        !synchronized || directory.computed(attribute_type).is_none_or(|computed| computed.section() == Section::User)
+    }
+
+    /// Goes on; each entry looked at takes `cost` of the budget.
+    pub(super) fn next(&mut self, budget: &mut u32, cost: u32) -> Step {
+        loop {
+            if *budget == 0 {
+                return Step::Pause;
+            }
+            *budget = budget.saturating_sub(cost);
+            let Some(task) = self.round.tasks.pop_front() else {
+                match self.newest.take() {
+                    Some(newest) => match self.begin_round(&newest) {
+                        Ok(()) => continue,
+                        Err(end) => return Step::Ended(end),
+                    },
+                    None => {
+                        // The old value is not held on to while there is nothing to do.
+                        self.before = None;
+                        return Step::CaughtUp;
+                    }
+                }
+            };
+            if let Some(event) = self.perform(task) {
+                return Step::Event(Box::new(event));
+            }
+        }
+    }
+
+    fn begin_round(&mut self, newest: &Arc<Directory>) -> Result<(), End> {
+        if !newest.recent().holds(self.position) {
+            return Err(End::TooFarBehind);
+        }
+        if newest.node(self.wanted.base).is_none() {
+            return Err(End::NoBase);
+        }
+        let after = View::new(newest, &self.wanted);
+        if !access::allows(after.subject, Right::Read, self.wanted.base) {
+            return Err(End::NoRight);
+        }
+        if newest.dn_text(self.wanted.base) != self.base_name {
+            return Err(End::BaseRenamed);
+        }
+        self.before = Some(std::mem::replace(&mut self.after, after));
+        self.round = Round::over(newest, self.position);
+        self.position = newest.recent().end();
+        Ok(())
+    }
+
+    fn perform(&mut self, task: Task) -> Option<Event> {
+        match task {
+            Task::Written(id, place, context) => self.written(id, place, context),
+            Task::Alone(id, context) => self.put_event(id, context, false),
+            Task::Removed(id, uuid, context) => self.removed(id, uuid, context),
+            Task::Below(mut subtree, context) => {
+                let id = subtree.next(&self.after.directory)?;
+                self.round.tasks.push_front(Task::Below(subtree, context));
+                if self.round.done.insert(id) { self.put_event(id, context, true) } else { None }
+            }
+        }
+    }
+
+    /// Entries above that were written as well come first: a follower needs the place before what stands there.
+    fn written(&mut self, id: EntryId, place: Place, context: ContextState) -> Option<Event> {
+        if self.round.done.contains(&id) {
+            return None;
+        }
+        if let Some(above) = self.highest_above(id) {
+            self.round.tasks.push_front(Task::Written(id, place, context));
+            self.round.tasks.push_front(Task::Written(above, Place::Moved, context));
+            return None;
+        }
+        self.round.done.insert(id);
+        let newest = Arc::clone(&self.after.directory);
+        let moves = place == Place::Moved && newest.child_count(id) > 0 && self.scope_changed(id);
+        if !moves {
+            return self.put_event(id, context, false);
+        }
+        if self.after.is_in_scope(&self.wanted, id) {
+            let below = Box::new(Subtree::top_down(&newest, id));
+            self.round.tasks.push_front(Task::Below(below, context));
+            return self.put_event(id, context, false);
+        }
+        self.round.tasks.push_front(Task::Alone(id, context));
+        self.round.tasks.push_front(Task::Below(Box::new(Subtree::bottom_up(&newest, id)), context));
+        None
+    }
+
+    /// The highest entry above that was written and not looked at.
+    fn highest_above(&self, id: EntryId) -> Option<EntryId> {
+        let directory = &self.after.directory;
+        let mut found = None;
+        let mut next = directory.node(id).and_then(|node| node.parent);
+        while let Some(above) = next {
+            if self.round.written.contains(&above) && !self.round.done.contains(&above) {
+                found = Some(above);
+            }
+            next = directory.node(above).and_then(|node| node.parent);
+        }
+        found
+    }
+
+    /// Whether what is below an entry came into the scope or left it. Where the old value is not known, it may have.
+    fn scope_changed(&self, id: EntryId) -> bool {
+        if !matches!(self.wanted.scope, Scope::Subtree | Scope::Children) {
+            return false;
+        }
+        let Some(before) = &self.before else { return true };
+        let within = |view: &View| view.directory.is_within(id, self.wanted.base);
+        before.directory.node(id).is_some() && within(before) != within(&self.after)
+    }
+
+    /// Entries that were moved out of a removed one come first.
+    fn removed(&mut self, id: EntryId, uuid: Option<[u8; 16]>, context: ContextState) -> Option<Event> {
+        if let Some(before) = &self.before {
+            let still_there = |child: &EntryId| self.after.directory.node(*child).is_some() && !self.round.done.contains(child);
+            let moved_out: Vec<EntryId> = before.directory.child_set(id).iter().filter(still_there).collect();
+            if self.after.directory.node(id).is_none() && !moved_out.is_empty() {
+                self.round.tasks.push_front(Task::Removed(id, uuid, context));
+                let moved_out = moved_out.into_iter().map(|child| Task::Written(child, Place::Moved, context));
+                moved_out.for_each(|task| self.round.tasks.push_front(task));
+                return None;
+            }
+        }
+        let before = self.before.as_ref().and_then(|view| view.directory.node(id)).cloned();
+        let was_in = self.before.as_ref().is_none_or(|view| view.holds(&self.wanted, id));
+        Some(Event { uuid: uuid?, before, after: None, was_in, is_in: false, carried: false, context })
+    }
+
+    fn put_event(&self, id: EntryId, context: ContextState, carried: bool) -> Option<Event> {
+        // What is gone is told of where it was removed.
+        let after = self.after.directory.node(id)?.clone();
+        let uuid = self.after.directory.uuid_of(&after)?;
+        let before = self.before.as_ref().and_then(|view| view.directory.node(id)).cloned();
+        // Under another entryUUID it is another entry.
+        let before = before.filter(|before| self.after.directory.uuid_of(before) == Some(uuid));
+        let was_in = match &self.before {
+            None => true,
+            Some(view) => before.is_some() && view.holds(&self.wanted, id),
+        };
+        let is_in = self.after.holds(&self.wanted, id);
+        Some(Event { uuid, before, after: Some(after), was_in, is_in, carried, context })
+    }
+}
+
+impl View {
+    fn new(directory: &Arc<Directory>, wanted: &Wanted) -> View {
+        let filter = PreparedFilter::new(directory, &wanted.filter);
+        View { directory: Arc::clone(directory), filter, subject: wanted.context.subject(directory) }
+    }
+
+    /// Whether an entry is in the result.
+    fn holds(&self, wanted: &Wanted, id: EntryId) -> bool {
+        let Some(node) = self.directory.node(id) else { return false };
+        let may_search =
+            |attribute_type: AttributeTypeId, _: &Node| Watch::may_search(&self.directory, attribute_type, wanted.synchronized);
+        let context = FilterContext { directory: &self.directory, may_search: &may_search };
+        self.is_in_scope(wanted, id)
+            && access::allows(self.subject, Right::Read, id)
+            && self.filter.evaluate(&context, node) == Truth::True
+    }
+
+    fn is_in_scope(&self, wanted: &Wanted, id: EntryId) -> bool {
+        match wanted.scope {
+            Scope::Base => id == wanted.base,
+            Scope::One => self.directory.node(id).is_some_and(|node| node.parent == Some(wanted.base)),
+            Scope::Subtree => self.directory.is_within(id, wanted.base),
+            Scope::Children => id != wanted.base && self.directory.is_within(id, wanted.base),
+        }
+    }
+}
+
+impl Round {
+    /// Each entry written from `position` on, where it was written last.
+    fn over(directory: &Directory, position: u64) -> Round {
+        let recent = directory.recent();
+        let mut round = Round::default();
+        let mut moved = HashSet::new();
+        for change in (position..recent.end()).filter_map(|number| recent.get(number)) {
+            if change.happening == Happening::Put(Place::Moved) {
+                moved.insert(change.id);
+            }
+        }
+        for change in (position..recent.end()).rev().filter_map(|number| recent.get(number)) {
+            let (id, context) = (change.id, change.context);
+            match change.happening {
+                Happening::Removed(uuid) => round.tasks.push_front(Task::Removed(id, uuid, context)),
+                Happening::Put(place) if round.written.insert(id) => {
+                    let place = if moved.contains(&id) { Place::Moved } else { place };
+                    round.tasks.push_front(Task::Written(id, place, context));
+                }
+                Happening::Put(_) => {}
+            }
+        }
+        round
+    }
+}
+
+/// The entries below one, each before or each after those below it.
+struct Subtree {
+    /// The way down: entries whose subordinates are under way, and which of those are left.
+    way: Vec<(EntryId, <IdSet as IntoIterator>::IntoIter)>,
+    bottom_up: bool,
+}
+
+impl Subtree {
+    fn top_down(directory: &Directory, id: EntryId) -> Subtree {
+        Subtree { way: vec![(id, directory.child_set(id).into_iter())], bottom_up: false }
+    }
+
+    fn bottom_up(directory: &Directory, id: EntryId) -> Subtree {
+        Subtree { bottom_up: true, ..Subtree::top_down(directory, id) }
+    }
+
+    fn next(&mut self, directory: &Directory) -> Option<EntryId> {
+        loop {
+            let (_, children) = self.way.last_mut()?;
+            match children.next() {
+                Some(child) => {
+                    self.way.push((child, directory.child_set(child).into_iter()));
+                    if !self.bottom_up {
+                        return Some(child);
+                    }
+                }
+                None => {
+                    let (id, _) = self.way.pop()?;
+                    // The entry itself is not below itself.
+                    if self.bottom_up && !self.way.is_empty() {
+                        return Some(id);
+                    }
+                }
+            }
+        }
+    }
+}
