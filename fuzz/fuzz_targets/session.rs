@@ -55,6 +55,8 @@ struct Server {
     output: BytesMut,
     work: VecDeque<Work>,
     searches: VecDeque<(MessageId, Box<SearchStream>)>,
+    /// Those that wait for a change.
+    parked: Vec<(MessageId, Box<SearchStream>)>,
     /// Requests taken and not answered, by message ID.
     asked: BTreeMap<MessageId, usize>,
     hasher: Hasher,
@@ -73,6 +75,7 @@ impl Server {
             output: BytesMut::new(),
             work: VecDeque::new(),
             searches: VecDeque::new(),
+            parked: Vec::new(),
             asked: BTreeMap::new(),
             hasher: Hasher::new(CHEAP),
             closed: false,
@@ -100,7 +103,10 @@ impl Server {
             Action::Search(id, stream) => self.searches.push_back((id, stream)),
             Action::Hash(id, jobs) => self.work.push_back(Work::Hash(id, jobs)),
             Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
-            Action::Abandon(id) => self.searches.retain(|(running, _)| *running != id),
+            Action::Abandon(id) => {
+                self.searches.retain(|(running, _)| *running != id);
+                self.parked.retain(|(running, _)| *running != id);
+            }
             Action::StartTls(id, reply, _) => {
                 self.send(id, &reply);
                 self.handshake_due = true;
@@ -109,6 +115,7 @@ impl Server {
             Action::Close(notice) => {
                 self.closed = true;
                 self.searches.clear();
+                self.parked.clear();
                 if let Some(notice) = notice {
                     wire::encode(MessageId(0), &notice, &mut self.output);
                 }
@@ -144,6 +151,7 @@ impl Server {
             Some(Work::Commit(id, proposal)) => {
                 let decision = operation::decide(&directory, &proposal, 0);
                 self.directory = applied(&directory, &decision.changes);
+                self.searches.extend(self.parked.drain(..));
                 self.session.committed(&Arc::clone(&self.directory), id, Ok(decision))
             }
             None => return self.pull(),
@@ -157,6 +165,12 @@ impl Server {
         match stream.pull(&mut 100, NOW) {
             Pull::Reply(reply) => self.send(id, &reply),
             Pull::Pause => {}
+            Pull::Wait => {
+                if !stream.wake(&self.directory) {
+                    self.parked.push((id, stream));
+                    return true;
+                }
+            }
             Pull::Done(reply) => {
                 self.send(id, &reply);
                 self.session.search_ended(id);

@@ -159,7 +159,7 @@ static TABLE: &[KnownControl] = &[
 
 /// The controls for the root DSE's supportedControl.
 pub(crate) fn supported() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|known| known.oid).chain([oid::AUTHORIZATION_IDENTITY_RESPONSE])
+    TABLE.iter().map(|known| known.oid).chain([oid::AUTHORIZATION_IDENTITY_RESPONSE, oid::ENTRY_CHANGE_NOTICE])
 }
 
 /// Reads the controls of a request that `kind` answers. Refused: 12 for a critical control that is unknown or has no place here, 2 for

@@ -9,11 +9,11 @@ mod alias;
 mod answer;
 mod begin;
 mod cookie;
+mod follow;
 mod sort;
 mod sorting;
-mod view;
-mod follow;
 mod sync_cookie;
+mod view;
 mod watch;
 
 use std::collections::VecDeque;
@@ -30,9 +30,9 @@ use crate::protocol::{Control, LdapResult, Reply, ResponseKind};
 use alias::{AliasWalk, Root};
 use answer::Answer;
 use cookie::{Cookie, Page};
+use follow::Following;
 use sort::InOrder;
 use sorting::Sorting;
-use follow::Following;
 
 /// A search under way.
 pub struct SearchStream {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::committer::{Committer, LARGEST_GROUP};
 use crate::model::{ResultCode, Timestamp};
@@ -64,12 +64,20 @@ pub struct CommitterHandle {
     /// Octets of the proposals that wait or are decided.
     held: Arc<AtomicUsize>,
     durable_time: Arc<AtomicI64>,
+    changes: watch::Receiver<()>,
 }
 
 impl CommitterHandle {
     /// Policy time of the last durable record.
     pub fn durable_time(&self) -> Timestamp {
         Timestamp(self.durable_time.load(Ordering::Acquire))
+    }
+
+    /// Says when a directory with changed entries was published, from now on.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        let mut changes = self.changes.clone();
+        changes.mark_unchanged();
+        changes
     }
 
     /// Hands a proposal over; `completion` hears of it once it is durable. When the queue is full the proposal is not taken.
@@ -86,20 +94,21 @@ impl CommitterHandle {
 pub fn start(committer: Committer) -> std::io::Result<(CommitterHandle, JoinHandle<Committer>)> {
     let (queue, waiting) = sync_channel(QUEUE);
     let durable_time = committer.durable_time();
+    let (changed, changes) = watch::channel(());
     let thread = std::thread::Builder::new().name("committer".to_owned()).spawn(move || {
         // Without a committer nothing more would be decided and those who wait would never hear: the process ends, and whoever supervises it
         // starts it anew from what is durable.
-        catch_unwind(AssertUnwindSafe(|| run(committer, &waiting))).unwrap_or_else(|_| {
+        catch_unwind(AssertUnwindSafe(|| run(committer, &waiting, &changed))).unwrap_or_else(|_| {
             tracing::error!(
                 "the committer broke down by a fault of the server: the process ends at once; start it again and please report it"
             );
             std::process::abort()
         })
     })?;
-    Ok((CommitterHandle { queue, held: Arc::default(), durable_time }, thread))
+    Ok((CommitterHandle { queue, held: Arc::default(), durable_time, changes }, thread))
 }
 
-fn run(mut committer: Committer, waiting: &Receiver<Waiting>) -> Committer {
+fn run(mut committer: Committer, waiting: &Receiver<Waiting>, changed: &watch::Sender<()>) -> Committer {
     let mut proposals = Vec::with_capacity(LARGEST_GROUP);
     let mut addresses = Vec::with_capacity(LARGEST_GROUP);
     let mut shares = Vec::with_capacity(LARGEST_GROUP);
@@ -110,7 +119,11 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>) -> Committer {
             addresses.push((id, completion));
             shares.push(share);
         }
+        let before = committer.head().recent().end();
         let decisions = committer.commit(&mut proposals);
+        if committer.head().recent().end() != before {
+            changed.send_replace(());
+        }
         proposals.clear();
         shares.clear();
         for ((id, completion), decision) in addresses.drain(..).zip(decisions) {

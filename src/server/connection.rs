@@ -12,11 +12,12 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Sleep;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::committer_thread::Completion;
+use super::parked::Parked;
 use super::services::Services;
 use super::stream::Stream;
 use super::tls;
@@ -54,6 +55,8 @@ pub struct Connection {
     input: BytesMut,
     output: BytesMut,
     searches: VecDeque<(MessageId, Box<SearchStream>)>,
+    /// Those that wait for a change.
+    parked: Parked,
     completions: mpsc::Receiver<Completion>,
     completion_sender: mpsc::Sender<Completion>,
     /// Operations with the committer or the hash pool.
@@ -78,6 +81,13 @@ enum Stage {
     Closing,
 }
 
+/// What becomes of a search that was pulled.
+enum After {
+    GoesOn,
+    Waits(watch::Receiver<()>),
+    Ended,
+}
+
 /// What woke a connection.
 enum Event {
     Read,
@@ -85,6 +95,8 @@ enum Event {
     Completed(Completion),
     /// A search can go on.
     Search,
+    /// The directory changed: these may have something to send.
+    Changed(Vec<(MessageId, Box<SearchStream>)>),
     Shutdown,
     /// The first request did not come in time.
     Idle,
@@ -107,6 +119,7 @@ impl Connection {
             input: BytesMut::new(),
             output: BytesMut::new(),
             searches: VecDeque::new(),
+            parked: Parked::default(),
             completions,
             completion_sender,
             elsewhere: 0,
@@ -136,6 +149,7 @@ impl Connection {
                 Event::Read | Event::Wrote => {}
                 Event::Completed(completion) => self.completed(completion).await,
                 Event::Search => tokio::task::yield_now().await,
+                Event::Changed(searches) => self.searches.extend(searches),
                 Event::Shutdown => self.stage = Stage::Draining,
                 Event::Idle => self.close(None),
                 Event::End => break,
@@ -259,7 +273,10 @@ impl Connection {
                     Ok(()) => self.elsewhere += 1,
                     Err(code) => actions.push_front(self.session.committed(&self.services.directory(), id, Err(code))),
                 },
-                Action::Abandon(id) => self.searches.retain(|(running, _)| *running != id),
+                Action::Abandon(id) => {
+                    self.searches.retain(|(running, _)| *running != id);
+                    self.parked.remove(id);
+                }
                 Action::StartTls(id, reply, note) => {
                     wire::encode(id, &reply, &mut self.output);
                     if let Err(code) = self.services.commit(*note, id, None) {
@@ -278,6 +295,7 @@ impl Connection {
             wire::encode(MessageId(0), &notice, &mut self.output);
         }
         self.searches.clear();
+        self.parked.clear();
         self.stage = Stage::Closing;
     }
 
@@ -321,23 +339,30 @@ impl Connection {
                 return;
             }
             let Some((id, mut search)) = self.searches.pop_front() else { return };
-            let ended = loop {
+            let after = loop {
                 if self.output.len() >= OUTPUT_HIGH {
-                    break false;
+                    break After::GoesOn;
                 }
                 match search.pull(&mut budget, now) {
                     Pull::Reply(reply) => wire::encode(id, &reply, &mut self.output),
-                    Pull::Pause => break false,
+                    Pull::Pause => break After::GoesOn,
+                    Pull::Wait => {
+                        // Asked for before the newest value is looked at, so that none is missed.
+                        let changes = self.services.changes();
+                        if !search.wake(&self.services.directory()) {
+                            break After::Waits(changes);
+                        }
+                    }
                     Pull::Done(reply) => {
                         wire::encode(id, &reply, &mut self.output);
-                        break true;
+                        break After::Ended;
                     }
                 }
             };
-            if ended {
-                self.session.search_ended(id);
-            } else {
-                self.searches.push_back((id, search));
+            match after {
+                After::Ended => self.session.search_ended(id),
+                After::GoesOn => self.searches.push_back((id, search)),
+                After::Waits(changes) => self.parked.park(id, search, changes),
             }
         }
     }
@@ -352,6 +377,9 @@ impl Connection {
         }
         if let Poll::Ready(Some(completion)) = self.completions.poll_recv(context) {
             return Poll::Ready(Event::Completed(completion));
+        }
+        if let Poll::Ready(searches) = self.parked.poll(context) {
+            return Poll::Ready(Event::Changed(searches));
         }
         if self.stage == Stage::Open {
             if self.shutdown.as_mut().poll(context).is_ready() {

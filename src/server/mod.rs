@@ -8,6 +8,7 @@ pub mod hash_pool;
 pub mod installation;
 pub mod listener;
 pub mod notes;
+mod parked;
 pub mod run;
 pub mod services;
 pub mod stream;

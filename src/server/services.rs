@@ -7,6 +7,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -109,6 +110,11 @@ impl Services {
     /// How long clients may take.
     pub fn timeouts(&self) -> Timeouts {
         self.timeouts
+    }
+
+    /// Says when a directory with changed entries was published, from now on.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.committer.changes()
     }
 
     /// Hands a proposal to the committer.

@@ -16,6 +16,9 @@ use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::{Context, Identity, Proposal, ProposedOperation, password, prepare, search};
 use crate::protocol::{Control, LdapResult, Message, Reply, Request, ResponseKind, SearchRequest};
 
+/// Most searches of one connection that go on until they are abandoned.
+pub(super) const MAXIMUM_PERSISTENT: usize = 16;
+
 impl Session {
     /// Begins any operation but unbind and abandon.
     pub(super) fn begin(&mut self, directory: &Arc<Directory>, context: Context, message: Message) -> Action {
@@ -98,8 +101,16 @@ impl Session {
     fn search(&mut self, directory: &Arc<Directory>, context: &Context, request: &SearchRequest, controls: &[Control]) -> Action {
         let id = context.message;
         match search::begin(directory, context, request, controls) {
+            Ok(stream) if stream.is_persistent() && self.operations.persistent() >= MAXIMUM_PERSISTENT => {
+                let result = LdapResult::with(ResultCode::AdminLimitExceeded, "too many persistent searches on this connection");
+                Action::Reply(id, vec![Reply::result(ResponseKind::SearchDone, result)])
+            }
             Ok(stream) => {
-                self.operations.put(id, ResponseKind::SearchDone, Stage::Searching);
+                if stream.is_persistent() {
+                    self.operations.put_persistent(id);
+                } else {
+                    self.operations.put(id, ResponseKind::SearchDone, Stage::Searching);
+                }
                 Action::Search(id, Box::new(stream))
             }
             Err(reply) => Action::Reply(id, vec![reply]),

@@ -18,6 +18,8 @@ pub(super) struct Operations {
 pub(super) struct Operation {
     pub(super) kind: ResponseKind,
     pub(super) stage: Stage,
+    /// A search that goes on until it is abandoned.
+    persistent: bool,
     /// Its reply is not wanted any more.
     pub(super) abandoned: bool,
 }
@@ -83,7 +85,7 @@ impl Operations {
     }
 
     pub(super) fn put(&mut self, id: MessageId, kind: ResponseKind, stage: Stage) {
-        self.by_id.insert(id, Operation { kind, stage, abandoned: false });
+        self.by_id.insert(id, Operation { kind, stage, persistent: false, abandoned: false });
     }
 
     /// The hash pool's work on this is done; it leaves the table.
@@ -107,6 +109,17 @@ impl Operations {
             Stage::Committing => self.by_id.remove(&id),
             Stage::Searching | Stage::Hashing(..) => None,
         }
+    }
+
+    /// Puts a search in that goes on until it is abandoned.
+    pub(super) fn put_persistent(&mut self, id: MessageId) {
+        let (kind, stage) = (ResponseKind::SearchDone, Stage::Searching);
+        self.by_id.insert(id, Operation { kind, stage, persistent: true, abandoned: false });
+    }
+
+    /// How many searches go on until they are abandoned.
+    pub(super) fn persistent(&self) -> usize {
+        self.by_id.values().filter(|operation| operation.persistent).count()
     }
 
     pub(super) fn end_search(&mut self, id: MessageId) {

@@ -16,6 +16,7 @@ use ldap3_proto::LdapCodec;
 use ldap3_proto::proto::LdapMsg;
 use tokio_util::codec::Decoder;
 
+use crate::follow;
 use crate::machine::Machine;
 use crate::search_control;
 
@@ -81,6 +82,8 @@ pub struct Connection {
     input: BytesMut,
     output: BytesMut,
     searches: VecDeque<(MessageId, Box<SearchStream>)>,
+    /// Those that wait for a change.
+    parked: Vec<(MessageId, Box<SearchStream>)>,
     work: VecDeque<Work>,
 }
 
@@ -95,6 +98,7 @@ impl Connection {
             input: BytesMut::new(),
             output: BytesMut::new(),
             searches: VecDeque::new(),
+            parked: Vec::new(),
             work: VecDeque::new(),
         }
     }
@@ -132,7 +136,10 @@ impl Connection {
             Action::Search(id, search) => self.searches.push_back((id, search)),
             Action::Hash(id, jobs) => self.work.push_back(Work::Hash(id, jobs)),
             Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
-            Action::Abandon(id) => self.searches.retain(|(running, _)| *running != id),
+            Action::Abandon(id) => {
+                self.searches.retain(|(running, _)| *running != id);
+                self.parked.retain(|(running, _)| *running != id);
+            }
             Action::StartTls(id, reply, note) => {
                 wire::encode(id, &reply, &mut self.output);
                 self.work.push_back(Work::Note(note));
@@ -153,7 +160,20 @@ impl Connection {
             wire::encode(MessageId(0), &notice, &mut self.output);
         }
         self.searches.clear();
+        self.parked.clear();
         self.closed = true;
+    }
+
+    /// Something was published: what waits for it goes on.
+    pub fn wake(&mut self, machine: &Machine) {
+        let directory = machine.directory();
+        for (id, mut search) in std::mem::take(&mut self.parked) {
+            if search.wake(&directory) {
+                self.searches.push_back((id, search));
+            } else {
+                self.parked.push((id, search));
+            }
+        }
     }
 
     /// Does all the work there is.
@@ -188,6 +208,10 @@ impl Connection {
         match search.pull(&mut budget, machine.now()) {
             Pull::Reply(reply) => wire::encode(id, &reply, &mut self.output),
             Pull::Pause => {}
+            Pull::Wait => {
+                self.parked.push((id, search));
+                return true;
+            }
             Pull::Done(reply) => {
                 wire::encode(id, &reply, &mut self.output);
                 self.session.search_ended(id);
@@ -204,6 +228,10 @@ impl Connection {
         let mut codec = LdapCodec::new(Some(LARGEST_REPLY), None);
         let mut replies = Vec::new();
         while !self.output.is_empty() {
+            if let Some(message) = follow::take_info(&mut self.output) {
+                replies.push((message, None));
+                continue;
+            }
             let code = hide_no_operation(&mut self.output);
             let (mut output, unread) = search_control::take_unread(&mut self.output);
             let mut message = codec.decode(&mut output).unwrap().expect("the server sends whole messages");

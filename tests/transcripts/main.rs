@@ -20,6 +20,7 @@
 
 mod connection;
 mod expectation;
+mod follow;
 mod machine;
 mod player;
 mod reply;
@@ -62,11 +63,13 @@ transcripts! {
     paging
     passwords
     references
+    persistent_search
     rename
     root_dse
     schema
     search
     sorting
+    sync
     wire
     write_controls
 }

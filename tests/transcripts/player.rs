@@ -8,7 +8,7 @@ use bindery::protocol::{Control, oid};
 use crate::connection::{Connection, Door};
 use crate::machine::Machine;
 use crate::request::{self, Operation};
-use crate::{expectation, reply, search_control};
+use crate::{expectation, follow, reply, search_control};
 
 /// What may follow the line with the result.
 const TRAILERS: &[&str] = &[
@@ -21,6 +21,7 @@ const TRAILERS: &[&str] = &[
     "paged:",
     "sorted:",
     "view:",
+    "synchronized:",
     "pre-read ",
     "post-read ",
     "control:",
@@ -41,6 +42,7 @@ pub fn play(name: &str) {
         message_id: None,
         holding: false,
         ordered: false,
+        goes_on: false,
         generated: String::new(),
         runs: 0,
         failures: Vec::new(),
@@ -121,6 +123,8 @@ struct Player {
     holding: bool,
     /// The entries of the next answer come in a certain order.
     ordered: bool,
+    /// The next request is a search that goes on.
+    goes_on: bool,
     /// The last password the server made up.
     generated: String,
     /// Argon2 runs at the last `runs`.
@@ -142,7 +146,7 @@ impl Player {
                 "limit" => self.limit(&words[1], words[2].parse().unwrap()),
                 "restart" => self.restart(),
                 "hold" => self.holding = true,
-                "release" => self.release(number),
+                "release" | "hear" => self.release(number),
                 "raw" => self.raw(number, &request::hex(&line["raw".len()..])),
                 "show" => {
                     let schemes = self.machine.password_schemes(&words[1]);
@@ -256,7 +260,11 @@ impl Player {
             },
             word => panic!("line {number}: {word}: not a command"),
         };
+        let goes_on = std::mem::take(&mut self.goes_on);
         let id = self.send(&operation);
+        if goes_on && !self.holding {
+            return self.compare_answers(number);
+        }
         if !self.holding {
             let actual = self.answer(id);
             let expected = self.script.expected_answer();
@@ -271,6 +279,9 @@ impl Player {
         while let Some(at) = arguments.iter().position(|word| word == "-E") {
             let asked = arguments.remove(at + 1);
             arguments.remove(at);
+            if self.follow(&asked) {
+                continue;
+            }
             let Some(page) = asked.strip_prefix("pr=") else {
                 self.controls.push(search_control::control(&asked));
                 continue;
@@ -285,6 +296,23 @@ impl Player {
         }
         self.ordered = self.controls.iter().any(|control| control.oid == oid::SORT);
         request::search(&arguments)
+    }
+
+    /// Adds the control of a search that synchronizes or goes on, if one was asked for.
+    fn follow(&mut self, asked: &str) -> bool {
+        let (asked, cookie) = match asked.split_once('/') {
+            Some((kind, cookie)) if kind.starts_with("sync=") => (kind, Some(cookie)),
+            _ => (asked, None),
+        };
+        let cookie = cookie.map(|cookie| match cookie {
+            "next" => self.connection().0.cookie.clone(),
+            other if other.starts_with('@') => self.connections[&other[1..]].cookie.clone(),
+            text => text.as_bytes().to_vec(),
+        });
+        let Some((control, goes_on)) = follow::control(asked, cookie.as_deref()) else { return false };
+        self.goes_on = goes_on;
+        self.controls.push(control);
+        true
     }
 
     /// The rest of a change record.
@@ -324,7 +352,7 @@ impl Player {
         let connection = self.connection().0;
         let mut generated = None;
         for (message, code) in connection.replies() {
-            if let Some(cookie) = reply::cookie(&message) {
+            if let Some(cookie) = reply::cookie(&message).or_else(|| follow::cookie(&message)) {
                 connection.cookie = cookie;
             }
             let mark = if message.msgid == 0 { "notice".to_owned() } else { message.msgid.to_string() };
@@ -351,6 +379,7 @@ impl Player {
     fn release(&mut self, number: usize) {
         self.holding = false;
         let (connection, machine) = self.connection();
+        connection.wake(machine);
         connection.settle(machine);
         self.compare_answers(number);
     }

@@ -1,5 +1,6 @@
 //! Replies as the lines a transcript expects.
 
+use crate::follow;
 use base64::Engine as _;
 use bindery::protocol::ber::{Reader, Tag};
 use bindery::protocol::oid;
@@ -34,6 +35,7 @@ pub fn lines(message: &LdapMsg, code: Option<i64>) -> Vec<String> {
         | LdapOp::DelResponse(it)
         | LdapOp::ModifyDNResponse(it)
         | LdapOp::CompareResult(it) => result(it, code, &mut lines),
+        LdapOp::IntermediateResponse(response) => lines.push(follow::info(response)),
         other => panic!("the server sent {other:?}"),
     }
     message.ctrl.iter().for_each(|control| control_lines(control, &mut lines));
@@ -65,6 +67,10 @@ fn extended_value(value: &[u8]) -> String {
 }
 
 fn control_lines(control: &LdapControl, lines: &mut Vec<String>) {
+    if let Some(line) = follow::control_line(control) {
+        lines.push(line);
+        return;
+    }
     match control {
         LdapControl::SimplePagedResults { size, cookie } => {
             let more = if cookie.is_empty() { "end" } else { "more" };

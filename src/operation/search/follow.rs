@@ -43,6 +43,8 @@ pub(super) struct Following {
     sent: u32,
     /// Sent before anything else.
     ready: VecDeque<Reply>,
+    /// Ends the search once `ready` is sent.
+    last: Option<Reply>,
 }
 
 enum Stage {
@@ -95,7 +97,7 @@ pub(super) fn begin(
         (None, None) => return Ok(None),
     };
     let cost = cost(&request.filter);
-    Ok(Some(Following { watch, selection, cost, stage, kind, bounds, sent: 0, ready: VecDeque::new() }))
+    Ok(Some(Following { watch, selection, cost, stage, kind, bounds, sent: 0, ready: VecDeque::new(), last: None }))
 }
 
 /// Whether the controls ask for a search that goes on, or a refresh.
@@ -145,6 +147,9 @@ impl Following {
             if let Some(reply) = self.ready.pop_front() {
                 return Pull::Reply(reply);
             }
+            if let Some(reply) = self.last.take() {
+                return Pull::Done(reply);
+            }
             let refreshing = !matches!(self.stage, Stage::Watching);
             if refreshing && self.bounds.deadline.is_some_and(|deadline| now > deadline) {
                 return self.end(LdapResult::of(ResultCode::TimeLimitExceeded));
@@ -183,7 +188,10 @@ impl Following {
         *budget = budget.saturating_sub((allowed - left).saturating_mul(self.cost));
         match step {
             CursorStep::Pause => Some(Pull::Pause),
-            CursorStep::End => self.refreshed(),
+            CursorStep::End => {
+                self.refreshed();
+                None
+            }
             CursorStep::Match(node) => {
                 let reply = match &mut self.kind {
                     Kind::Sync(sync) => sync.present(&directory, &node, &self.selection)?,
@@ -198,7 +206,10 @@ impl Following {
         let event = match self.watch.next(budget, self.cost) {
             Step::Pause => return Some(Pull::Pause),
             Step::Ended(end) => return Some(self.cannot_go_on(end)),
-            Step::CaughtUp if matches!(self.stage, Stage::Changes) => return self.refreshed(),
+            Step::CaughtUp if matches!(self.stage, Stage::Changes) => {
+                self.refreshed();
+                return None;
+            }
             Step::CaughtUp => return Some(self.caught_up()),
             Step::Event(event) => event,
         };
@@ -221,24 +232,17 @@ impl Following {
     }
 
     /// What there was is sent.
-    fn refreshed(&mut self) -> Option<Pull> {
+    fn refreshed(&mut self) {
         let by_changes = matches!(self.stage, Stage::Changes);
         let stamp = self.watch.directory().context().stamp;
         self.stage = Stage::Watching;
-        let Kind::Sync(sync) = &mut self.kind else { return None };
+        let Kind::Sync(sync) = &mut self.kind else { return };
         self.ready.extend(sync.left());
         if sync.persists() {
             self.ready.push_back(sync.refreshed(stamp, by_changes));
-            return None;
+            return;
         }
-        let last = sync.done(LdapResult::of(ResultCode::Success), stamp, by_changes);
-        if self.ready.is_empty() {
-            return Some(Pull::Done(last));
-        }
-        // The last UUIDs go before it.
-        let Some(first) = self.ready.pop_front() else { return Some(Pull::Done(last)) };
-        self.ready.push_back(last);
-        Some(Pull::Reply(first))
+        self.last = Some(sync.done(LdapResult::of(ResultCode::Success), stamp, by_changes));
     }
 
     fn caught_up(&mut self) -> Pull {

@@ -9,7 +9,7 @@
 //!                               └──► ended
 //! ```
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use crate::directory::{ContextState, Directory, FilterContext, Happening, IdSet, Node, Place, PreparedFilter, Truth};
@@ -51,14 +51,14 @@ pub(super) struct Watch {
 #[derive(Default)]
 struct Round {
     tasks: VecDeque<Task>,
-    /// Entries that were written.
-    written: HashSet<EntryId>,
+    /// Entries that were written: where they stand, and by which operation they were written last.
+    written: HashMap<EntryId, (Place, ContextState)>,
     /// Entries that were looked at.
     done: HashSet<EntryId>,
 }
 
 enum Task {
-    Written(EntryId, Place, ContextState),
+    Written(EntryId),
     /// The same, its subordinates seen to already.
     Alone(EntryId, ContextState),
     Removed(EntryId, Option<[u8; 16]>, ContextState),
@@ -202,7 +202,7 @@ impl Watch {
 
     fn perform(&mut self, task: Task) -> Option<Event> {
         match task {
-            Task::Written(id, place, context) => self.written(id, place, context),
+            Task::Written(id) => self.written(id),
             Task::Alone(id, context) => self.put_event(id, context, false),
             Task::Removed(id, uuid, context) => self.removed(id, uuid, context),
             Task::Below(mut subtree, context) => {
@@ -214,16 +214,21 @@ impl Watch {
     }
 
     /// Entries above that were written as well come first: a follower needs the place before what stands there.
-    fn written(&mut self, id: EntryId, place: Place, context: ContextState) -> Option<Event> {
+    fn written(&mut self, id: EntryId) -> Option<Event> {
         if self.round.done.contains(&id) {
             return None;
         }
         if let Some(above) = self.highest_above(id) {
-            self.round.tasks.push_front(Task::Written(id, place, context));
-            self.round.tasks.push_front(Task::Written(above, Place::Moved, context));
+            self.round.tasks.push_front(Task::Written(id));
+            self.round.tasks.push_front(Task::Written(above));
             return None;
         }
         self.round.done.insert(id);
+        let &(place, context) = self.round.written.get(&id)?;
+        if self.before.is_none() && place != Place::Moved && !self.after.is_in_scope(&self.wanted, id) {
+            // It was outside before as well.
+            return None;
+        }
         let newest = Arc::clone(&self.after.directory);
         let moves = place == Place::Moved && newest.child_count(id) > 0 && self.scope_changed(id);
         if !moves {
@@ -245,7 +250,7 @@ impl Watch {
         let mut found = None;
         let mut next = directory.node(id).and_then(|node| node.parent);
         while let Some(above) = next {
-            if self.round.written.contains(&above) && !self.round.done.contains(&above) {
+            if self.round.written.contains_key(&above) && !self.round.done.contains(&above) {
                 found = Some(above);
             }
             next = directory.node(above).and_then(|node| node.parent);
@@ -270,8 +275,7 @@ impl Watch {
             let moved_out: Vec<EntryId> = before.directory.child_set(id).iter().filter(still_there).collect();
             if self.after.directory.node(id).is_none() && !moved_out.is_empty() {
                 self.round.tasks.push_front(Task::Removed(id, uuid, context));
-                let moved_out = moved_out.into_iter().map(|child| Task::Written(child, Place::Moved, context));
-                moved_out.for_each(|task| self.round.tasks.push_front(task));
+                moved_out.into_iter().for_each(|child| self.round.tasks.push_front(Task::Written(child)));
                 return None;
             }
         }
@@ -338,11 +342,12 @@ impl Round {
             let (id, context) = (change.id, change.context);
             match change.happening {
                 Happening::Removed(uuid) => round.tasks.push_front(Task::Removed(id, uuid, context)),
-                Happening::Put(place) if round.written.insert(id) => {
+                Happening::Put(_) if round.written.contains_key(&id) => {}
+                Happening::Put(place) => {
                     let place = if moved.contains(&id) { Place::Moved } else { place };
-                    round.tasks.push_front(Task::Written(id, place, context));
+                    round.written.insert(id, (place, context));
+                    round.tasks.push_front(Task::Written(id));
                 }
-                Happening::Put(_) => {}
             }
         }
         round

@@ -328,6 +328,7 @@ impl Server {
             }
             Pull::Reply(reply) => self.replies.push((id, reply)),
             Pull::Pause => {}
+            Pull::Wait => panic!("the search goes on"),
         }
         self.searches.insert(id, stream);
         true
