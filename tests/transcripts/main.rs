@@ -62,8 +62,8 @@ transcripts! {
     operational
     paging
     passwords
-    references
     persistent_search
+    references
     rename
     root_dse
     schema

@@ -114,6 +114,9 @@ fn check(request: &SearchRequest, controls: &Controls) -> Result<(), Refusal> {
     if controls.paged.is_some() {
         return protocol("Sync control specified with pagedResults control");
     }
+    if controls.sort.is_some() || controls.view.is_some() {
+        return protocol("Sync control specified with sort control");
+    }
     if matches!(request.deref, DerefAliases::InSearching | DerefAliases::Always) {
         return protocol("aliases cannot be followed while searching");
     }
