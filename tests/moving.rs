@@ -203,3 +203,23 @@ fn what_opendj_exports_is_taken() {
     }
     assert!(installation.succeed(&["export"]).contains("pwdAccountLockedTime: 000001010000Z"));
 }
+
+#[test]
+fn attributes_without_a_definition_are_kept_by_choice() {
+    let installation = Installation::new();
+    let file = write(&installation, "slapcat.ldif", SLAPCAT);
+    let (code, report) = import(&installation, &["--from", "openldap", "--keep", "vendorShoeSize", file.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{report}");
+    assert!(!report.to_ascii_lowercase().contains("shoesize"), "{report}");
+    assert!(installation.succeed(&["export"]).contains("vendorShoeSize: 38"));
+    let server = installation.serve();
+    let mut client = common::client::Client::connect(&server.ldap()).unwrap();
+    assert_eq!(
+        client.bind(common::ADMIN, common::PASSWORD).unwrap(),
+        ldap3_proto::proto::LdapResultCode::Success,
+        "the definition is there after a restart"
+    );
+    drop(server);
+    let (code, report) = import(&installation, &["--from", "openldap", "--keep", "no name", file.to_str().unwrap()]);
+    assert_eq!(code, Some(2), "{report}");
+}

@@ -2,6 +2,7 @@
 //!
 //! Three things go on side by side: reading and parsing, deciding and journaling, and the checkpoint's own thread behind them.
 
+mod keep;
 mod rejects;
 mod report;
 mod translate;
@@ -63,6 +64,9 @@ pub struct Arguments {
     /// The files are the export of another server: leave out what means nothing here, and report every difference
     #[arg(long, value_name = "SERVER")]
     pub from: Option<Vendor>,
+    /// Keep this attribute of the other server, which has no definition here: it becomes an operational attribute of octets
+    #[arg(long, value_name = "ATTRIBUTE", requires = "from")]
+    pub keep: Vec<String>,
     /// Decide everything and write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -76,9 +80,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let rejects = arguments.keep_going.then(|| Rejects::new(arguments));
     let bar = progress_bar(&readable);
     let work = |bulk: &mut Bulk<'_>, aside: &mut Aside| {
+        let kept = keep::define(&arguments.keep, bulk, aside);
         let mut load = Load::new(arguments.from, bulk, aside, rejects, bar.clone());
-        let outcome = arguments.files.iter().zip(readable).try_for_each(|(path, (file, _))| load.file(path, file));
-        let outcome = outcome.and_then(|()| load.waiting_records());
+        let outcome = kept
+            .and_then(|()| arguments.files.iter().zip(readable).try_for_each(|(path, (file, _))| load.file(path, file)))
+            .and_then(|()| load.waiting_records());
         load.end(outcome)
     };
     let (loaded, written) = match arguments.dry_run {

@@ -111,7 +111,7 @@ impl Report {
         let text = &mut output;
         tally(text, &self.worked_out, "left out, this server works them out itself");
         tally(text, &self.internal, "left out, they belong to the other server's workings");
-        tally(text, &self.undefined, "left out, no definition here: add the schema first if they are wanted");
+        tally(text, &self.undefined, "left out, no definition here (add the schema first, or --keep them)");
         tally(text, &self.undefined_classes, "object classes left out, no definition here");
         tally(
             text,
