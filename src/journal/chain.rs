@@ -27,22 +27,45 @@ impl Chain {
     /// Makes the next frame and moves on. `salt` is 16 random octets for the commitment; it is kept with the sealed changes, so stripping
     /// changes later also strips what could confirm a guess of them. A frame without changes keeps none.
     pub fn frame(&mut self, record: &Record, changes: Vec<u8>, salt: [u8; 16], time: Timestamp, monotonic: u64) -> Frame {
+        self.frame_of([record], changes, salt, time, monotonic)
+    }
+
+    /// The same with several records, which all commit to the changes of the whole frame. `time` is that of the first, each further one is
+    /// a microsecond later.
+    pub fn frame_of<'a>(
+        &mut self,
+        records: impl IntoIterator<Item = &'a Record>,
+        changes: Vec<u8>,
+        salt: [u8; 16],
+        time: Timestamp,
+        monotonic: u64,
+    ) -> Frame {
         let salt = if changes.is_empty() { [0; 16] } else { salt };
         let commitment = if changes.is_empty() { None } else { Some(to_hex(&commitment(&salt, &changes))) };
         let sequence = self.next_sequence;
-        let line = record.to_line(&RecordStamp {
-            sequence,
-            previous: self.last_leaf,
-            time,
-            monotonic,
-            boot: self.boot.clone(),
-            node: self.node.clone(),
-            commitment,
-        });
-        self.next_sequence = sequence.saturating_add(1);
-        self.last_leaf = Leaf::of_line(&line);
-        self.last_time = time;
-        Frame { sequence, line, changes, salt }
+        let mut lines = String::new();
+        for (place, record) in (0..).zip(records) {
+            let time = Timestamp(time.0.saturating_add(place));
+            let line = record.to_line(&RecordStamp {
+                sequence: self.next_sequence,
+                previous: self.last_leaf,
+                time,
+                monotonic,
+                boot: self.boot.clone(),
+                node: self.node.clone(),
+                commitment: commitment.clone(),
+            });
+            self.next_sequence = self.next_sequence.saturating_add(1);
+            self.last_leaf = Leaf::of_line(&line);
+            self.last_time = time;
+            if lines.is_empty() {
+                lines = line;
+            } else {
+                lines.push('\n');
+                lines.push_str(&line);
+            }
+        }
+        Frame { sequence, line: lines, changes, salt }
     }
 }
 
@@ -68,20 +91,25 @@ pub struct ChainCheck {
 impl ChainCheck {
     /// Accepts the next frame, or says what does not fit.
     pub fn accept(&mut self, frame: &Frame) -> Result<(), &'static str> {
-        let stamp = LineStamp::parse(&frame.line).ok_or("the record is not one this program can read")?;
-        if stamp.sequence != frame.sequence || Some(stamp.sequence) != self.last_sequence.checked_add(1) {
+        let expected = if frame.changes.is_empty() { None } else { Some(commitment(&frame.salt, &frame.changes)) };
+        if Some(frame.sequence) != self.last_sequence.checked_add(1) {
             return Err("the record's sequence does not follow the one before");
         }
-        if stamp.previous != self.last_leaf {
-            return Err("the record does not continue the chain");
+        for line in frame.lines() {
+            let stamp = LineStamp::parse(line).ok_or("the record is not one this program can read")?;
+            if Some(stamp.sequence) != self.last_sequence.checked_add(1) {
+                return Err("the record's sequence does not follow the one before");
+            }
+            if stamp.previous != self.last_leaf {
+                return Err("the record does not continue the chain");
+            }
+            if stamp.commitment != expected {
+                return Err("the changes are not those the record commits to");
+            }
+            self.last_sequence = stamp.sequence;
+            self.last_leaf = Leaf::of_line(line);
+            self.last_time = Timestamp(stamp.time);
         }
-        let expected = if frame.changes.is_empty() { None } else { Some(commitment(&frame.salt, &frame.changes)) };
-        if stamp.commitment != expected {
-            return Err("the changes are not those the record commits to");
-        }
-        self.last_sequence = stamp.sequence;
-        self.last_leaf = Leaf::of_line(&frame.line);
-        self.last_time = Timestamp(stamp.time);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@
 //! offset size
 //!      0    8  "BNDgroup"
 //!      8    8  octets of the frames that follow the header
-//!     16    4  number of frames
+//!     16    4  number of records
 //!     20    4  0
 //!     24    8  sequence of the first frame
 //!     32    8  last sequence known durable when the group was written
@@ -17,6 +17,7 @@
 //!    128       frames, each: length of the sealed record (4), length of the sealed changes (4; 0: none), record, changes
 //! ```
 //!
+//! A frame holds one record, that of a transaction several with a newline between them.
 //! Record and changes are sealed apart, so that changes can be stripped one day while records stay.
 
 use super::Leaf;
@@ -25,19 +26,20 @@ use super::Leaf;
 pub const GROUP_HEADER_OCTETS: usize = 128;
 /// Starts every group.
 pub const GROUP_MAGIC: [u8; 8] = *b"BNDgroup";
-/// Frames a group may have.
-pub const GROUP_FRAMES_LIMIT: usize = 65_536;
+/// Records a group may have.
+pub const GROUP_RECORDS_LIMIT: u64 = 65_536;
 
 const FRAME_HEADER_OCTETS: usize = 8;
 const CHECKSUM_AT: usize = 72;
 const HEADER_CHECK_AT: usize = 104;
 
-/// A record's line and the encoded changes that belong to it, before sealing.
+/// A record's line and the encoded changes that belong to it, before sealing. A transaction's frame has several records, one sequence
+/// each, and the changes of all of them: on disk it is all there or not at all.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Frame {
-    /// Sequence of the record.
+    /// Sequence of the first record.
     pub sequence: u64,
-    /// The record's canonical line.
+    /// The record's canonical line; where there are several, a newline between each and the next.
     pub line: String,
     /// Encoded `directory::Change`s, concatenated; empty where nothing changed.
     pub changes: Vec<u8>,
@@ -46,16 +48,42 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The record's leaf.
+    /// The records' lines in order; mostly one.
+    pub fn lines(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.line.split('\n')
+    }
+
+    /// How many records there are.
+    pub fn records(&self) -> u64 {
+        self.lines().count() as u64
+    }
+
+    /// Sequence of the last record.
+    pub fn last_sequence(&self) -> u64 {
+        self.sequence.saturating_add(self.records()).saturating_sub(1)
+    }
+
+    /// The leaf of the last record.
     pub fn leaf(&self) -> Leaf {
-        Leaf::of_line(&self.line)
+        Leaf::of_line(self.lines().next_back().unwrap_or_default())
+    }
+
+    /// Without the records before this sequence.
+    pub fn starting_at(mut self, sequence: u64) -> Frame {
+        while self.sequence < sequence
+            && let Some((_, rest)) = self.line.split_once('\n')
+        {
+            self.line = rest.to_owned();
+            self.sequence = self.sequence.saturating_add(1);
+        }
+        self
     }
 }
 
 /// What stands before a group of frames.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GroupHeader {
-    /// Number of frames.
+    /// Number of records: of frames, where no transaction is among them.
     pub count: u32,
     /// Sequence of the first.
     pub first: u64,
@@ -191,7 +219,7 @@ pub fn read_group(octets: &[u8]) -> Result<SealedGroup<'_>, FrameError> {
 }
 
 impl SealedGroup<'_> {
-    /// Sequence of the last frame.
+    /// Sequence of the last record.
     pub fn last(&self) -> u64 {
         self.header.first.saturating_add(u64::from(self.header.count)).saturating_sub(1)
     }
@@ -199,9 +227,9 @@ impl SealedGroup<'_> {
     /// Opens all frames.
     pub fn open(&self, sealer: &dyn Sealer) -> Result<Vec<Frame>, FrameError> {
         let mut body = self.body;
-        let mut frames = Vec::with_capacity(usize::try_from(self.header.count).unwrap_or(0).min(GROUP_FRAMES_LIMIT));
-        for index in 0..u64::from(self.header.count) {
-            let sequence = self.header.first.saturating_add(index);
+        let mut frames = Vec::with_capacity(usize::try_from(u64::from(self.header.count).min(GROUP_RECORDS_LIMIT)).unwrap_or(0));
+        let mut sequence = self.header.first;
+        while sequence <= self.last() && self.header.count > 0 {
             let damaged = |problem| FrameError::Damaged { sequence, problem };
             let record_length = take_length(&mut body).ok_or(damaged("the frame's lengths do not fit"))?;
             let changes_length = take_length(&mut body).ok_or(damaged("the frame's lengths do not fit"))?;
@@ -218,12 +246,14 @@ impl SealedGroup<'_> {
                 opened.drain(..16);
                 (salt, opened)
             };
-            frames.push(Frame { sequence, line, changes, salt });
+            let frame = Frame { sequence, line, changes, salt };
+            sequence = frame.last_sequence().saturating_add(1);
+            frames.push(frame);
         }
-        if body.is_empty() {
+        if body.is_empty() && sequence == self.last().saturating_add(1) {
             Ok(frames)
         } else {
-            Err(FrameError::Damaged { sequence: self.header.first, problem: "octets are left over" })
+            Err(FrameError::Damaged { sequence: self.header.first, problem: "the frames are not those of the header" })
         }
     }
 }

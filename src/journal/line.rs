@@ -18,7 +18,7 @@
 //! | `changes` | array of `attr`, `op` (`add` `delete` `replace` `increment`) and `values` or `redacted` (how many) |
 //! | `effects` | array of the same with the `dn` and `uuid` of the other entry that changed in consequence |
 //! | `details` | further facts, name to text (an array of texts where a name comes more than once) |
-//! | `commitment` | SHA-256(salt ‖ encoded changes), hex; absent where nothing changed |
+//! | `commitment` | SHA-256(salt ‖ encoded changes of the record's frame), hex; absent where nothing changed |
 
 use base64::Engine as _;
 use serde::Deserialize;

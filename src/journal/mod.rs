@@ -11,7 +11,7 @@ mod tests;
 
 pub use chain::{Chain, ChainCheck};
 pub use frame::{
-    Frame, FrameError, FramePart, GROUP_FRAMES_LIMIT, GROUP_HEADER_OCTETS, GROUP_MAGIC, GroupHeader, SealError, SealedGroup,
+    Frame, FrameError, FramePart, GROUP_HEADER_OCTETS, GROUP_MAGIC, GROUP_RECORDS_LIMIT, GroupHeader, SealError, SealedGroup,
     Sealer, encode_group, read_group, read_group_header,
 };
 pub use line::{LINE_VERSION, LineStamp, to_hex};

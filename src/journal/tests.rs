@@ -127,6 +127,48 @@ fn the_chain_stamps_and_the_check_accepts_only_what_continues_it() {
     assert_eq!((check.last_sequence, check.last_leaf, check.last_time), (3, chain.last_leaf, Timestamp(12)));
 }
 
+#[test]
+fn a_frame_of_several_records_is_one_link_each_and_one_piece() {
+    let mut chain = chain();
+    let first = chain.frame(&record(RecordKind::Start), Vec::new(), [9; 16], Timestamp(10), 1);
+    let three = [record(RecordKind::Add), record(RecordKind::Modify), record(RecordKind::Delete)];
+    let frame = chain.frame_of(&three, b"changes".to_vec(), [9; 16], Timestamp(20), 2);
+    let last = chain.frame(&record(RecordKind::Stop), Vec::new(), [9; 16], Timestamp(30), 3);
+    assert_eq!((frame.sequence, frame.records(), frame.last_sequence(), last.sequence), (2, 3, 4, 5));
+    let stamps: Vec<LineStamp> = frame.lines().map(|line| LineStamp::parse(line).unwrap()).collect();
+    assert_eq!(stamps.iter().map(|stamp| (stamp.sequence, stamp.time)).collect::<Vec<_>>(), [(2, 20), (3, 21), (4, 22)]);
+    assert!(stamps.iter().all(|stamp| stamp.commitment.is_some() && stamp.commitment == stamps[0].commitment));
+    assert_eq!(stamps[1].previous, Leaf::of_line(frame.lines().next().unwrap()));
+
+    let frames = [first.clone(), frame.clone(), last.clone()];
+    let mut check = ChainCheck::default();
+    frames.iter().for_each(|frame| check.accept(frame).unwrap());
+    assert_eq!((check.last_sequence, check.last_leaf), (5, chain.last_leaf));
+    let two = frame.lines().take(2).collect::<Vec<_>>().join("\n");
+    let mut check = ChainCheck::default();
+    check.accept(&first).unwrap();
+    check.accept(&Frame { line: two, ..frame.clone() }).unwrap();
+    assert!(check.accept(&last).is_err(), "a record cannot be left out");
+    let swapped = frame.lines().rev().collect::<Vec<_>>().join("\n");
+    let mut check = ChainCheck::default();
+    check.accept(&first).unwrap();
+    assert!(check.accept(&Frame { line: swapped, ..frame.clone() }).is_err());
+
+    let header = GroupHeader { count: 5, first: 1, previous_durable: 0, digest: [3; 32] };
+    let mut octets = Vec::new();
+    encode_group(&header, &frames, &Toy, &mut octets).unwrap();
+    let read = read_group(&octets).unwrap();
+    assert_eq!((read.last(), read.open(&Toy).unwrap()), (5, frames.to_vec()));
+    for wrong in [3, 4, 6] {
+        let mut octets = Vec::new();
+        encode_group(&GroupHeader { count: wrong, ..header.clone() }, &frames, &Toy, &mut octets).unwrap();
+        assert!(read_group(&octets).unwrap().open(&Toy).is_err(), "{wrong}");
+    }
+    assert_eq!(frame.clone().starting_at(3).sequence, 3);
+    assert_eq!(frame.clone().starting_at(4).line, frame.lines().last().unwrap());
+    assert_eq!(frame.clone().starting_at(1), frame);
+}
+
 fn group() -> (Vec<Frame>, Vec<u8>) {
     let mut chain = chain();
     let frames: Vec<Frame> = (0..5u8)

@@ -16,6 +16,8 @@ pub struct Attached {
     pub assumed: Option<Assumed>,
     /// A bind is to be told the identity that it came to (RFC 3829).
     pub tells_identity: bool,
+    /// It is part of the transaction with this number, which is ended with it (RFC 5805).
+    pub transaction: Option<u64>,
 }
 
 /// An identity assumed for one request.
@@ -37,7 +39,12 @@ impl Attached {
         }
         let Ok(decoded) = control::decode(kind, controls, &context.settings.limits) else { return Attached::default() };
         let assumed = decoded.proxied_authorization.map(|identity| assume(directory, context, &identity));
-        Attached { tracking: decoded.session_tracking, assumed, tells_identity: decoded.authorization_identity }
+        Attached {
+            tracking: decoded.session_tracking,
+            assumed,
+            tells_identity: decoded.authorization_identity,
+            transaction: None,
+        }
     }
 }
 

@@ -62,6 +62,8 @@ pub struct Controls {
     pub session_tracking: Vec<SessionTracking>,
     /// Proxied authorization (RFC 4370): the identity as it came.
     pub proxied_authorization: Option<Bytes>,
+    /// Transaction specification (RFC 5805): the identifier.
+    pub transaction: Option<Bytes>,
     /// Authorization identity (RFC 3829): the client wants to be told who it is.
     pub authorization_identity: bool,
     /// Content synchronization (RFC 4533).
@@ -146,6 +148,12 @@ static TABLE: &[KnownControl] = &[
         name: "proxied authorization",
         operations: &[Add, Compare, Delete, Extended, Modify, ModifyDn, SearchDone],
         read: authorization::proxied,
+    },
+    KnownControl {
+        oid: oid::TRANSACTION_SPECIFICATION,
+        name: "transaction specification",
+        operations: CHANGES,
+        read: authorization::transaction,
     },
     KnownControl {
         oid: oid::AUTHORIZATION_IDENTITY_REQUEST,

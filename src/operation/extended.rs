@@ -23,6 +23,10 @@ pub enum ExtendedOperation {
     PasswordModify,
     /// Cancel
     Cancel,
+    /// Start of a transaction
+    StartTransaction,
+    /// End of a transaction
+    EndTransaction,
 }
 
 impl ExtendedOperation {
@@ -33,6 +37,8 @@ impl ExtendedOperation {
             oid::WHO_AM_I => Some(ExtendedOperation::WhoAmI),
             oid::PASSWORD_MODIFY => Some(ExtendedOperation::PasswordModify),
             oid::CANCEL => Some(ExtendedOperation::Cancel),
+            oid::START_TRANSACTION => Some(ExtendedOperation::StartTransaction),
+            oid::END_TRANSACTION => Some(ExtendedOperation::EndTransaction),
             _ => None,
         }
     }
@@ -46,7 +52,11 @@ pub fn unsupported() -> Reply {
 /// Refuses controls that cannot be read or have no place beside this operation.
 pub fn check_controls(operation: ExtendedOperation, controls: &[Control], limits: &Limits) -> Result<(), LdapResult> {
     let decoded = control::decode(ResponseKind::Extended, controls, limits)?;
-    if decoded.proxied_authorization.is_some() && operation != ExtendedOperation::WhoAmI {
+    let assumes = matches!(operation, ExtendedOperation::WhoAmI | ExtendedOperation::StartTransaction);
+    if decoded.proxied_authorization.is_some() && operation == ExtendedOperation::EndTransaction {
+        return Err(LdapResult::with(ResultCode::ProtocolError, "proxied authorization control has no place in a transaction"));
+    }
+    if decoded.proxied_authorization.is_some() && !assumes {
         return Err(LdapResult::with(ResultCode::UnavailableCriticalExtension, "critical control unavailable in context"));
     }
     Ok(())

@@ -30,6 +30,7 @@ mod size;
 pub mod stamp;
 #[cfg(test)]
 mod tests;
+pub mod transaction;
 pub mod upgrade;
 mod write;
 
@@ -71,6 +72,8 @@ pub enum ProposedOperation {
     PasswordModify(password::PasswordModifyRequest),
     /// Puts entries right that an older program kept in another way; see [`upgrade::outdated`].
     Upgrade(Vec<EntryId>),
+    /// The end of a transaction (RFC 5805): its operations, all or none.
+    Transaction(Vec<Proposal>),
     /// Something that happened and is only to be recorded (start, stop, StartTLS, configuration, …); answered with success.
     Note(Box<Record>),
 }
@@ -84,6 +87,8 @@ pub struct Decision {
     pub changes: Vec<Change>,
     /// What the journal says.
     pub record: Record,
+    /// What it says of the operations before it in a transaction, which share its frame; each a microsecond after the one before.
+    pub preceding: Vec<Record>,
     /// For a bind: whom the session is from now on.
     pub identity: Option<Identity>,
 }
@@ -91,16 +96,22 @@ pub struct Decision {
 /// Decides one proposal on `head`, the newest value. Does not change `head`: the committer applies `Decision::changes`.
 /// `head` may be ahead of what readers see. `csn_count` distinguishes decisions of one microsecond in entryCSN.
 pub fn decide(head: &Directory, proposal: &Proposal, csn_count: u32) -> Decision {
-    let write = Write { head, context: &proposal.context, csn_count };
+    decide_in(head, &proposal.context, &proposal.operation, csn_count)
+}
+
+fn decide_in(head: &Directory, context: &Context, operation: &ProposedOperation, csn_count: u32) -> Decision {
+    let write = Write { head, context, csn_count };
     let schema = head.schema();
-    match &proposal.operation {
-        ProposedOperation::Bind(pending) => bind::finish(head, &proposal.context, pending),
-        ProposedOperation::PasswordModify(request) => password::finish(head, &proposal.context, request, csn_count),
-        ProposedOperation::Upgrade(entries) => upgrade::decide(head, &proposal.context, entries),
+    match operation {
+        ProposedOperation::Upgrade(entries) => upgrade::decide(head, context, entries),
+        ProposedOperation::Bind(pending) => bind::finish(head, context, pending),
+        ProposedOperation::PasswordModify(request) => password::finish(head, context, request, csn_count),
+        ProposedOperation::Transaction(steps) => transaction::decide(head, context, steps, csn_count),
         ProposedOperation::Note(record) => Decision {
             reply: Reply::result(ResponseKind::Extended, LdapResult::of(ResultCode::Success)),
             changes: Vec::new(),
             record: (**record).clone(),
+            preceding: Vec::new(),
             identity: None,
         },
         ProposedOperation::Add(request) => {

@@ -179,12 +179,18 @@ pub fn finish(head: &Directory, context: &Context, request: &PasswordModifyReque
             });
             let mut changes = vec![change];
             stamp::finished(head, context, csn_count, &mut changes);
-            Decision { reply: success(request.generated.as_ref()), changes, record, identity: None }
+            Decision { reply: success(request.generated.as_ref()), changes, record, preceding: Vec::new(), identity: None }
         }
         Err(Refusal { result, reason }) => {
             record.result = result.code;
             record.reason = Some(reason);
-            Decision { reply: Reply::result(ResponseKind::Extended, result), changes: Vec::new(), record, identity: None }
+            Decision {
+                reply: Reply::result(ResponseKind::Extended, result),
+                changes: Vec::new(),
+                record,
+                preceding: Vec::new(),
+                identity: None,
+            }
         }
     }
 }

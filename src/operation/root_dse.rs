@@ -12,7 +12,7 @@ pub(crate) const NO_ENTRY: EntryId = EntryId(u64::MAX);
 
 /// The root DSE as this connection sees it: what is offered depends on TLS and certificate.
 pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
-    let mut extensions = vec![oid::WHO_AM_I, oid::PASSWORD_MODIFY, oid::CANCEL];
+    let mut extensions = vec![oid::WHO_AM_I, oid::PASSWORD_MODIFY, oid::CANCEL, oid::START_TRANSACTION, oid::END_TRANSACTION];
     if context.settings.start_tls && context.peer.listener == ListenerKind::Ldap {
         extensions.push(oid::START_TLS);
     }

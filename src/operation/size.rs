@@ -15,13 +15,30 @@ impl Proposal {
 }
 
 impl ProposedOperation {
-    fn octets(&self) -> usize {
+    /// The controls of a change of one entry; none of anything else.
+    pub fn controls(&self) -> &[Control] {
+        match self {
+            ProposedOperation::Add(request) => &request.controls,
+            ProposedOperation::Modify(request) => &request.controls,
+            ProposedOperation::Delete(request) => &request.controls,
+            ProposedOperation::ModifyDn(request) => &request.controls,
+            ProposedOperation::Bind(_)
+            | ProposedOperation::PasswordModify(_)
+            | ProposedOperation::Transaction(_)
+            | ProposedOperation::Upgrade(_)
+            | ProposedOperation::Note(_) => &[],
+        }
+    }
+
+    /// Roughly the octets it holds.
+    pub fn octets(&self) -> usize {
         match self {
             // Bounded by their own limits, far below a request's.
             ProposedOperation::Bind(_)
             | ProposedOperation::PasswordModify(_)
             | ProposedOperation::Upgrade(_)
             | ProposedOperation::Note(_) => 0,
+            ProposedOperation::Transaction(steps) => total(steps.iter().map(Proposal::octets)),
             ProposedOperation::Add(request) => {
                 let attributes = total(request.attributes.iter().map(Attribute::octets));
                 total([request.name.len(), attributes, of_controls(&request.controls)])

@@ -28,7 +28,7 @@ pub(crate) fn decide(head: &Directory, context: &Context, entries: &[EntryId]) -
     let mut record = Record::new(RecordKind::Upgrade);
     record.details = vec![("entries", entries.len().to_string()), ("changes", changes.len().to_string())];
     let reply = Reply::result(ResponseKind::Extended, LdapResult::of(ResultCode::Success));
-    Decision { reply, changes, record, identity: None }
+    Decision { reply, changes, record, preceding: Vec::new(), identity: None }
 }
 
 fn upgrade(head: &Directory, context: &Context, id: EntryId, changes: &mut Vec<Change>) {

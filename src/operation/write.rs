@@ -5,7 +5,7 @@ use super::record;
 use super::refusal::Refusal;
 use super::selection::Selection;
 use super::stamp;
-use super::{Authority, Context, Decision};
+use super::{Authority, Context, Decision, transaction};
 use crate::directory::{
     Change, Directory, FilterContext, Lookup, Membership, PreparedFilter, SUBSCHEMA, Truth, WaitingMembership,
 };
@@ -111,14 +111,29 @@ impl Write<'_> {
             extended_value: None,
             controls,
         };
-        Decision { reply, changes, record, identity: None }
+        Decision { reply, changes, record, preceding: Vec::new(), identity: None }
     }
 
     /// Reads the request's controls; 123 where it is to be done as somebody whom the session may not act as.
     pub(crate) fn controls(&self, kind: ResponseKind, controls: &[Control]) -> Result<Controls, Refusal> {
         let decoded = control::decode(kind, controls, &self.context.settings.limits)?;
+        if decoded.transaction.is_some() {
+            self.check_transaction(&decoded)?;
+        }
         self.context.check_assumed(self.head)?;
         Ok(decoded)
+    }
+
+    /// 2 for a change that says it is part of a transaction and is not (RFC 5805), or that would be done as somebody else in it (section 4.4).
+    fn check_transaction(&self, controls: &Controls) -> Result<(), Refusal> {
+        if controls.proxied_authorization.is_some() {
+            let text = "proxied authorization control has no place in a transaction";
+            return Err(Refusal::new(ResultCode::ProtocolError, text));
+        }
+        if self.context.attached.transaction.is_none() {
+            return Err(transaction::invalid_identifier().into());
+        }
+        Ok(())
     }
 
     /// Who writes: 13 over a connection that can be listened to, 8 for anonymous.

@@ -108,6 +108,9 @@ impl Bulk<'_> {
             self.last_time = now;
             proposal.context.now = now;
             let decision = operation::decide(&self.head, proposal, 0);
+            if !decision.preceding.is_empty() {
+                return Err(ChangeError("transactions are not loaded".to_owned()).into());
+            }
             let mut encoded = Vec::new();
             for change in &decision.changes {
                 self.head.apply(change)?;

@@ -203,7 +203,7 @@ impl Committer {
             if let Some((first, last)) = self.voided {
                 let details = vec![("first", first.to_string()), ("last", last.to_string())];
                 let now = self.policy_time(&tentative.chain);
-                self.frame(&mut tentative, &notes::record(RecordKind::Void, details), Vec::new(), now);
+                self.frame(&mut tentative, [&notes::record(RecordKind::Void, details)], Vec::new(), now);
             }
             match self.decide_all(proposals, &mut broken, &mut tentative) {
                 Ok(()) => return tentative,
@@ -237,17 +237,24 @@ impl Committer {
             tentative.head.apply(change)?;
             change.encode(&mut encoded);
         }
-        self.frame(tentative, &decision.record, encoded, proposal.context.now);
+        let records = decision.preceding.iter().chain([&decision.record]);
+        self.frame(tentative, records, encoded, proposal.context.now);
         tentative.changes.extend_from_slice(&decision.changes);
         tentative.decisions.push(Ok(decision));
         Ok(())
     }
 
-    /// Makes a record and its changes the next frame of the group.
-    fn frame(&self, tentative: &mut Tentative, record: &Record, changes: Vec<u8>, now: Timestamp) {
+    /// Makes a record, or those of a transaction, and the changes the next frame of the group.
+    fn frame<'a>(
+        &self,
+        tentative: &mut Tentative,
+        records: impl IntoIterator<Item = &'a Record>,
+        changes: Vec<u8>,
+        now: Timestamp,
+    ) {
         let mut salt = [0; 16];
         self.entropy.fill(&mut salt);
-        let frame = tentative.chain.frame(record, changes, salt, now, self.clock.monotonic());
+        let frame = tentative.chain.frame_of(records, changes, salt, now, self.clock.monotonic());
         tentative.octets = tentative.octets.saturating_add(frame.line.len()).saturating_add(frame.changes.len());
         tentative.frames.push(frame);
     }

@@ -14,7 +14,7 @@ use crate::operation::extended::{self, ExtendedOperation};
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::{Context, Identity, Proposal, ProposedOperation, password, prepare, search};
-use crate::protocol::{Control, LdapResult, Message, Reply, Request, ResponseKind, SearchRequest};
+use crate::protocol::{Control, LdapResult, Message, MessageId, Reply, Request, ResponseKind, SearchRequest};
 
 /// Most searches of one connection that go on until they are abandoned.
 pub(super) const MAXIMUM_PERSISTENT: usize = 16;
@@ -62,6 +62,7 @@ impl Session {
     fn bind(&mut self, directory: &Arc<Directory>, mut context: Context, request: AskedBind, controls: Vec<Control>) -> Action {
         self.identity = Identity::default();
         context.identity = Identity::default();
+        self.forget_transaction();
         let mut actions: Vec<Action> = self.operations.abandon_searches().into_iter().map(Action::Abandon).collect();
         self.phase = Phase::BindWaits(Box::new(WaitingBind { context, request, controls }));
         actions.push(self.release_bind(directory));
@@ -128,14 +129,27 @@ impl Session {
         Action::Hash(id, jobs)
     }
 
-    fn write(&mut self, directory: &Directory, context: Context, kind: ResponseKind, operation: ProposedOperation) -> Action {
+    fn write(&mut self, directory: &Directory, mut context: Context, kind: ResponseKind, operation: ProposedOperation) -> Action {
+        let notice = self.join_transaction(&mut context, kind, &operation);
         let jobs = prepare::jobs(directory, &context, &operation);
         if jobs.is_empty() {
-            return self.commit(context, kind, operation);
+            return several(vec![notice, self.propose(context, kind, operation)]);
         }
         let id = context.message;
         self.operations.put(id, kind, Stage::Hashing(Box::new((context, Hashing::Write(operation)))));
-        Action::Hash(id, jobs)
+        several(vec![notice, Action::Hash(id, jobs)])
+    }
+
+    /// Hands a change to its transaction, or to the committer.
+    pub(super) fn propose(&mut self, context: Context, kind: ResponseKind, operation: ProposedOperation) -> Action {
+        if context.attached.transaction.is_none() {
+            return self.commit(context, kind, operation);
+        }
+        let id = context.message;
+        match self.keep_in_transaction(Proposal { context, operation }) {
+            Ok(()) => self.after_step(id, kind),
+            Err(Proposal { context, operation }) => self.commit(context, kind, operation),
+        }
     }
 
     fn extended(
@@ -156,6 +170,8 @@ impl Session {
         }
         match operation {
             ExtendedOperation::StartTls => self.start_tls(directory, context, value),
+            ExtendedOperation::StartTransaction => self.start_transaction(directory, &context, value),
+            ExtendedOperation::EndTransaction => self.end_transaction(context, value),
             ExtendedOperation::Cancel => self.cancel(id, value),
             _ => Action::Reply(id, vec![extended::who_am_i(directory, &context, value)]),
         }
@@ -184,17 +200,23 @@ impl Session {
         if let Err(result) = extended::may_start_tls(&context, value, !self.operations.is_empty()) {
             return Action::Reply(id, vec![extended::start_tls_reply(result)]);
         }
+        let notice = self.give_up_transaction(LdapResult::with(ResultCode::Other, "TLS is starting"));
         self.identity = Identity::default();
         self.phase = Phase::StartingTls;
         let operation = extended::start_tls_note(directory, &context);
         let reply = extended::start_tls_reply(LdapResult::of(ResultCode::Success));
-        Action::StartTls(id, reply, Box::new(Proposal { context, operation }))
+        several(vec![notice, Action::StartTls(id, reply, Box::new(Proposal { context, operation }))])
+    }
+
+    /// An operation that the committer decides, now or soon.
+    pub(super) fn await_commit(&mut self, id: MessageId, kind: ResponseKind) {
+        self.operations.put(id, kind, Stage::Committing);
     }
 
     /// Hands an operation to the committer.
     pub(super) fn commit(&mut self, context: Context, kind: ResponseKind, operation: ProposedOperation) -> Action {
         let id = context.message;
-        self.operations.put(id, kind, Stage::Committing);
+        self.await_commit(id, kind);
         Action::Commit(id, Box::new(Proposal { context, operation }))
     }
 }

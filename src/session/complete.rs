@@ -15,7 +15,8 @@ impl Session {
     pub(super) fn complete_hashing(&mut self, directory: &Arc<Directory>, id: MessageId, answers: Vec<HashAnswer>) -> Action {
         let Some((operation, context, hashing)) = self.operations.take_hashing(id) else { return Action::Nothing };
         if operation.abandoned {
-            return self.release_bind(directory);
+            self.leave_transaction(&context);
+            return several(vec![self.release_transaction(), self.release_bind(directory)]);
         }
         let proposed = match hashing {
             Hashing::Compare(request) => {
@@ -26,7 +27,8 @@ impl Session {
             Hashing::PasswordModify(request) => ProposedOperation::PasswordModify(request.with_answers(answers)),
             Hashing::Write(operation) => prepare::with_answers(directory.schema(), operation, answers),
         };
-        self.commit(context, operation.kind, proposed)
+        let action = self.propose(context, operation.kind, proposed);
+        several(vec![action, self.release_bind(directory)])
     }
 
     pub(super) fn complete_commit(

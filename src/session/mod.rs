@@ -21,6 +21,7 @@ mod complete;
 mod operations;
 #[cfg(test)]
 mod tests;
+mod transaction;
 
 use std::sync::Arc;
 
@@ -32,6 +33,7 @@ use crate::operation::{Attached, Authority, Context, Decision, Fresh, Identity, 
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{LdapResult, Message, MessageId, Reply, Request, oid};
 use operations::{Operations, WaitingBind};
+use transaction::Transaction;
 
 /// The state of one connection.
 pub struct Session {
@@ -42,6 +44,9 @@ pub struct Session {
     identity: Identity,
     operations: Operations,
     phase: Phase,
+    transaction: Option<Transaction>,
+    /// How many were started: their identifiers.
+    transactions: u64,
 }
 
 /// What the connection as a whole is at.
@@ -84,7 +89,7 @@ impl Session {
     /// A new connection. `tls` is given for LDAPS.
     pub fn new(number: u64, peer: Arc<Peer>, tls: Option<Arc<TlsFacts>>, settings: Arc<Settings>) -> Session {
         let (identity, operations) = (Identity::default(), Operations::default());
-        Session { number, peer, tls, settings, identity, operations, phase: Phase::Open }
+        Session { number, peer, tls, settings, identity, operations, phase: Phase::Open, transaction: None, transactions: 0 }
     }
 
     /// Whether the server may read another request now: not while a bind is under way, nor between a StartTLS request and the end of its
@@ -205,6 +210,7 @@ impl Session {
         self.phase = Phase::Closed;
         self.identity = Identity::default();
         self.operations.clear();
+        self.transaction = None;
         Action::Close(notice)
     }
 }

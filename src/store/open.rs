@@ -270,9 +270,10 @@ pub fn read_frames(
         let reader = JournalReader::new(Arc::clone(&options.disk), &options.data.join(JOURNAL_FOLDER), key.clone(), &identity)?;
         let outcome = reader.read(next, 0, &mut |group| {
             for frame in group.frames {
-                if frame.sequence >= next {
-                    next = frame.sequence.saturating_add(1);
-                    each(frame)?;
+                let last = frame.last_sequence();
+                if last >= next {
+                    each(frame.starting_at(next))?;
+                    next = last.saturating_add(1);
                 }
             }
             Ok(())

@@ -38,7 +38,7 @@ pub(super) struct ReadGroup {
 
 impl ReadGroup {
     pub(super) fn last(&self) -> u64 {
-        self.frames.last().map_or(0, |frame| frame.sequence)
+        self.frames.last().map_or(0, Frame::last_sequence)
     }
 }
 

@@ -17,7 +17,7 @@ use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader, segment_name};
 use super::identity::Identity;
 use super::seal::{SealKey, SegmentSealer};
 use crate::directory::Digest;
-use crate::journal::{Frame, GROUP_FRAMES_LIMIT, GroupHeader, Leaf, encode_group};
+use crate::journal::{Frame, GROUP_RECORDS_LIMIT, GroupHeader, Leaf, encode_group};
 use crate::world::{Disk, DiskFile, Entropy};
 
 /// Room that the buffer for a group may keep; what one large group made it grow beyond is given back.
@@ -104,12 +104,12 @@ impl Journal {
         }
         match self.write_group(frames, digest_after) {
             Ok(()) => {
-                self.durable = last.sequence;
+                self.durable = last.last_sequence();
                 self.last_leaf = last.leaf();
                 Ok(())
             }
             Err(error) => {
-                self.give_up(last.sequence);
+                self.give_up(last.last_sequence());
                 Err(error)
             }
         }
@@ -136,15 +136,16 @@ impl Journal {
     }
 
     fn check_continues(&self, frames: &[Frame]) -> Result<(), AppendError> {
-        if frames.len() > GROUP_FRAMES_LIMIT {
-            return Err(AppendError(format!("a group of {} frames is beyond the limit of {GROUP_FRAMES_LIMIT}", frames.len())));
-        }
-        let mut expected = self.durable;
+        let mut expected = self.durable.saturating_add(1);
         for frame in frames {
-            expected = expected.saturating_add(1);
             if frame.sequence != expected {
                 return Err(AppendError(format!("sequence {} where {expected} is due", frame.sequence)));
             }
+            expected = frame.last_sequence().saturating_add(1);
+        }
+        let records = expected.saturating_sub(self.durable).saturating_sub(1);
+        if records > GROUP_RECORDS_LIMIT {
+            return Err(AppendError(format!("a group of {records} records is beyond the limit of {GROUP_RECORDS_LIMIT}")));
         }
         Ok(())
     }
@@ -171,8 +172,9 @@ impl Journal {
 
     /// Fills the buffer with the whole group, sealed for the open segment.
     fn encode(&mut self, frames: &[Frame], digest_after: Digest) -> Result<(), AppendError> {
+        let records: u64 = frames.iter().map(Frame::records).sum();
         let header = GroupHeader {
-            count: u32::try_from(frames.len()).map_err(|_| AppendError("too many frames".to_owned()))?,
+            count: u32::try_from(records).map_err(|_| AppendError("too many records".to_owned()))?,
             first: self.durable.saturating_add(1),
             previous_durable: self.durable,
             digest: digest_after.to_bytes(),

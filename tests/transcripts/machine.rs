@@ -181,11 +181,26 @@ impl Machine {
     fn newest(&self) -> serde_json::Value {
         let mut last = String::new();
         store::read_frames(&self.options, 1, &mut |frame| {
-            last = frame.line;
+            last = frame.lines().next_back().unwrap().to_owned();
             Ok(())
         })
         .unwrap();
         serde_json::from_str(&last).unwrap()
+    }
+
+    /// Type and result of each record in the newest frame.
+    pub fn last_frame(&self) -> String {
+        let mut last = String::new();
+        store::read_frames(&self.options, 1, &mut |frame| {
+            let of = |line: &str| {
+                let record: serde_json::Value = serde_json::from_str(line).unwrap();
+                format!("{} {}", record["type"].as_str().unwrap(), record["result"])
+            };
+            last = frame.lines().map(of).collect::<Vec<_>>().join(", ");
+            Ok(())
+        })
+        .unwrap();
+        last
     }
 
     /// What the newest record says happened to other entries: name, attribute and values.

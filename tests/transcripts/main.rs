@@ -70,6 +70,7 @@ transcripts! {
     search
     sorting
     sync
+    transactions
     wire
     write_controls
 }

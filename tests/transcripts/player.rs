@@ -25,6 +25,8 @@ const TRAILERS: &[&str] = &[
     "pre-read ",
     "post-read ",
     "control:",
+    "failed:",
+    "update ",
     "authorization identity:",
     "closed",
 ];
@@ -155,6 +157,7 @@ impl Player {
                 "journal" => {
                     let record = match words.get(1).map(String::as_str) {
                         None => self.machine.last_record(),
+                        Some("frame") => self.machine.last_frame(),
                         Some("effects") => self.machine.last_effects(),
                         Some(other) => self.machine.last_fact(other),
                     };
@@ -243,6 +246,9 @@ impl Player {
                 let value = arguments.get(1).map(|value| request::hex(value));
                 request::extended(&arguments[0], value.as_deref())
             }
+            "begin" => request::extended(oid::START_TRANSACTION, None),
+            "commit" => request::end_transaction(true, &arguments[0]),
+            "rollback" => request::end_transaction(false, &arguments[0]),
             "cancel" => request::cancel(arguments[0].parse().unwrap()),
             "compare" => request::compare(arguments),
             "search" => self.search(arguments),

@@ -27,7 +27,10 @@ pub fn lines(message: &LdapMsg, code: Option<i64>) -> Vec<String> {
         LdapOp::ExtendedResponse(response) => {
             result(&response.res, code, &mut lines);
             lines.extend(response.name.as_ref().map(|name| format!("name: {name}")));
-            lines.extend(response.value.as_ref().map(|value| extended_value(value)));
+            match response.value.as_ref() {
+                Some(value) if response.name.is_none() && end_of_transaction(value, &mut lines).is_some() => {}
+                value => lines.extend(value.map(|value| extended_value(value))),
+            }
         }
         LdapOp::SearchResultDone(it)
         | LdapOp::ModifyResponse(it)
@@ -64,6 +67,32 @@ fn extended_value(value: &[u8]) -> String {
         Some(password) => line("generated", password),
         None => line("value", value),
     }
+}
+
+/// The end of a transaction: the ID of the change that failed, or the controls that answer changes.
+fn end_of_transaction(value: &[u8], lines: &mut Vec<String>) -> Option<()> {
+    let mut parts = Reader::new(value).sequence().ok()?;
+    match parts.peek()? {
+        Tag::INTEGER => lines.push(format!("failed: {}", parts.integer().ok()?)),
+        Tag::SEQUENCE => {
+            let mut updates = parts.sequence().ok()?;
+            while !updates.is_empty() {
+                let mut update = updates.sequence().ok()?;
+                let id = update.integer().ok()?;
+                let mut controls = update.sequence().ok()?;
+                while !controls.is_empty() {
+                    let mut control = controls.sequence().ok()?;
+                    let oid = String::from_utf8_lossy(control.octet_string().ok()?).into_owned();
+                    let value = Some(control.octet_string().ok()?.to_vec());
+                    let mut of_one = Vec::new();
+                    control_lines(&LdapControl::Unknown { oid, criticality: false, value }, &mut of_one);
+                    lines.extend(of_one.iter().map(|line| format!("update {id} {line}")));
+                }
+            }
+        }
+        _ => return None,
+    }
+    Some(())
 }
 
 fn control_lines(control: &LdapControl, lines: &mut Vec<String>) {

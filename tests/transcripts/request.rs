@@ -96,6 +96,19 @@ pub fn cancel(id: i64) -> Operation {
     extended(oid::CANCEL, Some(&value))
 }
 
+/// `commit IDENTIFIER`, `rollback IDENTIFIER`
+pub fn end_transaction(commit: bool, identifier: &str) -> Operation {
+    let value = ber::encode(|writer| {
+        writer.sequence(|parts| {
+            if !commit {
+                parts.boolean(false);
+            }
+            parts.octet_string(identifier.as_bytes());
+        });
+    });
+    extended(oid::END_TRANSACTION, Some(&value))
+}
+
 /// `passwd [-a OLD] [-s NEW] [USER]`; without anything the request has no value.
 pub fn password_modify(arguments: &[String]) -> Operation {
     let (mut user, mut old, mut new) = (None, None, None);
@@ -307,6 +320,7 @@ pub fn control(text: &str) -> Control {
         "relax" => (oid::RELAX_RULES, None),
         "proxy" => (oid::PROXIED_AUTHORIZATION, Some(Bytes::from(value.unwrap_or_default().to_owned()))),
         "authzid" => (oid::AUTHORIZATION_IDENTITY_REQUEST, None),
+        "transaction" => (oid::TRANSACTION_SPECIFICATION, Some(Bytes::from(value.unwrap_or_default().to_owned()))),
         "tracking" => (oid::SESSION_TRACKING, Some(tracking(value.unwrap_or_default()))),
         oid => (oid, value.map(|value| Bytes::from(hex(value)))),
     };

@@ -27,7 +27,7 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
         Err(refused) => {
             record.result = refused.result.code;
             record.reason = Some(refused.reason);
-            Decision { reply: reply(refused.result), changes: Vec::new(), record, identity: None }
+            Decision { reply: reply(refused.result), changes: Vec::new(), record, preceding: Vec::new(), identity: None }
         }
     }
 }
@@ -77,7 +77,7 @@ fn refuse_locked<'a>(head: &Directory, accepted: Accepted<'a>) -> Result<Accepte
 fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accepted<'_>, mut record: Record) -> Decision {
     let Some(id) = accepted.account else {
         let identity = Some(Identity::default());
-        return Decision { reply: success(head, context, None), changes: Vec::new(), record, identity };
+        return Decision { reply: success(head, context, None), changes: Vec::new(), record, preceding: Vec::new(), identity };
     };
     let factors: Vec<&'static str> = method.factor().into_iter().collect();
     record.actor = record.target.clone();
@@ -93,7 +93,7 @@ fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accept
         changes.push(change);
     }
     let identity = Some(Identity { entry: Some(id), method: method.name(), factors });
-    Decision { reply: success(head, context, Some(id)), changes, record, identity }
+    Decision { reply: success(head, context, Some(id)), changes, record, preceding: Vec::new(), identity }
 }
 
 /// Success, with the identity where it was asked for (RFC 3829).

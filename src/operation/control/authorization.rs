@@ -1,4 +1,4 @@
-//! Proxied authorization (RFC 4370): the value is an authzId; and the authorization identity controls of a bind (RFC 3829).
+//! Under what a request is done: proxied authorization (RFC 4370), whose value is an authzId, in a transaction (RFC 5805); and the authorization identity controls of a bind (RFC 3829).
 
 use bytes::Bytes;
 
@@ -11,6 +11,15 @@ pub(super) fn proxied(value: Value<'_>, controls: &mut Controls) -> Result<(), L
         return Err(value.error("criticality of FALSE not allowed"));
     }
     controls.proxied_authorization = Some(Bytes::copy_from_slice(value.given()?));
+    Ok(())
+}
+
+/// Must be critical: a server that does not know it would make the change at once.
+pub(super) fn transaction(value: Value<'_>, controls: &mut Controls) -> Result<(), LdapResult> {
+    if !value.is_critical() {
+        return Err(value.error("criticality of FALSE not allowed"));
+    }
+    controls.transaction = Some(Bytes::copy_from_slice(value.given()?));
     Ok(())
 }
 

@@ -254,10 +254,15 @@ impl Server {
         replies.last().cloned().unwrap_or_else(|| panic!("no reply to {id:?}"))
     }
 
+    /// The next message ID.
+    pub(super) fn next_message(&mut self) -> MessageId {
+        self.next_id += 1;
+        MessageId(self.next_id - 1)
+    }
+
     /// The same with controls.
     pub(super) fn ask_with(&mut self, request: Request, controls: Vec<Control>) -> Reply {
-        let id = MessageId(self.next_id);
-        self.next_id += 1;
+        let id = self.next_message();
         self.receive(Message { id, request, controls });
         self.settle();
         self.replies_to(id).last().cloned().unwrap_or_else(|| panic!("no reply to {id:?}"))
@@ -358,7 +363,7 @@ impl Server {
             head.apply(change).unwrap();
         }
         self.directory = Arc::new(head);
-        self.records.push(decision.record.clone());
+        self.records.extend(decision.preceding.iter().chain([&decision.record]).cloned());
         decision
     }
 }

@@ -8,3 +8,4 @@ mod harness;
 mod password;
 mod pipelining;
 mod random;
+mod transaction;

@@ -38,6 +38,9 @@ enum Asked {
     Malformed(ResponseKind),
     Abandon(i32),
     Cancel(i32),
+    StartTransaction,
+    EndTransaction(bool, u8),
+    InTransaction(u8, String, String),
     Unbind,
 }
 
@@ -80,6 +83,9 @@ fn asked() -> impl Strategy<Value = Asked> {
         1 => kinds.prop_map(Asked::Malformed),
         3 => (0..40).prop_map(Asked::Abandon),
         3 => (100..160).prop_map(Asked::Cancel),
+        2 => Just(Asked::StartTransaction),
+        2 => (any::<bool>(), 1..4_u8).prop_map(|(commit, number)| Asked::EndTransaction(commit, number)),
+        4 => (1..4_u8, names(), attributes()).prop_map(|(number, name, attribute)| Asked::InTransaction(number, name, attribute)),
         1 => Just(Asked::Unbind),
     ]
 }
@@ -120,6 +126,11 @@ impl Asked {
             Asked::Malformed(kind) => Request::Malformed { kind, code: ResultCode::ProtocolError, diagnostic: "bad" },
             Asked::Abandon(id) => Request::Abandon(MessageId(id)),
             Asked::Cancel(id) => cancel(id),
+            Asked::StartTransaction => extended(oid::START_TRANSACTION, None),
+            Asked::EndTransaction(commit, number) => {
+                extended(oid::END_TRANSACTION, Some(&[0x30, 6, 1, 1, u8::from(commit) * 255, 4, 1, b'0' + number]))
+            }
+            Asked::InTransaction(_, name, attribute) => replace(&name, &attribute, PASSWORD),
             Asked::Unbind => Request::Unbind,
         }
     }
@@ -138,6 +149,10 @@ impl Asking {
     fn send(&mut self, server: &mut Server, asked: Asked, id: Option<i32>, control: bool) {
         self.next += 1;
         let id = MessageId(id.unwrap_or(self.next + 100));
+        let transaction = match asked {
+            Asked::InTransaction(number, ..) => Some(number.to_string()),
+            _ => None,
+        };
         let request = asked.request();
         match (&request, request.response_kind()) {
             (Request::Abandon(target), _) => _ = self.may_stay_unanswered.insert(*target),
@@ -153,8 +168,14 @@ impl Asking {
                 server.replies.retain(|(answered, _)| *answered != id);
             }
         }
-        let controls = vec![Control { oid: "1.2.3.4".to_owned(), critical: true, value: None }];
-        server.receive(Message { id, request, controls: if control { controls } else { Vec::new() } });
+        let unknown = || Control { oid: "1.2.3.4".to_owned(), critical: true, value: None };
+        let specification = |identifier: String| Control {
+            oid: oid::TRANSACTION_SPECIFICATION.to_owned(),
+            critical: true,
+            value: Some(identifier.into()),
+        };
+        let controls = control.then(unknown).into_iter().chain(transaction.map(specification)).collect();
+        server.receive(Message { id, request, controls });
     }
 }
 
@@ -199,6 +220,6 @@ proptest! {
             let excused = server.closed.is_some() || asking.may_stay_unanswered.contains(id);
             prop_assert!(excused || last.len() == 1, "{id:?} {kind:?} is not answered");
         }
-        prop_assert!(server.replies.iter().all(|(id, _)| asking.kinds.contains_key(id)), "nothing is answered that was not asked");
+        prop_assert!(server.replies.iter().all(|(id, _)| *id == MessageId(0) || asking.kinds.contains_key(id)), "nothing is answered that was not asked");
     }
 }

@@ -68,15 +68,22 @@ impl Server {
     pub(super) fn commit(&mut self, groups: Vec<Vec<Change>>) -> Result<(), AppendError> {
         let (mut head, mut chain) = (self.directory.clone(), self.chain.clone());
         let mut frames = Vec::new();
-        for changes in &groups {
+        let record_of = |changes: &[Change]| record(RecordKind::Modify, &format!("{CANARY} {}", changes.len()));
+        // Three at once are a transaction: one frame with three records.
+        let whole = [groups.concat()];
+        let (parts, is_transaction) = if groups.len() == 3 { (&whole[..], true) } else { (&groups[..], false) };
+        for changes in parts {
             let mut encoded = Vec::new();
             for change in changes {
                 head.apply(change).unwrap();
                 change.encode(&mut encoded);
             }
             let time = Timestamp(chain.last_time.0 + 1);
-            let record = record(RecordKind::Modify, &format!("{CANARY} {}", changes.len()));
-            frames.push(chain.frame(&record, encoded, [1; 16], time, 0));
+            let records: Vec<_> = match is_transaction {
+                true => groups.iter().map(|changes| record_of(changes)).collect(),
+                false => vec![record_of(changes)],
+            };
+            frames.push(chain.frame_of(&records, encoded, [1; 16], time, 0));
         }
         self.journal.append(&frames, head.digest())?;
         let digest = head.digest();

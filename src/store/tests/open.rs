@@ -398,8 +398,9 @@ fn frames_can_be_read_beside_a_running_server() {
         })
         .unwrap();
         let expected: Vec<u64> = (from.max(1)..=last).collect();
-        assert_eq!(frames.iter().map(|frame| frame.sequence).collect::<Vec<_>>(), expected);
-        assert!(frames.iter().all(|frame| frame.line.contains(CANARY)));
+        let sequences: Vec<u64> = frames.iter().flat_map(|frame| frame.sequence..=frame.last_sequence()).collect();
+        assert_eq!(sequences, expected);
+        assert!(frames.iter().flat_map(Frame::lines).all(|line| line.contains(CANARY)));
     }
     let stopped = read_frames(&options, 1, &mut |_| Err(StoreError::Content("enough".into())));
     assert!(matches!(stopped, Err(StoreError::Content(text)) if text == "enough"));
