@@ -117,7 +117,8 @@ fn check(request: &SearchRequest, controls: &Controls) -> Result<(), Refusal> {
     if controls.sort.is_some() || controls.view.is_some() {
         return protocol("Sync control specified with sort control");
     }
-    if matches!(request.deref, DerefAliases::InSearching | DerefAliases::Always) {
+    // RFC 4533 section 3.3 forbids it. Persistent searches meet aliases as entries whatever they ask for: JNDI asks for it by default.
+    if controls.sync.is_some() && matches!(request.deref, DerefAliases::InSearching | DerefAliases::Always) {
         return protocol("aliases cannot be followed while searching");
     }
     if controls.sync.is_some() && depends_on_others(&request.filter) {
