@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Real clients against the real program: ldap-utils, python-ldap and JNDI, over LDAPS, StartTLS and ldapi.
+# Real clients against the real program: ldap-utils, python-ldap and JNDI, over LDAPS, StartTLS and ldapi; slapd as a consumer.
 # Usage: tests/interop/run.sh [PROGRAM]; without an argument the release build is used. A missing tool fails.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -146,6 +146,7 @@ ok "it has the people"
 
 echo "== python-ldap"
 /usr/bin/python3 tests/interop/python_client.py "$ldaps" "$ldap" "$ldapi" "$admin" "$password" "$LDAPTLS_CACERT"
+/usr/bin/python3 tests/interop/python_sync.py "$ldaps" "$admin" "$password" "$LDAPTLS_CACERT"
 
 echo "== JNDI"
 keytool -importcert -noprompt -alias bindery -file "$LDAPTLS_CACERT" -keystore "$folder/trust" -storepass changeit >/dev/null 2>&1
@@ -223,3 +224,6 @@ kill -INT "$server"
 wait "$server" || true
 server=
 echo "ldap-utils and program: $passed checks passed"
+
+echo "== slapd follows"
+tests/interop/consumer.sh "$program"
