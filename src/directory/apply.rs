@@ -40,6 +40,7 @@ impl Directory {
         let (stamp, uuid) = (self.stamp_of(&node), self.uuid_of(&node));
         let before = self.tree.put(&fixed.hash, node)?;
         self.indexes.update(&fixed.index_plan, &fixed.schema, id, before.as_ref().map(|node| &node.entry), Some(&entry));
+        self.kinds.update(fixed.kind_classes, &fixed.schema, id, Some(&entry));
         self.usage.update(fixed, before.as_ref().map(|node| &node.entry), Some(&entry));
         let mut place = Place::Named;
         if let Some(before) = before {
@@ -85,6 +86,7 @@ impl Directory {
         let fixed = &self.fixed;
         if let Some(before) = self.tree.remove(&fixed.hash, id)? {
             self.indexes.update(&fixed.index_plan, &fixed.schema, id, Some(&before.entry), None);
+            self.kinds.update(fixed.kind_classes, &fixed.schema, id, None);
             self.usage.update(fixed, Some(&before.entry), None);
             self.take_from_digest(&row_of(&before));
             self.happened(id, Happening::Removed(self.uuid_of(&before)), None);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::change::row;
 use super::hash::KeyedHash;
 use super::index::{IndexDeclaration, IndexPlan};
+use super::kind::KindClasses;
 use super::tree::Suffix;
 use super::usage::Usage;
 use super::{ChangeError, Computed, Directory, computed};
@@ -70,6 +71,7 @@ pub(super) struct Fixed {
     declared: Vec<IndexDeclaration>,
     pub(super) computed: Vec<(AttributeTypeId, Computed)>,
     pub(super) object_class: Option<AttributeTypeId>,
+    pub(super) kind_classes: KindClasses,
     pub(super) entry_csn: Option<AttributeTypeId>,
     pub(super) entry_uuid: Option<AttributeTypeId>,
     pub(super) digest_key: [u8; 32],
@@ -86,6 +88,7 @@ impl Fixed {
             declared: indexes.to_vec(),
             computed,
             object_class: id_of(&schema, "objectClass"),
+            kind_classes: KindClasses::new(&schema),
             entry_csn: id_of(&schema, "entryCSN"),
             entry_uuid: id_of(&schema, "entryUUID"),
             digest_key,
@@ -111,6 +114,7 @@ impl Fixed {
             declared: self.declared.clone(),
             computed,
             object_class: id_of(&schema, "objectClass"),
+            kind_classes: KindClasses::new(&schema),
             entry_csn: id_of(&schema, "entryCSN"),
             entry_uuid: id_of(&schema, "entryUUID"),
             digest_key: self.digest_key,

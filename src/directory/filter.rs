@@ -5,6 +5,9 @@ mod evaluate;
 mod prepare;
 #[cfg(test)]
 mod tests;
+mod values;
+
+pub use values::ValuesFilter;
 
 use super::chain::ChainWork;
 use super::index::Parts;

@@ -94,6 +94,9 @@ impl Directory {
             return Err(ChangeError(format!("there are login times of entry {id}, which is not there")));
         }
         let entries = self.tree.nodes().iter().map(|(_, node)| (node.id, &node.entry));
+        for (_, node) in self.tree.nodes().iter() {
+            self.kinds.update(self.fixed.kind_classes, &self.fixed.schema, node.id, Some(&node.entry));
+        }
         self.indexes = Indexes::build(&self.fixed.index_plan, &self.fixed.schema, entries);
         self.find_context();
         for (_, node) in self.tree.nodes().iter() {

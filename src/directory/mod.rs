@@ -14,6 +14,7 @@ mod hash;
 mod id_map;
 mod id_set;
 mod index;
+mod kind;
 mod load;
 mod membership;
 mod recent;
@@ -35,7 +36,7 @@ pub use change::{
 pub use computed::{Computed, SUBSCHEMA};
 pub use definitions::{LastRevision, RevisionError, SchemaRevision, StoredDefinition};
 pub use digest::Digest;
-pub use filter::{FilterContext, PreparedFilter, Truth};
+pub use filter::{FilterContext, PreparedFilter, Truth, ValuesFilter};
 pub use id_set::IdSet;
 pub use index::{IndexDeclaration, IndexKinds};
 pub use membership::MembershipGrant;
@@ -49,6 +50,7 @@ use crate::model::{AttributeTypeId, ChangeStamp, Dn, EntryId, Rdn};
 use definitions::Fixed;
 use id_map::IdMap;
 use index::Indexes;
+use kind::Kinds;
 use membership::{Memberships, Named};
 use tree::Tree;
 use usage::Usage;
@@ -61,6 +63,7 @@ const MOST_REFERENCES_LOOKED_UP: usize = 1000;
 pub struct Directory {
     fixed: Arc<Fixed>,
     tree: Tree,
+    kinds: Kinds,
     memberships: Memberships,
     indexes: Indexes,
     account_states: IdMap<AccountState>,
@@ -83,6 +86,7 @@ impl Directory {
         Directory {
             fixed: Arc::new(Fixed::new(schema, suffix, indexes, digest_key)),
             tree: Tree::default(),
+            kinds: Kinds::default(),
             memberships: Memberships::default(),
             indexes: Indexes::default(),
             account_states: IdMap::default(),
@@ -316,6 +320,11 @@ impl Directory {
         let schema = self.schema();
         let unflagged = attributes.filter(|it| it.attribute_type(schema).is_some_and(|it| self.computed(it.id).is_none()));
         unflagged.flat_map(|attribute| self.memberships.holders(attribute))
+    }
+
+    /// One element as read by a client, spelled as it is kept; none where the group does not have it.
+    pub fn kept_member_value(&self, group: EntryId, membership: &Membership) -> Option<Bytes> {
+        self.memberships.get(group, membership).map(|(kept, _)| self.member_value(&kept))
     }
 
     /// Whether a group has this element.

@@ -56,6 +56,9 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let dn = parse_name(write.head.schema(), &request.name, "invalid DN")?;
     let subject = write.writer()?;
     let may_replace = request.replaces_suffix && write.context.authority == Authority::Installation;
+    if matches!(write.head.find(&dn), Lookup::Missing { .. }) {
+        write.check_referral(&dn, &controls)?;
+    }
     let place = place(write, &dn, subject, may_replace)?;
     let id = place.id.unwrap_or_else(|| write.head.next_entry_id());
     let mut bookkeeping = AccountState::default();

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
-use super::control;
+use super::control::{self, Controls};
 use super::prepare::{is_password, stored_passwords};
+use super::referral;
 use super::refusal::{Refusal, parse_name};
 use super::selection::{class_and_superiors, covers_options};
 use super::write::{is_subschema, is_true, require};
@@ -67,7 +68,7 @@ fn decide(directory: &Directory, context: &Context, request: &CompareRequest, an
     let subject = context.subject(directory);
     let id = match special {
         Some(_) => None,
-        None => Some(find(directory, &dn, subject)?),
+        None => Some(find(directory, &dn, subject, &controls)?),
     };
     let failed = controls.assertion.as_ref().is_some_and(|assertion| match (&special, id) {
         (Some(node), _) => !root_dse::matches(directory, assertion, node),
@@ -94,9 +95,12 @@ fn decide(directory: &Directory, context: &Context, request: &CompareRequest, an
 }
 
 /// The entry: 32 with the nearest one above, without it for anonymous, who may know of no entry.
-fn find(directory: &Directory, dn: &Dn, subject: Subject) -> Result<EntryId, Refusal> {
+fn find(directory: &Directory, dn: &Dn, subject: Subject, controls: &Controls) -> Result<EntryId, Refusal> {
     if subject.identity.is_none() && !subject.administrator {
         return Err(Refusal::no_such_object(directory, None));
+    }
+    if !controls.manage_dsa_it {
+        referral::check(directory, dn, None)?;
     }
     match directory.find(dn) {
         Lookup::Found(id) => Ok(id),

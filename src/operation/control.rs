@@ -2,8 +2,10 @@
 //!
 //! A control is one row of [`TABLE`] and one field of [`Controls`]; how its value is read stands in the file of its kind.
 
+mod account_usability;
 mod assertion;
 mod authorization;
+mod dereference;
 mod paged;
 pub(crate) mod persistent;
 mod read_entry;
@@ -13,6 +15,7 @@ pub(crate) mod sync;
 #[cfg(test)]
 mod tests;
 mod value;
+mod values_return;
 mod view;
 
 use bytes::Bytes;
@@ -20,7 +23,10 @@ use bytes::Bytes;
 use super::Limits;
 use crate::model::{Filter, ResultCode};
 use crate::protocol::{Control, LdapResult, ResponseKind, oid};
+pub(crate) use account_usability::account_usability_response;
 pub(crate) use authorization::identity_response;
+pub use dereference::DereferenceRequest;
+pub(crate) use dereference::{Dereferenced, dereference_response};
 pub use paged::PagedRequest;
 pub(crate) use paged::paged_response;
 pub use persistent::PersistentRequest;
@@ -48,6 +54,14 @@ pub struct Controls {
     pub sort: Option<SortRequest>,
     /// Virtual list view (draft-ietf-ldapext-ldapv3-vlv-09).
     pub view: Option<ViewRequest>,
+    /// Matched values (RFC 3876): the items of which one must be true for a value.
+    pub matched_values: Option<Vec<Filter>>,
+    /// Dereference (draft-masarati-ldap-deref).
+    pub dereference: Option<Vec<DereferenceRequest>>,
+    /// Account usability (Sun).
+    pub account_usability: bool,
+    /// Subentries (RFC 3672): whether they are visible, and nothing else.
+    pub subentries: Option<bool>,
     /// ManageDsaIT (RFC 3296).
     pub manage_dsa_it: bool,
     /// Tree delete.
@@ -111,6 +125,27 @@ static TABLE: &[KnownControl] = &[
     },
     KnownControl { oid: oid::PAGED_RESULTS, name: "paged results", operations: &[SearchDone], read: paged::read },
     KnownControl { oid: oid::SORT, name: "serverSort", operations: &[SearchDone], read: sort::read },
+    KnownControl { oid: oid::MATCHED_VALUES, name: "valuesReturnFilter", operations: &[SearchDone], read: values_return::read },
+    KnownControl { oid: oid::DEREFERENCE, name: "Dereference", operations: &[SearchDone], read: dereference::read },
+    KnownControl {
+        oid: oid::ACCOUNT_USABILITY,
+        name: "account usability",
+        operations: &[SearchDone],
+        read: |value, controls| value.absent().map(|()| controls.account_usability = true),
+    },
+    KnownControl {
+        oid: oid::SUBENTRIES,
+        name: "subentries",
+        operations: &[SearchDone],
+        read: |value, controls| value.boolean().map(|visible| controls.subentries = Some(visible)),
+    },
+    // There are no copies here: every server of this program answers from its own, newest content.
+    KnownControl {
+        oid: oid::DO_NOT_USE_COPY,
+        name: "dontUseCopy",
+        operations: &[Compare, SearchDone],
+        read: |value, _| value.absent(),
+    },
     KnownControl { oid: oid::VIEW, name: "VLV", operations: &[SearchDone], read: view::read },
     KnownControl {
         oid: oid::MANAGE_DSA_IT,

@@ -34,6 +34,7 @@ pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Succe
     let dn = parse_name(write.head.schema(), &request.name, "invalid DN")?;
     let subject = write.writer()?;
     check_deletable(write, &dn)?;
+    write.check_referral(&dn, &controls)?;
     let id = write.find(&dn)?;
     require(subject, Right::Write, id)?;
     write.check_assertion(write.head, controls.assertion.as_ref(), id)?;

@@ -20,6 +20,7 @@ pub mod modify_dn;
 pub mod password;
 pub mod prepare;
 pub(crate) mod record;
+mod referral;
 mod refusal;
 mod relax;
 pub mod root_dse;

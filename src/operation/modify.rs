@@ -55,6 +55,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     if is_subschema(write.head, &dn) {
         return schema_change::modify(write, request, &controls);
     }
+    write.check_referral(&dn, &controls)?;
     let id = write.find(&dn)?;
     let right = if only_password(schema, &request.changes) { Right::ChangePassword } else { Right::Write };
     require(subject, right, id)?;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::control::Controls;
 use super::draft::Draft;
 use super::refusal::{Refusal, is_sound, parse_name};
 use super::write::{Success, Write, is_subschema, require};
@@ -51,6 +52,7 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
         request.new_superior.as_ref().map(|superior| parse_name(schema, superior, "invalid newSuperior")).transpose()?;
     let subject = write.writer()?;
     check_renamable(write, &dn)?;
+    write.check_referral(&dn, &controls)?;
     let id = write.find(&dn)?;
     require(subject, Right::Write, id)?;
     write.check_assertion(write.head, controls.assertion.as_ref(), id)?;
@@ -60,7 +62,7 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
         return Err(cannot_leave());
     };
     let parent = match &new_superior {
-        Some(superior) => self::new_superior(write, superior, id)?,
+        Some(superior) => self::new_superior(write, superior, id, &controls)?,
         None => old_parent,
     };
     let new_dn = name_below(write, parent, &new_rdn);
@@ -94,11 +96,12 @@ fn cannot_leave() -> Refusal {
     Refusal::new(ResultCode::AffectsMultipleDsas, "cannot rename between DSAs")
 }
 
-/// The new parent: 71 outside the suffix, 32 where there is none, 53 below the entry itself.
-fn new_superior(write: &Write<'_>, superior: &Dn, moved: EntryId) -> Result<EntryId, Refusal> {
+/// The new parent: 71 outside the suffix and behind a referral (RFC 3296 section 5.6), 32 where there is none, 53 below the entry itself.
+fn new_superior(write: &Write<'_>, superior: &Dn, moved: EntryId, controls: &Controls) -> Result<EntryId, Refusal> {
     if !write.is_within_suffix(superior) {
         return Err(cannot_leave());
     }
+    write.check_referral(superior, controls).map_err(|_| cannot_leave())?;
     let Lookup::Found(parent) = write.head.find(superior) else {
         return Err(Refusal::new(ResultCode::NoSuchObject, "new superior not found"));
     };

@@ -38,7 +38,7 @@ impl Refusal {
             ResultCode::InsufficientAccessRights => "not permitted",
             ResultCode::NoSuchObject => "no such entry",
             ResultCode::InvalidDnSyntax => "invalid name",
-            ResultCode::UnwillingToPerform | ResultCode::AffectsMultipleDsas => "not served here",
+            ResultCode::UnwillingToPerform | ResultCode::AffectsMultipleDsas | ResultCode::Referral => "not served here",
             ResultCode::NotAllowedOnNonLeaf => "not a leaf",
             ResultCode::EntryAlreadyExists => "entry exists",
             ResultCode::AuthorizationDenied => "not authorized to assume identity",

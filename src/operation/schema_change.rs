@@ -61,7 +61,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest, controls: &Cont
 /// The response to a pre- or post-read control (RFC 4527).
 fn read(directory: &Directory, oid: &str, attributes: &[String]) -> crate::protocol::Control {
     let selection = Selection::new(directory, attributes, false);
-    control::read_response(oid, SUBSCHEMA, &selection.encode_block(&root_dse::subschema(directory)))
+    control::read_response(oid, SUBSCHEMA, &selection.encode_block(directory, &root_dse::subschema(directory), None))
 }
 
 /// The definitions of each kind that the request is about, as it changes them.

@@ -9,7 +9,9 @@ mod alias;
 mod answer;
 mod begin;
 mod cookie;
+mod dereference;
 mod follow;
+mod reference;
 mod sort;
 mod sorting;
 mod sync_cookie;
@@ -31,6 +33,7 @@ use alias::{AliasWalk, Root};
 use answer::Answer;
 use cookie::{Cookie, Page};
 use follow::Following;
+use reference::{Hidden, References};
 use sort::InOrder;
 use sorting::Sorting;
 
@@ -47,6 +50,7 @@ pub struct SearchStream {
     /// All of them, where a search may have to begin anew.
     first_roots: VecDeque<Root>,
     sorting: Option<Sorting>,
+    hidden: Hidden,
     /// The base entry is returned even where it is an alias.
     base: EntryId,
     dereferences: bool,
@@ -68,6 +72,8 @@ enum Phase {
     Walking(EntryId, Box<SearchCursor>),
     /// Goes to the next root.
     NextRoot,
+    /// Sends continuation references for a root, then walks it.
+    References(References),
     /// Ends with this.
     Refused(LdapResult),
     /// Sends these.
@@ -109,7 +115,7 @@ impl SearchStream {
                     alias::Progress::Done(roots) => self.start(roots),
                 },
                 Phase::NextRoot => match self.roots.pop_front() {
-                    Some(root) => self.walk(root, None),
+                    Some(root) => self.enter(root),
                     None => {
                         if let Some(pull) = self.walked() {
                             return pull;
@@ -121,12 +127,17 @@ impl SearchStream {
                     let result = result.clone();
                     return self.end(result);
                 }
+                Phase::References(_) => match self.next_reference(budget) {
+                    (Some(reference), _) => return Pull::Reply(reference),
+                    (None, true) => return Pull::Pause,
+                    (None, false) => {}
+                },
                 Phase::Sorted(entries) => {
                     let Some(less) = budget.checked_sub(1) else { return Pull::Pause };
                     *budget = less;
                     let Some((place, id)) = entries.next() else { return self.end(LdapResult::of(ResultCode::Success)) };
                     if let Some(node) = self.directory.node(id).cloned() {
-                        return self.send_from(&place, &node);
+                        return self.send_from(&place, &node, budget);
                     }
                 }
                 Phase::Walking(root, cursor) => {
@@ -141,7 +152,7 @@ impl SearchStream {
                         Step::Pause => return Pull::Pause,
                         Step::End => self.phase = Phase::NextRoot,
                         Step::Match(node) => {
-                            if let Some(pull) = self.found(root, &node) {
+                            if let Some(pull) = self.found(root, &node, budget) {
                                 return pull;
                             }
                         }
@@ -198,19 +209,22 @@ impl SearchStream {
     }
 
     /// What a match comes to; nothing for an alias that was dereferenced, and for an entry that is sent later.
-    fn found(&mut self, root: EntryId, node: &Node) -> Option<Pull> {
+    fn found(&mut self, root: EntryId, node: &Node, budget: &mut u32) -> Option<Pull> {
         if self.dereferences && node.id != self.base && alias::target_of(&self.directory, node).is_some() {
             return None;
         }
+        if self.hidden.any() && self.hidden.hides(&self.directory, node) {
+            return None;
+        }
         match self.put_in_order(node) {
-            None => Some(self.send(root, node)),
+            None => Some(self.send(root, node, budget)),
             Some(sorting::Step::Taken) => None,
             Some(sorting::Step::Pull(pull)) => Some(pull),
         }
     }
 
     /// Sends an entry, unless the page is full or the size limit reached.
-    fn send(&mut self, root: EntryId, node: &Node) -> Pull {
+    fn send(&mut self, root: EntryId, node: &Node, budget: &mut u32) -> Pull {
         if let Some(cookie) = self.page.as_ref().and_then(|page| page.next_cookie(self.sent)) {
             return self.last(LdapResult::of(ResultCode::Success), Some(&cookie));
         }
@@ -221,11 +235,14 @@ impl SearchStream {
         if let Some(page) = &mut self.page {
             page.sent(root, node.id);
         }
-        Pull::Reply(self.answer.entry(&self.directory, node))
+        match self.answer.entry(&self.directory, node, budget) {
+            Ok(reply) => Pull::Reply(reply),
+            Err(result) => self.end(result),
+        }
     }
 
-    fn send_from(&mut self, place: &[u8], node: &Node) -> Pull {
-        let pull = self.send(self.base, node);
+    fn send_from(&mut self, place: &[u8], node: &Node, budget: &mut u32) -> Pull {
+        let pull = self.send(self.base, node, budget);
         if let (Some(page), Pull::Reply(_)) = (&mut self.page, &pull) {
             page.sent_from(place);
         }

@@ -4,7 +4,7 @@ mod part;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::directory::{Computed, Directory, Node};
+use crate::directory::{Computed, Directory, Node, ValuesFilter};
 use crate::model::schema::{AttributeDescription, ObjectClass, Schema};
 use crate::model::{AttributeTypeId, AttributeView, Section};
 use crate::protocol::ber::{Tag, Writer};
@@ -111,10 +111,42 @@ impl Selection {
     }
 
     /// As [`Selection::encode`] for an entry that is made when it is read: everything it has is in its block.
-    pub(crate) fn encode_block(&self, node: &Node) -> Bytes {
+    pub(crate) fn encode_block(&self, directory: &Directory, node: &Node, values: Option<&ValuesFilter>) -> Bytes {
         let mut output = BytesMut::new();
-        self.encode_attributes(&mut Writer::new(&mut output), node, false);
+        let mut writer = Writer::new(&mut output);
+        match values {
+            Some(values) if !self.types_only => self.encode_kept(&mut writer, directory, node, values),
+            _ => self.encode_attributes(&mut writer, node, false),
+        }
         output.freeze()
+    }
+
+    /// As [`Selection::encode`], without the values that are not kept and the attributes that then have none (RFC 3876). Types alone
+    /// are sent as they are.
+    pub(crate) fn encode_matched(&self, directory: &Directory, node: &Node, values: &ValuesFilter) -> Bytes {
+        if self.types_only {
+            return self.encode(directory, node);
+        }
+        let mut output = BytesMut::new();
+        let mut writer = Writer::new(&mut output);
+        self.encode_kept(&mut writer, directory, node, values);
+        for computed in self.computed.iter().filter(|computed| computed.is_present(directory, node)) {
+            write_some(&mut writer, computed.name(directory.schema()), &values.computed(directory, *computed, node));
+        }
+        for part in &self.parts {
+            if let Some((description, read)) = part.read(directory, node) {
+                write_some(&mut writer, &description, &values.among(directory, part.computed(), read));
+            }
+        }
+        output.freeze()
+    }
+
+    fn encode_kept(&self, writer: &mut Writer<'_>, directory: &Directory, node: &Node, values: &ValuesFilter) {
+        for attribute in node.entry.attributes().filter(|attribute| self.covers(attribute)) {
+            let keeps = |value: &&[u8]| values.keeps(directory, attribute.attribute_type, attribute.description, value);
+            let kept: Vec<Bytes> = attribute.values().filter(keeps).map(Bytes::copy_from_slice).collect();
+            write_some(writer, attribute.description, &kept);
+        }
     }
 
     /// The PartialAttributes of an entry that were asked for, concatenated. Secrets never are.
@@ -205,6 +237,13 @@ pub(crate) fn covers_options(asked: &[String], description: &str) -> bool {
             _ => option == asked,
         })
     })
+}
+
+/// An attribute with these values; nothing without any.
+fn write_some(writer: &mut Writer<'_>, description: &str, values: &[Bytes]) {
+    if !values.is_empty() {
+        write_attribute(writer, description, values);
+    }
 }
 
 fn write_type(writer: &mut Writer<'_>, description: &str) {

@@ -2,6 +2,7 @@
 
 use super::control::{self, Controls};
 use super::record;
+use super::referral;
 use super::refusal::Refusal;
 use super::selection::Selection;
 use super::stamp;
@@ -139,6 +140,14 @@ impl Write<'_> {
     /// Who writes: 13 over a connection that can be listened to, 8 for anonymous.
     pub(crate) fn writer(&self) -> Result<Subject, Refusal> {
         writer(self.head, self.context)
+    }
+
+    /// 10 for a name at or below a referral entry, unless it is to be treated as any other entry.
+    pub(crate) fn check_referral(&self, dn: &Dn, controls: &Controls) -> Result<(), Refusal> {
+        if controls.manage_dsa_it || self.context.authority == Authority::Installation {
+            return Ok(());
+        }
+        referral::check(self.head, dn, None)
     }
 
     /// The entry with this name; 32 with the nearest one above, 53 outside the suffix.

@@ -18,6 +18,16 @@ pub const SORT_RESPONSE: &str = "1.2.840.113556.1.4.474";
 pub const VIEW: &str = "2.16.840.1.113730.3.4.9";
 /// Virtual list view (draft-ietf-ldapext-ldapv3-vlv-09): response
 pub const VIEW_RESPONSE: &str = "2.16.840.1.113730.3.4.10";
+/// Matched values (RFC 3876)
+pub const MATCHED_VALUES: &str = "1.2.826.0.1.3344810.2.3";
+/// Dereference (draft-masarati-ldap-deref)
+pub const DEREFERENCE: &str = "1.3.6.1.4.1.4203.666.5.16";
+/// Account usability (Sun)
+pub const ACCOUNT_USABILITY: &str = "1.3.6.1.4.1.42.2.27.9.5.8";
+/// Subentries (RFC 3672)
+pub const SUBENTRIES: &str = "1.3.6.1.4.1.4203.1.10.1";
+/// Don't use copy (RFC 6171)
+pub const DO_NOT_USE_COPY: &str = "1.3.6.1.1.22";
 /// ManageDsaIT (RFC 3296)
 pub const MANAGE_DSA_IT: &str = "2.16.840.1.113730.3.4.2";
 /// Pre-read (RFC 4527)

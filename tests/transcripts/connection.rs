@@ -18,7 +18,7 @@ use tokio_util::codec::Decoder;
 
 use crate::follow;
 use crate::machine::Machine;
-use crate::search_control;
+use crate::{reply, search_control};
 
 /// Candidates a search looks at in one go.
 const SEARCH_BUDGET: u32 = 3;
@@ -234,8 +234,12 @@ impl Connection {
             }
             let code = hide_no_operation(&mut self.output);
             let (mut output, unread) = search_control::take_unread(&mut self.output);
+            let uris = search_control::referral(&output);
             let mut message = codec.decode(&mut output).unwrap().expect("the server sends whole messages");
             message.ctrl.extend(unread);
+            if let Some(result) = reply::result_of(&mut message.op) {
+                result.referral = uris;
+            }
             replies.push((message, code));
         }
         replies

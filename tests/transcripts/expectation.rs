@@ -20,7 +20,8 @@ fn groups(lines: &[String]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for line in lines {
         let word = line.trim_start_matches(|c: char| c.is_ascii_digit() || c == ' ');
-        let begins = ["dn:", "=>", "notice", "closed", "nothing", "info"].iter().any(|start| word.starts_with(start));
+        let starts = ["dn:", "reference:", "=>", "notice", "closed", "nothing", "info"];
+        let begins = starts.iter().any(|start| word.starts_with(start));
         match groups.last_mut() {
             Some(group) if !begins => group.push(line.clone()),
             _ => groups.push(vec![line.clone()]),

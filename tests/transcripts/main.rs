@@ -64,10 +64,12 @@ transcripts! {
     passwords
     persistent_search
     references
+    referrals
     rename
     root_dse
     schema
     search
+    search_controls
     sorting
     sync
     transactions

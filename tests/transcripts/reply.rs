@@ -19,7 +19,7 @@ pub fn lines(message: &LdapMsg, code: Option<i64>) -> Vec<String> {
                 attribute_lines(&attribute.atype, attribute.vals.iter().map(Vec::as_slice), &mut lines);
             }
         }
-        LdapOp::SearchResultReference(reference) => lines.extend(reference.uris.iter().map(|uri| format!("ref: {uri}"))),
+        LdapOp::SearchResultReference(reference) => lines.push(format!("reference: {}", reference.uris.join(" "))),
         LdapOp::BindResponse(response) => {
             result(&response.res, code, &mut lines);
             lines.extend(response.saslcreds.as_ref().map(|credentials| line("credentials", credentials)));
@@ -43,6 +43,19 @@ pub fn lines(message: &LdapMsg, code: Option<i64>) -> Vec<String> {
     }
     message.ctrl.iter().for_each(|control| control_lines(control, &mut lines));
     lines
+}
+
+/// The result of a response that has one and nothing beside it.
+pub fn result_of(operation: &mut LdapOp) -> Option<&mut LdapResult> {
+    match operation {
+        LdapOp::SearchResultDone(it)
+        | LdapOp::ModifyResponse(it)
+        | LdapOp::AddResponse(it)
+        | LdapOp::DelResponse(it)
+        | LdapOp::ModifyDNResponse(it)
+        | LdapOp::CompareResult(it) => Some(it),
+        _ => None,
+    }
 }
 
 fn result(result: &LdapResult, code: Option<i64>, lines: &mut Vec<String>) {

@@ -196,7 +196,7 @@ fn nested(depth: usize) -> Bytes {
     (1..depth).fold(innermost, |filter, _| ber::encode(|writer| writer.element(Tag::context_constructed(2), &filter)))
 }
 
-fn encoded(filter: &Filter) -> Bytes {
+pub fn encoded(filter: &Filter) -> Bytes {
     ber::encode(|writer| write_filter(writer, filter))
 }
 

@@ -1,11 +1,15 @@
 //! Controls of searches: ldapsearch's `-E` to octets, and what the server answers to lines.
 
+use bindery::model::Filter;
 use bindery::protocol::ber::{self, BerError, Reader, Tag, Writer};
 use bindery::protocol::{Control, oid};
 use bytes::{Bytes, BytesMut};
 use ldap3_proto::control::LdapControl;
 
-/// `[!]NAME[=VALUE]` behind `-E`: `sss=[-]ATTRIBUTE[:RULE][/…]`, `vlv=BEFORE/AFTER(/OFFSET/COUNT|:VALUE)`.
+use crate::request;
+
+/// `[!]NAME[=VALUE]` behind `-E`: `sss=[-]ATTRIBUTE[:RULE][/…]`, `vlv=BEFORE/AFTER(/OFFSET/COUNT|:VALUE)`, `mv=(ITEM)…`,
+/// `deref=ATTRIBUTE:NAME[,NAME…][;…]`, `subentries=true|false`, `accountUsability`, `dontUseCopy`.
 pub fn control(text: &str) -> Control {
     let critical = text.starts_with('!');
     let text = text.trim_start_matches('!');
@@ -13,6 +17,11 @@ pub fn control(text: &str) -> Control {
     let (oid, value) = match name {
         "sss" => (oid::SORT, Some(ber::encode(|writer| sort_keys(writer, value)))),
         "vlv" => (oid::VIEW, Some(ber::encode(|writer| view(writer, value)))),
+        "mv" => (oid::MATCHED_VALUES, Some(ber::encode(|writer| writer.sequence(|list| items(list, value))))),
+        "deref" => (oid::DEREFERENCE, Some(ber::encode(|writer| writer.sequence(|list| dereferences(list, value))))),
+        "subentries" => (oid::SUBENTRIES, Some(ber::encode(|writer| writer.boolean(value == "true")))),
+        "accountUsability" => (oid::ACCOUNT_USABILITY, None),
+        "dontUseCopy" => (oid::DO_NOT_USE_COPY, None),
         other => panic!("-E {other}: not known"),
     };
     Control { oid: oid.to_owned(), critical, value }
@@ -36,6 +45,29 @@ fn sort_keys(writer: &mut Writer<'_>, keys: &str) {
     });
 }
 
+/// `(a=b)(c=*)`
+fn items(list: &mut Writer<'_>, items: &str) {
+    let (mut depth, mut start) = (0, 0);
+    for (at, c) in items.char_indices() {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        if c == ')' && depth == 0 {
+            list.raw(&request::encoded(&Filter::parse(items[start..=at].as_bytes()).unwrap()));
+            start = at + 1;
+        }
+    }
+}
+
+fn dereferences(list: &mut Writer<'_>, asked: &str) {
+    for one in asked.split(';').filter(|one| !one.is_empty()) {
+        let (attribute, names) = one.split_once(':').unwrap();
+        list.sequence(|parts| {
+            parts.octet_string(attribute.as_bytes());
+            let names = names.split(',').filter(|name| !name.is_empty());
+            parts.sequence(|list| names.for_each(|name| list.octet_string(name.as_bytes())));
+        });
+    }
+}
+
 fn view(writer: &mut Writer<'_>, asked: &str) {
     let (counts, value) = asked.split_once(':').map_or((asked, None), |(counts, value)| (counts, Some(value)));
     let numbers: Vec<i64> = counts.split('/').map(|number| number.parse().unwrap()).collect();
@@ -54,11 +86,16 @@ fn view(writer: &mut Writer<'_>, asked: &str) {
 
 /// Whether [`lines`] knows this response control.
 pub fn is_shown(oid: &str) -> bool {
-    [oid::SORT_RESPONSE, oid::VIEW_RESPONSE].contains(&oid)
+    [oid::SORT_RESPONSE, oid::VIEW_RESPONSE, oid::DEREFERENCE, oid::ACCOUNT_USABILITY].contains(&oid)
 }
 
-/// `sorted: CODE [ATTRIBUTE]`, `view: POSITION/COUNT CODE`.
+/// `sorted: CODE [ATTRIBUTE]`, `view: POSITION/COUNT CODE`, `usable: SECONDS` or `usable: no`, `deref ATTRIBUTE: VALUE [NAME=VALUE…]`.
 pub fn lines(oid: &str, value: &[u8]) -> Result<Vec<String>, BerError> {
+    match oid {
+        oid::DEREFERENCE => return dereferenced(value),
+        oid::ACCOUNT_USABILITY => return usability(value),
+        _ => {}
+    }
     let mut outer = Reader::new(value);
     let mut parts = outer.sequence()?;
     outer.finish()?;
@@ -74,6 +111,44 @@ pub fn lines(oid: &str, value: &[u8]) -> Result<Vec<String>, BerError> {
     Ok(vec![format!("view: {position}/{count} {code}")])
 }
 
+fn dereferenced(value: &[u8]) -> Result<Vec<String>, BerError> {
+    let mut outer = Reader::new(value);
+    let mut list = outer.sequence()?;
+    outer.finish()?;
+    let mut lines = Vec::new();
+    while !list.is_empty() {
+        let mut parts = list.sequence()?;
+        let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
+        let mut line = format!("deref {}: {}", text(parts.octet_string()?), text(parts.octet_string()?));
+        let mut attributes = Reader::new(parts.optional(Tag::context_constructed(0))?.unwrap_or_default());
+        parts.finish()?;
+        while !attributes.is_empty() {
+            let mut attribute = attributes.sequence()?;
+            let name = text(attribute.octet_string()?);
+            let mut values = attribute.set()?;
+            while !values.is_empty() {
+                line.push_str(&format!(" {name}={}", text(values.octet_string()?)));
+            }
+        }
+        lines.push(line);
+    }
+    Ok(lines)
+}
+
+fn usability(value: &[u8]) -> Result<Vec<String>, BerError> {
+    let mut reader = Reader::new(value);
+    if let Some(seconds) = reader.optional(Tag::context(0))? {
+        reader.finish()?;
+        return Ok(vec![format!("usable: {}", ber::integer(seconds)?)]);
+    }
+    let mut parts = reader.constructed(Tag::context_constructed(1))?;
+    reader.finish()?;
+    let inactive = ber::boolean(parts.expect(Tag::context(0))?)?;
+    parts.finish()?;
+    assert!(inactive);
+    Ok(vec!["usable: no".to_owned()])
+}
+
 /// Controls that ldap3_proto 0.9 loses part of, or gives a whole message up over.
 const UNREAD: &[&str] = &[oid::SORT_RESPONSE];
 
@@ -82,6 +157,25 @@ pub fn take_unread(output: &mut BytesMut) -> (BytesMut, Vec<LdapControl>) {
     let header = ber::Header::read(output).unwrap().expect("the server sends whole messages");
     let whole = output.split_to(header.size + header.length as usize);
     split(&whole).unwrap_or((whole, Vec::new()))
+}
+
+/// The URIs of a result, which ldap3_proto 0.9 passes over.
+pub fn referral(message: &[u8]) -> Vec<String> {
+    let read = || {
+        let mut parts = Reader::new(message).sequence().ok()?;
+        parts.integer().ok()?;
+        let mut result = Reader::new(parts.element().ok()?.1);
+        result.enumerated().ok()?;
+        result.octet_string().ok()?;
+        result.octet_string().ok()?;
+        let mut list = Reader::new(result.optional(Tag::context_constructed(3)).ok()??);
+        let mut uris = Vec::new();
+        while !list.is_empty() {
+            uris.push(String::from_utf8(list.octet_string().ok()?.to_vec()).ok()?);
+        }
+        Some(uris)
+    };
+    read().unwrap_or_default()
 }
 
 fn split(whole: &[u8]) -> Option<(BytesMut, Vec<LdapControl>)> {

@@ -122,7 +122,7 @@ fn in_name(assertion: &Assertion, context: &FilterContext<'_>, node: &Node) -> b
 }
 
 impl Test {
-    fn any_value<'a>(&self, schema: &Schema, mut values: impl Iterator<Item = &'a [u8]>) -> bool {
+    pub(super) fn any_value<'a>(&self, schema: &Schema, mut values: impl Iterator<Item = &'a [u8]>) -> bool {
         match self {
             Test::Present => values.next().is_some(),
             Test::Equal { rule, key, same } => values.any(|value| {

@@ -55,6 +55,15 @@ impl<'a> Value<'a> {
         read().map_err(|_: BerError| self.undecodable())
     }
 
+    /// A BOOLEAN.
+    pub(super) fn boolean(&self) -> Result<bool, LdapResult> {
+        let bogus = || self.error("control value encoding is bogus");
+        let mut reader = Reader::new(self.octets.ok_or_else(bogus)?);
+        let value = reader.boolean().map_err(|_| bogus())?;
+        reader.finish().map_err(|_| bogus())?;
+        Ok(value)
+    }
+
     /// RFC 4527: an AttributeSelection.
     pub(super) fn attribute_selection(&self) -> Result<Vec<String>, LdapResult> {
         self.sequence(attribute_names)
@@ -71,7 +80,7 @@ impl<'a> Value<'a> {
 }
 
 /// Attribute descriptions to the end of `list`.
-fn attribute_names(list: &mut Reader<'_>) -> Result<Vec<String>, BerError> {
+pub(super) fn attribute_names(list: &mut Reader<'_>) -> Result<Vec<String>, BerError> {
     let mut attributes = Vec::new();
     while !list.is_empty() {
         if attributes.len() >= Selection::MAXIMUM {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::directory::{Directory, Lookup, Node, PreparedFilter, SearchCursor, Step};
 use crate::model::{Dn, EntryId, Filter, ResultCode, Scope};
+use crate::operation::referral;
 use crate::operation::refusal::Refusal;
 
 /// Most aliases on the way to a base.
@@ -29,10 +30,18 @@ pub(super) fn target_of<'a>(directory: &Directory, node: &'a Node) -> Option<&'a
     directory.schema().attribute_type("aliasedObjectName").and_then(|it| node.entry.first(it.id))
 }
 
-/// The entry a search starts at: 32 with the nearest one above, 33 behind an alias that leads nowhere, 36 behind too many.
-pub(super) fn resolve_base(directory: &Directory, base: Dn, dereferences: bool) -> Result<EntryId, Refusal> {
+/// The entry a search starts at. With `refers`, the scope of the search, 10 at or below a referral entry. 32 with the nearest one above, 33 behind an alias that leads nowhere, 36 behind too many.
+pub(super) fn resolve_base(
+    directory: &Directory,
+    base: Dn,
+    dereferences: bool,
+    refers: Option<Scope>,
+) -> Result<EntryId, Refusal> {
     let mut dn = base;
     for depth in 0..=MAXIMUM_DEPTH {
+        if refers.is_some() {
+            referral::check(directory, &dn, refers)?;
+        }
         let (found, alias) = match directory.find(&dn) {
             Lookup::Found(id) => (Some(id), id),
             Lookup::Missing { matched } => (None, matched),
@@ -102,7 +111,7 @@ impl AliasWalk {
                 Step::Match(node) => {
                     // An alias that leads nowhere, or round in a circle, stands for nothing.
                     let target = target_of(directory, &node).and_then(|target| Dn::parse(target).ok());
-                    let Some(Ok(id)) = target.map(|target| resolve_base(directory, target, true)) else { continue };
+                    let Some(Ok(id)) = target.map(|target| resolve_base(directory, target, true, None)) else { continue };
                     self.add(directory, Root { id, scope: self.adds });
                     if self.roots.len() > MAXIMUM_ROOTS {
                         return Progress::TooMany;
@@ -124,7 +133,7 @@ impl AliasWalk {
     }
 }
 
-fn covers(directory: &Directory, root: Root, id: EntryId) -> bool {
+pub(super) fn covers(directory: &Directory, root: Root, id: EntryId) -> bool {
     match root.scope {
         Scope::Base => root.id == id,
         Scope::One => directory.node(id).is_some_and(|node| node.parent == Some(root.id)),

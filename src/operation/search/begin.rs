@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::alias::{self, AliasWalk, Root};
 use super::answer::Answer;
 use super::follow::{self, Bounds};
+use super::reference::Hidden;
 use super::sorting::Sorting;
 use super::{Phase, SearchStream, cookie, cost, done};
 use crate::directory::{Directory, SUBSCHEMA};
@@ -52,7 +53,7 @@ fn begin_decoded(
         return Err(Refusal::no_such_object(directory, None));
     }
     let finds_alias = matches!(request.deref, DerefAliases::FindingBase | DerefAliases::Always);
-    let base = alias::resolve_base(directory, base, finds_alias)?;
+    let base = alias::resolve_base(directory, base, finds_alias, Some(request.scope).filter(|_| !controls.manage_dsa_it))?;
     if !access::allows(subject, Right::Read, base) {
         return Err(Refusal::no_such_object(directory, None));
     }
@@ -65,10 +66,11 @@ fn begin_decoded(
         directory: Arc::clone(directory),
         filter: request.filter.clone(),
         cost: cost(&request.filter),
-        answer: Answer::new(selection),
+        answer: Answer::new(directory, subject, selection, controls)?,
         phase: Phase::NextRoot,
         roots: VecDeque::new(),
         first_roots: VecDeque::new(),
+        hidden: Hidden::new(directory, request.scope, controls),
         sorting: sorting.map(|sorting| sorting.with_context(cookie::view_context(context, request, controls))),
         base,
         dereferences: matches!(request.deref, DerefAliases::InSearching | DerefAliases::Always) && request.scope != Scope::Base,
@@ -121,10 +123,10 @@ fn special(
     if controls.assertion.as_ref().is_some_and(|assertion| !root_dse::matches(directory, assertion, &node)) {
         return Err(Refusal::new(ResultCode::AssertionFailed, ""));
     }
-    let answer = Answer::new(selection);
+    let answer = Answer::new(directory, context.subject(directory), selection, controls)?;
     let in_scope = matches!(request.scope, Scope::Base | Scope::Subtree);
     let entry = (in_scope && root_dse::matches(directory, &request.filter, &node))
-        .then(|| answer.special(if base.is_empty() { "" } else { SUBSCHEMA }, &node));
+        .then(|| answer.special(directory, if base.is_empty() { "" } else { SUBSCHEMA }, &node));
     Ok(SearchStream {
         directory: Arc::clone(directory),
         filter: Filter::Or(Vec::new()),
@@ -133,6 +135,7 @@ fn special(
         phase: Phase::Special(entry),
         roots: VecDeque::new(),
         first_roots: VecDeque::new(),
+        hidden: Hidden::new(directory, Scope::Base, controls),
         sorting,
         base: root_dse::NO_ENTRY,
         dereferences: false,

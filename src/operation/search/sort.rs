@@ -12,7 +12,7 @@ use std::iter::{Skip, Take};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::directory::{Computed, Directory, Node};
+use crate::directory::{Computed, Directory, MembershipAttribute, Node};
 use crate::model::schema::{AttributeDescription, Key, MatchingRule};
 use crate::model::{AttributeTypeId, EntryId, ResultCode};
 use crate::operation::control::{SortKey, SortRequest, sort_response};
@@ -24,6 +24,8 @@ pub(super) const MAXIMUM_SORT_MEMORY: usize = 16 * 1024 * 1024;
 pub(super) const MAXIMUM_SORT_MEMORY_OVERALL: usize = 256 * 1024 * 1024;
 /// Values are put in order by so many octets of their keys.
 const KEY_OCTETS: usize = 1024;
+/// Of an entry's references so many are considered.
+const REFERENCES: usize = 100;
 /// Octets that a place takes beside its own.
 const PLACE_OVERHEAD: usize = 64;
 
@@ -97,7 +99,7 @@ impl OrderKey {
         let types = schema.with_subtypes(attribute_type.id).iter().map(|&id| (id, directory.computed(id)));
         let types: Vec<_> = types.filter(|(id, _)| !schema.attribute_type_by_id(*id).secret).collect();
         // The least of a group's members would have to be looked for among all of them, for each entry.
-        if types.iter().any(|(_, computed)| matches!(computed, Some(Computed::Members(_)))) {
+        if types.iter().any(|(_, computed)| matches!(computed, Some(Computed::Members(attribute)) if is_of_groups(*attribute))) {
             return Err(no_rule());
         }
         Ok(OrderKey { rule: rule.ok_or_else(no_rule)?, description, types, reverse: asked.reverse })
@@ -119,7 +121,11 @@ impl OrderKey {
             let asked_for = stored.filter(|attribute| self.description.covers_options(attribute.description));
             asked_for.flat_map(|attribute| attribute.values()).for_each(&mut consider);
             if let Some(computed) = computed.filter(|_| self.description.options.is_empty()) {
-                computed.values(directory, node).iter().for_each(|value| consider(value));
+                let values = match computed {
+                    Computed::Members(attribute) => directory.some_member_values(node.id, attribute, 0, REFERENCES),
+                    computed => computed.values(directory, node),
+                };
+                values.iter().for_each(|value| consider(value));
             }
         }
         least
@@ -144,6 +150,10 @@ impl OrderKey {
             place.iter_mut().skip(start).for_each(|octet| *octet = !*octet);
         }
     }
+}
+
+fn is_of_groups(attribute: MembershipAttribute) -> bool {
+    MembershipAttribute::OF_GROUPS.contains(&attribute)
 }
 
 impl SortFailure {

@@ -53,6 +53,14 @@ impl Part {
         }
     }
 
+    /// What it is a part of.
+    pub(super) fn computed(&self) -> Computed {
+        match self {
+            Part::Range { of: Ranged::Members(attribute), .. } => Computed::Members(*attribute),
+            Part::Range { of: Ranged::Groups, .. } | Part::NestedGroups(_) => Computed::MemberOf,
+        }
+    }
+
     /// Description and values; none where the entry has none. Groups at any depth are left out where following them would cost too much.
     pub(super) fn read(&self, directory: &Directory, node: &Node) -> Option<(String, Vec<Bytes>)> {
         match self {

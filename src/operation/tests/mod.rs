@@ -13,5 +13,6 @@ mod password;
 mod reference;
 mod root_dse;
 mod search;
+mod search_controls;
 mod sorting;
 mod write_controls;
