@@ -38,6 +38,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         digest: digest_of(text),
         suffix: suffix(&source, raw.suffix.as_ref())?,
         data,
+        schema: raw.schema.as_ref().map(|written| path(&source, folder, "schema", written)).transpose()?,
         seal_key,
         listeners: listeners(&source, folder, &raw.listen, tls.is_some())?,
         tls,

@@ -38,6 +38,8 @@ pub struct Configuration {
     pub suffix: Dn,
     /// The data folder.
     pub data: PathBuf,
+    /// The folder with schema files beside those that are built in; none: there are none.
+    pub schema: Option<PathBuf>,
     /// Where the seal key comes from.
     pub seal_key: SealKeySource,
     /// Where the server listens.

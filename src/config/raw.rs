@@ -12,6 +12,7 @@ use toml::value::Datetime;
 pub(super) struct Raw {
     pub(super) suffix: Option<Spanned<String>>,
     pub(super) data: Option<Spanned<String>>,
+    pub(super) schema: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) keys: Keys,
     #[serde(default)]

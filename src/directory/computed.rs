@@ -24,6 +24,8 @@ pub enum Computed {
     LastLoginTime,
     /// lastLoginSource
     LastLoginSource,
+    /// governingStructureRule (RFC 4512 section 3.4.6): the lowest number where several rules allow the entry
+    GoverningStructureRule,
     /// contextCSN: how far the directory as a whole is, on the suffix entry
     ContextCsn,
     /// member, uniqueMember, memberUid: a group's set; manager, owner, …: what an entry refers to
@@ -35,7 +37,7 @@ pub const SUBSCHEMA: &str = "cn=Subschema";
 
 impl Computed {
     /// Those that are the server's own.
-    const OPERATIONAL: [Computed; 8] = [
+    const OPERATIONAL: [Computed; 9] = [
         Computed::EntryDn,
         Computed::SubschemaSubentry,
         Computed::HasSubordinates,
@@ -43,6 +45,7 @@ impl Computed {
         Computed::MemberOf,
         Computed::LastLoginTime,
         Computed::LastLoginSource,
+        Computed::GoverningStructureRule,
         Computed::ContextCsn,
     ];
 
@@ -59,6 +62,7 @@ impl Computed {
             Computed::MemberOf => "memberOf",
             Computed::LastLoginTime => "lastLoginTime",
             Computed::LastLoginSource => "lastLoginSource",
+            Computed::GoverningStructureRule => "governingStructureRule",
             Computed::ContextCsn => "contextCSN",
             Computed::Members(attribute) => attribute.name(schema),
         }
@@ -94,6 +98,11 @@ impl Computed {
                 None => Vec::new(),
             },
             Computed::LastLoginSource => directory.account_state(node.id).last_login_source.map(one).unwrap_or_default(),
+            Computed::GoverningStructureRule => {
+                let rules = directory.governing_structure_rules(node.id).into_iter();
+                let numbers = rules.filter_map(|rule| directory.schema().dit_structure_rules().get(rule)).map(|rule| rule.number);
+                numbers.min().map(|number| number.to_string()).map(one).unwrap_or_default()
+            }
             Computed::ContextCsn if self.is_present(directory, node) => one(directory.context().stamp.to_string()),
             Computed::ContextCsn => Vec::new(),
             Computed::Members(attribute) => directory.member_values(node.id, attribute),
@@ -105,7 +114,9 @@ impl Computed {
         match self {
             Computed::EntryDn | Computed::SubschemaSubentry | Computed::HasSubordinates | Computed::NumSubordinates => true,
             Computed::MemberOf => directory.groups_of(node.id).next().is_some(),
-            Computed::LastLoginTime | Computed::LastLoginSource => !self.values(directory, node).is_empty(),
+            Computed::LastLoginTime | Computed::LastLoginSource | Computed::GoverningStructureRule => {
+                !self.values(directory, node).is_empty()
+            }
             Computed::ContextCsn => node.parent.is_none() && directory.suffix_entry() == Some(node.id),
             Computed::Members(attribute) => directory.member_count(node.id, attribute) > 0,
         }

@@ -9,7 +9,7 @@ use super::index::{IndexDeclaration, IndexPlan};
 use super::kind::KindClasses;
 use super::tree::Suffix;
 use super::usage::Usage;
-use super::{ChangeError, Computed, Directory, computed};
+use super::{ChangeError, Computed, Directory, SUBSCHEMA, computed};
 use crate::model::schema::{Schema, SchemaChange, SchemaDefinition, SchemaElement, SchemaError, SchemaUsage};
 use crate::model::{AttributeTypeId, Dn, Timestamp};
 
@@ -138,6 +138,14 @@ impl Fixed {
     }
 }
 
+fn unfit_text(error: &SchemaError) -> String {
+    format!(
+        "definitions that were made online do not fit those of the schema files: {}; write the files as they were, start the server, and \
+         change definitions with ldapmodify on {SUBSCHEMA}; nothing was changed",
+        error.problem
+    )
+}
+
 fn id_of(schema: &Schema, name: &str) -> Option<AttributeTypeId> {
     schema.attribute_type(name).map(|attribute_type| attribute_type.id)
 }
@@ -179,9 +187,14 @@ impl Directory {
         self.fixed.last_revision.as_ref()
     }
 
-    /// How many entries have values of exactly this type, whatever the options. Memberships and computed attributes do not count.
+    /// How many entries have values of exactly this type, whatever the options; references count, what is worked out does not. One
+    /// that has both values of its own and references counts twice.
     pub fn entries_with(&self, attribute_type: AttributeTypeId) -> u64 {
-        self.usage.entries_with(attribute_type)
+        let references = match self.computed(attribute_type) {
+            Some(Computed::Members(attribute)) => self.memberships.holders(attribute).len() as u64,
+            _ => 0,
+        };
+        self.usage.entries_with(attribute_type).saturating_add(references)
     }
 
     /// Whether definitions may be changed so: nothing that is built in, used by an entry or named by another definition goes or
@@ -195,10 +208,8 @@ impl Directory {
         };
         let read = |stored: &StoredDefinition| SchemaDefinition::read(stored.element, &stored.text).map_err(RevisionError::Unfit);
         let put = revision.put.iter().map(read).collect::<Result<Vec<_>, _>>()?;
-        let usage = SchemaUsage {
-            attribute_type: &|id| self.usage.entries_with(id),
-            object_class: &|class| self.usage.entries_of(class),
-        };
+        let entries_with = |id| self.entries_with(id);
+        let usage = SchemaUsage { attribute_type: &entries_with, object_class: &|class| self.usage.entries_of(class) };
         // What goes back to its built-in form is no removal.
         let goes_back =
             |gone: &&(SchemaElement, String)| base.definition_exists(gone.0, &gone.1) && fixed.definitions.contains_key(*gone);
@@ -208,7 +219,7 @@ impl Directory {
         self.check_declared_indexes(&removed)?;
         let after = fixed.with(fixed.definitions_after(revision), None).map_err(unfit)?;
         schema.check_widening(&after.schema, base, &usage).map_err(RevisionError::Kept)?;
-        match fixed.index_plan.first_outdated(&after.index_plan, &|id| self.usage.entries_with(id) > 0) {
+        match fixed.index_plan.first_outdated(&after.index_plan, &|id| self.entries_with(id) > 0) {
             Some(id) => Err(RevisionError::Kept(format!(
                 "attribute type '{}' is in use and has an index: its ORDERING and SUBSTR cannot change so",
                 schema.attribute_type_by_id(id).name()
@@ -234,6 +245,18 @@ impl Directory {
             }
         }
         Ok(())
+    }
+
+    /// Why the definitions read from the checkpoint, which are not in force, cannot be; none: they can, or there are none.
+    pub(super) fn unfit_definitions(&self) -> Option<String> {
+        let waiting = &self.loading.as_ref()?.definitions;
+        let definitions = waiting.iter().map(|it| ((it.element, it.identifier.clone()), it.clone())).collect();
+        self.fixed.with(definitions, None).err().map(|error| unfit_text(&error))
+    }
+
+    /// Why a change of definitions cannot be made.
+    pub(super) fn unfit_revision(&self, revision: &SchemaRevision) -> Option<String> {
+        self.fixed.with(self.fixed.definitions_after(revision), None).err().map(|error| unfit_text(&error))
     }
 
     /// See [`super::Change::ReviseSchema`].

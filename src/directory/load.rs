@@ -13,7 +13,7 @@ use crate::model::{EntryId, Timestamp};
 #[derive(Clone, Default)]
 pub(super) struct Loading {
     /// Definitions that are not in force yet.
-    definitions: Vec<StoredDefinition>,
+    pub(super) definitions: Vec<StoredDefinition>,
     last_revision: Option<LastRevision>,
     memberships: Vec<(EntryId, Membership, Timestamp, Arc<str>)>,
 }
@@ -42,11 +42,15 @@ impl Directory {
     /// Puts what was read of the schema in force.
     fn use_definitions(&mut self) -> Result<(), ChangeError> {
         let loading = self.loading.get_or_insert_default();
-        let (definitions, last) = (std::mem::take(&mut loading.definitions), loading.last_revision.take());
-        if definitions.is_empty() && last.is_none() {
+        if loading.definitions.is_empty() && loading.last_revision.is_none() {
             return Ok(());
         }
-        self.load_definitions(definitions, last)
+        // Where they do not fit they stay, so that one can say why.
+        let (definitions, last) = (loading.definitions.clone(), loading.last_revision.clone());
+        self.load_definitions(definitions, last)?;
+        let loading = self.loading.get_or_insert_default();
+        (loading.definitions, loading.last_revision) = (Vec::new(), None);
+        Ok(())
     }
 
     fn load_content(&mut self, content: Content) -> Result<(), ChangeError> {

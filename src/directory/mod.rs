@@ -17,9 +17,11 @@ mod index;
 mod kind;
 mod load;
 mod membership;
+mod mismatch;
 mod recent;
 mod reference;
 mod search;
+mod structure;
 #[cfg(test)]
 mod tests;
 mod tree;

@@ -68,9 +68,16 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     take_attributes(write, request, subject, relaxed, &mut draft, &mut bookkeeping)?;
     let rdn = dn.rdns.first().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?;
     draft.add_rdn_values(rdn)?;
+    let is_import = write.context.authority == Authority::Installation;
+    if !relaxed && !is_import {
+        super::place::check_new_classes(&draft, None)?;
+        super::place::check_naming_attributes(draft.schema, rdn)?;
+    }
     let structural = draft.check(rdn)?;
     if relaxed {
         relax::check_identity(write.head, None, &draft)?;
+    } else {
+        super::place::check_place(write.head, structural, rdn, place.parent, None)?;
     }
     stamp::set(write.head, &mut draft.entry, "structuralObjectClass", structural.to_owned());
     stamp::created(write.head, write.context, write.csn_count, &mut draft.entry);
@@ -141,7 +148,10 @@ fn take_attributes(
         let attribute = CheckedAttribute::new(write.head, given, true)?;
         match write.context.authority {
             Authority::Session if relaxed => relax::check_attribute(&attribute)?,
-            Authority::Session => attribute.check_user_modification()?,
+            Authority::Session => {
+                attribute.check_user_modification()?;
+                attribute.check_not_obsolete()?;
+            }
             Authority::Installation if attribute.home == Home::Computed => {
                 keep_bookkeeping(&attribute, given, bookkeeping);
                 continue;

@@ -79,7 +79,7 @@ fn decide(directory: &Directory, context: &Context, request: &CompareRequest, an
         return Err(Refusal::new(ResultCode::AssertionFailed, ""));
     }
     let undefined = |_| Refusal::new(ResultCode::UndefinedAttributeType, "");
-    let description = schema.describe(&request.attribute).map_err(undefined)?;
+    let description = schema.describe_for_assertion(&request.attribute).map_err(undefined)?;
     if let Some(node) = special {
         return compare_values(directory, &node, &description, request.value.expose(), false);
     }

@@ -63,10 +63,7 @@ impl<'a> CheckedAttribute<'a> {
     /// Resolves the description (17).
     pub(crate) fn new(head: &'a Directory, attribute: &Attribute, stores: bool) -> Result<CheckedAttribute<'a>, Refusal> {
         let schema = head.schema();
-        let description = match stores {
-            true => schema.describe_for_storage(&attribute.description)?,
-            false => schema.describe(&attribute.description)?,
-        };
+        let description = schema.describe_for_storage(&attribute.description)?;
         let attribute_type = schema.attribute_type_by_id(description.attribute_type);
         let home = match head.computed(attribute_type.id) {
             Some(Computed::Members(attribute)) => Home::Members(attribute),
@@ -220,7 +217,8 @@ impl<'a> Draft<'a> {
         self.class_name(self.schema.structural_class_of(&self.object_classes()?)?)
     }
 
-    fn object_classes(&self) -> Result<Vec<&str>, Refusal> {
+    /// The classes as they are spelled; 65 where there are none.
+    pub(crate) fn object_classes(&self) -> Result<Vec<&str>, Refusal> {
         let classes = self.entry.attributes.iter().find(|it| it.description == "objectClass" && !it.values.is_empty());
         let classes = classes.ok_or_else(|| Refusal::new(ResultCode::ObjectClassViolation, "no objectClass attribute"))?;
         Ok(classes.values.iter().filter_map(|value| std::str::from_utf8(value).ok()).collect())

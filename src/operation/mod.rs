@@ -18,6 +18,7 @@ mod member_draft;
 pub mod modify;
 pub mod modify_dn;
 pub mod password;
+mod place;
 pub mod prepare;
 pub(crate) mod record;
 mod referral;

@@ -76,6 +76,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let structural = draft.structural_class()?;
     if !relaxed {
         check_structural_class(write, node, structural)?;
+        super::place::check_new_classes(&draft, Some(node))?;
     }
     draft.check(&rdn)?;
     if relaxed {
@@ -133,6 +134,9 @@ fn check_changes<'a>(
             relax::check_attribute(&attribute)?;
         } else if write.context.authority == Authority::Session || attribute.home == Home::Computed {
             attribute.check_user_modification()?;
+        }
+        if stores && !relaxed && write.context.authority == Authority::Session {
+            attribute.check_not_obsolete()?;
         }
         let is_password = prepare::is_password(schema, attribute.attribute_type.id);
         if attribute.home == Home::Block && !is_password {

@@ -69,7 +69,7 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
     if matches!(write.head.find(&new_dn), Lookup::Found(other) if other != id) {
         return Err(Refusal::new(ResultCode::EntryAlreadyExists, ""));
     }
-    let block = renamed_entry(write, id, node.name.as_bytes(), &new_rdn, request.delete_old_rdn)?;
+    let block = renamed_entry(write, id, node.name.as_bytes(), (&new_rdn, parent), request.delete_old_rdn)?;
     let mut changes = vec![Change::PutEntry { id, parent: Some(parent), name: new_rdn.to_string(), block }];
     write.settle_waiting(&new_dn, &mut changes)?;
     if write.context.authority == Authority::Session {
@@ -121,14 +121,25 @@ fn name_below(write: &Write<'_>, parent: EntryId, rdn: &Rdn) -> Dn {
 }
 
 /// The entry's block under its new name.
-fn renamed_entry(write: &Write<'_>, id: EntryId, old_rdn: &[u8], new_rdn: &Rdn, delete_old: bool) -> Result<Bytes, Refusal> {
+fn renamed_entry(
+    write: &Write<'_>,
+    id: EntryId,
+    old_rdn: &[u8],
+    (new_rdn, parent): (&Rdn, EntryId),
+    delete_old: bool,
+) -> Result<Bytes, Refusal> {
     let internal = || Refusal::new(ResultCode::Other, "internal error");
     let mut draft = Draft::of_entry(write.head, id).ok_or_else(internal)?;
+    let old_rdn = Rdn::parse(old_rdn).map_err(|_| internal())?;
     if delete_old {
-        draft.remove_rdn_values(&Rdn::parse(old_rdn).map_err(|_| internal())?)?;
+        draft.remove_rdn_values(&old_rdn)?;
     }
     draft.add_rdn_values(new_rdn)?;
-    draft.check(new_rdn)?;
+    let structural = draft.check(new_rdn)?;
+    if draft.schema.rdn_key(&old_rdn) != draft.schema.rdn_key(new_rdn) {
+        super::place::check_naming_attributes(draft.schema, new_rdn)?;
+    }
+    super::place::check_place(write.head, structural, new_rdn, Some(parent), Some(id))?;
     stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
     Ok(draft.entry.build().block().clone())
 }

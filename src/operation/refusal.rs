@@ -1,7 +1,7 @@
 //! Why an operation is not done: what the client may learn, and what the journal says of it.
 
 use crate::directory::Directory;
-use crate::model::schema::{ContentViolation, DescriptionError, Schema};
+use crate::model::schema::{ContentViolation, DescriptionError, PlacementViolation, Schema};
 use crate::model::{Dn, DnError, EntryId, ResultCode};
 use crate::protocol::LdapResult;
 
@@ -76,9 +76,19 @@ impl From<ContentViolation> for Refusal {
             | ContentViolation::TwoStructuralChains(..)
             | ContentViolation::AbstractInstantiated(_)
             | ContentViolation::Missing { .. }
-            | ContentViolation::NotAllowed(_) => ResultCode::ObjectClassViolation,
+            | ContentViolation::NotAllowed(_)
+            | ContentViolation::RuleRequires { .. }
+            | ContentViolation::RulePrecludes { .. }
+            | ContentViolation::ClassNotInRule { .. }
+            | ContentViolation::ObsoleteClass(_) => ResultCode::ObjectClassViolation,
         };
         Refusal::new(code, violation.to_string())
+    }
+}
+
+impl From<PlacementViolation> for Refusal {
+    fn from(violation: PlacementViolation) -> Refusal {
+        Refusal::new(ResultCode::NamingViolation, violation.to_string())
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::world::{SystemClock, SystemEntropy};
 use crate::config::{Configuration, ConfigurationError};
 use crate::directory::{IndexDeclaration, IndexKinds};
-use crate::model::schema::{Schema, SchemaError};
+use crate::model::schema::{AttributeType, Schema, SchemaError};
 use crate::model::{Secret, Timestamp};
 use crate::operation::Settings;
 use crate::store::StoreOptions;
@@ -35,6 +35,14 @@ pub enum InstallationError {
     /// The schema.
     #[error(transparent)]
     Schema(#[from] SchemaError),
+    /// A schema file or the folder of them cannot be read.
+    #[error("{}: {error}; check schema in bindery.toml", path.display())]
+    SchemaFile {
+        /// Which.
+        path: std::path::PathBuf,
+        /// The operating system's words.
+        error: std::io::Error,
+    },
 }
 
 impl Installation {
@@ -44,9 +52,9 @@ impl Installation {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
         let configuration = Configuration::load(path, clock.now())?;
         let seal_key = configuration.seal_key.read()?;
-        let schema = Arc::new(Schema::embedded()?);
+        let schema = Arc::new(schema(configuration.schema.as_deref())?);
         let installation = Installation { configuration, schema, clock, entropy, seal_key };
-        indexes(&installation.configuration, &installation.schema)?;
+        indexes(&installation.configuration, &installation.schema, Unknown::MayBeDefinedOnline)?;
         Ok(installation)
     }
 
@@ -54,7 +62,7 @@ impl Installation {
     pub fn reload(&self) -> Result<(Configuration, Settings), InstallationError> {
         let configuration = Configuration::load(&self.configuration.file, self.clock.now())?;
         // They change with a restart only, but what would fail then is refused now.
-        indexes(&configuration, &self.schema)?;
+        indexes(&configuration, &self.schema, Unknown::MayBeDefinedOnline)?;
         let settings = configuration.settings(&self.seal_key);
         Ok((configuration, settings))
     }
@@ -66,7 +74,8 @@ impl Installation {
 
     /// What opening the data folder needs.
     pub fn store_options(&self) -> Result<StoreOptions, InstallationError> {
-        Ok(StoreOptions { indexes: indexes(&self.configuration, &self.schema)?, ..self.store_options_without_indexes() })
+        let indexes = indexes(&self.configuration, &self.schema, Unknown::MayBeDefinedOnline)?;
+        Ok(StoreOptions { indexes, ..self.store_options_without_indexes() })
     }
 
     /// The same for who will not search.
@@ -83,6 +92,11 @@ impl Installation {
         }
     }
 
+    /// Whether the declared indexes are possible with the schema as it is once the data folder is open, definitions made online included.
+    pub fn check_indexes(&self, schema: &Schema) -> Result<(), InstallationError> {
+        indexes(&self.configuration, schema, Unknown::IsRefused).map(drop)
+    }
+
     /// The administrator that uid 0 and the server's own user are.
     pub fn administrator(&self) -> String {
         format!("cn=admin,{}", self.configuration.suffix)
@@ -94,15 +108,56 @@ impl Installation {
     }
 }
 
-/// Declared indexes, resolved; each must be one that the attribute's matching rules carry.
-fn indexes(configuration: &Configuration, schema: &Schema) -> Result<Vec<IndexDeclaration>, InstallationError> {
+/// Octets of one schema file.
+const LONGEST_SCHEMA_FILE: u64 = 16 * 1024 * 1024;
+
+/// The built-in schema and the files of a folder, in the order of their names.
+fn schema(folder: Option<&Path>) -> Result<Schema, InstallationError> {
+    let Some(folder) = folder else { return Ok(Schema::embedded()?) };
+    let error = |path: &Path| {
+        let path = path.to_path_buf();
+        move |error| InstallationError::SchemaFile { path, error }
+    };
+    let mut paths = Vec::new();
+    for item in std::fs::read_dir(folder).map_err(error(folder))? {
+        let path = item.map_err(error(folder))?.path();
+        if path.extension().is_some_and(|extension| extension == "ldif" || extension == "schema") {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable();
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        if std::fs::metadata(&path).map_err(error(&path))?.len() > LONGEST_SCHEMA_FILE {
+            return Err(error(&path)(std::io::Error::other("longer than 16 MiB, so it is no schema file")));
+        }
+        let text = std::fs::read_to_string(&path).map_err(error(&path))?;
+        files.push((path.display().to_string(), text));
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    Ok(Schema::embedded_with(&files)?)
+}
+
+/// What becomes of an index on an attribute that is not defined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    MayBeDefinedOnline,
+    IsRefused,
+}
+
+/// Declared indexes; each must be one that the attribute's matching rules carry.
+fn indexes(configuration: &Configuration, schema: &Schema, unknown: Unknown) -> Result<Vec<IndexDeclaration>, InstallationError> {
     let declared = configuration.indexes.iter().map(|index| {
         let wrong = |problem: &str| InstallationError::from(configuration.index_error(index, problem));
-        let attribute = schema.attribute_type(&index.attribute).ok_or_else(|| wrong("is no attribute type"))?;
+        let attribute = schema.attribute_type(&index.attribute);
+        if attribute.is_none() && unknown == Unknown::IsRefused {
+            return Err(wrong("is no attribute type"));
+        }
+        let lacks = |rule: fn(&AttributeType) -> bool| attribute.is_some_and(rule);
         let missing = [
-            (index.equality && attribute.equality.is_none(), "has no equality rule, so eq is not possible"),
-            (index.ordering && attribute.ordering.is_none(), "has no ordering rule, so ord is not possible"),
-            (index.substring && attribute.substring.is_none(), "has no substring rule, so sub is not possible"),
+            (index.equality && lacks(|it| it.equality.is_none()), "has no equality rule, so eq is not possible"),
+            (index.ordering && lacks(|it| it.ordering.is_none()), "has no ordering rule, so ord is not possible"),
+            (index.substring && lacks(|it| it.substring.is_none()), "has no substring rule, so sub is not possible"),
         ];
         if let Some((_, problem)) = missing.into_iter().find(|(wrong, _)| *wrong) {
             return Err(wrong(problem));
@@ -116,4 +171,26 @@ fn indexes(configuration: &Configuration, schema: &Schema) -> Result<Vec<IndexDe
         Ok(IndexDeclaration { attribute: index.attribute.clone(), kinds })
     });
     declared.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn schema_files_are_read_in_the_order_of_their_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        write("20-ward.schema", "attributetype ( 1.3.6.1.4.1.99999.1.1 NAME 'ward' SUP hall )\n");
+        write("10-hall.ldif", "attributeTypes: ( 1.3.6.1.4.1.99999.1.2 NAME 'hall' SUP name )\n");
+        write("notes.txt", "no schema at all");
+        let found = schema(Some(folder.path())).unwrap();
+        let number = |name: &str| found.attribute_type(name).unwrap().id;
+        assert!(number("hall") < number("ward"));
+        write("30-bad.ldif", "attributeTypes: ( 1.3.6.1.4.1.99999.1.3 NAME 'bad' )\n");
+        let problem = schema(Some(folder.path())).err().unwrap().to_string();
+        assert!(problem.contains("30-bad.ldif: line 1"), "{problem}");
+        let missing = schema(Some(&folder.path().join("nowhere"))).err().unwrap().to_string();
+        assert!(missing.contains("nowhere") && missing.contains("check schema in bindery.toml"), "{missing}");
+    }
 }

@@ -63,6 +63,7 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     warn(configuration);
     let tls = configuration.tls.as_ref().map(tls::server_configuration).transpose()?;
     let opened = store::open(&installation.store_options()?, &mut notes::log_progress())?;
+    installation.check_indexes(opened.directory.schema())?;
     let start = notes::start(configuration, &opened.notes);
     notes::log(&opened.notes);
     let mut committer = Committer::new(opened, Arc::clone(&installation.clock), Arc::clone(&installation.entropy));

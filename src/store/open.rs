@@ -137,6 +137,9 @@ pub enum StoreError {
         /// What does not fit.
         problem: String,
     },
+    /// Definitions were changed or taken away while the server was stopped, and what is stored needs them.
+    #[error("{0}")]
+    Schema(String),
     /// The operating system said no.
     #[error("{path}: {error}")]
     Io {

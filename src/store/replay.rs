@@ -90,6 +90,7 @@ impl<'a> Recovery<'a> {
         let mut directory = self.folder.empty_directory()?;
         self.scan(&rows, &mut directory, meta.rows)?;
         directory.finish_loading().map_err(|error| Trouble::Checkpoint(error.to_string()))?;
+        check_references(&directory)?;
         if directory.digest().to_bytes() != meta.digest {
             return Err(Trouble::Checkpoint("the content's digest is not the one written with it".to_owned()));
         }
@@ -127,17 +128,25 @@ impl<'a> Recovery<'a> {
 
     fn scan(&mut self, rows: &Rows, directory: &mut Directory, total: u64) -> Result<(), Trouble> {
         let mut done = 0;
+        let mut mismatch = None;
         let progress = &mut *self.progress;
-        guarded(|| {
+        let scanned = guarded(|| {
             rows.scan(&mut |row| {
                 done += 1;
                 if done % PROGRESS_STEP == 0 {
                     progress(Progress { done, total: Some(total) });
                 }
-                directory.load_row(row).map_err(|error| RowsError(error.to_string()))
+                directory.load_row(row.clone()).map_err(|error| {
+                    mismatch = directory.schema_mismatch_of_row(&row);
+                    RowsError(error.to_string())
+                })
             })
-        })?;
-        Ok(())
+        });
+        // The journal would say the same: it is not the checkpoint that is wrong.
+        match mismatch {
+            Some(problem) => Err(StoreError::Schema(problem).into()),
+            None => Ok(scanned?),
+        }
     }
 
     /// Compares the checkpoint with the journal's word for its sequence and applies what is newer.
@@ -190,6 +199,7 @@ impl<'a> Recovery<'a> {
             report(progress, frames, group.frames.len());
             Ok(())
         })?;
+        check_references(&directory)?;
         // A checkpoint proves what it holds to have been durable: the journal's end must be so first.
         end.clean(&*self.folder.options.disk)?;
         // Only now, when the journal turned out to be whole, the old checkpoint is moved out of the way.
@@ -265,12 +275,19 @@ impl<'a> Recovery<'a> {
     }
 }
 
+fn check_references(directory: &Directory) -> Result<(), StoreError> {
+    directory.undefined_reference().map_or(Ok(()), |problem| Err(StoreError::Schema(problem)))
+}
+
 /// Applies a group to memory and compares the digest it promises. Returns its changes.
 fn replay(group: &ReadGroup, directory: &mut Directory) -> Result<Vec<Change>, StoreError> {
     let damaged = |problem: String| StoreError::Damaged { segment: group.segment.clone(), sequence: group.header.first, problem };
     let changes = decode(group)?;
     for change in &changes {
-        directory.apply(change).map_err(|error| damaged(error.to_string()))?;
+        directory.apply(change).map_err(|error| match directory.schema_mismatch_of_change(change) {
+            Some(problem) => StoreError::Schema(problem),
+            None => damaged(error.to_string()),
+        })?;
     }
     if directory.digest().to_bytes() == group.header.digest {
         Ok(changes)

@@ -54,6 +54,7 @@ transcripts! {
     compare
     controls
     delete
+    dit_rules
     extended
     groups
     matching_rules

@@ -32,7 +32,7 @@ pub(super) fn term(directory: &Directory, filter: &Filter, depth: usize) -> Term
 }
 
 fn described(directory: &Directory, name: &str, test: impl FnOnce(&AttributeType) -> Option<Test>) -> Option<Assertion> {
-    let description = directory.schema().describe(name).ok()?;
+    let description = directory.schema().describe_for_assertion(name).ok()?;
     let attribute_type = directory.schema().attribute_type_by_id(description.attribute_type);
     if attribute_type.secret {
         return None;

@@ -1,6 +1,6 @@
 //! Whether an entry's attributes agree with its object classes (RFC 4512 sections 2.4 and 4.1.1).
 
-use super::{AttributeUsage, ObjectClass, ObjectClassKind, Schema};
+use super::{AttributeUsage, DitContentRule, ObjectClass, ObjectClassKind, Schema};
 use crate::model::AttributeTypeId;
 
 /// What validation needs of an entry: its object classes as spelled and the types that have values (operational ones too).
@@ -37,6 +37,33 @@ pub enum ContentViolation {
     /// 65
     #[error("attribute '{0}' not allowed")]
     NotAllowed(String),
+    /// 65
+    #[error("content rule '{rule}' requires attribute '{attribute}'")]
+    RuleRequires {
+        /// The DIT content rule of the structural class.
+        rule: String,
+        /// What is missing.
+        attribute: String,
+    },
+    /// 65
+    #[error("content rule '{rule}' precluded attribute '{attribute}'")]
+    RulePrecludes {
+        /// The DIT content rule of the structural class.
+        rule: String,
+        /// What must not be there.
+        attribute: String,
+    },
+    /// 65
+    #[error("class '{class}' not allowed by content rule '{rule}'")]
+    ClassNotInRule {
+        /// An auxiliary class.
+        class: String,
+        /// The DIT content rule of the structural class.
+        rule: String,
+    },
+    /// 65: a class that is not for new use.
+    #[error("objectClass '{0}' is OBSOLETE")]
+    ObsoleteClass(String),
 }
 
 /// What a class asks for and allows, superiors included.
@@ -85,9 +112,17 @@ impl Schema {
     pub fn validate(&self, content: &EntryContent<'_>) -> Result<usize, ContentViolation> {
         let classes = self.resolve_classes(&content.object_classes)?;
         let structural = self.structural_class(&classes)?;
+        // An obsolete rule is not in force.
+        let rule = self.dit_content_rule_of(structural).filter(|rule| !rule.obsolete);
+        if let Some(rule) = rule {
+            self.check_rule(rule, &content.attribute_types)?;
+        }
         self.check_abstract(&classes)?;
+        if let Some(rule) = rule {
+            self.check_auxiliaries(rule, &classes)?;
+        }
         self.check_must(&classes, &content.attribute_types)?;
-        self.check_allowed(&classes, &content.attribute_types)?;
+        self.check_allowed(&classes, rule, &content.attribute_types)?;
         Ok(structural)
     }
 
@@ -144,12 +179,46 @@ impl Schema {
         Ok(())
     }
 
-    fn check_allowed(&self, classes: &[usize], present: &[AttributeTypeId]) -> Result<(), ContentViolation> {
+    fn check_rule(&self, rule: &DitContentRule, present: &[AttributeTypeId]) -> Result<(), ContentViolation> {
+        let name = |id: &AttributeTypeId| self.attribute_type_by_id(*id).name().to_owned();
+        if let Some(missing) = rule.must.iter().find(|id| !present.contains(id)) {
+            return Err(ContentViolation::RuleRequires { rule: rule.name().to_owned(), attribute: name(missing) });
+        }
+        match rule.not.iter().find(|id| present.contains(id)) {
+            Some(precluded) => Err(ContentViolation::RulePrecludes { rule: rule.name().to_owned(), attribute: name(precluded) }),
+            None => Ok(()),
+        }
+    }
+
+    /// Auxiliary classes must be those of the rule, or above one of them.
+    fn check_auxiliaries(&self, rule: &DitContentRule, classes: &[usize]) -> Result<(), ContentViolation> {
+        let is_auxiliary =
+            |class: &usize| self.object_classes.get(*class).is_some_and(|class| class.kind == ObjectClassKind::Auxiliary);
+        let is_named = |class: usize| rule.auxiliaries.iter().any(|&named| self.is_class_or_below(named, class));
+        match classes.iter().filter(|class| is_auxiliary(class)).find(|&&class| !is_named(class)) {
+            Some(&class) => Err(ContentViolation::ClassNotInRule { class: self.class_name(class), rule: rule.name().to_owned() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that none of these classes is obsolete: what is there stays, but is not given anew.
+    pub fn check_new_classes<'n>(&self, names: impl Iterator<Item = &'n str>) -> Result<(), ContentViolation> {
+        let mut classes = names.filter_map(|name| self.object_class(name));
+        classes.find(|class| class.obsolete).map_or(Ok(()), |class| Err(ContentViolation::ObsoleteClass(class.name().to_owned())))
+    }
+
+    fn check_allowed(
+        &self,
+        classes: &[usize],
+        rule: Option<&DitContentRule>,
+        present: &[AttributeTypeId],
+    ) -> Result<(), ContentViolation> {
+        let by_rule = |id: &AttributeTypeId| rule.is_some_and(|rule| rule.must.contains(id) || rule.may.contains(id));
         for &id in present {
             let definition = self.attribute_type_by_id(id);
             let operational = definition.usage != AttributeUsage::UserApplications;
             let allowed = |&class: &usize| self.class_contents.get(class).is_some_and(|content| content.allows(id));
-            if !operational && !classes.iter().any(allowed) {
+            if !operational && !classes.iter().any(allowed) && !by_rule(&id) {
                 return Err(ContentViolation::NotAllowed(definition.name().to_owned()));
             }
         }

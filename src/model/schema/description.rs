@@ -22,6 +22,12 @@ pub enum DescriptionError {
     /// Not the grammar of RFC 4512 section 2.5.
     #[error("{0}: invalid attribute description")]
     Invalid(String),
+    /// `cn;`
+    #[error("{0}: zero length option is invalid")]
+    EmptyOption(String),
+    /// `cn;lang-en-`, which asks for several languages and stands for none.
+    #[error("{0}: inappropriate use of tag range option")]
+    Range(String),
     /// An option that is neither a language tag nor `binary` where it applies.
     #[error("{0}: unrecognized option")]
     UnrecognizedOption(String),
@@ -64,7 +70,10 @@ impl Schema {
         };
         let mut options = Vec::new();
         for option in parts {
-            if option.is_empty() || !option.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-') {
+            if option.is_empty() {
+                return Err(DescriptionError::EmptyOption(description.to_owned()));
+            }
+            if !option.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-') {
                 return Err(DescriptionError::Invalid(description.to_owned()));
             }
             options.push(option.to_ascii_lowercase());
@@ -79,6 +88,22 @@ impl Schema {
         Ok(AttributeDescription { attribute_type: definition.id, spelled, options })
     }
 
+    /// Resolves a description that something is asserted of, in a filter or a compare: an option that no value of the type could have makes it
+    /// one that is not recognized (RFC 4512 section 2.5.2), which is not the same as one that no value has.
+    pub fn describe_for_assertion(&self, description: &str) -> Result<AttributeDescription, DescriptionError> {
+        let resolved = self.describe(description)?;
+        let definition = self.attribute_type_by_id(resolved.attribute_type);
+        let is_known = |option: &String| match option.as_str() {
+            "binary" => accepts_binary(definition),
+            NESTED => definition.name() == "memberOf",
+            option => is_language_tag(option) || is_language_range(option),
+        };
+        match resolved.options.iter().all(is_known) {
+            true => Ok(resolved),
+            false => Err(DescriptionError::UnrecognizedOption(description.to_owned())),
+        }
+    }
+
     /// Resolves a description under which values are to be stored: BEHAVIOUR.md "DNs and attribute options" refusals apply.
     pub fn describe_for_storage(&self, description: &str) -> Result<AttributeDescription, DescriptionError> {
         let resolved = self.describe(description)?;
@@ -88,6 +113,8 @@ impl Schema {
                 if !accepts_binary(definition) {
                     return Err(DescriptionError::BinaryNotSupported(description.to_owned()));
                 }
+            } else if is_language_range(option) {
+                return Err(DescriptionError::Range(description.to_owned()));
             } else if !is_language_tag(option) {
                 return Err(DescriptionError::UnrecognizedOption(description.to_owned()));
             }
@@ -104,11 +131,17 @@ fn accepts_binary(definition: &AttributeType) -> bool {
     definition.syntax.requires_binary || definition.syntax.oid == super::syntax::BINARY
 }
 
-/// `lang-` and a tag of RFC 3066: one to eight letters, then parts of one to eight letters or digits.
+/// Groups at any depth, asked of memberOf.
+const NESTED: &str = "x-nested";
+
+/// `lang-` and a tag: letters and digits in parts, hyphens between them (RFC 3866 section 2). RFC 3066 lets no part be longer than eight;
+/// other servers do not look, so their values are taken.
 fn is_language_tag(option: &str) -> bool {
     let Some(tag) = option.strip_prefix("lang-") else { return false };
-    tag.split('-').enumerate().all(|(place, part)| {
-        (1..=8).contains(&part.len())
-            && part.bytes().all(|octet| octet.is_ascii_alphabetic() || (place > 0 && octet.is_ascii_digit()))
-    })
+    tag.split('-').all(|part| !part.is_empty() && part.bytes().all(|octet| octet.is_ascii_alphanumeric()))
+}
+
+/// `lang-`, `lang-en-`: every language, or every one that begins so (RFC 3866 section 4).
+fn is_language_range(option: &str) -> bool {
+    option == "lang-" || option.strip_suffix('-').is_some_and(is_language_tag)
 }

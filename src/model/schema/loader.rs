@@ -131,6 +131,7 @@ impl Loader {
         Ok(Schema {
             subtypes: subtypes(&superiors),
             key_names: attribute_types.iter().map(|definition| definition.name().to_ascii_lowercase().into_boxed_str()).collect(),
+            type_origins: self.types.iter().map(|definition| format!("{}, line {}", definition.file, definition.line)).collect(),
             published_types: self.types.iter().map(|definition| publish::attribute_type(&definition.text)).collect(),
             published_classes: self.classes.iter().map(|definition| publish::object_class(&definition.text)).collect(),
             undefined: undefined_type(),

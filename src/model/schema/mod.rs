@@ -15,6 +15,7 @@ mod name_map;
 mod narrowing;
 mod normalization;
 mod online;
+mod placement;
 mod publish;
 mod same;
 mod source;
@@ -32,6 +33,7 @@ pub use dit_rule::{DitContentRule, DitStructureRule, NameForm};
 pub use matching_rule::{Key, MatchingRule, RuleKind, SubstringPart, SyntaxError};
 pub use narrowing::{SchemaChange, SchemaUsage};
 pub use online::{SchemaDefinition, SchemaElement};
+pub use placement::PlacementViolation;
 pub use syntax::{Syntax, split_uid};
 
 use super::{AttributeTypeId, Section};
@@ -53,6 +55,8 @@ pub struct Schema {
     dit_rules: dit_loader::DitRules,
     rule_names: NameMap,
     published_types: Vec<String>,
+    /// Where each type was read: file and line.
+    type_origins: Vec<String>,
     published_classes: Vec<String>,
     undefined: AttributeType,
 }
@@ -88,6 +92,11 @@ impl Schema {
     /// Looks a type up by any of its names (any case) or its object identifier, options not allowed.
     pub fn attribute_type(&self, name: &str) -> Option<&AttributeType> {
         self.attribute_types.get(self.type_names.get(name)? as usize)
+    }
+
+    /// Where the definition of a type was read, for texts: `ward.ldif, line 3`.
+    pub fn place_of(&self, name: &str) -> Option<&str> {
+        self.type_origins.get(self.type_names.get(name)? as usize).map(String::as_str)
     }
 
     /// The type with this number. Numbers come from this very schema; for any other one a nameless type answers that has no

@@ -155,6 +155,7 @@ impl Schema {
             (before.no_user_modification != after.no_user_modification, "NO-USER-MODIFICATION"),
             (before.usage != after.usage, "USAGE"),
             (before.secret != after.secret, "X-SECRET"),
+            (before.integrity != after.integrity, "X-INTEGRITY"),
             (is_ours && before.obsolete != after.obsolete, "OBSOLETE"),
         ];
         checks.into_iter().find_map(|(is_narrowed, what)| is_narrowed.then_some(what))

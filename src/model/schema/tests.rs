@@ -71,7 +71,7 @@ fn descriptions_are_spelled_canonically() {
     let error = |text: &str| schema.describe(text).unwrap_err().to_string();
     assert_eq!(error("zork"), "zork: attribute type undefined");
     assert_eq!(error("zork;lang-en"), "zork;lang-en: attribute type undefined");
-    assert_eq!(error("cn;"), "cn;: invalid attribute description");
+    assert_eq!(error("cn;"), "cn;: zero length option is invalid");
     assert_eq!(error("c n"), "c n: invalid attribute description");
     assert_eq!(error(""), ": invalid attribute description");
     assert_eq!(error("cn;ü"), "cn;ü: invalid attribute description");
@@ -92,9 +92,14 @@ fn only_some_descriptions_can_be_stored() {
     assert_eq!(text("userCertificate"), "userCertificate: requires ;binary transfer");
     assert_eq!(text("cn;binary"), "cn;binary: option \"binary\" not supported with type");
     assert_eq!(text("cn;x-foo"), "cn;x-foo: unrecognized option");
-    assert_eq!(text("cn;lang-en-"), "cn;lang-en-: unrecognized option");
-    assert_eq!(text("cn;lang-"), "cn;lang-: unrecognized option");
-    assert_eq!(text("cn;lang-englishlanguage"), "cn;lang-englishlanguage: unrecognized option");
+    assert_eq!(text("cn;lang-en-"), "cn;lang-en-: inappropriate use of tag range option");
+    assert_eq!(text("cn;lang-"), "cn;lang-: inappropriate use of tag range option");
+    assert_eq!(text("cn;lang--en"), "cn;lang--en: unrecognized option");
+    assert_eq!(text("cn;lang-en-;binary"), "cn;lang-en-;binary: option \"binary\" not supported with type");
+    assert!(schema.describe_for_storage("cn;lang-englishlanguage;lang-1").is_ok());
+    let asserted = |text: &str| schema.describe_for_assertion(text).is_ok();
+    assert!(asserted("cn;lang-en-;lang-") && asserted("userCertificate;binary") && asserted("memberOf;x-nested"));
+    assert!(!asserted("cn;binary") && !asserted("cn;x-foo") && !asserted("cn;x-nested"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod folder;
 mod journal;
 mod open;
+mod schema;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
