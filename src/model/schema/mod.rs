@@ -30,6 +30,7 @@ pub use content::{ContentViolation, EntryContent};
 pub use definition::{AttributeType, AttributeUsage, ObjectClass, ObjectClassKind, SchemaError};
 pub use description::{AttributeDescription, DescriptionError};
 pub use dit_rule::{DitContentRule, DitStructureRule, NameForm};
+pub use embedded::PosixSchema;
 pub use matching_rule::{Key, MatchingRule, RuleKind, SubstringPart, SyntaxError};
 pub use narrowing::{SchemaChange, SchemaUsage};
 pub use online::{SchemaDefinition, SchemaElement};
@@ -66,9 +67,9 @@ pub struct Schema {
 pub struct RdnKey(pub Box<[u8]>);
 
 impl Schema {
-    /// The definitions embedded in the program (`schema/*.ldif`).
+    /// The definitions embedded in the program (`schema/*.ldif`), accounts and groups as RFC 2307 has them.
     pub fn embedded() -> Result<Schema, SchemaError> {
-        Schema::load(&embedded::FILES)
+        Schema::embedded_with(&[])
     }
 
     /// What slapd of OpenLDAP knows with its core, cosine, inetorgperson and nis files.
@@ -79,7 +80,8 @@ impl Schema {
 
     /// The embedded definitions and more files behind them: (name for errors, text).
     pub fn embedded_with(more: &[(&str, &str)]) -> Result<Schema, SchemaError> {
-        let files: Vec<(&str, &str)> = embedded::FILES.iter().chain(more).copied().collect();
+        let mut files: Vec<(&str, &str)> = embedded::files(PosixSchema::default());
+        files.extend(more);
         Schema::load(&files)
     }
 

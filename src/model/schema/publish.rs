@@ -45,7 +45,7 @@ impl Schema {
             }
             text + " )"
         };
-        syntax::SYNTAXES.iter().map(describe).collect()
+        syntax::all().map(describe).collect()
     }
 
     /// Values of matchingRules: all that the program knows.

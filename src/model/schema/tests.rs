@@ -1,5 +1,6 @@
 //! Tests of the schema as a whole: loading, lookups, descriptions, content, names, publication.
 
+mod closure;
 mod dit_rules;
 
 use super::*;
@@ -302,8 +303,8 @@ fn what_is_published_is_closed_and_loads_again() {
                 .to_owned()
         )
     );
-    for syntax in &syntax::SYNTAXES {
-        assert_eq!(syntax::SYNTAXES.iter().filter(|other| other.oid == syntax.oid).count(), 1, "{syntax:?}");
+    for syntax in syntax::all() {
+        assert_eq!(syntax::all().filter(|other| other.oid == syntax.oid).count(), 1, "{syntax:?}");
     }
 }
 

@@ -1,12 +1,17 @@
 //! Rules on everything that is neither text nor number: octets, bits, truth, identifiers, names, UUIDs, change numbers.
 
 use super::super::{Schema, syntax, text};
-use super::{Key, SyntaxError};
+use super::{Key, SubstringPart, SyntaxError};
 
 type Prepared = Result<Key, SyntaxError>;
 
 pub(super) fn octets(_: &Schema, value: &[u8]) -> Prepared {
     Ok(Key(value.into()))
+}
+
+/// A part of octetStringSubstringsMatch (X.520): octets as they are.
+pub(super) fn part(schema: &Schema, _: SubstringPart, value: &[u8]) -> Prepared {
+    octets(schema, value)
 }
 
 /// TRUE or FALSE (RFC 4517 section 4.2.2).

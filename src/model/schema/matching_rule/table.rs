@@ -1,12 +1,13 @@
 //! All matching rules the program knows: RFC 4517 section 4.2, RFC 4523, RFC 4530, RFC 2307's IA5
-//! substrings, OpenLDAP's change sequence numbers.
+//! substrings, OpenLDAP's change sequence numbers, and those that its schema files name.
 
 use super::super::syntax::{
-    ALGORITHM_IDENTIFIER, ATTRIBUTE_TYPE, BIT_STRING, BOOLEAN, CERTIFICATE, CERTIFICATE_ASSERTION, CERTIFICATE_EXACT_ASSERTION,
-    CERTIFICATE_LIST, CERTIFICATE_LIST_ASSERTION, CERTIFICATE_LIST_EXACT_ASSERTION, CERTIFICATE_PAIR, CERTIFICATE_PAIR_ASSERTION,
-    CERTIFICATE_PAIR_EXACT_ASSERTION, COUNTRY_STRING, CSN, DIRECTORY_STRING, DIT_CONTENT_RULE, DIT_STRUCTURE_RULE, DN,
-    FACSIMILE_NUMBER, GENERALIZED_TIME, IA5_STRING, INTEGER, LDAP_SYNTAX, MATCHING_RULE, MATCHING_RULE_USE,
-    NAME_AND_OPTIONAL_UID, NAME_FORM, NUMERIC_STRING, OBJECT_CLASS, OCTET_STRING, OID, POSTAL_ADDRESS, PRINTABLE_STRING,
+    ALGORITHM_IDENTIFIER, ATTRIBUTE_TYPE, AUTHENTICATION_PASSWORD, AUTHORIZATION, BIT_STRING, BOOLEAN, CERTIFICATE,
+    CERTIFICATE_ASSERTION, CERTIFICATE_EXACT_ASSERTION, CERTIFICATE_LIST, CERTIFICATE_LIST_ASSERTION,
+    CERTIFICATE_LIST_EXACT_ASSERTION, CERTIFICATE_PAIR, CERTIFICATE_PAIR_ASSERTION, CERTIFICATE_PAIR_EXACT_ASSERTION,
+    COUNTRY_STRING, CSN, DIRECTORY_STRING, DIT_CONTENT_RULE, DIT_STRUCTURE_RULE, DN, FACSIMILE_NUMBER, GENERALIZED_TIME,
+    IA5_STRING, INTEGER, LDAP_SYNTAX, MATCHING_RULE, MATCHING_RULE_USE, NAME_AND_OPTIONAL_UID, NAME_FORM, NUMERIC_STRING,
+    OBJECT_CLASS, OCTET_STRING, OID, POSTAL_ADDRESS, PRESENTATION_ADDRESS, PRINTABLE_STRING, PROTOCOL_INFORMATION,
     SUBSTRING_ASSERTION, SUPPORTED_ALGORITHM, TELEPHONE_NUMBER, UUID,
 };
 use super::super::x509::{self, certificate, pair, revocation_list};
@@ -22,7 +23,7 @@ const DEFINITIONS: &[&str] =
     &[ATTRIBUTE_TYPE, OBJECT_CLASS, LDAP_SYNTAX, MATCHING_RULE, MATCHING_RULE_USE, NAME_FORM, DIT_CONTENT_RULE, OID];
 
 /// Unordered but for reading: equality, ordering and substrings of each family side by side.
-pub(in super::super) static RULES: [MatchingRule; 45] = [
+pub(in super::super) static RULES: [MatchingRule; 50] = [
     equality("2.5.13.0", "objectIdentifierMatch", OID, &[OID], octets::object_identifier),
     equality(DISTINGUISHED_NAME_MATCH, "distinguishedNameMatch", DN, &[DN], octets::distinguished_name),
     equality("2.5.13.2", "caseIgnoreMatch", DIRECTORY_STRING, TEXT, string::ignore),
@@ -42,9 +43,12 @@ pub(in super::super) static RULES: [MatchingRule; 45] = [
     equality("2.5.13.16", "bitStringMatch", BIT_STRING, &[BIT_STRING], octets::bits),
     equality("2.5.13.17", "octetStringMatch", OCTET_STRING, &[OCTET_STRING], octets::octets),
     ordering("2.5.13.18", "octetStringOrderingMatch", OCTET_STRING, &[OCTET_STRING], octets::octets),
+    substrings("2.5.13.19", "octetStringSubstringsMatch", &[OCTET_STRING], octets::octets, octets::part),
     equality("2.5.13.20", "telephoneNumberMatch", TELEPHONE_NUMBER, &[TELEPHONE_NUMBER, FACSIMILE_NUMBER], string::telephone),
     substrings("2.5.13.21", "telephoneNumberSubstringsMatch", &[TELEPHONE_NUMBER], string::telephone, string::telephone_part),
     equality(UNIQUE_MEMBER_MATCH, "uniqueMemberMatch", NAME_AND_OPTIONAL_UID, &[NAME_AND_OPTIONAL_UID], octets::name_and_uid),
+    equality("2.5.13.22", "presentationAddressMatch", PRESENTATION_ADDRESS, &[PRESENTATION_ADDRESS], octets::octets),
+    equality("2.5.13.24", "protocolInformationMatch", PROTOCOL_INFORMATION, &[PROTOCOL_INFORMATION], octets::octets),
     equality("2.5.13.27", "generalizedTimeMatch", GENERALIZED_TIME, &[GENERALIZED_TIME], number::generalized_time),
     ordering("2.5.13.28", "generalizedTimeOrderingMatch", GENERALIZED_TIME, &[GENERALIZED_TIME], number::generalized_time),
     assertion(
@@ -151,6 +155,14 @@ pub(in super::super) static RULES: [MatchingRule; 45] = [
     ),
     // Follows memberships (Microsoft's LDAP_MATCHING_RULE_IN_CHAIN): what it finds is not in one value, the directory answers it.
     equality("1.2.840.113556.1.4.1941", "inChainMatch", DN, &[DN, NAME_AND_OPTIONAL_UID], octets::distinguished_name),
+    equality("1.3.6.1.4.1.4203.666.4.12", "authzMatch", AUTHORIZATION, &[AUTHORIZATION], octets::octets),
+    equality(
+        "1.3.6.1.4.1.4203.1.2.2",
+        "authPasswordExactMatch",
+        AUTHENTICATION_PASSWORD,
+        &[AUTHENTICATION_PASSWORD],
+        octets::octets,
+    ),
     equality("1.3.6.1.1.16.2", "uuidMatch", UUID, &[UUID], octets::uuid),
     ordering("1.3.6.1.1.16.3", "uuidOrderingMatch", UUID, &[UUID], octets::uuid),
     equality("1.3.6.1.4.1.4203.666.11.2.2", "CSNMatch", CSN, &[CSN], octets::change_sequence_number),

@@ -138,7 +138,7 @@ fn no_octets_make_a_rule_panic() {
             }
         }
     }
-    for syntax in &crate::model::schema::syntax::SYNTAXES {
+    for syntax in crate::model::schema::syntax::all() {
         for value in odd {
             _ = (syntax.is_valid)(value);
         }
@@ -205,7 +205,7 @@ fn one_keyword_of_a_text() {
 
 #[test]
 fn all_rules_of_rfc_4517_section_4_2_are_there() {
-    let numbers = (0..=17).chain([18, 20, 21, 23, 27, 28, 29, 30, 31, 32, 33]).filter(|number| *number != 19);
+    let numbers = (0..=18).chain([20, 21, 23, 27, 28, 29, 30, 31, 32, 33]);
     let oids = numbers.map(|number| format!("2.5.13.{number}"));
     let ia5 = (1..=3).map(|number| format!("1.3.6.1.4.1.1466.109.114.{number}"));
     let missing: Vec<String> = oids.chain(ia5).filter(|oid| schema().matching_rule(oid).is_none()).collect();

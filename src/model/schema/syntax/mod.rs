@@ -2,6 +2,7 @@
 
 mod address;
 mod encoded;
+mod foreign;
 mod guide;
 mod name;
 mod table;
@@ -10,6 +11,7 @@ mod tests;
 mod text;
 
 pub(super) use encoded::{bits, is_boolean, is_change_sequence_number, is_integer, is_uuid};
+pub(super) use foreign::*;
 pub use name::split_uid;
 pub(super) use table::*;
 
@@ -35,7 +37,12 @@ impl std::fmt::Debug for Syntax {
 
 /// By object identifier.
 pub(super) fn find(oid: &str) -> Option<&'static Syntax> {
-    SYNTAXES.iter().find(|syntax| syntax.oid == oid)
+    all().find(|syntax| syntax.oid == oid)
+}
+
+/// Every syntax the program knows.
+pub(super) fn all() -> impl Iterator<Item = &'static Syntax> {
+    SYNTAXES.iter().chain(&FOREIGN)
 }
 
 /// Any octets.

@@ -102,14 +102,14 @@ pub(in super::super) static SYNTAXES: [Syntax; 52] = [
     readable(CSN, "Change Sequence Number", encoded::is_change_sequence_number),
 ];
 
-const fn readable(oid: &'static str, description: &'static str, is_valid: fn(&[u8]) -> bool) -> Syntax {
+pub(super) const fn readable(oid: &'static str, description: &'static str, is_valid: fn(&[u8]) -> bool) -> Syntax {
     Syntax { oid, description, requires_binary: false, human_readable: true, is_valid }
 }
 
-const fn octets(oid: &'static str, description: &'static str, is_valid: fn(&[u8]) -> bool) -> Syntax {
+pub(super) const fn octets(oid: &'static str, description: &'static str, is_valid: fn(&[u8]) -> bool) -> Syntax {
     Syntax { oid, description, requires_binary: false, human_readable: false, is_valid }
 }
 
-const fn certificate(oid: &'static str, description: &'static str, is_valid: fn(&[u8]) -> bool) -> Syntax {
+pub(super) const fn certificate(oid: &'static str, description: &'static str, is_valid: fn(&[u8]) -> bool) -> Syntax {
     Syntax { oid, description, requires_binary: true, human_readable: false, is_valid }
 }

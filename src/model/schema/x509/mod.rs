@@ -16,6 +16,11 @@ mod time;
 
 use super::matching_rule::Key;
 
+/// Whether the octets are one SEQUENCE in DER, whatever is in it.
+pub(super) fn is_sequence(value: &[u8]) -> bool {
+    der::sequence(value).is_some()
+}
+
 /// Whether everything an assertion says is true of a value; [`MatchingRule::holds`](super::MatchingRule) of the rules here.
 pub(super) fn holds(assertion: &Key, of_value: &Key) -> bool {
     component::hold(assertion, of_value)
