@@ -74,8 +74,9 @@ impl Schema {
 
     /// What slapd of OpenLDAP knows with its core, cosine, inetorgperson and nis files.
     pub fn known_to_openldap() -> Result<Schema, SchemaError> {
-        let files = embedded::FILES.iter().filter(|(name, _)| embedded::KNOWN_TO_OPENLDAP.contains(name));
-        Schema::load(&files.copied().collect::<Vec<_>>())
+        let mut files = embedded::files(PosixSchema::Rfc2307);
+        files.retain(|(name, _)| embedded::KNOWN_TO_OPENLDAP.contains(name));
+        Schema::load(&files)
     }
 
     /// The embedded definitions and more files behind them: (name for errors, text).
@@ -85,8 +86,8 @@ impl Schema {
         Schema::load(&files)
     }
 
-    /// Loads `cn=schema`-like LDIF (`attributeTypes:`, `objectClasses:`, `dITContentRules:`, `nameForms:` and `dITStructureRules:` values) or OpenLDAP `.schema` text: (name for errors,
-    /// text). Definitions may refer to later ones and to those of later files; one that repeats an earlier one word for word is skipped.
+    /// Loads `cn=schema`-like LDIF (`attributeTypes:`, `objectClasses:`, `dITContentRules:`, `nameForms:` and `dITStructureRules:`
+    /// values) or OpenLDAP `.schema` text: (name for errors, text). Definitions may refer to later ones and to those of later files; one that repeats an earlier one word for word is skipped.
     pub fn load(files: &[(&str, &str)]) -> Result<Schema, SchemaError> {
         loader::load(files)
     }
