@@ -150,9 +150,11 @@ echo "== python-ldap"
 
 echo "== JNDI"
 keytool -importcert -noprompt -alias bindery -file "$LDAPTLS_CACERT" -keystore "$folder/trust" -storepass changeit >/dev/null 2>&1
-javac -d "$folder" tests/interop/JndiClient.java
+javac -d "$folder" tests/interop/JndiClient.java tests/interop/JndiDirectory.java
 java -cp "$folder" -Djavax.net.ssl.trustStore="$folder/trust" -Djavax.net.ssl.trustStorePassword=changeit \
     JndiClient "$ldaps" "$ldap" "$admin" "$password"
+java -cp "$folder" -Djavax.net.ssl.trustStore="$folder/trust" -Djavax.net.ssl.trustStorePassword=changeit \
+    JndiDirectory "$ldaps" "$admin" "$password"
 
 echo "== reload and orderly stop"
 kill -HUP "$server"
