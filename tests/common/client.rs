@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use ldap3_proto::LdapCodec;
+use ldap3_proto::control::LdapControl;
 use ldap3_proto::proto::{
-    LdapAddRequest, LdapAttribute, LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapFilter, LdapModify, LdapModifyRequest,
-    LdapModifyType, LdapMsg, LdapOp, LdapPartialAttribute, LdapResultCode, LdapSearchRequest, LdapSearchResultEntry,
-    LdapSearchScope,
+    LdapAddRequest, LdapAttribute, LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapExtendedRequest, LdapFilter, LdapModify,
+    LdapModifyRequest, LdapModifyType, LdapMsg, LdapOp, LdapPartialAttribute, LdapResultCode, LdapSearchRequest,
+    LdapSearchResultEntry, LdapSearchScope,
 };
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -31,10 +32,14 @@ impl Client {
     }
 
     pub fn send(&mut self, op: LdapOp) -> io::Result<i32> {
+        self.send_with(op, Vec::new())
+    }
+
+    pub fn send_with(&mut self, op: LdapOp, ctrl: Vec<LdapControl>) -> io::Result<i32> {
         let msgid = self.next_id;
         self.next_id += 1;
         let mut output = BytesMut::new();
-        self.codec.encode(LdapMsg { msgid, op, ctrl: Vec::new() }, &mut output)?;
+        self.codec.encode(LdapMsg { msgid, op, ctrl }, &mut output)?;
         self.socket.write_all(&output)?;
         Ok(msgid)
     }
@@ -66,7 +71,28 @@ impl Client {
     }
 
     fn result(&mut self, op: LdapOp) -> io::Result<LdapResultCode> {
-        self.send(op)?;
+        self.result_with(op, Vec::new())
+    }
+
+    /// Does these operations as one transaction (RFC 5805).
+    pub fn transaction(&mut self, operations: Vec<LdapOp>) -> io::Result<LdapResultCode> {
+        let start = LdapExtendedRequest { name: "1.3.6.1.1.21.1".to_owned(), value: None };
+        self.send(LdapOp::ExtendedRequest(start))?;
+        let LdapOp::ExtendedResponse(response) = self.receive()?.op else { panic!("no extended response") };
+        assert_eq!(response.res.code, LdapResultCode::Success);
+        let identifier = response.value.expect("a transaction has an identifier");
+        for operation in operations {
+            let oid = "1.3.6.1.1.21.2".to_owned();
+            let specification = LdapControl::Unknown { oid, criticality: true, value: Some(identifier.clone()) };
+            assert_eq!(self.result_with(operation, vec![specification])?, LdapResultCode::Success);
+        }
+        let length = u8::try_from(identifier.len()).expect("a short identifier");
+        let value = [&[0x30, length + 2, 4, length], &identifier[..]].concat();
+        self.result(LdapOp::ExtendedRequest(LdapExtendedRequest { name: "1.3.6.1.1.21.3".to_owned(), value: Some(value) }))
+    }
+
+    fn result_with(&mut self, op: LdapOp, ctrl: Vec<LdapControl>) -> io::Result<LdapResultCode> {
+        self.send_with(op, ctrl)?;
         Ok(match self.receive()?.op {
             LdapOp::BindResponse(response) => response.res.code,
             LdapOp::AddResponse(result)

@@ -19,7 +19,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::client::{Client, values};
 use common::{ADMIN, Installation, PASSWORD, SUFFIX};
-use ldap3_proto::proto::{LdapModifyType, LdapResultCode};
+use ldap3_proto::proto::{
+    LdapAddRequest, LdapModify, LdapModifyRequest, LdapModifyType, LdapOp, LdapPartialAttribute, LdapResultCode,
+};
 
 const WRITERS: usize = 16;
 
@@ -81,6 +83,19 @@ fn write(number: usize, address: &str, mut book: Book, mut random: Random) -> (B
         return (book, count);
     }
     loop {
+        if random.next().is_multiple_of(4) {
+            let known = book.entry(format!("pair{number}")).or_default();
+            let version = random.next() >> 16;
+            known.under_way = Some(Some(version));
+            match client.transaction(pair(number, known.acknowledged.is_none(), version)) {
+                Ok(code) => {
+                    assert_eq!(code, LdapResultCode::Success, "pair {number} with {known:?}");
+                    *known = Known { acknowledged: Some(version), under_way: None };
+                }
+                Err(_) => return (book, count),
+            }
+            continue;
+        }
         let name = format!("w{number}-{}", random.next() % 40);
         let dn = format!("cn={name},{SUFFIX}");
         let known = book.entry(name.clone()).or_default();
@@ -114,18 +129,46 @@ fn write(number: usize, address: &str, mut book: Book, mut random: Random) -> (B
     }
 }
 
+/// Adds both entries of a pair, or changes both: in a transaction, so that they are never of different versions.
+fn pair(number: usize, is_new: bool, version: u64) -> Vec<LdapOp> {
+    let text = version.to_string().into_bytes();
+    let attribute = |name: &str, value: &[u8]| LdapPartialAttribute { atype: name.to_owned(), vals: vec![value.to_vec()] };
+    PAIR.map(|which| {
+        let dn = format!("cn=pair{number}-{which},{SUFFIX}");
+        if is_new {
+            let attributes = vec![attribute("objectClass", b"person"), attribute("sn", &text), attribute("description", &text)];
+            return LdapOp::AddRequest(LdapAddRequest { dn, attributes });
+        }
+        let changes = ["sn", "description"]
+            .map(|name| LdapModify { operation: LdapModifyType::Replace, modification: attribute(name, &text) });
+        LdapOp::ModifyRequest(LdapModifyRequest { dn, changes: changes.to_vec() })
+    })
+    .to_vec()
+}
+
+const PAIR: [&str; 2] = ["left", "right"];
+
 /// Each entry is as acknowledged, or as the operation under way would have left it, and never half.
 fn verify(address: &str, books: &mut [Book], round: usize) {
     let mut client = Client::connect(address).unwrap();
     assert_eq!(client.bind(ADMIN, PASSWORD).unwrap(), LdapResultCode::Success);
     for book in books {
         for (name, known) in book {
-            let entry = client.read(&format!("cn={name},{SUFFIX}"), &["sn", "description"]).unwrap();
-            let found: Option<u64> = entry.map(|entry| {
-                let (sn, description) = (values(&entry, "sn"), values(&entry, "description"));
-                assert_eq!(sn, description, "round {round}: {name} is half changed");
-                sn[0].parse().unwrap()
-            });
+            let mut version_of = |name: &str| {
+                let entry = client.read(&format!("cn={name},{SUFFIX}"), &["sn", "description"]).unwrap();
+                entry.map(|entry| {
+                    let (sn, description) = (values(&entry, "sn"), values(&entry, "description"));
+                    assert_eq!(sn, description, "round {round}: {name} is half changed");
+                    sn[0].parse::<u64>().unwrap()
+                })
+            };
+            let found = if name.starts_with("pair") {
+                let [left, right] = PAIR.map(|which| version_of(&format!("{name}-{which}")));
+                assert_eq!(left, right, "round {round}: half of a transaction of {name} is there");
+                left
+            } else {
+                version_of(name)
+            };
             let expected = found == known.acknowledged || known.under_way == Some(found);
             assert!(expected, "round {round}: {name} is {found:?}, known is {known:?}");
             *known = Known { acknowledged: found, under_way: None };

@@ -145,6 +145,38 @@ fn request() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// The same elements as odd but legal BER: lengths in more octets than needed, TRUE as any octet but 0, numbers with superfluous leading
+/// octets. Each of `choices` decides about one element.
+fn odd(octets: &[u8], choices: &mut impl Iterator<Item = u8>) -> Vec<u8> {
+    let mut reader = ber::Reader::new(octets);
+    let mut written = Vec::new();
+    while !reader.is_empty() {
+        let (tag, content) = reader.element().unwrap();
+        let choice = choices.next().unwrap();
+        let content = match tag {
+            tag if tag.is_constructed() => odd(content, choices),
+            ber::Tag::BOOLEAN if content != [0] => vec![choice.max(1)],
+            ber::Tag::INTEGER | ber::Tag::ENUMERATED if content.len() < 8 && choice & 8 != 0 => {
+                [&[if content[0] & 0x80 == 0 { 0 } else { 0xff }], content].concat()
+            }
+            _ => content.to_vec(),
+        };
+        let needed = (usize::BITS - content.len().leading_zeros()).div_ceil(8).max(1) as usize;
+        let length = content.len().to_be_bytes();
+        written.push(tag.0);
+        match usize::from(choice % 5) {
+            0 if content.len() < 0x80 => written.push(content.len() as u8),
+            wanted => {
+                let count = wanted.max(needed);
+                written.push(0x80 | count as u8);
+                written.extend_from_slice(&length[length.len() - count..]);
+            }
+        }
+        written.extend(content);
+    }
+    written
+}
+
 fn result_code() -> impl Strategy<Value = ResultCode> {
     use ResultCode::{
         AdminLimitExceeded, AssertionFailed, Busy, CompareTrue, InvalidCredentials, InvalidDnSyntax, NoSuchObject,
@@ -184,6 +216,16 @@ proptest! {
         prop_assert!(!matches!(message.request, Request::Malformed { .. }), "{:?}", message.request);
         prop_assert!(oracle::operation(&message.request).is_some());
         agree(&octets);
+    }
+
+    #[test]
+    fn odd_but_legal_requests_mean_the_same(octets in request(), choices in vec(any::<u8>(), 1..40)) {
+        let odd = odd(&octets, &mut choices.into_iter().cycle());
+        let (plain, other) = (ours(&octets).unwrap(), ours(&odd).expect("legal BER is taken"));
+        prop_assert_eq!(plain.id, other.id);
+        prop_assert_eq!(oracle::operation(&plain.request), oracle::operation(&other.request));
+        prop_assert_eq!(plain.controls, other.controls);
+        agree(&odd);
     }
 
     #[test]
