@@ -24,6 +24,7 @@ fn settings() -> Settings {
         clear_text: Vec::new(),
         certificate_rules: Vec::new(),
         limits: Limits::default(),
+        identifiers: Default::default(),
         hash_key: Secret::new(vec![1; 32]),
         version: "test",
         start_tls: false,

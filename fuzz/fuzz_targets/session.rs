@@ -196,6 +196,7 @@ fn settings() -> Arc<Settings> {
         clear_text: Vec::new(),
         certificate_rules: Vec::new(),
         limits: Limits::default(),
+        identifiers: Default::default(),
         hash_key: Secret::new(vec![1; 32]),
         version: "0",
         start_tls: true,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use super::error::{ConfigurationError, Source};
+use super::identifiers;
 use super::raw::{CertificateMapping, Keys, Listen, Log, Raw, Tls};
 use super::{Configuration, Listeners, LogFormat, LogLevel, SealKeySource, TlsFiles, digest_of, values, waiver};
 use crate::model::{Dn, Timestamp};
@@ -33,6 +34,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
             (Some(files), rules)
         }
     };
+    let (identifiers, identifier_lines) = identifiers::check(&source, raw.unique.as_ref(), &raw.numbers)?;
     Ok(Configuration {
         file: file.to_path_buf(),
         digest: digest_of(text),
@@ -45,6 +47,8 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         certificate_rules,
         ldapi_users: ldapi_users(&source, &raw.ldapi.users)?,
         indexes: values::indexes(&source, &raw.indexes)?,
+        identifiers,
+        identifier_lines,
         limits: values::limits(&source, &raw.limits)?,
         connections: values::connections(&source, &raw.limits)?,
         password: values::argon2id(&source, &raw.password.argon2id, &waivers, &mut warnings)?,

@@ -5,6 +5,7 @@
 
 mod check;
 mod error;
+mod identifiers;
 mod raw;
 mod seal_key;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::time::Duration;
 use aws_lc_rs::{digest, hmac};
 
 use crate::model::{Dn, Secret, Timestamp};
+use crate::operation::identifier::IdentifierSettings;
 use crate::operation::{CertificateRule, Limits, Settings, WaivedNetwork};
 use crate::policy::password::Argon2Parameters;
 
@@ -52,6 +54,10 @@ pub struct Configuration {
     pub ldapi_users: BTreeMap<u32, String>,
     /// Indexes, defaults included.
     pub indexes: Vec<Index>,
+    /// Unique values and numbers to give out.
+    pub identifiers: IdentifierSettings,
+    /// Lines of the file where their attributes stand; none for a default.
+    pub identifier_lines: Vec<(String, Option<usize>)>,
     /// Limits of operations.
     pub limits: Limits,
     /// Limits of connections.
@@ -179,6 +185,7 @@ impl Configuration {
             clear_text: self.waived_networks(WaiverName::ClearText),
             certificate_rules: self.certificate_rules.clone(),
             limits: self.limits,
+            identifiers: self.identifiers.clone(),
             hash_key: Secret::from(hmac::sign(&key, b"bindery keyed hashes").as_ref()),
             version: env!("CARGO_PKG_VERSION"),
             start_tls: self.tls.is_some(),
@@ -193,6 +200,19 @@ impl Configuration {
             key: Some(format!("indexes.{}", index.attribute)),
             problem: problem.to_owned(),
             remedy: "name an attribute type of the schema, with kinds that its matching rules carry".to_owned(),
+        }
+    }
+
+    /// A configuration error about an attribute of `[unique]` or `[numbers]`.
+    pub fn identifier_error(&self, attribute: &str, problem: &str) -> ConfigurationError {
+        let line = self.identifier_lines.iter().find(|(name, _)| name == attribute).and_then(|(_, line)| *line);
+        ConfigurationError {
+            file: self.file.clone(),
+            line,
+            key: Some(attribute.to_owned()),
+            problem: problem.to_owned(),
+            remedy: "name an attribute type of the schema that has an equality rule and whose values are kept in entries"
+                .to_owned(),
         }
     }
 

@@ -22,6 +22,9 @@ pub(super) struct Raw {
     pub(super) ldapi: Ldapi,
     #[serde(default)]
     pub(super) indexes: BTreeMap<String, Spanned<Vec<String>>>,
+    pub(super) unique: Option<Unique>,
+    #[serde(default)]
+    pub(super) numbers: BTreeMap<String, Spanned<Numbers>>,
     #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
@@ -71,6 +74,22 @@ pub(super) struct CertificateMapping {
 pub(super) struct Ldapi {
     #[serde(default)]
     pub(super) users: BTreeMap<String, Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Unique {
+    pub(super) attributes: Option<Vec<Spanned<String>>>,
+    pub(super) kept_after_deletion: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Numbers {
+    pub(super) first: Option<Spanned<i64>>,
+    pub(super) last: Option<Spanned<i64>>,
+    pub(super) ask: Option<Spanned<String>>,
+    pub(super) digits: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -291,3 +291,31 @@ proptest::proptest! {
         let _ = read(&text);
     }
 }
+
+#[test]
+fn unique_values_and_numbers() {
+    let read = |text: &str| Configuration::from_text(Path::new("/srv/bindery.toml"), &format!("suffix = \"dc=a\"\n{text}"), NOW);
+    let default = read("").unwrap().identifiers;
+    assert_eq!(default.unique, ["uid", "uidNumber", "mail", "employeeNumber"]);
+    assert_eq!(default.kept, ["uid", "uidNumber", "employeeNumber"]);
+    let fewer = read("[unique]\nattributes = [\"UID\", \"cn\"]").unwrap().identifiers;
+    assert_eq!((fewer.unique, fewer.kept), (vec!["UID".to_owned(), "cn".to_owned()], vec!["uid".to_owned()]));
+    let numbers = read(
+        "[numbers.uidNumber]\nfirst = 10\nlast = 20\n[numbers]\ngidNumber = { first = 1, last = 9, ask = \"x\", digits = 3 }",
+    );
+    let numbers = numbers.unwrap().identifiers.numbers;
+    assert_eq!(
+        numbers.iter().map(|range| (range.first, range.last, range.ask.as_str(), range.digits)).collect::<Vec<_>>(),
+        [(1, 9, "x", 3), (10, 20, "-1", 0)]
+    );
+    for (wrong, problem) in [
+        ("[unique]\nattributes = [\"uid\"]\nkept-after-deletion = [\"mail\"]", "mail is not in unique.attributes"),
+        ("[numbers.uidNumber]\nfirst = 10", "is missing"),
+        ("[numbers.uidNumber]\nfirst = 10\nlast = 9", "9 is out of range"),
+        ("[numbers.uidNumber]\nfirst = -1\nlast = 9", "-1 is out of range"),
+        ("[numbers.uidNumber]\nfirst = 1\nlast = 9\nask = \"5\"", "is empty or one of the numbers to give"),
+        ("[numbers.uidNumber]\nfirst = 1\nlast = 9\ndigits = 19", "19 is out of range"),
+    ] {
+        assert_eq!(read(wrong).unwrap_err().problem, problem, "{wrong}");
+    }
+}

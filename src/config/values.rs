@@ -188,7 +188,7 @@ fn add_kind(index: &mut Index, kind: &str) -> bool {
     true
 }
 
-fn number(
+pub(super) fn number(
     source: &Source<'_>,
     key: &str,
     written: &Option<Spanned<i64>>,

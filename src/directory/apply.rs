@@ -30,6 +30,18 @@ impl Directory {
                 Ok(())
             }
             Change::ReviseSchema(revision) => self.revise_schema(revision),
+            Change::Reserve { identifier, since, by } => {
+                self.reserve(identifier, *since, by);
+                Ok(())
+            }
+            Change::Release { identifier } => {
+                self.release(identifier);
+                Ok(())
+            }
+            Change::PutNextNumber { attribute, next } => {
+                self.put_next_number(attribute, *next);
+                Ok(())
+            }
         }
     }
 

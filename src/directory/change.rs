@@ -9,6 +9,7 @@ mod tests;
 use bytes::Bytes;
 
 use super::definitions::SchemaRevision;
+use super::identifier::Identifier;
 use super::reference::ReferenceAttribute;
 use crate::model::schema::{AttributeType, Schema};
 use crate::model::{ChangeStamp, EntryId, Timestamp};
@@ -61,6 +62,27 @@ pub enum Change {
         id: EntryId,
         /// The new state.
         state: AccountState,
+    },
+    /// An identifier is given to nobody until it is released.
+    Reserve {
+        /// Which.
+        identifier: Identifier,
+        /// Since when.
+        since: Timestamp,
+        /// Who did it: the actor's DN as text.
+        by: String,
+    },
+    /// An identifier may be given again.
+    Release {
+        /// Which.
+        identifier: Identifier,
+    },
+    /// Numbers below this one were given out: none of them is given again.
+    PutNextNumber {
+        /// The attribute's object identifier.
+        attribute: String,
+        /// The first one that was not.
+        next: u64,
     },
     /// What readers see changed: the first change of every operation that moves more than login bookkeeping.
     PutContext(ContextState),
@@ -185,13 +207,16 @@ pub enum Table {
     AccountState = 3,
     /// What is about the whole: the next entry number once an entry was removed, how far the directory is.
     Meta = 4,
+    /// (attribute, identifier) → since, by; attribute → next number
+    Identifiers = 5,
     /// Kind and identifier → a definition made online; when and by whom the last one was.
     Schema = 16,
 }
 
 impl Table {
     /// All of them, in the order in which they are loaded: entries are read by the schema.
-    pub const ALL: [Table; 5] = [Table::Schema, Table::Entries, Table::Memberships, Table::AccountState, Table::Meta];
+    pub const ALL: [Table; 6] =
+        [Table::Schema, Table::Entries, Table::Memberships, Table::AccountState, Table::Meta, Table::Identifiers];
 }
 
 /// One row of the checkpoint: the whole content is a set of rows, and the digest is over them.

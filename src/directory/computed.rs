@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::{Directory, MembershipAttribute, Node};
+use super::{Directory, Identifier, MembershipAttribute, Node};
 use crate::model::schema::Schema;
 use crate::model::{AttributeTypeId, Section};
 
@@ -28,6 +28,8 @@ pub enum Computed {
     GoverningStructureRule,
     /// contextCSN: how far the directory as a whole is, on the suffix entry
     ContextCsn,
+    /// reservedIdentifier: identifiers that are given to nobody, on the suffix entry
+    Reserved,
     /// member, uniqueMember, memberUid: a group's set; manager, owner, …: what an entry refers to
     Members(MembershipAttribute),
 }
@@ -37,7 +39,8 @@ pub const SUBSCHEMA: &str = "cn=Subschema";
 
 impl Computed {
     /// Those that are the server's own.
-    const OPERATIONAL: [Computed; 9] = [
+    const OPERATIONAL: [Computed; 10] = [
+        Computed::Reserved,
         Computed::EntryDn,
         Computed::SubschemaSubentry,
         Computed::HasSubordinates,
@@ -64,6 +67,7 @@ impl Computed {
             Computed::LastLoginSource => "lastLoginSource",
             Computed::GoverningStructureRule => "governingStructureRule",
             Computed::ContextCsn => "contextCSN",
+            Computed::Reserved => "reservedIdentifier",
             Computed::Members(attribute) => attribute.name(schema),
         }
     }
@@ -105,6 +109,10 @@ impl Computed {
             }
             Computed::ContextCsn if self.is_present(directory, node) => one(directory.context().stamp.to_string()),
             Computed::ContextCsn => Vec::new(),
+            Computed::Reserved if self.is_present(directory, node) => {
+                directory.reserved().map(|identifier| reserved_value(directory.schema(), &identifier)).collect()
+            }
+            Computed::Reserved => Vec::new(),
             Computed::Members(attribute) => directory.member_values(node.id, attribute),
         }
     }
@@ -118,9 +126,16 @@ impl Computed {
                 !self.values(directory, node).is_empty()
             }
             Computed::ContextCsn => node.parent.is_none() && directory.suffix_entry() == Some(node.id),
+            Computed::Reserved => directory.suffix_entry() == Some(node.id) && directory.reserved_count() > 0,
             Computed::Members(attribute) => directory.member_count(node.id, attribute) > 0,
         }
     }
+}
+
+/// `uid=anna`
+fn reserved_value(schema: &Schema, identifier: &Identifier) -> Bytes {
+    let name = schema.attribute_type(&identifier.attribute).map_or(identifier.attribute.as_str(), |it| it.name());
+    [name.as_bytes(), b"=", &identifier.value].concat().into()
 }
 
 /// The types of computed attributes that the schema knows, the users' own first, as they stand in an entry.

@@ -77,6 +77,12 @@ impl Directory {
                 self.next_id_row = Some(id);
                 self.raise_next_id(id.0);
             }
+            Content::Reserved { identifier, since, by } => {
+                self.identifiers.reserve(&identifier, since, &by, &self.fixed.digest_key);
+            }
+            Content::NextNumber { attribute, next } => {
+                self.identifiers.put_next_number(&attribute, next);
+            }
             Content::Context(state) => {
                 self.context = state;
                 self.context_row = true;
@@ -132,5 +138,6 @@ impl Directory {
             .chain(states)
             .chain(self.next_id_row.map(row::next_entry_id))
             .chain(self.context_row.then(|| row::context(self.context)))
+            .chain(self.identifiers.rows(&self.fixed.digest_key))
     }
 }

@@ -13,6 +13,7 @@ mod filter;
 mod hash;
 mod id_map;
 mod id_set;
+mod identifier;
 mod index;
 mod kind;
 mod load;
@@ -40,6 +41,7 @@ pub use definitions::{LastRevision, RevisionError, SchemaRevision, StoredDefinit
 pub use digest::Digest;
 pub use filter::{FilterContext, PreparedFilter, Truth, ValuesFilter};
 pub use id_set::IdSet;
+pub use identifier::Identifier;
 pub use index::{IndexDeclaration, IndexKinds};
 pub use membership::MembershipGrant;
 pub use recent::{Happening, Place, RECENT_CHANGES, Recent, RecentChange};
@@ -51,6 +53,7 @@ use crate::model::schema::{Schema, SyntaxError};
 use crate::model::{AttributeTypeId, ChangeStamp, Dn, EntryId, Rdn};
 use definitions::Fixed;
 use id_map::IdMap;
+use identifier::Identifiers;
 use index::Indexes;
 use kind::Kinds;
 use membership::{Memberships, Named};
@@ -70,6 +73,7 @@ pub struct Directory {
     indexes: Indexes,
     account_states: IdMap<AccountState>,
     usage: Usage,
+    identifiers: Identifiers,
     digest: Digest,
     next_id: EntryId,
     /// What the row about it says: there is one once an entry was removed.
@@ -93,6 +97,7 @@ impl Directory {
             indexes: Indexes::default(),
             account_states: IdMap::default(),
             usage: Usage::default(),
+            identifiers: Identifiers::default(),
             digest: Digest::default(),
             next_id: EntryId(1),
             next_id_row: None,

@@ -7,10 +7,10 @@ use super::member_draft::first_given_twice;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted, require};
-use super::{Authority, relax, stamp};
+use super::{Authority, identifier, relax, stamp};
 use crate::directory::{AccountState, Change, Lookup};
 use crate::journal::Named;
-use crate::model::{Attribute, Dn, EntryId, ResultCode, Timestamp};
+use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
 use crate::policy::access::{Right, Subject};
 use crate::protocol::{Control, ResponseKind};
 
@@ -67,6 +67,11 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let mut draft = Draft::empty(write.head);
     take_attributes(write, request, subject, relaxed, &mut draft, &mut bookkeeping)?;
     let rdn = dn.rdns.first().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?;
+    if place.parent.is_some() {
+        draft.reserved.check_place(Some(id))?;
+    }
+    let mut numbers = Vec::new();
+    let assigned = identifier::assign_numbers(write, &mut draft, &mut numbers)?;
     draft.add_rdn_values(rdn)?;
     let is_import = write.context.authority == Authority::Installation;
     if !relaxed && !is_import {
@@ -74,6 +79,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
         super::place::check_naming_attributes(draft.schema, rdn)?;
     }
     let structural = draft.check(rdn)?;
+    identifier::check_unique(write, place.id.and_then(|id| write.head.node(id)).map(|node| &**node), &draft)?;
     if relaxed {
         relax::check_identity(write.head, None, &draft)?;
     } else {
@@ -86,6 +92,8 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let mut changes = vec![Change::PutEntry { id, parent: place.parent, name: place.name, block: entry.block().clone() }];
     let actor = stamp::actor_name(write.head, write.context);
     changes.extend(draft.members.changes(id, write.context.now, &actor));
+    changes.extend(draft.reserved.changes(write.context.now, &actor));
+    changes.extend(numbers);
     if bookkeeping != AccountState::default() {
         changes.push(Change::PutAccountState { id, state: bookkeeping });
     }
@@ -96,7 +104,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let uuid = write.head.schema().attribute_type("entryUUID").and_then(|uuid| entry.first(uuid.id));
     let uuid = uuid.map(|uuid| String::from_utf8_lossy(uuid).into_owned());
     let target = Some(Named { uuid, dn: dn.to_string() });
-    Ok(Success { target, ..write.finish(changes, id, &controls)? })
+    Ok(Success { target, details: assigned, ..write.finish(changes, id, &controls)? })
 }
 
 /// Finds the place: 68 where it is taken, 32 without a parent, 53 outside the suffix, 33 below an alias, 50 without the right.
@@ -180,6 +188,9 @@ fn keep_bookkeeping(attribute: &CheckedAttribute<'_>, given: &Attribute, bookkee
 }
 
 fn put(draft: &mut Draft<'_>, attribute: &CheckedAttribute<'_>, given: &Attribute) -> Result<(), Refusal> {
+    if attribute.home == Home::Reserved {
+        return draft.reserved.apply(attribute, ModificationOperation::Add, &given.values, true);
+    }
     let Home::Members(members) = attribute.home else {
         if draft.values_mut(attribute).is_some() {
             let text = format!("attribute '{}' provided more than once", attribute.name());

@@ -91,6 +91,9 @@ fn decide(directory: &Directory, context: &Context, request: &CompareRequest, an
         return Err(Refusal::new(ResultCode::InsufficientAccessRights, ""));
     }
     require(subject, Right::Compare, node.id)?;
+    if directory.computed(description.attribute_type) == Some(Computed::Reserved) && !subject.administrator {
+        return Err(Refusal::new(ResultCode::InsufficientAccessRights, ""));
+    }
     compare_values(directory, node, &description, request.value.expose(), true)
 }
 

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Attached;
+use super::identifier::IdentifierSettings;
 use crate::directory::{Directory, Node};
 use crate::model::{EntryId, Rdn, Secret, Timestamp};
 use crate::policy::access::Subject;
@@ -159,6 +160,8 @@ pub struct Settings {
     pub certificate_rules: Vec<CertificateRule>,
     /// Limits.
     pub limits: Limits,
+    /// Unique values and numbers to give out.
+    pub identifiers: IdentifierSettings,
     /// Keyed hashes of unknown bind names, paged-results cookies.
     pub hash_key: Secret,
     /// For vendorVersion.

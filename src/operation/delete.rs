@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
-use super::record;
 use super::refusal::{Refusal, parse_name};
 use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema, require};
+use super::{identifier, record};
 use crate::directory::{Change, MembershipAttribute};
 use crate::journal::{RecordedChange, RecordedEffect, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode};
@@ -91,6 +91,7 @@ fn remove(write: &Write<'_>, id: EntryId, changes: &mut Vec<Change>) -> Result<(
         let elements = write.head.memberships(id, attribute);
         changes.extend(elements.map(|membership| Change::RemoveMembership { group: id, membership }));
     }
+    identifier::reserve(write, id, changes);
     changes.push(Change::RemoveEntry { id, next_id: write.head.next_entry_id() });
     if changes.len() > MAXIMUM_CHANGES {
         return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many changes in one operation"));

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use super::member_draft::MemberDraft;
 use super::refusal::Refusal;
+use super::reserved_draft::ReservedDraft;
 use crate::directory::Computed;
 use crate::directory::{Directory, MembershipAttribute};
 use crate::model::schema::{AttributeDescription, AttributeType, EntryContent, Key, Schema};
@@ -20,6 +21,8 @@ pub(crate) struct Draft<'a> {
     pub(crate) entry: EntryBuilder,
     /// What will be in the membership set.
     pub(crate) members: MemberDraft<'a>,
+    /// What will be given to nobody.
+    pub(crate) reserved: ReservedDraft<'a>,
 }
 
 /// An attribute of a request whose description and values are sound.
@@ -39,6 +42,8 @@ pub(crate) enum Home {
     Block,
     /// In the membership set.
     Members(MembershipAttribute),
+    /// Among the identifiers that are given to nobody.
+    Reserved,
     /// Nowhere: worked out when read, never written by a client.
     Computed,
 }
@@ -67,10 +72,11 @@ impl<'a> CheckedAttribute<'a> {
         let attribute_type = schema.attribute_type_by_id(description.attribute_type);
         let home = match head.computed(attribute_type.id) {
             Some(Computed::Members(attribute)) => Home::Members(attribute),
+            Some(Computed::Reserved) => Home::Reserved,
             Some(_) => Home::Computed,
             None => Home::Block,
         };
-        if stores && matches!(home, Home::Members(_)) && !description.options.is_empty() {
+        if stores && matches!(home, Home::Members(_) | Home::Reserved) && !description.options.is_empty() {
             let text = format!("{}: unrecognized option", description.spelled);
             return Err(Refusal::new(ResultCode::UndefinedAttributeType, text));
         }
@@ -142,13 +148,27 @@ impl<'a> CheckedAttribute<'a> {
 impl<'a> Draft<'a> {
     /// Nothing in it yet (add).
     pub(crate) fn empty(head: &'a Directory) -> Draft<'a> {
-        Draft { head, id: None, schema: head.schema(), entry: EntryBuilder::default(), members: MemberDraft::new(head, None) }
+        Draft {
+            head,
+            id: None,
+            schema: head.schema(),
+            entry: EntryBuilder::default(),
+            members: MemberDraft::new(head, None),
+            reserved: ReservedDraft::new(head),
+        }
     }
 
     /// What the entry holds now; none if it is gone.
     pub(crate) fn of_entry(head: &'a Directory, id: EntryId) -> Option<Draft<'a>> {
         let entry = head.node(id)?.entry.to_builder();
-        Some(Draft { head, id: Some(id), schema: head.schema(), entry, members: MemberDraft::new(head, Some(id)) })
+        Some(Draft {
+            head,
+            id: Some(id),
+            schema: head.schema(),
+            entry,
+            members: MemberDraft::new(head, Some(id)),
+            reserved: ReservedDraft::new(head),
+        })
     }
 
     /// The values under exactly this description.

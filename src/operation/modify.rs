@@ -8,7 +8,7 @@ use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, require};
-use super::{Authority, relax, schema_change, stamp};
+use super::{Authority, identifier, relax, schema_change, stamp};
 use crate::directory::{Change, MembershipAttribute};
 use crate::model::schema::Schema;
 use crate::model::{Dn, Modification, ModificationOperation, Rdn, ResultCode, Value};
@@ -73,12 +73,16 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
         Some(_) => Rdn::parse(node.name.as_bytes()).map_err(|_| Refusal::new(ResultCode::Other, "internal error"))?,
         None => dn.rdns.first().cloned().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?,
     };
+    draft.reserved.check_place(Some(id))?;
+    let mut numbers = Vec::new();
+    let assigned = identifier::assign_numbers(write, &mut draft, &mut numbers)?;
     let structural = draft.structural_class()?;
     if !relaxed {
         check_structural_class(write, node, structural)?;
         super::place::check_new_classes(&draft, Some(node))?;
     }
     draft.check(&rdn)?;
+    identifier::check_unique(write, Some(node), &draft)?;
     if relaxed {
         relax::check_identity(write.head, Some(node), &draft)?;
         stamp::set(write.head, &mut draft.entry, "structuralObjectClass", structural.to_owned());
@@ -89,8 +93,11 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
 
     let block = draft.entry.build().block().clone();
     let mut changes = vec![Change::PutEntry { id, parent: node.parent, name: node.name.clone(), block }];
-    changes.extend(draft.members.changes(id, write.context.now, &stamp::actor_name(write.head, write.context)));
-    write.finish(changes, id, &controls)
+    let actor = stamp::actor_name(write.head, write.context);
+    changes.extend(draft.members.changes(id, write.context.now, &actor));
+    changes.extend(draft.reserved.changes(write.context.now, &actor));
+    changes.extend(numbers);
+    Ok(Success { details: assigned, ..write.finish(changes, id, &controls)? })
 }
 
 /// What is wrong with a request whatever the entry: 2.
@@ -162,6 +169,9 @@ fn apply(
     let values = &change.attribute.values;
     if let Home::Members(members) = attribute.home {
         return apply_to_members(draft, change, attribute, members, permissive);
+    }
+    if attribute.home == Home::Reserved {
+        return draft.reserved.apply(attribute, change.operation, values, permissive);
     }
     match change.operation {
         ModificationOperation::Add => add_values(draft, attribute, values, permissive),

@@ -6,7 +6,7 @@ use super::control::Controls;
 use super::draft::Draft;
 use super::refusal::{Refusal, is_sound, parse_name};
 use super::write::{Success, Write, is_subschema, require};
-use super::{Authority, stamp};
+use super::{Authority, identifier, stamp};
 use crate::directory::{Change, Lookup};
 use crate::journal::Named;
 use crate::model::{Dn, EntryId, Rdn, ResultCode};
@@ -140,6 +140,7 @@ fn renamed_entry(
         super::place::check_naming_attributes(draft.schema, new_rdn)?;
     }
     super::place::check_place(write.head, structural, new_rdn, Some(parent), Some(id))?;
+    identifier::check_unique(write, write.head.node(id).map(|node| &**node), &draft)?;
     stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
     Ok(draft.entry.build().block().clone())
 }

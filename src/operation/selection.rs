@@ -71,11 +71,18 @@ impl Selection {
         let plain = self.named.iter().filter(|named| named.options.is_empty());
         let named: Vec<Computed> = plain.flat_map(|named| &named.types).filter_map(|&id| directory.computed(id)).collect();
         let covers = |computed: &Computed| match computed.section() {
+            _ if *computed == Computed::Reserved => named.contains(computed),
             Section::User if self.all_user => true,
             Section::Operational if self.all_operational => true,
             _ => named.contains(computed),
         };
         directory.all_computed().filter(covers).collect()
+    }
+
+    /// Leaves out what only administrators may read.
+    pub(crate) fn for_others(mut self) -> Selection {
+        self.computed.retain(|computed| *computed != Computed::Reserved);
+        self
     }
 
     fn add_named(&mut self, schema: &Schema, name: &str) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::world::{SystemClock, SystemEntropy};
 use crate::config::{Configuration, ConfigurationError};
-use crate::directory::{IndexDeclaration, IndexKinds};
+use crate::directory::{IndexDeclaration, IndexKinds, MembershipAttribute};
 use crate::model::schema::{AttributeType, Schema, SchemaError};
 use crate::model::{Secret, Timestamp};
 use crate::operation::Settings;
@@ -55,14 +55,18 @@ impl Installation {
         let schema = Arc::new(schema(configuration.schema.as_deref())?);
         let installation = Installation { configuration, schema, clock, entropy, seal_key };
         indexes(&installation.configuration, &installation.schema, Unknown::MayBeDefinedOnline)?;
+        identifiers(&installation.configuration, &installation.schema)?;
         Ok(installation)
     }
 
     /// Reads the configuration anew, for a reload; schema, key, clock and randomness stay.
     pub fn reload(&self) -> Result<(Configuration, Settings), InstallationError> {
-        let configuration = Configuration::load(&self.configuration.file, self.clock.now())?;
+        let mut configuration = Configuration::load(&self.configuration.file, self.clock.now())?;
         // They change with a restart only, but what would fail then is refused now.
         indexes(&configuration, &self.schema, Unknown::MayBeDefinedOnline)?;
+        identifiers(&configuration, &self.schema)?;
+        // Each needs an index that is made at start.
+        configuration.identifiers = self.configuration.identifiers.clone();
         let settings = configuration.settings(&self.seal_key);
         Ok((configuration, settings))
     }
@@ -74,18 +78,19 @@ impl Installation {
 
     /// What opening the data folder needs.
     pub fn store_options(&self) -> Result<StoreOptions, InstallationError> {
-        let indexes = indexes(&self.configuration, &self.schema, Unknown::MayBeDefinedOnline)?;
+        let mut indexes = indexes(&self.configuration, &self.schema, Unknown::MayBeDefinedOnline)?;
+        indexes.extend(identifiers(&self.configuration, &self.schema)?);
         Ok(StoreOptions { indexes, ..self.store_options_without_indexes() })
     }
 
-    /// The same for who will not search.
+    /// The same for who will not search: with the indexes alone that find out whether an identifier is taken.
     pub fn store_options_without_indexes(&self) -> StoreOptions {
         StoreOptions {
             data: self.configuration.data.clone(),
             seal_key: self.seal_key.clone(),
             schema: Arc::clone(&self.schema),
             suffix: self.configuration.suffix.clone(),
-            indexes: Vec::new(),
+            indexes: identifiers(&self.configuration, &self.schema).unwrap_or_default(),
             disk: Arc::new(RealDisk),
             entropy: Arc::clone(&self.entropy),
             clock: Arc::clone(&self.clock),
@@ -106,6 +111,24 @@ impl Installation {
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+/// The indexes that answer whether an identifier is taken. Each attribute must be one whose values are compared and kept in entries; one that
+/// is not defined may be defined online.
+fn identifiers(configuration: &Configuration, schema: &Schema) -> Result<Vec<IndexDeclaration>, InstallationError> {
+    let settings = &configuration.identifiers;
+    let numbers = settings.numbers.iter().map(|range| &range.attribute);
+    let all = settings.unique.iter().chain(numbers).map(|name| {
+        let impossible = schema.attribute_type(name).is_some_and(|attribute| {
+            attribute.equality.is_none() || attribute.secret || MembershipAttribute::of_type(attribute).is_some()
+        });
+        if impossible {
+            return Err(InstallationError::from(configuration.identifier_error(name, "cannot be unique")));
+        }
+        let kinds = IndexKinds { equality: true, ..IndexKinds::default() };
+        Ok(IndexDeclaration { attribute: name.clone(), kinds })
+    });
+    all.collect()
 }
 
 /// Octets of one schema file.

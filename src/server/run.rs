@@ -176,7 +176,7 @@ fn reload(installation: &Installation, services: &Services, door: &Door) {
             door.reload(ldapi_users(installation, &configuration));
             services.note(notes::context(settings), notes::reloaded(&configuration));
             tracing::info!(
-                "the new configuration is in force; addresses, paths, indexes, log, connection limits and timeouts change with a restart"
+                "the new configuration is in force; addresses, paths, indexes, unique attributes, number ranges, log, connection limits and timeouts change with a restart"
             );
         }
         Err(error) => tracing::error!(%error, "the changed configuration was refused, the old one stays in force"),

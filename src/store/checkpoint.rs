@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::rows::{Rows, RowsError};
-use crate::directory::{Change, Digest, Membership, RowChange, Table};
+use crate::directory::{Change, Digest, Identifier, Membership, RowChange, Table};
 use crate::world::Clock;
 
 /// Changes that may wait before `submit` blocks.
@@ -212,6 +212,9 @@ fn size_of_change(change: &Change) -> usize {
         Change::PutEntry { name, block, .. } => name.len().saturating_add(block.len()),
         Change::PutMembership { membership, by, .. } => by.len().saturating_add(size_of_membership(membership)),
         Change::RemoveMembership { membership, .. } => size_of_membership(membership),
+        Change::Reserve { identifier, by, .. } => by.len().saturating_add(size_of_identifier(identifier)),
+        Change::Release { identifier } => size_of_identifier(identifier),
+        Change::PutNextNumber { attribute, .. } => attribute.len(),
         Change::RemoveEntry { .. } | Change::PutAccountState { .. } | Change::PutContext(_) => 0,
         Change::ReviseSchema(revision) => {
             let texts = revision.put.iter().map(|definition| definition.text.len().saturating_add(FIXED));
@@ -219,6 +222,10 @@ fn size_of_change(change: &Change) -> usize {
         }
     };
     variable.saturating_add(FIXED)
+}
+
+fn size_of_identifier(identifier: &Identifier) -> usize {
+    identifier.attribute.len().saturating_add(identifier.key.len()).saturating_add(identifier.value.len())
 }
 
 fn size_of_membership(membership: &Membership) -> usize {

@@ -2,7 +2,7 @@
 //!
 //! | tree | key | value |
 //! |---|---|---|
-//! | `schema`, `entries`, `memberships`, `account_state`, `whole` | key of the row ‖ piece (4) | key id (4) ‖ nonce counter (8) ‖ pieces (4) ‖ sealed |
+//! | `schema`, `entries`, `memberships`, `account_state`, `whole`, `identifiers` | key of the row ‖ piece (4) | key id (4) ‖ nonce counter (8) ‖ pieces (4) ‖ sealed |
 //! | `meta` | `state` | [`Meta`], authenticated |
 //! | `meta` | `key` ‖ id (4) | salt of the key with that id |
 //!
@@ -106,6 +106,7 @@ pub(super) struct Rows {
     account_state: Tree,
     whole: Tree,
     schema: Tree,
+    identifiers: Tree,
     meta_tree: Tree,
     meta: Option<Meta>,
     /// Authenticates `meta`.
@@ -150,6 +151,7 @@ impl Rows {
             account_state: db.open_tree("account_state")?,
             whole: db.open_tree("whole")?,
             schema: db.open_tree("schema")?,
+            identifiers: db.open_tree("identifiers")?,
             meta_tree,
             meta,
             meta_key,
@@ -250,6 +252,7 @@ impl Rows {
             Table::AccountState => &self.account_state,
             Table::Meta => &self.whole,
             Table::Schema => &self.schema,
+            Table::Identifiers => &self.identifiers,
         }
     }
 
@@ -300,8 +303,16 @@ impl Rows {
         let change: i64 = steps.iter().map(|step| step.rows).sum();
         meta.rows = meta.rows.checked_add_signed(change).ok_or_else(|| wrong("fewer rows than none"))?;
         let state = meta.encode(&self.meta_key);
-        let outcome = (&self.entries, &self.memberships, &self.account_state, &self.whole, &self.schema, &self.meta_tree)
-            .transaction(|(entries, memberships, account_state, whole, schema, meta_tree)| {
+        let outcome = (
+            &self.entries,
+            &self.memberships,
+            &self.account_state,
+            &self.whole,
+            &self.schema,
+            &self.identifiers,
+            &self.meta_tree,
+        )
+            .transaction(|(entries, memberships, account_state, whole, schema, identifiers, meta_tree)| {
                 for step in steps {
                     let tree = match step.table {
                         Table::Entries => entries,
@@ -309,6 +320,7 @@ impl Rows {
                         Table::AccountState => account_state,
                         Table::Meta => whole,
                         Table::Schema => schema,
+                        Table::Identifiers => identifiers,
                     };
                     match &step.value {
                         Some(value) => tree.insert(step.key.as_slice(), value.as_slice())?,

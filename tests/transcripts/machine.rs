@@ -257,6 +257,7 @@ fn settings() -> Settings {
         clear_text: vec![waived],
         certificate_rules: vec![CertificateRule::SubjectDn],
         limits: Limits::default(),
+        identifiers: Default::default(),
         hash_key: Secret::new(vec![9; 32]),
         version: "0.1.0",
         start_tls: true,

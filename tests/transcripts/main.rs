@@ -57,6 +57,7 @@ transcripts! {
     dit_rules
     extended
     groups
+    identifiers
     matching_rules
     modify
     names_and_options

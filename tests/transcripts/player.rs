@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bindery::operation::Settings;
+use bindery::operation::identifier::{IdentifierSettings, NumberRange};
 use bindery::protocol::{Control, oid};
 
 use crate::connection::{Connection, Door};
@@ -146,6 +148,7 @@ impl Player {
                 moved if moved.starts_with('+') => self.machine.advance(micros(&moved[1..])),
                 "with" => self.with(&words[1], words.get(2)),
                 "limit" => self.limit(&words[1], words[2].parse().unwrap()),
+                "identifiers" => self.identifiers(),
                 "restart" => self.restart(),
                 "hold" => self.holding = true,
                 "release" | "hear" => self.release(number),
@@ -214,6 +217,24 @@ impl Player {
     }
 
     /// A changed configuration comes into force.
+    /// Unique values as a new installation has them, and numbers to give out.
+    fn identifiers(&mut self) {
+        let range = |attribute: &str, last, ask: &str, digits| NumberRange {
+            attribute: attribute.to_owned(),
+            first: 10_000,
+            last,
+            ask: ask.to_owned(),
+            digits,
+        };
+        let mut settings = (*self.machine.settings).clone();
+        settings.identifiers = IdentifierSettings {
+            unique: ["uid", "uidNumber", "mail", "employeeNumber"].map(str::to_owned).to_vec(),
+            kept: ["uid", "uidNumber", "employeeNumber"].map(str::to_owned).to_vec(),
+            numbers: vec![range("uidNumber", 10_002, "-1", 0), range("employeeNumber", 99_999, "next", 7)],
+        };
+        self.use_settings(settings);
+    }
+
     fn limit(&mut self, name: &str, value: u32) {
         let mut settings = (*self.machine.settings).clone();
         match name {
@@ -223,6 +244,10 @@ impl Player {
             "request" => settings.limits.request = value as usize,
             other => panic!("{other}: size, time, sorted or request"),
         }
+        self.use_settings(settings);
+    }
+
+    fn use_settings(&mut self, settings: Settings) {
         self.machine.settings = Arc::new(settings);
         let settings = &self.machine.settings;
         self.connections.values_mut().for_each(|connection| connection.session.reload(Arc::clone(settings)));

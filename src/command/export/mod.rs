@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::installation::{OfflineInstallation, create_private, server_socket};
 use super::{CommandError, Installation, output};
-use crate::directory::{Directory, Lookup};
+use crate::directory::{Computed, Directory, Lookup};
 use crate::journal::RecordKind;
 use crate::model::ldif::write_line;
 use crate::model::{Dn, EntryId, Section};
@@ -88,7 +88,7 @@ fn online(socket: &Path, base: &str, sink: &mut Sink) -> Result<u64, CommandErro
     let mut count = 0;
     let mut client = LocalClient::connect(socket).map_err(|error| CommandError::Cannot(error.to_string()))?;
     client
-        .read_subtree(base, &["*", "+"], &mut |entry| {
+        .read_subtree(base, &["*", "+", "reservedIdentifier"], &mut |entry| {
             count += 1;
             write_read_entry(&entry, &mut sink.output)
         })
@@ -154,6 +154,9 @@ fn write_entry(
         for value in attribute.values().filter(|_| !left_out) {
             write_line(output, attribute.description, value)?;
         }
+    }
+    for value in Computed::Reserved.values(directory, node) {
+        write_line(output, "reservedIdentifier", &value)?;
     }
     for attribute in directory.membership_attributes(id) {
         let values = directory.member_values(id, attribute);

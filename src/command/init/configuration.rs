@@ -53,6 +53,14 @@ key = {key}
 # Beside those that every installation has (objectClass, uid, cn, sn, givenName, displayName, mail, employeeNumber and some more):
 # roomNumber = ["eq"]                            # "eq", "pres", "ord", "sub"; [] takes one away
 
+[unique]
+# attributes = ["uid", "uidNumber", "mail", "employeeNumber"]      # no two entries share a value
+# kept-after-deletion = ["uid", "uidNumber", "employeeNumber"]     # given to nobody else until an administrator releases it
+
+[numbers]
+# Who adds the value "-1" gets the next number (ask = "next" and digits = 7 would ask otherwise, and put zeros in front):
+# uidNumber = {{ first = 10000, last = 59999 }}
+
 [limits]
 # size = 1000                                    # entries a search returns to others than administrators
 # time = 60                                      # seconds a search may take

@@ -79,6 +79,8 @@ fn every_remark_in_the_file_is_a_valid_setting_with_its_default() {
     let folder = Path::new("/srv/bindery/bindery.toml");
     let mut tried = 0;
     let remarks = [
+        "attributes",
+        "kept-after-deletion",
         "size",
         "time",
         "pending",
@@ -103,9 +105,10 @@ fn every_remark_in_the_file_is_a_valid_setting_with_its_default() {
             _ => format!("{line}\n"),
         })
         .collect();
-    assert_eq!(tried, 14);
+    assert_eq!(tried, 16);
     let default = Configuration::from_text(folder, &plain, NOW).unwrap();
     let written = Configuration::from_text(folder, &opened, NOW).unwrap_or_else(|error| panic!("{error}\n{opened}"));
+    assert_eq!(written.identifiers, default.identifiers);
     assert_eq!(written.limits, default.limits);
     assert_eq!(written.connections, default.connections);
     assert_eq!(written.password, default.password);

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::definition;
 use super::{AccountState, Change, ChangeError, ContextState, Membership, MembershipAttribute};
+use crate::directory::identifier::Identifier;
 use crate::directory::reference::ReferenceAttribute;
 use crate::model::{ChangeStamp, EntryId, Timestamp};
 
@@ -14,6 +15,9 @@ const REMOVE_MEMBERSHIP: u8 = 4;
 const PUT_ACCOUNT_STATE: u8 = 5;
 const PUT_CONTEXT: u8 = 6;
 const REVISE_SCHEMA: u8 = 16;
+const RESERVE: u8 = 10;
+const RELEASE: u8 = 11;
+const PUT_NEXT_NUMBER: u8 = 12;
 
 const MEMBER: u8 = 1;
 const UNIQUE_MEMBER: u8 = 2;
@@ -55,6 +59,21 @@ pub(super) fn encode_change(change: &Change, output: &mut Vec<u8>) {
             put_id(output, *id);
             put_account_state(output, state);
         }
+        Change::Reserve { identifier, since, by } => {
+            output.push(RESERVE);
+            put_identifier(output, identifier);
+            put_time(output, *since);
+            put_octets(output, by.as_bytes());
+        }
+        Change::Release { identifier } => {
+            output.push(RELEASE);
+            put_identifier(output, identifier);
+        }
+        Change::PutNextNumber { attribute, next } => {
+            output.push(PUT_NEXT_NUMBER);
+            put_octets(output, attribute.as_bytes());
+            put_number(output, *next);
+        }
         Change::PutContext(state) => {
             output.push(PUT_CONTEXT);
             put_context(output, *state);
@@ -87,6 +106,9 @@ pub(super) fn decode_change(input: &mut &[u8]) -> Result<Change, ChangeError> {
         PUT_ACCOUNT_STATE => Change::PutAccountState { id: reader.id()?, state: reader.account_state()? },
         PUT_CONTEXT => Change::PutContext(reader.context()?),
         REVISE_SCHEMA => Change::ReviseSchema(definition::revision(&mut reader)?),
+        RESERVE => Change::Reserve { identifier: reader.identifier()?, since: reader.time()?, by: reader.text()? },
+        RELEASE => Change::Release { identifier: reader.identifier()? },
+        PUT_NEXT_NUMBER => Change::PutNextNumber { attribute: reader.text()?, next: reader.number()? },
         other => return Err(ChangeError(format!("unknown kind of change: {other}"))),
     };
     *input = reader.0;
@@ -130,6 +152,16 @@ pub(super) fn put_context(output: &mut Vec<u8>, state: ContextState) {
     put_time(output, state.stamp.time);
     output.extend_from_slice(&state.stamp.count.to_be_bytes());
     output.extend_from_slice(&state.number.to_be_bytes());
+}
+
+pub(super) fn put_number(output: &mut Vec<u8>, number: u64) {
+    output.extend_from_slice(&number.to_be_bytes());
+}
+
+fn put_identifier(output: &mut Vec<u8>, identifier: &Identifier) {
+    put_octets(output, identifier.attribute.as_bytes());
+    put_octets(output, &identifier.key);
+    put_octets(output, &identifier.value);
 }
 
 fn put_membership(output: &mut Vec<u8>, membership: &Membership) {
@@ -223,6 +255,15 @@ impl<'a> Reader<'a> {
     pub(super) fn context(&mut self) -> Result<ContextState, ChangeError> {
         let stamp = ChangeStamp { time: self.time()?, count: u32::from_be_bytes(self.array()?) };
         Ok(ContextState { stamp, number: u64::from_be_bytes(self.array()?) })
+    }
+
+    pub(super) fn number(&mut self) -> Result<u64, ChangeError> {
+        Ok(u64::from_be_bytes(self.array()?))
+    }
+
+    fn identifier(&mut self) -> Result<Identifier, ChangeError> {
+        let (attribute, key) = (self.text()?, self.octets()?.into());
+        Ok(Identifier { attribute, key, value: Bytes::copy_from_slice(self.octets()?) })
     }
 
     fn membership(&mut self) -> Result<Membership, ChangeError> {

@@ -9,6 +9,8 @@
 //! Meta          "context"                            → time, count, number
 //! Schema        kind ‖ identifier ‖ 0                → position, text
 //!               0                                    → time and actor of the last change
+//! Identifiers   1 ‖ attribute ‖ keyed hash            → since, by, key, value
+//! Identifiers   2 ‖ attribute                        → next number
 //! ```
 
 use bytes::Bytes;
@@ -18,10 +20,13 @@ use super::definition;
 pub(in crate::directory) use super::definition::{definition, last_revision};
 use super::{AccountState, Change, ChangeError, ContextState, Membership, Row, RowChange, Table};
 use crate::directory::definitions::{LastRevision, StoredDefinition};
+use crate::directory::identifier::Identifier;
 use crate::model::{EntryId, Timestamp};
 
 const NEXT_ENTRY_ID: &[u8] = b"next_entry_id";
 const CONTEXT: &[u8] = b"context";
+const RESERVED: u8 = 1;
+const NEXT_NUMBER: u8 = 2;
 const ELEMENT_ENTRY: u8 = 0;
 const ELEMENT_OUTSIDE: u8 = 1;
 
@@ -34,6 +39,8 @@ pub(in crate::directory) enum Content {
     Context(ContextState),
     Definition(StoredDefinition),
     LastRevision(LastRevision),
+    Reserved { identifier: Identifier, since: Timestamp, by: String },
+    NextNumber { attribute: String, next: u64 },
 }
 
 /// See [`Change::rows`].
@@ -55,6 +62,9 @@ pub(super) fn of_change(change: &Change, digest_key: &[u8; 32]) -> Vec<RowChange
         },
         Change::PutContext(state) => vec![context(*state).into()],
         Change::ReviseSchema(revision) => definition::rows(revision),
+        Change::Reserve { identifier, since, by } => vec![reserved(identifier, *since, by, digest_key).into()],
+        Change::Release { identifier } => vec![gone(Table::Identifiers, reserved_key(identifier, digest_key))],
+        Change::PutNextNumber { attribute, next } => vec![next_number(attribute, *next).into()],
     }
 }
 
@@ -109,6 +119,32 @@ pub(in crate::directory) fn context(state: ContextState) -> Row {
     Row { table: Table::Meta, key: CONTEXT.into(), value: value.into() }
 }
 
+/// The row of an identifier that is given to nobody.
+pub(in crate::directory) fn reserved(identifier: &Identifier, since: Timestamp, by: &str, digest_key: &[u8; 32]) -> Row {
+    let mut value = Vec::new();
+    codec::put_time(&mut value, since);
+    codec::put_octets(&mut value, by.as_bytes());
+    codec::put_octets(&mut value, &identifier.key);
+    codec::put_octets(&mut value, &identifier.value);
+    Row { table: Table::Identifiers, key: reserved_key(identifier, digest_key), value: value.into() }
+}
+
+fn reserved_key(identifier: &Identifier, digest_key: &[u8; 32]) -> Box<[u8]> {
+    let mut key = vec![RESERVED];
+    codec::put_octets(&mut key, identifier.attribute.as_bytes());
+    key.extend_from_slice(blake3::keyed_hash(digest_key, &identifier.key).as_bytes());
+    key.into()
+}
+
+/// The row that keeps numbers of an attribute from being given twice.
+pub(in crate::directory) fn next_number(attribute: &str, next: u64) -> Row {
+    let mut key = vec![NEXT_NUMBER];
+    codec::put_octets(&mut key, attribute.as_bytes());
+    let mut value = Vec::with_capacity(8);
+    codec::put_number(&mut value, next);
+    Row { table: Table::Identifiers, key: key.into(), value: value.into() }
+}
+
 /// Understands a row.
 pub(in crate::directory) fn read(row: &Row) -> Result<Content, ChangeError> {
     let (mut key, mut value) = (Reader(&row.key), Reader(&row.value));
@@ -131,10 +167,26 @@ pub(in crate::directory) fn read(row: &Row) -> Result<Content, ChangeError> {
         }
         Table::Meta => return Err(damaged("unknown row about the whole")),
         Table::Schema => definition::read(&mut key, &mut value)?,
+        Table::Identifiers => read_identifier(&mut key, &mut value)?,
     };
     key.end()?;
     value.end()?;
     Ok(content)
+}
+
+fn read_identifier(key: &mut Reader<'_>, value: &mut Reader<'_>) -> Result<Content, ChangeError> {
+    let kind = key.octet()?;
+    let attribute = key.text()?;
+    match kind {
+        RESERVED => {
+            key.0 = key.0.get(blake3::OUT_LEN..).ok_or(damaged("cut off"))?;
+            let (since, by, key) = (value.time()?, value.text()?, value.octets()?.into());
+            let identifier = Identifier { attribute, key, value: Bytes::copy_from_slice(value.octets()?) };
+            Ok(Content::Reserved { identifier, since, by })
+        }
+        NEXT_NUMBER => Ok(Content::NextNumber { attribute, next: value.number()? }),
+        _ => Err(damaged("unknown kind of identifier")),
+    }
 }
 
 fn read_membership(key: &mut Reader<'_>, value: &mut Reader<'_>) -> Result<Content, ChangeError> {

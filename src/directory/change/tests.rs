@@ -4,7 +4,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::row::{self, Content};
-use super::{AccountState, Change, ContextState, Membership, MembershipAttribute, ReferenceAttribute, Row, Table};
+use super::{AccountState, Change, ContextState, Identifier, Membership, MembershipAttribute, ReferenceAttribute, Row, Table};
 use crate::directory::{LastRevision, SchemaRevision, StoredDefinition};
 use crate::model::schema::SchemaElement;
 use crate::model::{ChangeStamp, EntryId, Timestamp};
@@ -39,6 +39,15 @@ fn any_revision() -> impl Strategy<Value = SchemaRevision> {
         .prop_map(|(put, remove, at, by)| SchemaRevision { put, remove, at: Timestamp(at), by })
 }
 
+fn any_identifier() -> impl Strategy<Value = Identifier> {
+    let octets = || proptest::collection::vec(any::<u8>(), 0..40);
+    (".{0,20}", octets(), octets()).prop_map(|(attribute, key, value)| Identifier {
+        attribute,
+        key: key.into(),
+        value: value.into(),
+    })
+}
+
 fn any_change() -> impl Strategy<Value = Change> {
     let octets = || proptest::collection::vec(any::<u8>(), 0..300).prop_map(Bytes::from);
     let id = || any::<u64>().prop_map(EntryId);
@@ -59,6 +68,13 @@ fn any_change() -> impl Strategy<Value = Change> {
             by
         }),
         (id(), any_membership()).prop_map(|(group, membership)| Change::RemoveMembership { group, membership }),
+        (any_identifier(), any::<i64>(), ".{0,40}").prop_map(|(identifier, since, by)| Change::Reserve {
+            identifier,
+            since: Timestamp(since),
+            by
+        }),
+        any_identifier().prop_map(|identifier| Change::Release { identifier }),
+        (".{0,20}", any::<u64>()).prop_map(|(attribute, next)| Change::PutNextNumber { attribute, next }),
         (id(), state).prop_map(|(id, state)| Change::PutAccountState { id, state }),
         (any::<i64>(), any::<u32>(), any::<u64>()).prop_map(|(time, count, number)| {
             Change::PutContext(ContextState { stamp: ChangeStamp { time: Timestamp(time), count }, number })
@@ -80,6 +96,8 @@ fn back_to_change(content: Content) -> Change {
         Content::LastRevision(LastRevision { at, by }) => {
             Change::ReviseSchema(SchemaRevision { put: Vec::new(), remove: Vec::new(), at, by })
         }
+        Content::Reserved { identifier, since, by } => Change::Reserve { identifier, since, by },
+        Content::NextNumber { attribute, next } => Change::PutNextNumber { attribute, next },
         Content::NextEntryId(next_id) => Change::RemoveEntry { id: EntryId(0), next_id },
     }
 }
@@ -120,7 +138,7 @@ proptest! {
             Change::RemoveEntry { next_id, .. } => {
                 prop_assert_eq!(contents, vec![Change::RemoveEntry { id: EntryId(0), next_id: *next_id }]);
             }
-            Change::RemoveMembership { .. } => prop_assert!(contents.is_empty()),
+            Change::RemoveMembership { .. } | Change::Release { .. } => prop_assert!(contents.is_empty()),
             Change::PutAccountState { state, .. } if *state == AccountState::default() => prop_assert!(contents.is_empty()),
             Change::ReviseSchema(revision) => {
                 let mut seen = SchemaRevision { put: Vec::new(), remove: revision.remove.clone(), at: Timestamp(0), by: String::new() };

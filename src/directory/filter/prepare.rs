@@ -34,7 +34,8 @@ pub(super) fn term(directory: &Directory, filter: &Filter, depth: usize) -> Term
 fn described(directory: &Directory, name: &str, test: impl FnOnce(&AttributeType) -> Option<Test>) -> Option<Assertion> {
     let description = directory.schema().describe_for_assertion(name).ok()?;
     let attribute_type = directory.schema().attribute_type_by_id(description.attribute_type);
-    if attribute_type.secret {
+    // What is reserved is the administrators' to read, and nobody's to search for.
+    if attribute_type.secret || directory.computed(attribute_type.id) == Some(Computed::Reserved) {
         return None;
     }
     let is_nested = directory.is_nested_member_of(&description);

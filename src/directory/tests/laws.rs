@@ -39,6 +39,18 @@ enum Deed {
         group: u64,
         word: u8,
     },
+    Reserve {
+        word: u8,
+        spelling: bool,
+        by: u8,
+    },
+    Release {
+        word: u8,
+    },
+    Number {
+        attribute: bool,
+        next: u64,
+    },
     Login {
         id: u64,
         time: Option<i64>,
@@ -70,6 +82,9 @@ fn any_deed() -> impl Strategy<Value = Deed> {
         3 => (id(), 0u8..4).prop_map(|(group, word)| Deed::LeaveOutside { group, word }),
         3 => (id(), proptest::option::of(0i64..1000)).prop_map(|(id, time)| Deed::Login { id, time }),
         3 => any::<u8>().prop_map(Deed::Operation),
+        4 => (0u8..4, any::<bool>(), 0u8..3).prop_map(|(word, spelling, by)| Deed::Reserve { word, spelling, by }),
+        3 => (0u8..4).prop_map(|word| Deed::Release { word }),
+        3 => (any::<bool>(), 0u64..5).prop_map(|(attribute, next)| Deed::Number { attribute, next }),
         1 => (0u8..4, any::<bool>()).prop_map(|(number, wide)| Deed::Define { number, wide }),
         1 => (0u8..4).prop_map(Deed::Undefine),
     ]
@@ -79,6 +94,11 @@ fn change(deed: &Deed, directory: &Directory) -> Change {
     let outside = |word: u8, spelled: bool| {
         let value = if spelled { format!("CN=Word{word}, dc=elsewhere") } else { format!("cn=word{word},dc=elsewhere") };
         directory.resolve_member(MembershipAttribute::Member, value.as_bytes()).unwrap()
+    };
+    let identifier = |word: u8, spelled: bool| {
+        let value = if spelled { format!("Word {word}") } else { format!("word  {word}") };
+        let schema = fixture::schema();
+        directory.identifier(schema.attribute_type("uid").unwrap(), value.as_bytes()).unwrap()
     };
     match deed {
         Deed::Put { id: 1, words, .. } => {
@@ -127,6 +147,14 @@ fn change(deed: &Deed, directory: &Directory) -> Change {
             let remove = vec![(SchemaElement::AttributeType, format!("1.3.6.1.4.1.99999.9.{number}"))];
             Change::ReviseSchema(SchemaRevision { put: Vec::new(), remove, at: Timestamp(2), by: String::new() })
         }
+        Deed::Reserve { word, spelling, by } => {
+            Change::Reserve { identifier: identifier(*word, *spelling), since: Timestamp(i64::from(*by)), by: format!("cn={by}") }
+        }
+        Deed::Release { word } => Change::Release { identifier: identifier(*word, false) },
+        Deed::Number { attribute, next } => {
+            let attribute = if *attribute { "uidNumber" } else { "employeeNumber" };
+            Change::PutNextNumber { attribute: fixture::schema().attribute_type(attribute).unwrap().oid.clone(), next: *next }
+        }
         Deed::Login { id, time } => Change::PutAccountState {
             id: EntryId(*id),
             state: AccountState {
@@ -150,6 +178,9 @@ fn content(directory: &Directory) -> (Vec<String>, Vec<Row>) {
         let place = (directory.dn_text(id), directory.find(&directory.dn(id)), directory.account_state(id));
         seen.push(format!("{id:?} {place:?} {groups:?} {members:?} {attributes:?} {children:?} {:?}", node.entry.block()));
     }
+    let numbers =
+        ["uidNumber", "employeeNumber"].map(|name| directory.next_number(directory.schema().attribute_type(name).unwrap()));
+    seen.push(format!("{:?} {} {numbers:?}", directory.reserved().collect::<Vec<_>>(), directory.reserved_count()));
     let mut rows: Vec<Row> = directory.rows().collect();
     rows.sort_by(|a, b| (a.table, &a.key).cmp(&(b.table, &b.key)));
     (seen, rows)

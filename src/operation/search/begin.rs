@@ -44,11 +44,14 @@ fn begin_decoded(
     if request.attributes.len() > Selection::MAXIMUM {
         return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many attributes asked for"));
     }
-    let selection = Selection::new(directory, &request.attributes, request.types_only);
+    let mut selection = Selection::new(directory, &request.attributes, request.types_only);
     if base.is_empty() || is_subschema(directory, &base) {
         return special(directory, context, request, controls, sorting, &base, selection);
     }
     let subject = context.subject(directory);
+    if !subject.administrator {
+        selection = selection.for_others();
+    }
     if subject.identity.is_none() && !subject.administrator {
         return Err(Refusal::no_such_object(directory, None));
     }

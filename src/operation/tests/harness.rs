@@ -12,6 +12,7 @@ use crate::model::{DerefAliases, Dn, EntryId, Filter, Scope, Secret, Timestamp};
 use crate::operation::add::AddRequest;
 use crate::operation::compare::{self, CompareRequest};
 use crate::operation::delete::DeleteRequest;
+use crate::operation::identifier::IdentifierSettings;
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::search::{self, Pull};
@@ -82,6 +83,7 @@ pub(super) struct Server {
     pub(super) waived: bool,
     pub(super) session: u64,
     pub(super) limits: Limits,
+    pub(super) identifiers: IdentifierSettings,
     /// What the next request carries.
     pub(super) controls: Vec<Control>,
     /// Of the last change.
@@ -106,6 +108,7 @@ impl Server {
             waived: false,
             session: 1,
             limits: Limits::default(),
+            identifiers: IdentifierSettings::default(),
             controls: Vec::new(),
             record: None,
             changes: Vec::new(),
@@ -151,6 +154,7 @@ impl Server {
                 clear_text: self.waived.then_some(waived).into_iter().collect(),
                 certificate_rules: Vec::new(),
                 limits: self.limits,
+                identifiers: self.identifiers.clone(),
                 hash_key: Secret::new(vec![7; 32]),
                 version: "1.2.3",
                 start_tls: true,

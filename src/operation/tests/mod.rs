@@ -7,6 +7,7 @@ mod control;
 mod delete;
 mod group;
 mod harness;
+mod identifier;
 mod modify;
 mod modify_dn;
 mod password;

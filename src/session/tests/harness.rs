@@ -79,6 +79,7 @@ impl Door {
             clear_text: Vec::new(),
             certificate_rules: Vec::new(),
             limits: Limits::default(),
+            identifiers: Default::default(),
             hash_key: Secret::new(vec![7; 32]),
             version: "0",
             start_tls: true,
