@@ -152,3 +152,33 @@ fn an_export_for_another_server_needs_this_one_stopped() {
     let export = installation.succeed(&["export", "--for", "openldap"]);
     assert!(export.starts_with("dn: dc=mercy,dc=example") && export.contains("userPassword"), "{export}");
 }
+
+#[test]
+fn definitions_made_online_are_exported_and_taken_by_another_installation() {
+    let (installation, other) = (Installation::new(), Installation::new());
+    let definitions = "\
+dn: cn=Subschema
+changetype: modify
+add: objectClasses
+objectClasses: ( 1.3.6.1.4.1.99999.2.1 NAME 'wardWorker' AUXILIARY MAY ward )
+-
+add: attributeTypes
+attributeTypes: ( 1.3.6.1.4.1.99999.1.1 NAME 'ward' DESC 'Wo man arbeitet: Zürich' SUP name )
+-
+";
+    let file = write(&installation, "ward.ldif", definitions);
+    installation.succeed(&["import", file.to_str().unwrap()]);
+    let stopped = installation.succeed(&["export", "--schema"]);
+    let server = installation.serve();
+    assert_eq!(installation.succeed(&["export", "--schema"]), stopped, "running or not");
+    drop(server);
+    let file = write(&other, "schema.ldif", &stopped);
+    other.succeed(&["import", file.to_str().unwrap()]);
+    assert_eq!(other.succeed(&["export", "--schema"]), stopped);
+    assert!(stopped.contains("attributeTypes::") && stopped.contains("NAME 'wardWorker' AUXILIARY MAY ward"), "{stopped}");
+    let worker = "dn: cn=anna,dc=mercy,dc=example\nobjectClass: person\nobjectClass: wardWorker\ncn: anna\nsn: A\nward: 7\n";
+    let file = write(&other, "anna.ldif", worker);
+    other.succeed(&["import", file.to_str().unwrap()]);
+    assert!(other.succeed(&["export"]).contains("ward: 7"));
+    assert!(other.succeed(&["check"]).contains("0 problems found"));
+}

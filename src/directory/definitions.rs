@@ -1,6 +1,6 @@
 //! The schema of a directory: the definitions it was opened with, and those that were made, replaced or taken away online.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::change::row;
@@ -9,7 +9,7 @@ use super::index::{IndexDeclaration, IndexPlan};
 use super::kind::KindClasses;
 use super::tree::Suffix;
 use super::usage::Usage;
-use super::{ChangeError, Computed, Directory, SUBSCHEMA, computed};
+use super::{ChangeError, Computed, Directory, Membership, SUBSCHEMA, WaitingMembership, computed};
 use crate::model::schema::{Schema, SchemaChange, SchemaDefinition, SchemaElement, SchemaError, SchemaUsage};
 use crate::model::{AttributeTypeId, Dn, Timestamp};
 
@@ -257,6 +257,28 @@ impl Directory {
     /// Why a change of definitions cannot be made.
     pub(super) fn unfit_revision(&self, revision: &SchemaRevision) -> Option<String> {
         self.fixed.with(self.fixed.definitions_after(revision), None).err().map(|error| unfit_text(&error))
+    }
+
+    /// Elements of groups that are no entry here and whose value may name one of these attribute types (lower case): what another
+    /// definition of a type makes another name. Costs a look at each such element.
+    pub fn outside_naming(&self, types: &HashSet<String>) -> Vec<WaitingMembership> {
+        let names_one = |value: &[u8]| {
+            let mut parts = value.split(|octet| matches!(octet, b',' | b'+' | b';'));
+            parts.any(|part| {
+                let name = part.split(|octet| *octet == b'=').next().unwrap_or_default();
+                types.contains(&String::from_utf8_lossy(name).trim().to_ascii_lowercase())
+            })
+        };
+        let all = self.memberships.all_outside();
+        let naming = all.filter(|(_, membership, _)| matches!(membership, Membership::Outside { value, .. } if names_one(value)));
+        naming
+            .map(|(group, membership, grant)| WaitingMembership {
+                group,
+                membership,
+                since: grant.since,
+                by: grant.by.to_string(),
+            })
+            .collect()
     }
 
     /// See [`super::Change::ReviseSchema`].

@@ -241,10 +241,14 @@ impl Memberships {
     pub(super) fn all(&self) -> impl Iterator<Item = (EntryId, Membership, &MembershipGrant)> + '_ {
         let entries = self.grants.iter();
         let entries = entries.map(|((group, attribute, member), grant)| (*group, Membership::Entry(*attribute, *member), grant));
-        let others = self.outside.iter().flat_map(|((group, attribute), elements)| {
+        entries.chain(self.all_outside())
+    }
+
+    /// The elements that are no entry here.
+    pub(super) fn all_outside(&self) -> impl Iterator<Item = (EntryId, Membership, &MembershipGrant)> + '_ {
+        self.outside.iter().flat_map(|((group, attribute), elements)| {
             elements.iter().map(|(key, element)| (*group, outside(*attribute, key, &element.value), &element.grant))
-        });
-        entries.chain(others)
+        })
     }
 
     /// Whether an entry has or is an element of anything.

@@ -3,16 +3,18 @@
 //! What a definition is told from others by is its identifier. A value added with the identifier of a definition that is there and
 //! another text takes its place, so that "delete the old, add the new" in one request and "add" alone do the same.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::control::{self, Controls};
 use super::draft::CheckedAttribute;
 use super::modify::ModifyRequest;
 use super::refusal::Refusal;
 use super::selection::Selection;
-use super::write::{Success, Write, not_permitted};
+use super::write::{MAXIMUM_CHANGES, Success, Write, not_permitted};
 use super::{root_dse, stamp};
-use crate::directory::{Change, Directory, RevisionError, SUBSCHEMA, SchemaRevision, StoredDefinition};
+use crate::directory::{
+    Change, Directory, Membership, RevisionError, SUBSCHEMA, SchemaRevision, StoredDefinition, WaitingMembership,
+};
 use crate::journal::Named;
 use crate::model::schema::{SchemaDefinition, SchemaElement};
 use crate::model::{Modification, ModificationOperation, ResultCode, Value};
@@ -45,7 +47,9 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest, controls: &Cont
             return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many definitions"));
         }
         head.check_revision(&revision)?;
+        let types = draft.touched_types(&revision);
         changes.push(Change::ReviseSchema(revision));
+        rename_outside(write, &types, &mut changes)?;
     }
     let mut response_controls = Vec::new();
     if let Some(attributes) = &controls.pre_read {
@@ -56,6 +60,31 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest, controls: &Cont
     }
     let target = Some(Named { uuid: None, dn: SUBSCHEMA.to_owned() });
     Ok(Success { changes, target, controls: response_controls, effects: Vec::new(), details: Vec::new() })
+}
+
+/// Names that lead nowhere here are kept under a key that depends on how their types are defined: those whose key is another one now are kept
+/// under that.
+fn rename_outside(write: &Write<'_>, types: &HashSet<String>, changes: &mut Vec<Change>) -> Result<(), Refusal> {
+    let outside = write.head.outside_naming(types);
+    if outside.is_empty() {
+        return Ok(());
+    }
+    let after = write.after(changes)?;
+    // All go before the first comes: a new key may be another one's old key.
+    let mut renamed_ones = Vec::new();
+    for WaitingMembership { group, membership, since, by } in outside {
+        let Membership::Outside { attribute, value, .. } = &membership else { continue };
+        let Ok(renamed) = after.resolve_member(*attribute, value) else { continue };
+        if renamed != membership {
+            changes.push(Change::RemoveMembership { group, membership });
+            renamed_ones.push(Change::PutMembership { group, membership: renamed, since, by });
+        }
+    }
+    changes.extend(renamed_ones);
+    if changes.len() > MAXIMUM_CHANGES {
+        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many changes in one operation"));
+    }
+    Ok(())
 }
 
 /// The response to a pre- or post-read control (RFC 4527).
@@ -157,6 +186,24 @@ impl SchemaDraft<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Every name, in lower case, that stood or will stand for an attribute type that changes.
+    fn touched_types(&self, revision: &SchemaRevision) -> HashSet<String> {
+        let is_type = |element: SchemaElement| element == SchemaElement::AttributeType;
+        let put = revision.put.iter().filter(|it| is_type(it.element)).map(|it| &it.identifier);
+        let identifiers = put.chain(revision.remove.iter().filter(|it| is_type(it.0)).map(|it| &it.1));
+        let schema = self.head.schema();
+        let mut names = HashSet::new();
+        for identifier in identifiers {
+            let before = schema.attribute_type(identifier).map(|it| it.names.as_slice()).unwrap_or_default();
+            let wanted = self.definitions.get(&SchemaElement::AttributeType).and_then(|all| all.get(identifier));
+            let after = wanted.map(|it| it.names.as_slice()).unwrap_or_default();
+            names.extend(before.iter().chain(after).map(|name| name.to_ascii_lowercase()));
+            names.insert(identifier.clone());
+            names.insert(format!("oid.{identifier}"));
+        }
+        names
     }
 
     /// What has to change. Definitions that come to say what the built-in ones say need not be kept.

@@ -1,5 +1,6 @@
 //! `bindery export`: writes the directory as LDIF, as it is at one instant, whether the server runs or not.
 
+mod definitions;
 mod openldap;
 
 use std::fs::File;
@@ -20,8 +21,9 @@ use crate::wire::client::{LocalClient, ReadEntry};
 use openldap::ForOpenldap;
 
 /// Computed when read; an import would compute them again.
-const COMPUTED: [&str; 8] = [
+const COMPUTED: [&str; 9] = [
     "entryDN",
+    "governingStructureRule",
     "hasSubordinates",
     "lastLoginSource",
     "lastLoginTime",
@@ -49,6 +51,9 @@ pub struct Arguments {
     /// Write what another server's tools load; stored passwords go along, so only while the server is stopped
     #[arg(long = "for", value_name = "SERVER")]
     pub for_server: Option<Server>,
+    /// Write the schema definitions that were made online instead of entries: load them before the entries, with import or ldapmodify
+    #[arg(long, conflicts_with_all = ["base", "secrets", "for_server"])]
+    pub schema: bool,
     /// Where the definitions go that the other server lacks
     #[arg(long, value_name = "FILE", requires = "for_server")]
     pub schema_out: Option<PathBuf>,
@@ -64,6 +69,9 @@ pub enum Server {
 /// Writes the directory as LDIF.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let mut sink = Sink::open(arguments.out.as_deref(), arguments.for_server.is_none())?;
+    if arguments.schema {
+        return definitions(arguments, sink);
+    }
     let count = match server_socket(&arguments.installation)? {
         Some(_) if arguments.for_server.is_some() => {
             return Err(CommandError::Usage("--for takes stored passwords along; stop the server for it".to_owned()));
@@ -80,6 +88,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let without =
         if arguments.secrets || arguments.for_server.is_some() { "" } else { "; passwords are left out (see --secrets)" };
     output::remark(format_args!("{count} entries written{without}"));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn definitions(arguments: &Arguments, mut sink: Sink) -> Result<ExitCode, CommandError> {
+    let count = match server_socket(&arguments.installation)? {
+        Some((socket, _)) => definitions::online(&socket, &arguments.installation.load()?.schema, &mut sink.output)?,
+        None => definitions::offline(OfflineInstallation::open_without_indexes(&arguments.installation)?, &mut sink.output)?,
+    };
+    sink.finish()?;
+    output::remark(format_args!("{count} definitions written"));
     Ok(ExitCode::SUCCESS)
 }
 

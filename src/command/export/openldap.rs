@@ -129,10 +129,10 @@ impl ForOpenldap {
     }
 
     fn definitions(&self, schema: &Schema) -> String {
-        let (types, classes) = (schema.published_attribute_types(), schema.published_object_classes());
+        let classes = schema.published_object_classes();
         let mut text = String::new();
         // A superior comes before those below it: it was loaded first.
-        let types = self.attribute_types.iter().filter_map(|id| types.get(id.0 as usize));
+        let types = self.attribute_types.iter().filter_map(|id| schema.published_attribute_type(*id));
         types.for_each(|definition| line(&mut text, "attributetype", definition));
         let classes = self.object_classes.iter().filter_map(|&index| classes.get(index));
         classes.for_each(|definition| line(&mut text, "objectclass", definition));

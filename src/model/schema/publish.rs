@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use super::dit_text::{ContentRuleText, NameFormText, StructureRuleText};
 use super::text::{AttributeTypeText, ObjectClassText};
+use crate::model::AttributeTypeId;
+
 use super::{AttributeUsage, ObjectClassKind, Schema, matching_rule, syntax};
 
 impl Schema {
@@ -11,6 +13,11 @@ impl Schema {
     pub fn published_attribute_types(&self) -> Vec<String> {
         // Empty: the number of a type that was removed.
         self.published_types.iter().filter(|text| !text.is_empty()).cloned().collect()
+    }
+
+    /// The definition of one type.
+    pub fn published_attribute_type(&self, id: AttributeTypeId) -> Option<&str> {
+        self.published_types.get(id.0 as usize).map(String::as_str).filter(|text| !text.is_empty())
     }
 
     /// Values of objectClasses. See [`Schema::published_attribute_types`].
