@@ -6,7 +6,8 @@
 # PEOPLE is 100000 unless given. --smoke takes 2000 people and one short round: it shows that everything runs, not how fast.
 # The build is not part of the measured time; BENCH_PROFILE=dev takes the debug build, --built DIR programs that are there (DIR/bindery,
 # DIR/examples/load). BENCH_DIR is where the data of both servers lies (default: target/bench, so that it is a real disk): durable
-# writes are measured there. Binds are no race: slapd checks {SSHA}, Bindery runs Argon2id and journals every one of them.
+# writes are measured there. Members come and go in groups of 10,000 and 100,000 (as many as there are people), and ou=people is renamed with
+# everybody below it. Binds are no race: slapd checks {SSHA}, Bindery runs Argon2id and journals every one of them.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -37,6 +38,8 @@ mkdir -p "${BENCH_DIR:-$root/target/bench}"
 work=$(mktemp -d "${BENCH_DIR:-$root/target/bench}/XXXXXX")
 results=$work/results
 declare -A pid address
+# What `load` calls them.
+declare -A names=([comparemember]=compare-member [joinsmall]=join-small [joinlarge]=join-large [readgroup]=read-group)
 
 # Stops only what this script started.
 finish() {
@@ -101,8 +104,11 @@ directory $work/slapd
 index objectClass eq
 index uid eq
 index cn,sn,mail eq,sub
+# Without this line a member is looked for among all of a group.
+sortvals member
 CONF
     timed slapd /usr/sbin/slapadd -q -f "$work/slapd/slapd.conf" -l "$work/people.ldif"
+    /usr/sbin/slapadd -q -f "$work/slapd/slapd.conf" -l "$work/groups.ldif"
     local port
     port=$("$load" free-port)
     /usr/sbin/slapd -f "$work/slapd/slapd.conf" -h "ldap://127.0.0.1:$port" -d 0 2>"$work/slapd.log" &
@@ -118,6 +124,10 @@ start_bindery() {
         exit 1
     }
     timed bindery "$bindery" import --config "$work/bindery/bindery.toml" "$work/people-only.ldif" >"$work/bindery.import" 2>&1 || {
+        tail -20 "$work/bindery.import" >&2
+        exit 1
+    }
+    "$bindery" import --config "$work/bindery/bindery.toml" "$work/groups.ldif" >"$work/bindery.import" 2>&1 || {
         tail -20 "$work/bindery.import" >&2
         exit 1
     }
@@ -142,17 +152,22 @@ drive() { # SERVER WORKLOAD CONNECTIONS SEED SECONDS WARM-UP
 printf 'bench admin pass phrase' >"$work/password"
 "$load" people "$people" >"$work/people.ldif"
 "$load" people "$people" --without-suffix >"$work/people-only.ldif"
+"$load" groups "$people" >"$work/groups.ldif"
 echo "$people people, $(($(stat -c %s "$work/people.ldif") / people)) octets of LDIF each; data on $(stat -f -c %T "$work"), $(nproc) cores"
 : >"$results"
 for server in $servers; do "start_$server"; done
 
 seed=1
-for workload in search modify bind; do
-    for connections in 8 64; do
-        for _ in $(seq "$rounds"); do
-            for server in $servers; do drive "$server" "$workload" "$connections" "$seed" "$seconds" "$warm_up" >>"$results"; done
-            seed=$((seed + 1))
+# Workloads and how many connections they take. Those on groups come behind the others: the durable ones grow both logs. Renaming comes
+# last: while everybody has another name nothing else would be found.
+for workload in search:8 search:64 modify:8 modify:64 bind:8 bind:64 substring:8 comparemember:8 joinsmall:8 joinlarge:8 joinlarge:64 \
+    readgroup:1 rename:1; do
+    IFS=: read -r workload connections <<<"$workload"
+    for _ in $(seq "$rounds"); do
+        for server in $servers; do
+            drive "$server" "${names[$workload]:-$workload}" "$connections" "$seed" "$seconds" "$warm_up" >>"$results"
         done
+        seed=$((seed + 1))
     done
 done
 "$load" report "$results"

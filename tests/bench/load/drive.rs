@@ -29,19 +29,19 @@ impl Counts {
 
 /// Runs it; one line of `key=value`. A single operation that fails fails the run: it would be too fast.
 pub(crate) fn run(arguments: &RunArguments) -> Result<String, Failure> {
-    let mut connections = open(arguments)?;
+    let mut open = open(arguments)?;
     let warm = Instant::now() + Duration::from_secs_f64(arguments.warm_up);
     let poll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
-    for (number, connection) in connections.iter_mut().enumerate() {
+    for (number, connection) in open.iter_mut().enumerate() {
         epoll::add(&poll, connection.socket(), epoll::EventData::new_u64(number as u64), epoll::EventFlags::IN)?;
         connection.send()?;
     }
     let workload = arguments.workload;
-    turn(&poll, &mut connections, workload, warm, true)?;
+    turn(&poll, &mut open, workload, warm, true)?;
     let (cpu_before, start) = (cpu_microseconds(arguments.pid)?, Instant::now());
-    let mut counts = turn(&poll, &mut connections, workload, start + Duration::from_secs_f64(arguments.seconds), true)?;
+    let mut counts = turn(&poll, &mut open, workload, start + Duration::from_secs_f64(arguments.seconds), true)?;
     let (elapsed, cpu) = (start.elapsed().as_secs_f64(), cpu_microseconds(arguments.pid)? - cpu_before);
-    turn(&poll, &mut connections, workload, Instant::now() + DRAIN, false)?;
+    turn(&poll, &mut open, workload, Instant::now() + DRAIN, false)?;
 
     if let Some((code, entries)) = counts.first_failure {
         let (failed, all) = (counts.failures, counts.microseconds.len());
@@ -53,7 +53,7 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<String, Failure> {
         "server={} workload={} connections={} operations={} operations_per_second={:.0} p50_us={} p99_us={} cpu_us={:.1}",
         arguments.server,
         format!("{workload:?}").to_lowercase(),
-        arguments.connections,
+        connections(arguments),
         operations,
         operations / elapsed,
         counts.percentile(50),
@@ -72,19 +72,37 @@ fn open(arguments: &RunArguments) -> Result<Vec<Connection>, Failure> {
         let mut connection = Connection::open(arguments.address, tls.as_ref())?;
         (0..accounts(arguments)).try_for_each(|number| connection.exchange(bind(1, number)))?;
     }
-    (0..arguments.connections)
-        .map(|_| {
+    (0..connections(arguments))
+        .map(|number| {
             let mut connection = Connection::open(arguments.address, tls.as_ref())?;
             if arguments.workload != Workload::Bind {
                 connection.exchange(message::bind(1, &arguments.bind_dn, &password))?;
             }
-            connection.drive((2..REQUESTS + 2).map(|id| request(arguments, id, &mut random)).collect())?;
+            if arguments.workload == Workload::Rename {
+                // The last run may have ended between there and back; where it did not, this is refused.
+                connection.ask(message::rename(1, RENAMED, NAMED))?;
+            }
+            connection.drive((2..REQUESTS + 2).map(|id| request(arguments, number, id, &mut random)).collect())?;
             Ok(connection)
         })
         .collect()
 }
 
-fn request(arguments: &RunArguments, id: u32, random: &mut Random) -> Vec<u8> {
+/// What ou=people is called, and what it is renamed to.
+const NAMED: &str = "people";
+const RENAMED: &str = "staff";
+
+fn connections(arguments: &RunArguments) -> u32 {
+    if arguments.workload == Workload::Rename { 1 } else { arguments.connections }
+}
+
+/// `number`: of the connection. Requests that come in pairs start with an even `id`.
+fn request(arguments: &RunArguments, number: u32, id: u32, random: &mut Random) -> Vec<u8> {
+    // Another one in every run: what the last one left out stays out.
+    let own = |group: people::Group| {
+        let turn = u32::try_from(arguments.seed).unwrap_or_default().wrapping_mul(arguments.connections).wrapping_add(number);
+        turn % group.size(arguments.people)
+    };
     let person = random.below(arguments.people);
     match arguments.workload {
         Workload::Search => message::search(id, person),
@@ -93,6 +111,13 @@ fn request(arguments: &RunArguments, id: u32, random: &mut Random) -> Vec<u8> {
                 format!("changed in round {} by request {id}, with the number {}", arguments.seed, random.below(u32::MAX));
             message::modify(id, person, &description)
         }
+        Workload::JoinSmall => message::membership(id, people::SMALL, own(people::SMALL), id % 2 == 1),
+        Workload::JoinLarge => message::membership(id, people::LARGE, own(people::LARGE), id % 2 == 1),
+        Workload::CompareMember => message::compare_member(id, people::LARGE, random.below(people::LARGE.size(arguments.people))),
+        Workload::ReadGroup => message::read_group(id, people::LARGE),
+        Workload::Substring => message::substring(id, person),
+        Workload::Rename if id.is_multiple_of(2) => message::rename(id, NAMED, RENAMED),
+        Workload::Rename => message::rename(id, RENAMED, NAMED),
         Workload::Bind => bind(id, random.below(accounts(arguments))),
     }
 }
@@ -126,8 +151,7 @@ fn turn(
         for event in &events {
             let connection = connections.get_mut(event.data.u64() as usize).ok_or("an event of no connection")?;
             let Some(completed) = connection.receive()? else { continue };
-            let expected = if workload == Workload::Search { 1 } else { 0 };
-            if completed.code != 0 || completed.entries != expected {
+            if (completed.code, completed.entries) != workload.expected() {
                 counts.failures += 1;
                 counts.first_failure.get_or_insert((completed.code, completed.entries));
             }

@@ -40,6 +40,11 @@ enum Command {
         #[arg(long)]
         without_suffix: bool,
     },
+    /// Write LDIF of two groups of those people: `cn=small` with the first 10,000 and `cn=large` with the first 100,000, or all there are.
+    Groups {
+        /// How many people there are.
+        people: u32,
+    },
     /// Drive one server and print one line of what was measured.
     Run(RunArguments),
     /// Read such lines and print medians and ratios of the two servers.
@@ -69,6 +74,29 @@ enum Workload {
     Modify,
     /// Simple bind as one of a few accounts.
     Bind,
+    /// Takes a member out of the small group and puts it in again, in turn; every connection its own.
+    JoinSmall,
+    /// The same with the large group.
+    JoinLarge,
+    /// Compares whether a random person is a member of the large group; all of them are.
+    CompareMember,
+    /// Reads the large group whole.
+    ReadGroup,
+    /// (mail=*…*) with seven octets in the middle, of a random person.
+    Substring,
+    /// Renames ou=people, with everybody below it, and back, in turn; takes one connection.
+    Rename,
+}
+
+impl Workload {
+    /// The result code and the number of entries of every answer.
+    fn expected(self) -> (u8, u32) {
+        match self {
+            Workload::Search | Workload::Substring | Workload::ReadGroup => (0, 1),
+            Workload::CompareMember => (6, 0),
+            Workload::Modify | Workload::Bind | Workload::JoinSmall | Workload::JoinLarge | Workload::Rename => (0, 0),
+        }
+    }
 }
 
 #[derive(Args)]
@@ -129,6 +157,11 @@ fn run(command: Command) -> Result<(), Failure> {
         Command::People { count, without_suffix } => {
             let mut output = std::io::BufWriter::new(std::io::stdout().lock());
             people::write(&mut output, count, without_suffix)?;
+            output.flush()?;
+        }
+        Command::Groups { people } => {
+            let mut output = std::io::BufWriter::new(std::io::stdout().lock());
+            people::write_groups(&mut output, people)?;
             output.flush()?;
         }
         Command::Run(arguments) => println!("{}", drive::run(&arguments)?),

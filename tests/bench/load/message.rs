@@ -48,6 +48,41 @@ pub(crate) fn modify(id: u32, person: u32, description: &str) -> Vec<u8> {
     message(id, element(0x66, &[string(&people::dn(person)), element(0x30, &change)].concat()))
 }
 
+/// `(mail=*…*)` with a person's number in the middle.
+pub(crate) fn substring(id: u32, person: u32) -> Vec<u8> {
+    let number = people::uid(person);
+    let parts = element(0x30, &element(0x81, number.trim_start_matches('p').as_bytes()));
+    let filter = element(0xa4, &[string("mail"), parts].concat());
+    let head = vec![10, 1, 2, 10, 1, 0, 2, 1, 0, 2, 1, 0, 1, 1, 0];
+    message(id, element(0x63, &[string(people::SUFFIX), head, filter, vec![0x30, 0]].concat()))
+}
+
+/// Adds a person to a group or takes the person out.
+pub(crate) fn membership(id: u32, group: people::Group, person: u32, adds: bool) -> Vec<u8> {
+    let attribute = element(0x30, &[string("member"), element(0x31, &string(&people::dn(person)))].concat());
+    let change = element(0x30, &[vec![10, 1, u8::from(!adds)], attribute].concat());
+    message(id, element(0x66, &[string(&group.dn()), element(0x30, &change)].concat()))
+}
+
+/// Compares member of a group with a person's name.
+pub(crate) fn compare_member(id: u32, group: people::Group, person: u32) -> Vec<u8> {
+    let assertion = element(0x30, &[string("member"), string(&people::dn(person))].concat());
+    message(id, element(0x6e, &[string(&group.dn()), assertion].concat()))
+}
+
+/// Reads member of a group.
+pub(crate) fn read_group(id: u32, group: people::Group) -> Vec<u8> {
+    let head = vec![10, 1, 0, 10, 1, 0, 2, 1, 0, 2, 1, 0, 1, 1, 0];
+    let filter = element(0x87, b"objectClass");
+    message(id, element(0x63, &[string(&group.dn()), head, filter, element(0x30, &string("member"))].concat()))
+}
+
+/// Renames `ou=FROM` below the suffix to `ou=TO`.
+pub(crate) fn rename(id: u32, from: &str, to: &str) -> Vec<u8> {
+    let name = string(&format!("ou={from},{}", people::SUFFIX));
+    message(id, element(0x6c, &[name, string(&format!("ou={to}")), vec![1, 1, 0xff]].concat()))
+}
+
 /// One answer at the front of the octets received.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Answer {

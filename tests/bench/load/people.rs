@@ -63,6 +63,38 @@ pub(crate) fn write(output: &mut impl Write, count: u32, without_suffix: bool) -
     (0..count).try_for_each(|number| person(output, number))
 }
 
+/// A group of the benchmark.
+#[derive(Clone, Copy)]
+pub(crate) struct Group {
+    pub(crate) name: &'static str,
+    most: u32,
+}
+
+pub(crate) const SMALL: Group = Group { name: "small", most: 10_000 };
+pub(crate) const LARGE: Group = Group { name: "large", most: 100_000 };
+
+impl Group {
+    pub(crate) fn dn(self) -> String {
+        format!("cn={},ou=groups,{SUFFIX}", self.name)
+    }
+
+    /// How many members it has, the people from 0 on.
+    pub(crate) fn size(self, people: u32) -> u32 {
+        people.min(self.most)
+    }
+}
+
+/// Writes LDIF of both groups.
+pub(crate) fn write_groups(output: &mut impl Write, people: u32) -> io::Result<()> {
+    writeln!(output, "dn: ou=groups,{SUFFIX}\nobjectClass: organizationalUnit\nou: groups\n")?;
+    for group in [SMALL, LARGE] {
+        writeln!(output, "dn: {}\nobjectClass: groupOfNames\ncn: {}", group.dn(), group.name)?;
+        (0..group.size(people)).try_for_each(|number| writeln!(output, "member: {}", dn(number)))?;
+        writeln!(output)?;
+    }
+    Ok(())
+}
+
 fn person(output: &mut impl Write, number: u32) -> io::Result<()> {
     let pick = |list: &[&'static str], salt: u32| {
         let place = number.wrapping_mul(2_654_435_761).wrapping_add(salt.wrapping_mul(40_503)) >> 8;

@@ -26,7 +26,7 @@ pub(crate) fn report(text: &str) -> Result<String, Failure> {
     imports(&lines, &mut output)?;
     writeln!(
         output,
-        "{:<8} {:>5} {:<8} {:>6} {:>12} {:>10} {:>10} {:>12}",
+        "{:<13} {:>5} {:<8} {:>6} {:>12} {:>10} {:>10} {:>12}",
         "workload", "conns", "server", "rounds", "operations/s", "p50 us", "p99 us", "CPU us/op"
     )?;
     let mut kinds: Vec<(&str, &str)> = Vec::new();
@@ -42,7 +42,7 @@ pub(crate) fn report(text: &str) -> Result<String, Failure> {
         let ours = row(&lines, OURS, workload, connections, &mut output)?;
         if let (Some((their_rate, their_cpu)), Some((our_rate, our_cpu))) = (theirs, ours) {
             let (rate, cpu) = (our_rate / their_rate, their_cpu / our_cpu);
-            write!(output, "{:<8} {:>5} ratio: throughput {rate:.2}, CPU per operation {cpu:.2}", workload, connections)?;
+            write!(output, "{:<13} {:>5} ratio: throughput {rate:.2}, CPU per operation {cpu:.2}", workload, connections)?;
             writeln!(output, "{}", verdict(workload, connections, rate, cpu))?;
         }
     }
@@ -91,7 +91,7 @@ fn row(
     let rounds = numbers(lines, server, workload, Some(connections), "cpu_us").len();
     writeln!(
         output,
-        "{workload:<8} {connections:>5} {server:<8} {rounds:>6} {rate:>12.0} {half:>10.0} {slow:>10.0} {cpu:>12.1}"
+        "{workload:<13} {connections:>5} {server:<8} {rounds:>6} {rate:>12.0} {half:>10.0} {slow:>10.0} {cpu:>12.1}"
     )?;
     Ok(Some((rate, cpu)))
 }
