@@ -176,10 +176,20 @@ impl Memberships {
         }
     }
 
-    /// The groups that have one of these as a direct member.
-    pub(super) fn groups_of_any(&self, members: &IdSet) -> IdSet {
-        let named = self.members.iter().filter(|((_, attribute), _)| NAMING.contains(attribute));
-        named.filter(|(_, set)| !set.intersection(members).is_empty()).map(|((group, _), _)| *group).collect()
+    /// The entries that have this one as an element of any attribute.
+    pub(super) fn referrers_of(&self, member: EntryId) -> IdSet {
+        self.groups.range(keys_of(member)).fold(IdSet::default(), |united, (_, set)| united.union(set))
+    }
+
+    /// The entries that have one of these as an element of any attribute; none where there are more than `at_most`.
+    pub(super) fn referrers_of_any(&self, members: &IdSet, at_most: usize) -> Option<IdSet> {
+        let mut found = IdSet::default();
+        for ((group, _), set) in &self.members {
+            if !set.intersection(members).is_empty() && found.insert(*group) && found.len() > at_most {
+                return None;
+            }
+        }
+        Some(found)
     }
 
     /// The groups that have this element.

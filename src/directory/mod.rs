@@ -60,9 +60,6 @@ use membership::{Memberships, Named};
 use tree::Tree;
 use usage::Usage;
 
-/// Renamed entries whose references are looked up: with more of them, readers who follow entryCSN learn of new names in groups alone.
-const MOST_REFERENCES_LOOKED_UP: usize = 1000;
-
 /// One instant of the whole directory. `Clone` costs a few reference counts; old values stay as they were.
 #[derive(Clone)]
 pub struct Directory {
@@ -241,10 +238,13 @@ impl Directory {
         self.memberships.groups_of(member)
     }
 
-    /// The groups that have the entry or one below it as a member, by member or uniqueMember: their values spell its name. What it
-    /// costs grows with the groups there are, not with the entries below. While not too many entries are renamed with it, also what refers
-    /// to one of them by any other attribute.
-    pub fn groups_naming(&self, id: EntryId) -> IdSet {
+    /// The entries whose values name this entry or one below it: groups by their members, others by references. None where there are more
+    /// than `at_most`. What it costs grows with the entries that refer to others, not with those below.
+    pub fn referrers(&self, id: EntryId, at_most: usize) -> Option<IdSet> {
+        if !self.tree.inner().contains(id) {
+            let found = self.memberships.referrers_of(id);
+            return (found.len() <= at_most).then_some(found);
+        }
         let mut below = IdSet::default();
         let mut waiting = vec![id];
         below.insert(id);
@@ -253,11 +253,7 @@ impl Directory {
             below.unite(children);
             waiting.extend(children.intersection(self.tree.inner()));
         }
-        let mut found = if below.len() == 1 { self.memberships.groups_of(id) } else { self.memberships.groups_of_any(&below) };
-        if below.len() <= MOST_REFERENCES_LOOKED_UP {
-            below.iter().flat_map(|id| self.memberships.held_by(id)).for_each(|(_, holders)| found.unite(holders));
-        }
-        found
+        self.memberships.referrers_of_any(&below, at_most)
     }
 
     /// Elements of any group that are no entry here and whose value is this name or one below it: what may become

@@ -7,7 +7,7 @@ use super::draft::Draft;
 use super::refusal::{Refusal, is_sound, parse_name};
 use super::write::{Success, Write, is_subschema, require};
 use super::{Authority, identifier, stamp};
-use crate::directory::{Change, Lookup};
+use crate::directory::{Change, Lookup, RECENT_CHANGES};
 use crate::journal::Named;
 use crate::model::{Dn, EntryId, Rdn, ResultCode};
 use crate::policy::access::Right;
@@ -73,8 +73,9 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
     let mut changes = vec![Change::PutEntry { id, parent: Some(parent), name: new_rdn.to_string(), block }];
     write.settle_waiting(&new_dn, &mut changes)?;
     if write.context.authority == Authority::Session {
-        // Their values spell the old name.
-        stamp::touched(write.head, write.context, write.csn_count, write.head.groups_naming(id), &mut changes);
+        // Their values spell the old name. Where there are so many that those who follow could not keep up, the rename stays a small change.
+        let referrers = write.head.referrers(id, RECENT_CHANGES / 2).unwrap_or_default();
+        stamp::touched(write.head, write.context, write.csn_count, referrers, &mut changes);
     }
     let success = write.finish(changes, id, &controls)?;
     let uuid = success.target.as_ref().and_then(|target| target.uuid.clone());
