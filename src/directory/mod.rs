@@ -49,7 +49,7 @@ pub use reference::ReferenceAttribute;
 pub use search::{SearchCursor, SearchPlan, Step};
 pub use tree::{Lookup, Node};
 
-use crate::model::schema::{Schema, SyntaxError};
+use crate::model::schema::{RdnKey, Schema, SyntaxError};
 use crate::model::{AttributeTypeId, ChangeStamp, Dn, EntryId, Rdn};
 use definitions::Fixed;
 use id_map::IdMap;
@@ -216,6 +216,11 @@ impl Directory {
     /// The entry directly below with this name, spelled in any way.
     pub fn child(&self, parent: EntryId, rdn: &Rdn) -> Option<EntryId> {
         self.tree.child(&self.fixed.hash, parent, &self.fixed.schema.rdn_key(rdn))
+    }
+
+    /// The entry directly below with the name of this key.
+    pub fn child_by_key(&self, parent: EntryId, key: &RdnKey) -> Option<EntryId> {
+        self.tree.child(&self.fixed.hash, parent, key)
     }
 
     /// Whether `id` is `ancestor` or lies below it.

@@ -55,6 +55,10 @@ struct Round {
     written: HashMap<EntryId, (Place, ContextState)>,
     /// Entries that were looked at.
     done: HashSet<EntryId>,
+    /// Removed entries that were told of.
+    told: HashSet<EntryId>,
+    /// Entries that let the one go first whose name they took: once, or two that change names would wait for each other.
+    polite: HashSet<EntryId>,
 }
 
 enum Task {
@@ -63,7 +67,18 @@ enum Task {
     Alone(EntryId, ContextState),
     Removed(EntryId, Option<[u8; 16]>, ContextState),
     /// All below an entry that came into the scope or left it.
-    Below(Box<Subtree>, ContextState),
+    Below(Box<Subtree>, Carried, ContextState),
+}
+
+/// Whether an entry is told of because of one above it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Carried {
+    /// It was written itself.
+    No,
+    /// One above it came into the scope or left it.
+    Along,
+    /// One above it that is not in the result has another name.
+    Renamed,
 }
 
 /// One entry that is to be told of.
@@ -75,8 +90,7 @@ pub(super) struct Event {
     pub(super) after: Option<Arc<Node>>,
     pub(super) was_in: bool,
     pub(super) is_in: bool,
-    /// Nobody wrote the entry: one above it was moved.
-    pub(super) carried: bool,
+    pub(super) carried: Carried,
     pub(super) context: ContextState,
 }
 
@@ -203,12 +217,16 @@ impl Watch {
     fn perform(&mut self, task: Task) -> Option<Event> {
         match task {
             Task::Written(id) => self.written(id),
-            Task::Alone(id, context) => self.put_event(id, context, false),
+            Task::Alone(id, context) => self.put_event(id, context, Carried::No),
             Task::Removed(id, uuid, context) => self.removed(id, uuid, context),
-            Task::Below(mut subtree, context) => {
+            Task::Below(mut subtree, carried, context) => {
                 let id = subtree.next(&self.after.directory)?;
-                self.round.tasks.push_front(Task::Below(subtree, context));
-                if self.round.done.insert(id) { self.put_event(id, context, true) } else { None }
+                self.round.tasks.push_front(Task::Below(subtree, carried, context));
+                if !self.round.done.insert(id) {
+                    return None;
+                }
+                let carried = if self.round.written.contains_key(&id) { Carried::No } else { carried };
+                self.put_event(id, context, carried)
             }
         }
     }
@@ -223,25 +241,61 @@ impl Watch {
             self.round.tasks.push_front(Task::Written(above));
             return None;
         }
-        self.round.done.insert(id);
         let &(place, context) = self.round.written.get(&id)?;
+        if let Some(task) = self.who_had_the_name(id, context) {
+            self.round.tasks.push_front(Task::Written(id));
+            self.round.tasks.push_front(task);
+            return None;
+        }
+        self.round.done.insert(id);
         if self.before.is_none() && place != Place::Moved && !self.after.is_in_scope(&self.wanted, id) {
             // It was outside before as well.
             return None;
         }
         let newest = Arc::clone(&self.after.directory);
-        let moves = place == Place::Moved && newest.child_count(id) > 0 && self.scope_changed(id);
-        if !moves {
-            return self.put_event(id, context, false);
+        if newest.child_count(id) == 0 || !matches!(self.wanted.scope, Scope::Subtree | Scope::Children) {
+            return self.put_event(id, context, Carried::No);
         }
-        if self.after.is_in_scope(&self.wanted, id) {
+        let in_scope = self.after.is_in_scope(&self.wanted, id);
+        let carried = match () {
+            () if place == Place::Moved && self.scope_changed(id) => Carried::Along,
+            // Who is told of an entry's new name knows those of all below it; who is not must be told of each.
+            () if in_scope && self.wanted.synchronized && self.is_renamed(id, place) && !self.after.holds(&self.wanted, id) => {
+                Carried::Renamed
+            }
+            () => return self.put_event(id, context, Carried::No),
+        };
+        if in_scope {
             let below = Box::new(Subtree::top_down(&newest, id));
-            self.round.tasks.push_front(Task::Below(below, context));
-            return self.put_event(id, context, false);
+            self.round.tasks.push_front(Task::Below(below, carried, context));
+            return self.put_event(id, context, Carried::No);
         }
         self.round.tasks.push_front(Task::Alone(id, context));
-        self.round.tasks.push_front(Task::Below(Box::new(Subtree::bottom_up(&newest, id)), context));
+        self.round.tasks.push_front(Task::Below(Box::new(Subtree::bottom_up(&newest, id)), carried, context));
         None
+    }
+
+    /// Whether an entry has another name than it had. Where the old value is not known, it may have.
+    fn is_renamed(&self, id: EntryId, place: Place) -> bool {
+        let (Some(before), Some(node)) = (&self.before, self.after.directory.node(id)) else { return place != Place::Kept };
+        before.directory.node(id).is_some_and(|old| old.name != node.name || old.parent != node.parent)
+    }
+
+    /// What has to be told before an entry takes its name: that another gave it up.
+    fn who_had_the_name(&mut self, id: EntryId, context: ContextState) -> Option<Task> {
+        let before = &self.before.as_ref()?.directory;
+        let node = self.after.directory.node(id)?;
+        let other = before.child_by_key(node.parent?, &node.rdn_key).filter(|&other| other != id)?;
+        if !self.round.polite.insert(id) {
+            return None;
+        }
+        match self.after.directory.node(other) {
+            Some(_) => (!self.round.done.contains(&other)).then_some(Task::Written(other)),
+            None => {
+                let uuid = before.node(other).and_then(|other| before.uuid_of(other));
+                Some(Task::Removed(other, uuid, context))
+            }
+        }
     }
 
     /// The highest entry above that was written and not looked at.
@@ -260,9 +314,6 @@ impl Watch {
 
     /// Whether what is below an entry came into the scope or left it. Where the old value is not known, it may have.
     fn scope_changed(&self, id: EntryId) -> bool {
-        if !matches!(self.wanted.scope, Scope::Subtree | Scope::Children) {
-            return false;
-        }
         let Some(before) = &self.before else { return true };
         let within = |view: &View| view.directory.is_within(id, self.wanted.base);
         before.directory.node(id).is_some() && within(before) != within(&self.after)
@@ -279,12 +330,15 @@ impl Watch {
                 return None;
             }
         }
+        if self.after.directory.node(id).is_none() && !self.round.told.insert(id) {
+            return None;
+        }
         let before = self.before.as_ref().and_then(|view| view.directory.node(id)).cloned();
         let was_in = self.before.as_ref().is_none_or(|view| view.holds(&self.wanted, id));
-        Some(Event { uuid: uuid?, before, after: None, was_in, is_in: false, carried: false, context })
+        Some(Event { uuid: uuid?, before, after: None, was_in, is_in: false, carried: Carried::No, context })
     }
 
-    fn put_event(&self, id: EntryId, context: ContextState, carried: bool) -> Option<Event> {
+    fn put_event(&self, id: EntryId, context: ContextState, carried: Carried) -> Option<Event> {
         // What is gone is told of where it was removed.
         let after = self.after.directory.node(id)?.clone();
         let uuid = self.after.directory.uuid_of(&after)?;

@@ -3,7 +3,7 @@
 use super::entry;
 use crate::operation::control::PersistentRequest;
 use crate::operation::control::persistent::{self, ChangeType};
-use crate::operation::search::watch::{Event, Watch};
+use crate::operation::search::watch::{Carried, Event, Watch};
 use crate::operation::selection::Selection;
 use crate::protocol::Reply;
 
@@ -16,7 +16,7 @@ impl Persistent {
         let (newest, before) = (watch.directory(), watch.directory_before()?);
         let mut previous = None;
         let change_type = match (&event.before, &event.after) {
-            _ if event.carried => return None,
+            _ if event.carried != Carried::No => return None,
             (None, _) => ChangeType::Add,
             (Some(_), None) => ChangeType::Delete,
             (Some(old), Some(new)) if old.parent != new.parent || old.name != new.name => {

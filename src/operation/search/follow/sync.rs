@@ -9,7 +9,7 @@ use crate::operation::control::SyncRequest;
 use crate::operation::control::sync::{self, SyncInfo, SyncState};
 use crate::operation::refusal::Refusal;
 use crate::operation::search::sync_cookie::{self, SyncCookie};
-use crate::operation::search::watch::{Event, Watch};
+use crate::operation::search::watch::{Carried, Event, Watch};
 use crate::operation::search::{add_control, done};
 use crate::operation::selection::Selection;
 use crate::protocol::{LdapResult, Reply};
@@ -79,7 +79,7 @@ impl Sync {
     pub(super) fn changed(&mut self, event: &Event, watch: &Watch, selection: &Selection, refreshing: bool) -> Option<Reply> {
         let state = match (event.was_in, event.is_in) {
             (false, false) => return None,
-            (true, true) if event.carried && !refreshing => return None,
+            (true, true) if event.carried == Carried::Along && !refreshing => return None,
             (true, false) if refreshing => return self.name(event.uuid),
             (true, false) => SyncState::Delete,
             (false, true) => SyncState::Add,
