@@ -77,6 +77,9 @@ pub(super) fn begin(
     let synchronized = controls.sync.is_some();
     let wanted = Wanted { context: context.clone(), base, scope: request.scope, filter: request.filter.clone(), synchronized };
     let mut selection = Selection::new(directory, &request.attributes, request.types_only);
+    if !context.subject(directory).administrator {
+        selection = selection.for_others();
+    }
     let cursor = || {
         let filter = PreparedFilter::new(directory, &request.filter);
         Stage::Content(Box::new(SearchCursor::new(Arc::clone(directory), base, request.scope, filter, None)))
@@ -116,6 +119,9 @@ fn check(request: &SearchRequest, controls: &Controls) -> Result<(), Refusal> {
     }
     if controls.sort.is_some() || controls.view.is_some() {
         return protocol("Sync control specified with sort control");
+    }
+    if controls.matched_values.is_some() || controls.dereference.is_some() || controls.account_usability {
+        return protocol("Sync control specified with a control of entries");
     }
     // RFC 4533 section 3.3 forbids it. Persistent searches meet aliases as entries whatever they ask for: JNDI asks for it by default.
     if controls.sync.is_some() && matches!(request.deref, DerefAliases::InSearching | DerefAliases::Always) {

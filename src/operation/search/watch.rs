@@ -202,7 +202,9 @@ impl Watch {
             return Err(End::NoBase);
         }
         let after = View::new(newest, &self.wanted);
-        if !access::allows(after.subject, Right::Read, self.wanted.base) {
+        // Who is no administrator any more may have been sent more than others are.
+        let lost = self.after.subject.administrator && !after.subject.administrator;
+        if lost || !access::allows(after.subject, Right::Read, self.wanted.base) {
             return Err(End::NoRight);
         }
         if newest.dn_text(self.wanted.base) != self.base_name {
