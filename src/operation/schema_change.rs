@@ -34,7 +34,8 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest, controls: &Cont
     if controls.assertion.as_ref().is_some_and(|filter| !root_dse::matches(head, filter, &root_dse::subschema(head))) {
         return Err(Refusal::new(ResultCode::AssertionFailed, ""));
     }
-    let mut draft = SchemaDraft { head, definitions: BTreeMap::new(), permissive: controls.permissive_modify };
+    let (before, definitions) = (BTreeMap::new(), BTreeMap::new());
+    let mut draft = SchemaDraft { head, before, definitions, permissive: controls.permissive_modify };
     for change in &request.changes {
         draft.apply(change)?;
     }
@@ -96,6 +97,9 @@ fn read(directory: &Directory, oid: &str, attributes: &[String]) -> crate::proto
 /// The definitions of each kind that the request is about, as it changes them.
 struct SchemaDraft<'a> {
     head: &'a Directory,
+    /// As they are.
+    before: BTreeMap<SchemaElement, Definitions>,
+    /// As they will be.
     definitions: BTreeMap<SchemaElement, Definitions>,
     /// What is there already need not be added, what is not there need not be deleted.
     permissive: bool,
@@ -121,9 +125,10 @@ impl SchemaDraft<'_> {
             }
             ModificationOperation::Delete => self.delete(element, values),
             ModificationOperation::Replace => {
-                let mut definitions = Definitions::new();
-                put_all(&mut definitions, read_all(element, values)?);
-                self.definitions.insert(element, definitions);
+                let new = read_all(element, values)?;
+                let definitions = self.of(element);
+                definitions.clear();
+                put_all(definitions, new);
                 Ok(())
             }
             ModificationOperation::Increment => {
@@ -162,10 +167,11 @@ impl SchemaDraft<'_> {
         Ok(())
     }
 
-    /// The definitions of a kind, as they are before the first change of them.
+    /// The definitions of a kind, as the changes so far left them.
     fn of(&mut self, element: SchemaElement) -> &mut Definitions {
         let schema = self.head.schema();
-        self.definitions.entry(element).or_insert_with(|| by_identifier(schema.definitions(element)))
+        let before = self.before.entry(element).or_insert_with(|| by_identifier(schema.definitions(element)));
+        self.definitions.entry(element).or_insert_with(|| before.clone())
     }
 
     /// 19 where two definitions would share a name. Structure rules are known by their numbers alone.
@@ -213,8 +219,10 @@ impl SchemaDraft<'_> {
             SchemaRevision { put: Vec::new(), remove: Vec::new(), at: crate::model::Timestamp(0), by: String::new() };
         let mut next_position = head.definitions().map(|stored| stored.position).max().map_or(1, |last| last.saturating_add(1));
         for (&element, wanted) in &self.definitions {
-            let (base, now) = (head.base_schema(), head.schema());
-            let (base, now) = (by_identifier(base.definitions(element)), by_identifier(now.definitions(element)));
+            let Some(now) = self.before.get(&element) else { continue };
+            let base = head.base_schema();
+            // Read only where a built-in definition changes.
+            let mut built_in: Option<Definitions> = None;
             let stored: HashMap<&str, &StoredDefinition> = head
                 .definitions()
                 .filter(|stored| stored.element == element)
@@ -224,7 +232,13 @@ impl SchemaDraft<'_> {
                 if now.get(identifier).is_some_and(|known| known.text == definition.text) {
                     continue;
                 }
-                if base.get(identifier).is_some_and(|built_in| built_in.text == definition.text) {
+                let is_built_in = base.definition_exists(element, identifier)
+                    && built_in
+                        .get_or_insert_with(|| by_identifier(base.definitions(element)))
+                        .get(identifier)
+                        .map(|it| &it.text)
+                        == Some(&definition.text);
+                if is_built_in {
                     revision.remove.push((element, identifier.clone()));
                     continue;
                 }

@@ -116,6 +116,23 @@ def schema(connection):
     must, may = parsed.attribute_types(["inetOrgPerson"])
     names = {attribute.names[0] for attribute in list(must.values()) + list(may.values())}
     check({"cn", "sn", "mail", "uid"} <= names, "inetOrgPerson's attributes are found through its superiors")
+    changed = [
+        (ldap.MOD_ADD, "attributeTypes", [b"( 1.3.6.1.4.1.99999.1.1 NAME 'ward' DESC 'W\xc3\xb6' SUP name X-ORIGIN ( 'a' 'b' ) )"]),
+        (ldap.MOD_ADD, "objectClasses", [b"( 1.3.6.1.4.1.99999.2.1 NAME 'wardWorker' AUXILIARY MAY ward )"]),
+        (ldap.MOD_ADD, "dITContentRules", [b"( 2.5.6.14 NAME 'deviceRule' AUX wardWorker NOT owner )"]),
+        (ldap.MOD_ADD, "nameForms", [b"( 1.3.6.1.4.1.99999.4.1 NAME 'deviceForm' OC device MUST cn )"]),
+        (ldap.MOD_ADD, "dITStructureRules", [b"( 7 NAME 'devices' FORM deviceForm )"]),
+    ]
+    connection.modify_s(name, changed)
+    rules = [attribute for _, attribute, _ in changed]
+    parsed = ldap.schema.SubSchema(connection.read_subschemasubentry_s(name, ["*", "+"] + rules), check_uniqueness=2)
+    check(parsed.get_obj(ldap.schema.AttributeType, "ward").desc == "W\u00f6", "a definition made online parses")
+    check("ward" in {attribute.names[0] for attribute in parsed.attribute_types(["device", "wardWorker"])[1].values()}, "its class too")
+    check(parsed.get_obj(ldap.schema.DITContentRule, "2.5.6.14").nots == ("owner",), "a content rule parses")
+    check(parsed.get_obj(ldap.schema.DITStructureRule, "7").form == "deviceForm", "a structure rule parses")
+    connection.modify_s(name, [(ldap.MOD_DELETE, attribute, values) for _, attribute, values in reversed(changed)])
+    gone = ldap.schema.SubSchema(connection.read_subschemasubentry_s(name, ["*", "+"] + rules))
+    check(gone.get_obj(ldap.schema.AttributeType, "ward") is None, "and goes again")
     check(not parsed.non_unique_oids and not any(map(len, parsed.non_unique_names.values())), "no definition stands twice")
 
 
