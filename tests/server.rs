@@ -8,8 +8,10 @@ use std::path::Path;
 
 use common::client::{Client, values};
 use common::{ADMIN, Installation, PASSWORD, SUFFIX};
+use ldap3_proto::control::LdapControl;
 use ldap3_proto::proto::{
-    LdapCompareRequest, LdapExtendedRequest, LdapFilter, LdapModifyType, LdapMsg, LdapOp, LdapResultCode, LdapSearchScope,
+    LdapCompareRequest, LdapDerefAliases, LdapExtendedRequest, LdapFilter, LdapModifyType, LdapMsg, LdapOp, LdapResultCode,
+    LdapSearchRequest, LdapSearchScope,
 };
 
 const NOTICE: &str = "1.3.6.1.4.1.1466.20036";
@@ -111,6 +113,62 @@ fn cancel_and_abandon_are_seen_behind_more_requests_than_may_be_under_way() {
     let LdapOp::ExtendedResponse(response) = &answers[place(cancel).unwrap()].op else { panic!("no extended response") };
     assert_eq!(response.res.code, LdapResultCode::Success);
     assert!(place(cancel) < place(asked[97]), "before what stood in front of it, and long before the last: {:?}", place(cancel));
+}
+
+/// A persistent search for changes of persons, without notices.
+fn watch(client: &mut Client) -> i32 {
+    let oid = "2.16.840.1.113730.3.4.3".to_owned();
+    let value = Some(vec![0x30, 9, 2, 1, 15, 1, 1, 0xff, 1, 1, 0]);
+    let search = LdapSearchRequest {
+        base: SUFFIX.to_owned(),
+        scope: LdapSearchScope::Subtree,
+        aliases: LdapDerefAliases::Never,
+        sizelimit: 0,
+        timelimit: 0,
+        typesonly: false,
+        filter: LdapFilter::Equality("objectClass".to_owned(), "person".to_owned()),
+        attrs: vec!["uid".to_owned()],
+    };
+    client.send_with(LdapOp::SearchRequest(search), vec![LdapControl::Unknown { oid, criticality: true, value }]).unwrap()
+}
+
+/// The uid in the entry that comes next, and for which search.
+fn heard(client: &mut Client) -> (i32, String) {
+    let message = client.receive().unwrap();
+    let LdapOp::SearchResultEntry(entry) = message.op else { panic!("no entry: {:?}", message.op) };
+    (message.msgid, values(&entry, "uid").join(" "))
+}
+
+#[test]
+fn who_follows_hears_of_every_change_beside_other_requests_and_of_the_end() {
+    let installation = Installation::new();
+    let server = installation.serve();
+    let (mut writer, mut follower) = (administrator(&server.ldap()), administrator(&server.ldap()));
+    let (first, second) = (watch(&mut follower), watch(&mut follower));
+    // Requests are taken in order: the searches are under way once this one is answered.
+    assert!(follower.read(SUFFIX, &["1.1"]).unwrap().is_some());
+    for number in 0..30 {
+        let uid = format!("followed{number}");
+        add_person(&mut writer, &uid, "x");
+        let mut came = [heard(&mut follower), heard(&mut follower)];
+        came.sort();
+        assert_eq!(came, [(first, uid.clone()), (second, uid)]);
+        if number == 10 {
+            assert!(follower.read(SUFFIX, &["1.1"]).unwrap().is_some());
+        }
+    }
+    // Abandoned and not: only one is told of what follows.
+    follower.send(LdapOp::AbandonRequest(first)).unwrap();
+    assert!(follower.read(SUFFIX, &["1.1"]).unwrap().is_some());
+    add_person(&mut writer, "last", "x");
+    assert_eq!(heard(&mut follower), (second, "last".to_owned()));
+
+    let newest = |client: &mut Client| values(&client.read(SUFFIX, &["contextCSN"]).unwrap().unwrap(), "contextCSN").join(" ");
+    let before = newest(&mut writer);
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(notice(&mut follower), LdapResultCode::Unavailable);
+    let server = installation.serve();
+    assert_eq!(newest(&mut administrator(&server.ldap())), before, "contextCSN outlives a restart");
 }
 
 #[test]

@@ -8,6 +8,7 @@
 //! ```
 
 mod persistent;
+mod shown;
 mod sync;
 
 use std::collections::VecDeque;
@@ -20,9 +21,9 @@ use crate::model::{AttributeTypeId, DerefAliases, EntryId, Filter, MatchingRuleA
 use crate::operation::Context;
 use crate::operation::control::Controls;
 use crate::operation::refusal::Refusal;
-use crate::operation::selection::Selection;
 use crate::protocol::{LdapResult, Reply, SearchRequest};
 use persistent::Persistent;
+use shown::Shown;
 use sync::{Beginning, Sync};
 
 /// What a search may send before it waits for changes.
@@ -35,7 +36,7 @@ pub(super) struct Bounds {
 /// A search that goes on, or a refresh.
 pub(super) struct Following {
     watch: Watch,
-    selection: Selection,
+    shown: Shown,
     cost: u32,
     stage: Stage,
     kind: Kind,
@@ -76,17 +77,13 @@ pub(super) fn begin(
     check(request, controls)?;
     let synchronized = controls.sync.is_some();
     let wanted = Wanted { context: context.clone(), base, scope: request.scope, filter: request.filter.clone(), synchronized };
-    let mut selection = Selection::new(directory, &request.attributes, request.types_only);
-    if !context.subject(directory).administrator {
-        selection = selection.for_others();
-    }
+    let shown = Shown::new(directory, request, context.subject(directory).administrator, synchronized);
     let cursor = || {
         let filter = PreparedFilter::new(directory, &request.filter);
         Stage::Content(Box::new(SearchCursor::new(Arc::clone(directory), base, request.scope, filter, None)))
     };
     let (kind, stage, watch) = match (&controls.sync, controls.persistent) {
         (Some(asked), _) => {
-            selection.only_synchronized();
             let (sync, beginning) = Sync::new(directory, base, asked)?;
             match beginning {
                 Beginning::Content => (Kind::Sync(sync), cursor(), Watch::new(directory, wanted)),
@@ -100,7 +97,7 @@ pub(super) fn begin(
         (None, None) => return Ok(None),
     };
     let cost = cost(&request.filter);
-    Ok(Some(Following { watch, selection, cost, stage, kind, bounds, sent: 0, ready: VecDeque::new(), last: None }))
+    Ok(Some(Following { watch, shown, cost, stage, kind, bounds, sent: 0, ready: VecDeque::new(), last: None }))
 }
 
 /// Whether the controls ask for a search that goes on, or a refresh.
@@ -204,8 +201,8 @@ impl Following {
             }
             CursorStep::Match(node) => {
                 let reply = match &mut self.kind {
-                    Kind::Sync(sync) => sync.present(&directory, &node, &self.selection)?,
-                    Kind::Persistent(_) => entry(&directory, &node, &self.selection, None),
+                    Kind::Sync(sync) => sync.present(&directory, &node, &mut self.shown)?,
+                    Kind::Persistent(_) => self.shown.entry(&directory, &node, None),
                 };
                 Some(self.counted(reply))
             }
@@ -225,8 +222,8 @@ impl Following {
         };
         let refreshing = matches!(self.stage, Stage::Changes);
         let reply = match &mut self.kind {
-            Kind::Sync(sync) => sync.changed(&event, &self.watch, &self.selection, refreshing),
-            Kind::Persistent(persistent) => persistent.changed(&event, &self.watch, &self.selection),
+            Kind::Sync(sync) => sync.changed(&event, &self.watch, &mut self.shown, refreshing),
+            Kind::Persistent(persistent) => persistent.changed(&event, &self.watch, &mut self.shown),
         };
         let reply = reply?;
         Some(if refreshing && matches!(reply, Reply::Entry { .. }) { self.counted(reply) } else { Pull::Reply(reply) })
@@ -279,14 +276,5 @@ impl Following {
             Kind::Sync(sync) => sync.ended(result),
             Kind::Persistent(_) => done(result),
         })
-    }
-}
-
-/// An entry, with a control that says what became of it.
-fn entry(directory: &Directory, node: &Node, selection: &Selection, control: Option<crate::protocol::Control>) -> Reply {
-    Reply::Entry {
-        name: directory.dn_text(node.id),
-        attributes: selection.encode(directory, node),
-        controls: control.into_iter().collect(),
     }
 }

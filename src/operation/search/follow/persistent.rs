@@ -1,10 +1,9 @@
 //! Persistent search (draft-ietf-ldapext-psearch-03): entries that match after they were changed, or matched before they were removed.
 
-use super::entry;
+use super::shown::Shown;
 use crate::operation::control::PersistentRequest;
 use crate::operation::control::persistent::{self, ChangeType};
 use crate::operation::search::watch::{Carried, Event, Watch};
-use crate::operation::selection::Selection;
 use crate::protocol::Reply;
 
 /// One persistent search.
@@ -12,7 +11,7 @@ pub(super) struct Persistent(pub(super) PersistentRequest);
 
 impl Persistent {
     /// What an entry that was written comes to.
-    pub(super) fn changed(&self, event: &Event, watch: &Watch, selection: &Selection) -> Option<Reply> {
+    pub(super) fn changed(&self, event: &Event, watch: &Watch, shown: &mut Shown) -> Option<Reply> {
         let (newest, before) = (watch.directory(), watch.directory_before()?);
         let mut previous = None;
         let change_type = match (&event.before, &event.after) {
@@ -32,6 +31,6 @@ impl Persistent {
             (None, None) => return None,
         };
         let notice = self.0.return_notices.then(|| persistent::notice(change_type, previous.as_deref(), event.context.number));
-        (wanted && matches).then(|| entry(directory, node, selection, notice))
+        (wanted && matches).then(|| shown.entry(directory, node, notice))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::entry;
+use super::shown::Shown;
 use crate::directory::{Directory, Node};
 use crate::model::{ChangeStamp, EntryId, ResultCode};
 use crate::operation::control::SyncRequest;
@@ -11,7 +11,6 @@ use crate::operation::refusal::Refusal;
 use crate::operation::search::sync_cookie::{self, SyncCookie};
 use crate::operation::search::watch::{Carried, Event, Watch};
 use crate::operation::search::{add_control, done};
-use crate::operation::selection::Selection;
 use crate::protocol::{LdapResult, Reply};
 
 /// Most UUIDs in one message.
@@ -65,18 +64,14 @@ impl Sync {
     }
 
     /// An entry of the content: sent, or named among those that did not change.
-    pub(super) fn present(&mut self, directory: &Directory, node: &Node, selection: &Selection) -> Option<Reply> {
+    pub(super) fn present(&mut self, directory: &Directory, node: &Node, shown: &mut Shown) -> Option<Reply> {
         let uuid = directory.uuid_of(node)?;
         let unchanged = self.since.is_some_and(|since| directory.stamp_of(node).is_some_and(|stamp| stamp <= since));
-        if unchanged {
-            self.name(uuid)
-        } else {
-            Some(entry(directory, node, selection, Some(sync::state(SyncState::Add, &uuid))))
-        }
+        if unchanged { self.name(uuid) } else { Some(shown.entry(directory, node, Some(sync::state(SyncState::Add, &uuid)))) }
     }
 
     /// What an entry that was written comes to.
-    pub(super) fn changed(&mut self, event: &Event, watch: &Watch, selection: &Selection, refreshing: bool) -> Option<Reply> {
+    pub(super) fn changed(&mut self, event: &Event, watch: &Watch, shown: &mut Shown, refreshing: bool) -> Option<Reply> {
         let state = match (event.was_in, event.is_in) {
             (false, false) => return None,
             (true, true) if event.carried == Carried::Along && !refreshing => return None,
@@ -88,7 +83,7 @@ impl Sync {
         };
         let control = sync::state(state, &event.uuid);
         match &event.after {
-            Some(node) if state != SyncState::Delete => Some(entry(watch.directory(), node, selection, Some(control))),
+            Some(node) if state != SyncState::Delete => Some(shown.entry(watch.directory(), node, Some(control))),
             _ => {
                 let before = event.before.as_ref().zip(watch.directory_before());
                 let name = before.map(|(node, directory)| directory.dn_text(node.id)).unwrap_or_default();
