@@ -202,10 +202,15 @@ changetype: delete
 dn: ou=moved again,ou=roles,$suffix
 changetype: delete
 
-dn: uid=renamed1,$people
+dn: ou=moved again,ou=roles,$suffix
+changetype: add
+objectClass: organizationalUnit
+description: another by the same name
+
+dn: uid=another,$people
 changetype: add
 objectClass: inetOrgPerson
-cn: Another by the same name
+cn: Another
 sn: New
 LDIF
 equal "group changes, deletes, a name taken again"
@@ -213,7 +218,7 @@ equal "group changes, deletes, a name taken again"
 stop persist
 stop poll
 change <<LDIF
-dn: uid=renamed1,$people
+dn: uid=another,$people
 changetype: modify
 replace: title
 title: changed while nobody followed
@@ -237,7 +242,7 @@ change <<LDIF
 dn: uid=late,$people
 changetype: delete
 
-dn: uid=renamed1,$people
+dn: uid=another,$people
 changetype: modify
 replace: title
 title: changed after a restart
@@ -247,7 +252,7 @@ equal "the provider was away"
 stop persist
 stop poll
 change <<LDIF
-dn: uid=renamed1,$people
+dn: uid=another,$people
 changetype: delete
 
 dn: uid=latest,$people
