@@ -181,4 +181,10 @@ attributeTypes: ( 1.3.6.1.4.1.99999.1.1 NAME 'ward' DESC 'Wo man arbeitet: Züri
     other.succeed(&["import", file.to_str().unwrap()]);
     assert!(other.succeed(&["export"]).contains("ward: 7"));
     assert!(other.succeed(&["check"]).contains("0 problems found"));
+    // A rule that comes later is kept from then on; what breaks it is named.
+    let form = "dn: cn=Subschema\nchangetype: modify\nadd: nameForms\nnameForms: ( 1.3.6.1.4.1.99999.4.1 NAME 'byNumber' OC person MUST ward )\n-\n";
+    let file = write(&other, "form.ldif", form);
+    other.succeed(&["import", file.to_str().unwrap()]);
+    let found = String::from_utf8(other.run(&["check"]).stdout).unwrap();
+    assert!(found.contains("cn=anna,dc=mercy,dc=example: name form 'byNumber' does not allow naming attribute 'cn'"), "{found}");
 }

@@ -93,13 +93,22 @@ fn problems(directory: &Directory, id: EntryId) -> Vec<String> {
     let object_classes = object_classes(schema, node);
     let content = EntryContent { object_classes: object_classes.iter().map(String::as_str).collect(), attribute_types };
     match schema.validate(&content) {
-        Ok(_) => {}
+        Ok(class) => found.extend(misplaced(directory, node, class)),
         // Deleting an entry takes it out of what refers to it, and may leave a group empty: that is how it is meant to be.
         Err(ContentViolation::Missing { attribute, .. })
             if schema.attribute_type(&attribute).is_some_and(|missing| MembershipAttribute::of_type(missing).is_some()) => {}
         Err(violation) => found.push(violation.to_string()),
     }
     found
+}
+
+/// Why the name forms and structure rules of its class do not allow an entry its name and place.
+fn misplaced(directory: &Directory, node: &crate::directory::Node, class: usize) -> Option<String> {
+    let schema = directory.schema();
+    let rdn = directory.dn(node.id).rdns.into_iter().next()?;
+    let above = node.parent.map(|parent| directory.governing_structure_rules(parent)).unwrap_or_default();
+    let checked = schema.check_name(class, &rdn).and_then(|()| schema.check_structure(class, &rdn, &above));
+    checked.err().map(|violation| violation.to_string())
 }
 
 fn object_classes(schema: &Schema, node: &crate::directory::Node) -> Vec<String> {

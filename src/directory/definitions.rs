@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::change::row;
 use super::hash::KeyedHash;
-use super::index::{IndexDeclaration, IndexPlan};
+use super::index::{IndexDeclaration, IndexPlan, Indexes};
 use super::kind::KindClasses;
 use super::tree::Suffix;
 use super::usage::Usage;
@@ -304,8 +304,14 @@ impl Directory {
             self.take_from_digest(&row::last_revision(last));
         }
         self.add_to_digest(&row::last_revision(&last));
+        // While the journal is replayed with other indexes than those that held when this was decided.
+        let outdated = before.index_plan.first_outdated(&after.index_plan, &|id| self.entries_with(id) > 0).is_some();
         self.usage = self.usage.renumbered(&before.schema, &after.schema);
         self.fixed = Arc::new(after);
+        if outdated {
+            let entries = self.tree.nodes().iter().map(|(_, node)| (node.id, &node.entry));
+            self.indexes = Indexes::build(&self.fixed.index_plan, &self.fixed.schema, entries);
+        }
         Ok(())
     }
 

@@ -22,6 +22,8 @@ use crate::protocol::oid;
 
 /// Most definitions made online: each change costs a walk over all.
 const MAXIMUM_DEFINITIONS: usize = 10_000;
+/// Below this arc stand the numbers of types that were removed.
+const RESERVED: &str = "0.0.";
 /// Octets of one definition.
 const LONGEST_DEFINITION: usize = 64 * 1024;
 
@@ -174,8 +176,13 @@ impl SchemaDraft<'_> {
         self.definitions.entry(element).or_insert_with(|| before.clone())
     }
 
-    /// 19 where two definitions would share a name. Structure rules are known by their numbers alone.
+    /// 19 for a reserved identifier, and where two definitions would share a name. Structure rules are known by their numbers alone.
     fn check_names(&self) -> Result<(), Refusal> {
+        let reserved = self.definitions.values().flatten().find(|(identifier, _)| identifier.starts_with(RESERVED));
+        if let Some((identifier, _)) = reserved {
+            let text = format!("object identifier '{identifier}' is no one's to use: it begins with {RESERVED}");
+            return Err(Refusal::new(ResultCode::ConstraintViolation, text));
+        }
         for (element, definitions) in self.definitions.iter().filter(|(element, _)| **element != SchemaElement::DitStructureRule)
         {
             let mut owners: HashMap<String, &SchemaDefinition> = HashMap::new();
