@@ -24,6 +24,11 @@ impl ChainWork {
         ChainWork(MAXIMUM_CHAIN_WORK * STEPS)
     }
 
+    /// Nothing at all.
+    pub(super) fn none() -> ChainWork {
+        ChainWork(0)
+    }
+
     fn spend(&mut self, taken_in: &IdSet) -> Result<(), ChainTooLong> {
         let steps = if taken_in.is_empty() { 1 } else { STEPS + taken_in.len() / STEPS };
         self.0 = self.0.checked_sub(steps).ok_or(ChainTooLong)?;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::change::row;
+use super::dynamic::MEMBER_URL;
 use super::hash::KeyedHash;
-use super::index::{IndexDeclaration, IndexPlan, Indexes};
+use super::index::{IndexDeclaration, IndexKinds, IndexPlan, Indexes};
 use super::kind::KindClasses;
 use super::tree::Suffix;
 use super::usage::Usage;
@@ -73,6 +74,7 @@ pub(super) struct Fixed {
     pub(super) object_class: Option<AttributeTypeId>,
     pub(super) kind_classes: KindClasses,
     pub(super) entry_csn: Option<AttributeTypeId>,
+    pub(super) member_url: Option<AttributeTypeId>,
     pub(super) entry_uuid: Option<AttributeTypeId>,
     pub(super) digest_key: [u8; 32],
     pub(super) hash: KeyedHash,
@@ -90,6 +92,7 @@ impl Fixed {
             object_class: id_of(&schema, "objectClass"),
             kind_classes: KindClasses::new(&schema),
             entry_csn: id_of(&schema, "entryCSN"),
+            member_url: id_of(&schema, MEMBER_URL),
             entry_uuid: id_of(&schema, "entryUUID"),
             digest_key,
             hash,
@@ -116,6 +119,7 @@ impl Fixed {
             object_class: id_of(&schema, "objectClass"),
             kind_classes: KindClasses::new(&schema),
             entry_csn: id_of(&schema, "entryCSN"),
+            member_url: id_of(&schema, MEMBER_URL),
             entry_uuid: id_of(&schema, "entryUUID"),
             digest_key: self.digest_key,
             hash: self.hash,
@@ -157,7 +161,10 @@ fn index_plan(
     computed: &[(AttributeTypeId, Computed)],
 ) -> IndexPlan {
     let computed: Vec<_> = computed.iter().map(|(id, _)| *id).collect();
-    IndexPlan::new(schema, declared, hash, &computed)
+    let presence = IndexKinds { presence: true, ..IndexKinds::default() };
+    let mut declared = declared.to_vec();
+    declared.push(IndexDeclaration { attribute: MEMBER_URL.to_owned(), kinds: presence });
+    IndexPlan::new(schema, &declared, hash, &computed)
 }
 
 /// In order of position.

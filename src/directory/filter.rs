@@ -1,6 +1,7 @@
 //! Filters resolved against the schema and evaluated with three-valued logic (RFC 4511 section 4.5.1.7).
 
 mod chain;
+mod dynamic;
 mod evaluate;
 mod prepare;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod values;
 pub use values::ValuesFilter;
 
 use super::chain::ChainWork;
+use super::dynamic::DynamicGroup;
 use super::index::Parts;
 use super::{Computed, Directory, Membership, Node};
 use crate::model::schema::{AttributeDescription, Key, MatchingRule};
@@ -46,8 +48,19 @@ impl PreparedFilter {
     /// Resolves and prepares. Never fails: what cannot be resolved is Undefined. Assertions on attributes flagged secret are Undefined.
     pub fn new(directory: &Directory, filter: &Filter) -> PreparedFilter {
         let mut root = prepare::term(directory, filter, Filter::MAXIMUM_DEPTH);
+        dynamic::resolve(directory, &mut root);
         if chain::resolve(directory, &mut root, &mut ChainWork::new()).is_err() {
             return PreparedFilter { root: Term::Undefined, chain_too_long: true };
+        }
+        PreparedFilter { root, chain_too_long: false }
+    }
+
+    /// The same for a filter that says who is in a group: computed and nested members are not looked for in it, so that it cannot lead
+    /// back to itself.
+    pub(super) fn of_listed(directory: &Directory, filter: &Filter) -> PreparedFilter {
+        let mut root = prepare::term(directory, filter, Filter::MAXIMUM_DEPTH);
+        if chain::resolve(directory, &mut root, &mut ChainWork::none()).is_err() {
+            root = Term::Undefined;
         }
         PreparedFilter { root, chain_too_long: false }
     }
@@ -82,6 +95,7 @@ pub(super) struct Assertion {
 }
 
 /// Which values are tested.
+#[derive(Clone)]
 pub(super) enum Subject {
     /// Those of an attribute, its subtypes and, where the description has options, only those that carry them all.
     Described { description: AttributeDescription, types: Vec<(AttributeTypeId, Option<Computed>)> },
@@ -121,6 +135,8 @@ pub(super) enum Test {
     MemberOf(Option<EntryId>),
     /// The entry is in a set that was made by following memberships.
     InChain(chain::Chain),
+    /// The entry is one that the group's memberURL values find.
+    InDynamic(DynamicGroup),
     /// The entry is this one.
     IsEntry(Option<EntryId>),
 }

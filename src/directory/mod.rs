@@ -9,6 +9,7 @@ mod change;
 mod computed;
 mod definitions;
 mod digest;
+mod dynamic;
 mod filter;
 mod hash;
 mod id_map;
@@ -39,6 +40,7 @@ pub use change::{
 pub use computed::{Computed, SUBSCHEMA};
 pub use definitions::{LastRevision, RevisionError, SchemaRevision, StoredDefinition};
 pub use digest::Digest;
+pub use dynamic::{MAXIMUM_DYNAMIC_CANDIDATES, MAXIMUM_DYNAMIC_GROUPS};
 pub use filter::{FilterContext, PreparedFilter, Truth, ValuesFilter};
 pub use id_set::IdSet;
 pub use identifier::Identifier;

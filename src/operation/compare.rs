@@ -9,7 +9,7 @@ use super::refusal::{Refusal, parse_name};
 use super::selection::{class_and_superiors, covers_options};
 use super::write::{is_subschema, is_true, require};
 use super::{Context, root_dse};
-use crate::directory::Computed;
+use crate::directory::{Computed, Membership, MembershipAttribute};
 use crate::directory::{Directory, Lookup, Node};
 use crate::model::schema::{AttributeDescription, Key, Schema};
 use crate::model::{AttributeTypeId, Dn, EntryId, ResultCode, Secret};
@@ -155,7 +155,7 @@ fn compare_values(
     for &attribute_type in schema.with_subtypes(asked.attribute_type) {
         let computed = directory.computed(attribute_type).filter(|_| stored_entry && asked.options.is_empty());
         if let Some(computed) = computed {
-            present |= computed.is_present(directory, node);
+            present |= is_shown(directory, node, computed);
             if compare_computed(directory, node, computed, value, &asserted) {
                 return Ok(true);
             }
@@ -207,14 +207,27 @@ fn is_equal(schema: &Schema, attribute_type: AttributeTypeId, asserted: &Key, va
     rule.is_some_and(|rule| (rule.prepare)(schema, value).is_ok_and(|key| rule.accepts(asserted, &key)))
 }
 
+/// Whether a read shows values, listed or computed.
+fn is_shown(directory: &Directory, node: &Node, computed: Computed) -> bool {
+    match computed {
+        Computed::Members(MembershipAttribute::Member) if directory.is_dynamic(node) => true,
+        Computed::MemberOf => !directory.all_groups_of(node.id).is_empty(),
+        computed => computed.is_present(directory, node),
+    }
+}
+
 /// A membership set is asked, not read.
 fn compare_computed(directory: &Directory, node: &Node, computed: Computed, value: &[u8], asserted: &Key) -> bool {
     match computed {
-        Computed::Members(attribute) => {
-            directory.resolve_member(attribute, value).is_ok_and(|membership| directory.has_membership(node.id, &membership))
-        }
+        Computed::Members(attribute) => directory.resolve_member(attribute, value).is_ok_and(|membership| {
+            let is_computed = || match membership {
+                Membership::Entry(MembershipAttribute::Member, member) => directory.is_dynamic_member(node.id, member),
+                _ => false,
+            };
+            directory.has_membership(node.id, &membership) || is_computed()
+        }),
         Computed::MemberOf => match Dn::parse(value).map(|dn| directory.find(&dn)) {
-            Ok(Lookup::Found(group)) => directory.is_member(group, node.id),
+            Ok(Lookup::Found(group)) => directory.is_member(group, node.id) || directory.is_dynamic_member(group, node.id),
             _ => false,
         },
         _ => {

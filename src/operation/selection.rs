@@ -4,7 +4,7 @@ mod part;
 
 use bytes::{Bytes, BytesMut};
 
-use crate::directory::{Computed, Directory, Node, ValuesFilter};
+use crate::directory::{Computed, Directory, MembershipAttribute, Node, ValuesFilter};
 use crate::model::schema::{AttributeDescription, ObjectClass, Schema};
 use crate::model::{AttributeTypeId, AttributeView, Section};
 use crate::protocol::ber::{Tag, Writer};
@@ -172,10 +172,15 @@ impl Selection {
         self.encode_attributes(&mut writer, node, whole_user_section);
         for computed in computed {
             let name = computed.name(directory.schema());
-            if self.types_only {
+            let values = match computed {
+                Computed::Members(MembershipAttribute::Member) => directory.all_member_values(node),
+                Computed::MemberOf => directory.all_groups_of(node.id).iter().map(|id| directory.dn_text(id).into()).collect(),
+                other => other.values(directory, node),
+            };
+            if self.types_only && !values.is_empty() {
                 write_type(&mut writer, name);
-            } else {
-                write_attribute(&mut writer, name, &computed.values(directory, node));
+            } else if !values.is_empty() {
+                write_attribute(&mut writer, name, &values);
             }
         }
         for part in self.parts.iter().filter_map(|part| part.read(directory, node)) {
@@ -191,7 +196,10 @@ impl Selection {
         let has_any = directory.has_memberships(node.id) && self.computed.iter().any(|it| matches!(it, Computed::Members(_)));
         let members = if has_any { directory.membership_attributes(node.id) } else { Vec::new() };
         let is_present = |computed: &Computed| match computed {
-            Computed::Members(attribute) => members.contains(attribute),
+            Computed::Members(attribute) => {
+                members.contains(attribute) || (*attribute == MembershipAttribute::Member && directory.is_dynamic(node))
+            }
+            Computed::MemberOf => !directory.all_groups_of(node.id).is_empty(),
             other => other.is_present(directory, node),
         };
         self.computed.iter().copied().filter(is_present).collect()

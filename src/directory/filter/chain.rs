@@ -16,6 +16,8 @@ pub(in crate::directory) struct Chain {
 }
 
 enum Question {
+    /// Nothing: the entries are known.
+    Answered,
     /// Who is in this group; none: there is no such group.
     MembersOf(Option<EntryId>),
     /// What has this element.
@@ -37,8 +39,14 @@ impl Chain {
         Some(Chain { question, entries: IdSet::default() })
     }
 
+    /// These entries.
+    pub(super) fn of(entries: IdSet) -> Chain {
+        Chain { question: Question::Answered, entries }
+    }
+
     fn resolve(&mut self, directory: &Directory, work: &mut ChainWork) -> Result<(), ChainTooLong> {
         self.entries = match &self.question {
+            Question::Answered => return Ok(()),
             Question::MembersOf(None) => IdSet::default(),
             Question::MembersOf(Some(group)) => directory.nested_members(*group, work)?,
             Question::HoldersOf(membership) => directory.nested_holders(membership, work)?,

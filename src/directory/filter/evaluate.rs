@@ -70,6 +70,7 @@ fn in_values(assertion: &Assertion, context: &FilterContext<'_>, node: &Node) ->
     match &assertion.test {
         Test::HasElement(membership) => without_options && context.directory.has_membership(node.id, membership),
         Test::MemberOf(group) => without_options && group.is_some_and(|group| context.directory.is_member(group, node.id)),
+        Test::InDynamic(group) => without_options && group.has(context.directory, node),
         Test::InChain(chain) => without_options && chain.entries.contains(node.id),
         Test::IsEntry(id) => without_options && *id == Some(node.id),
         test => types.iter().any(|(id, computed)| {
@@ -140,7 +141,7 @@ impl Test {
             }
             Test::Substrings { rule, parts } => values.any(|value| contains(schema, rule, parts, value)),
             // Sets answer these, not values.
-            Test::HasElement(_) | Test::MemberOf(_) | Test::InChain(_) | Test::IsEntry(_) => false,
+            Test::HasElement(_) | Test::MemberOf(_) | Test::InChain(_) | Test::InDynamic(_) | Test::IsEntry(_) => false,
         }
     }
 }

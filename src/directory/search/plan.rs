@@ -18,6 +18,11 @@ impl SearchPlan {
         SearchPlan { candidates: of_term(directory, &filter.root) }
     }
 
+    /// The entries the indexes leave to look at; none: they say nothing.
+    pub(in crate::directory) fn into_candidates(self) -> Option<IdSet> {
+        self.candidates
+    }
+
     /// How many entries the indexes leave to look at, anywhere in the directory; none: they say nothing, the scope is walked.
     pub fn candidate_count(&self) -> Option<usize> {
         self.candidates.as_ref().map(IdSet::len)
@@ -69,7 +74,7 @@ fn cost(term: &Term) -> u8 {
         Term::Undefined | Term::Not(_) => 0,
         Term::Assertion(assertion) => match assertion.test {
             Test::Equal { .. } | Test::HasElement(_) | Test::IsEntry(_) => 1,
-            Test::Present | Test::Class(_) | Test::MemberOf(_) | Test::InChain(_) => 2,
+            Test::Present | Test::Class(_) | Test::MemberOf(_) | Test::InChain(_) | Test::InDynamic(_) => 2,
             Test::Substrings { .. } => 3,
             Test::Ordered { .. } => 4,
             Test::Accepted { .. } => 5,
@@ -84,6 +89,7 @@ fn of_assertion(directory: &Directory, assertion: &Assertion) -> Option<IdSet> {
     match &assertion.test {
         Test::HasElement(membership) => Some(directory.memberships.holders_of(membership)),
         Test::MemberOf(group) => Some(group.map(|group| directory.memberships.members_of(group)).unwrap_or_default()),
+        Test::InDynamic(group) => group.candidates(directory),
         Test::InChain(chain) => Some(chain.entries.clone()),
         Test::IsEntry(id) => Some(id.iter().copied().collect()),
         Test::Present => match directory.computed(attribute_type) {
@@ -115,7 +121,12 @@ fn from_index(directory: &Directory, assertion: &Assertion, attribute_type: Attr
             indexes.range(plan, schema, attribute_type, rule, bounds, directory.tree.nodes().len() / 4)
         }
         Test::Substrings { rule, parts } => indexes.substring(plan, schema, attribute_type, rule, parts),
-        Test::Accepted { .. } | Test::HasElement(_) | Test::MemberOf(_) | Test::InChain(_) | Test::IsEntry(_) => None,
+        Test::Accepted { .. }
+        | Test::HasElement(_)
+        | Test::MemberOf(_)
+        | Test::InChain(_)
+        | Test::InDynamic(_)
+        | Test::IsEntry(_) => None,
     }
 }
 

@@ -4,7 +4,6 @@
 use bytes::Bytes;
 
 use crate::directory::{Computed, Directory, MembershipAttribute, Node};
-use crate::model::EntryId;
 
 /// One of them.
 #[derive(Clone, Debug)]
@@ -65,9 +64,8 @@ impl Part {
     pub(super) fn read(&self, directory: &Directory, node: &Node) -> Option<(String, Vec<Bytes>)> {
         match self {
             Part::Range { of, name, first, last } => {
-                let count = of.count(directory, node.id);
                 let most = last.map_or(usize::MAX, |last| (last - first).saturating_add(1));
-                let values = of.values(directory, node.id, *first, most);
+                let (count, values) = of.read(directory, node, *first, most);
                 let end = match last {
                     Some(last) if last.saturating_add(1) < count => last.to_string(),
                     _ => "*".to_owned(),
@@ -83,18 +81,21 @@ impl Part {
 }
 
 impl Ranged {
-    fn count(self, directory: &Directory, id: EntryId) -> usize {
+    /// How many values there are, and some of them. Listed members cost what is read of them; where computed ones are among them, all are
+    /// made, as are the groups of an entry.
+    fn read(self, directory: &Directory, node: &Node, skip: usize, most: usize) -> (usize, Vec<Bytes>) {
         match self {
-            Ranged::Members(attribute) => directory.member_count(id, attribute),
-            Ranged::Groups => directory.group_set_of(id).len(),
-        }
-    }
-
-    fn values(self, directory: &Directory, id: EntryId, skip: usize, most: usize) -> Vec<Bytes> {
-        match self {
-            Ranged::Members(attribute) => directory.some_member_values(id, attribute, skip, most),
+            Ranged::Members(MembershipAttribute::Member) if directory.is_dynamic(node) => {
+                let all = directory.all_member_values(node);
+                (all.len(), all.into_iter().skip(skip).take(most).collect())
+            }
+            Ranged::Members(attribute) => {
+                (directory.member_count(node.id, attribute), directory.some_member_values(node.id, attribute, skip, most))
+            }
             Ranged::Groups => {
-                directory.group_set_of(id).skip(skip).take(most).map(|group| directory.dn_text(group).into()).collect()
+                let groups = directory.all_groups_of(node.id);
+                let some = groups.skip(skip).take(most).map(|group| directory.dn_text(group).into()).collect();
+                (groups.len(), some)
             }
         }
     }

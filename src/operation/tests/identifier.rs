@@ -2,8 +2,11 @@
 
 use super::harness::{As, Server, control};
 use crate::directory::Change;
+use crate::model::Attribute;
+use crate::operation::add::AddRequest;
 use crate::operation::identifier::{IdentifierSettings, NumberRange};
-use crate::protocol::oid;
+use crate::operation::{Authority, Proposal, ProposedOperation, decide};
+use crate::protocol::{Reply, oid};
 
 const ANNA: &str = "uid=anna,ou=people,dc=mercy,dc=example";
 const SUFFIX: &str = "dc=mercy,dc=example";
@@ -56,6 +59,22 @@ fn no_two_entries_share_a_unique_value() {
     assert_eq!(server.change(&rename), "19 uid: value is that of another entry");
     let rename = format!("dn: uid=carl,ou=people,{SUFFIX}\nchangetype: modrdn\nnewrdn: uid=CARL\ndeleteoldrdn: 1\n");
     assert_eq!(server.change(&rename), "0");
+}
+
+#[test]
+fn who_loads_a_file_is_told_whose_the_value_is() {
+    let mut server = with_identifiers();
+    let context = server.context(Authority::Installation);
+    let attribute =
+        |description: &str, value: &str| Attribute { description: description.to_owned(), values: vec![value.to_owned().into()] };
+    let attributes = ["inetOrgPerson", "x", "x", "anna@mercy.example"];
+    let attributes =
+        ["objectClass", "cn", "sn", "mail"].iter().zip(attributes).map(|(name, value)| attribute(name, value)).collect();
+    let name = format!("uid=carl,ou=people,{SUFFIX}");
+    let operation = ProposedOperation::Add(AddRequest::new(name.into(), attributes, Vec::new()));
+    let decision = decide(&server.directory, &Proposal { context, operation }, 0);
+    let Reply::Result { result, .. } = decision.reply else { panic!("not a result") };
+    assert_eq!(result.diagnostic, format!("mail: value is that of {ANNA}"));
 }
 
 #[test]
