@@ -54,6 +54,8 @@ impl Directory {
         self.indexes.update(&fixed.index_plan, &fixed.schema, id, before.as_ref().map(|node| &node.entry), Some(&entry));
         self.kinds.update(fixed.kind_classes, &fixed.schema, id, Some(&entry));
         self.usage.update(fixed, before.as_ref().map(|node| &node.entry), Some(&entry));
+        let expired_before = before.as_ref().and_then(|node| self.expires(node));
+        self.expiries.update(id, expired_before, self.expiry_of(&entry));
         let mut place = Place::Named;
         if let Some(before) = before {
             self.take_from_digest(&row_of(&before));
@@ -100,6 +102,7 @@ impl Directory {
             self.indexes.update(&fixed.index_plan, &fixed.schema, id, Some(&before.entry), None);
             self.kinds.update(fixed.kind_classes, &fixed.schema, id, None);
             self.usage.update(fixed, Some(&before.entry), None);
+            self.expiries.update(id, self.expires(&before), None);
             self.take_from_digest(&row_of(&before));
             self.happened(id, Happening::Removed(self.uuid_of(&before)), None);
         }

@@ -30,6 +30,8 @@ pub enum Computed {
     ContextCsn,
     /// reservedIdentifier: identifiers that are given to nobody, on the suffix entry
     Reserved,
+    /// entryTtl (RFC 2589): seconds that are left to a dynamic entry at the moment the directory is looked at
+    EntryTtl,
     /// member, uniqueMember, memberUid: a group's set; manager, owner, …: what an entry refers to
     Members(MembershipAttribute),
 }
@@ -39,7 +41,7 @@ pub const SUBSCHEMA: &str = "cn=Subschema";
 
 impl Computed {
     /// Those that are the server's own.
-    const OPERATIONAL: [Computed; 10] = [
+    const OPERATIONAL: [Computed; 11] = [
         Computed::Reserved,
         Computed::EntryDn,
         Computed::SubschemaSubentry,
@@ -50,6 +52,7 @@ impl Computed {
         Computed::LastLoginSource,
         Computed::GoverningStructureRule,
         Computed::ContextCsn,
+        Computed::EntryTtl,
     ];
 
     /// The option that makes memberOf show groups at any depth.
@@ -68,6 +71,7 @@ impl Computed {
             Computed::GoverningStructureRule => "governingStructureRule",
             Computed::ContextCsn => "contextCSN",
             Computed::Reserved => "reservedIdentifier",
+            Computed::EntryTtl => "entryTtl",
             Computed::Members(attribute) => attribute.name(schema),
         }
     }
@@ -113,6 +117,7 @@ impl Computed {
                 directory.reserved().map(|identifier| reserved_value(directory.schema(), &identifier)).collect()
             }
             Computed::Reserved => Vec::new(),
+            Computed::EntryTtl => directory.seconds_left(node).map(|seconds| seconds.to_string()).map(one).unwrap_or_default(),
             Computed::Members(attribute) => directory.member_values(node.id, attribute),
         }
     }
@@ -125,6 +130,7 @@ impl Computed {
             Computed::LastLoginTime | Computed::LastLoginSource | Computed::GoverningStructureRule => {
                 !self.values(directory, node).is_empty()
             }
+            Computed::EntryTtl => directory.expires(node).is_some(),
             Computed::ContextCsn => node.parent.is_none() && directory.suffix_entry() == Some(node.id),
             Computed::Reserved => directory.suffix_entry() == Some(node.id) && directory.reserved_count() > 0,
             Computed::Members(attribute) => directory.member_count(node.id, attribute) > 0,

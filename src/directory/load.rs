@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::apply::row_of;
 use super::change::row::{self, Content};
+use super::expiry::Expiries;
 use super::index::Indexes;
 use super::recent::Recent;
 use super::{ChangeError, Directory, LastRevision, Membership, Row, StoredDefinition};
@@ -112,6 +113,10 @@ impl Directory {
         for (_, node) in self.tree.nodes().iter() {
             self.usage.update(&self.fixed, None, Some(&node.entry));
         }
+        let expiries = self.nodes().filter_map(|node| Some((node.id, self.expires(node)?)));
+        let mut found = Expiries::default();
+        expiries.for_each(|(id, time)| found.update(id, None, Some(time)));
+        self.expiries = found;
         Ok(())
     }
 

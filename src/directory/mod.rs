@@ -10,6 +10,7 @@ mod computed;
 mod definitions;
 mod digest;
 mod dynamic;
+mod expiry;
 mod filter;
 mod hash;
 mod id_map;
@@ -52,8 +53,9 @@ pub use search::{SearchCursor, SearchPlan, Step};
 pub use tree::{Lookup, Node};
 
 use crate::model::schema::{RdnKey, Schema, SyntaxError};
-use crate::model::{AttributeTypeId, ChangeStamp, Dn, EntryId, Rdn};
+use crate::model::{AttributeTypeId, ChangeStamp, Dn, EntryId, Rdn, Timestamp};
 use definitions::Fixed;
+use expiry::Expiries;
 use id_map::IdMap;
 use identifier::Identifiers;
 use index::Indexes;
@@ -73,6 +75,9 @@ pub struct Directory {
     account_states: IdMap<AccountState>,
     usage: Usage,
     identifiers: Identifiers,
+    expiries: Expiries,
+    /// As of when this value is looked at; only the time that is left to entries depends on it.
+    moment: Timestamp,
     digest: Digest,
     next_id: EntryId,
     /// What the row about it says: there is one once an entry was removed.
@@ -97,6 +102,8 @@ impl Directory {
             account_states: IdMap::default(),
             usage: Usage::default(),
             identifiers: Identifiers::default(),
+            expiries: Expiries::default(),
+            moment: Timestamp::default(),
             digest: Digest::default(),
             next_id: EntryId(1),
             next_id_row: None,

@@ -25,6 +25,10 @@ pub enum RecordKind {
     Initialise,
     Import,
     Export,
+    /// A dynamic entry was given more time.
+    Refresh,
+    /// A dynamic entry's time was over.
+    Expire,
     /// Entries of an older program were put into this one's form.
     Upgrade,
     /// Opens a segment after a failed append: voids the sequences nobody was told about.

@@ -7,7 +7,7 @@ use super::member_draft::first_given_twice;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted, require};
-use super::{Authority, identifier, relax, stamp};
+use super::{Authority, dynamic, identifier, relax, stamp};
 use crate::directory::{AccountState, Change, Lookup};
 use crate::journal::Named;
 use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
@@ -85,6 +85,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     } else {
         super::place::check_place(write.head, structural, rdn, place.parent, None)?;
     }
+    dynamic::complete(write, &mut draft, place.parent)?;
     stamp::set(write.head, &mut draft.entry, "structuralObjectClass", structural.to_owned());
     stamp::created(write.head, write.context, write.csn_count, &mut draft.entry);
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::refusal::{Refusal, parse_name};
 use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema, require};
 use super::{identifier, record};
-use crate::directory::{Change, MembershipAttribute};
+use crate::directory::{Change, Directory, MembershipAttribute};
 use crate::journal::{RecordedChange, RecordedEffect, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode};
 use crate::policy::access::Right;
@@ -46,7 +46,7 @@ pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Succe
     for &entry in &entries {
         remove(write, entry, &mut changes)?;
     }
-    let (effects, not_named) = lost_memberships(write, &changes);
+    let (effects, not_named) = lost_memberships(write.head, &changes);
     let pre_read = write.read(write.head, oid::PRE_READ, controls.pre_read.as_ref(), id);
     let below = entries.iter().filter(|&&entry| entry != id);
     let mut details: Vec<_> = below.map(|&entry| ("deleted", write.head.dn_text(entry))).collect();
@@ -84,15 +84,12 @@ fn bottom_up(write: &Write<'_>, top: EntryId) -> Result<Vec<EntryId>, Refusal> {
 }
 
 /// Takes an entry out of every group and every reference, empties what it refers to itself, and removes it.
-fn remove(write: &Write<'_>, id: EntryId, changes: &mut Vec<Change>) -> Result<(), Refusal> {
-    let held = write.head.memberships_held_by(id);
-    changes.extend(held.map(|(group, membership)| Change::RemoveMembership { group, membership }));
-    for attribute in write.head.membership_attributes(id) {
-        let elements = write.head.memberships(id, attribute);
-        changes.extend(elements.map(|membership| Change::RemoveMembership { group: id, membership }));
-    }
+pub(crate) fn remove(write: &Write<'_>, id: EntryId, changes: &mut Vec<Change>) -> Result<(), Refusal> {
+    let mut removal = write.head.removal(id);
+    let gone = removal.pop();
+    changes.extend(removal);
     identifier::reserve(write, id, changes);
-    changes.push(Change::RemoveEntry { id, next_id: write.head.next_entry_id() });
+    changes.extend(gone);
     if changes.len() > MAXIMUM_CHANGES {
         return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many changes in one operation"));
     }
@@ -101,7 +98,7 @@ fn remove(write: &Write<'_>, id: EntryId, changes: &mut Vec<Change>) -> Result<(
 
 /// What groups lose by these changes, and how many memberships beyond [`MAXIMUM_EFFECTS`] are not named. A group that is deleted itself
 /// is named with its members.
-fn lost_memberships(write: &Write<'_>, changes: &[Change]) -> (Vec<RecordedEffect>, usize) {
+pub(crate) fn lost_memberships(head: &Directory, changes: &[Change]) -> (Vec<RecordedEffect>, usize) {
     let mut seen = HashSet::new();
     let mut places: HashMap<(EntryId, MembershipAttribute), usize> = HashMap::new();
     let mut effects: Vec<RecordedEffect> = Vec::new();
@@ -113,16 +110,15 @@ fn lost_memberships(write: &Write<'_>, changes: &[Change]) -> (Vec<RecordedEffec
         }
         let place = *places.entry((*group, membership.attribute())).or_insert(effects.len());
         if place == effects.len() {
-            let (attribute, operation) =
-                (membership.attribute().name(write.head.schema()).to_owned(), ModificationOperation::Delete);
-            let Some(entry) = record::named(write.head, *group) else { continue };
+            let (attribute, operation) = (membership.attribute().name(head.schema()).to_owned(), ModificationOperation::Delete);
+            let Some(entry) = record::named(head, *group) else { continue };
             let change = RecordedChange { attribute, operation, values: RecordedValue::Shown(Vec::new()) };
             effects.push(RecordedEffect { entry, change });
         }
         if let Some(RecordedEffect { change: RecordedChange { values: RecordedValue::Shown(values), .. }, .. }) =
             effects.get_mut(place)
         {
-            values.push(write.head.member_value(membership));
+            values.push(head.member_value(membership));
         }
     }
     (effects, seen.len().saturating_sub(MAXIMUM_EFFECTS))

@@ -23,6 +23,8 @@ pub enum ExtendedOperation {
     PasswordModify,
     /// Cancel
     Cancel,
+    /// Refresh of a dynamic entry
+    Refresh,
     /// Start of a transaction
     StartTransaction,
     /// End of a transaction
@@ -37,6 +39,7 @@ impl ExtendedOperation {
             oid::WHO_AM_I => Some(ExtendedOperation::WhoAmI),
             oid::PASSWORD_MODIFY => Some(ExtendedOperation::PasswordModify),
             oid::CANCEL => Some(ExtendedOperation::Cancel),
+            oid::REFRESH => Some(ExtendedOperation::Refresh),
             oid::START_TRANSACTION => Some(ExtendedOperation::StartTransaction),
             oid::END_TRANSACTION => Some(ExtendedOperation::EndTransaction),
             _ => None,
@@ -52,7 +55,8 @@ pub fn unsupported() -> Reply {
 /// Refuses controls that cannot be read or have no place beside this operation.
 pub fn check_controls(operation: ExtendedOperation, controls: &[Control], limits: &Limits) -> Result<(), LdapResult> {
     let decoded = control::decode(ResponseKind::Extended, controls, limits)?;
-    let assumes = matches!(operation, ExtendedOperation::WhoAmI | ExtendedOperation::StartTransaction);
+    let assumes =
+        matches!(operation, ExtendedOperation::WhoAmI | ExtendedOperation::StartTransaction | ExtendedOperation::Refresh);
     if decoded.proxied_authorization.is_some() && operation == ExtendedOperation::EndTransaction {
         return Err(LdapResult::with(ResultCode::ProtocolError, "proxied authorization control has no place in a transaction"));
     }

@@ -13,6 +13,7 @@ mod context;
 pub mod control;
 pub mod delete;
 mod draft;
+pub mod dynamic;
 pub mod extended;
 pub mod identifier;
 mod member_draft;
@@ -76,6 +77,8 @@ pub enum ProposedOperation {
     PasswordModify(password::PasswordModifyRequest),
     /// Puts entries right that an older program kept in another way; see [`upgrade::outdated`].
     Upgrade(Vec<EntryId>),
+    /// A refresh of a dynamic entry (RFC 2589).
+    Refresh(dynamic::RefreshRequest),
     /// The end of a transaction (RFC 5805): its operations, all or none.
     Transaction(Vec<Proposal>),
     /// Something that happened and is only to be recorded (start, stop, StartTLS, configuration, …); answered with success.
@@ -110,6 +113,7 @@ fn decide_in(head: &Directory, context: &Context, operation: &ProposedOperation,
         ProposedOperation::Upgrade(entries) => upgrade::decide(head, context, entries),
         ProposedOperation::Bind(pending) => bind::finish(head, context, pending),
         ProposedOperation::PasswordModify(request) => password::finish(head, context, request, csn_count),
+        ProposedOperation::Refresh(request) => dynamic::refresh(&write, request),
         ProposedOperation::Transaction(steps) => transaction::decide(head, context, steps, csn_count),
         ProposedOperation::Note(record) => Decision {
             reply: Reply::result(ResponseKind::Extended, LdapResult::of(ResultCode::Success)),

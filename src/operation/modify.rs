@@ -8,7 +8,7 @@ use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, require};
-use super::{Authority, identifier, relax, schema_change, stamp};
+use super::{Authority, dynamic, identifier, relax, schema_change, stamp};
 use crate::directory::{Change, MembershipAttribute};
 use crate::model::schema::Schema;
 use crate::model::{Dn, Modification, ModificationOperation, Rdn, ResultCode, Value};
@@ -83,6 +83,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     }
     draft.check(&rdn)?;
     identifier::check_unique(write, Some(node), &draft)?;
+    dynamic::check_class(write.head, node, &draft)?;
     if relaxed {
         relax::check_identity(write.head, Some(node), &draft)?;
         stamp::set(write.head, &mut draft.entry, "structuralObjectClass", structural.to_owned());

@@ -6,7 +6,7 @@ use super::control::Controls;
 use super::draft::Draft;
 use super::refusal::{Refusal, is_sound, parse_name};
 use super::write::{Success, Write, is_subschema, require};
-use super::{Authority, identifier, stamp};
+use super::{Authority, dynamic, identifier, stamp};
 use crate::directory::{Change, Lookup, RECENT_CHANGES};
 use crate::journal::Named;
 use crate::model::{Dn, EntryId, Rdn, ResultCode};
@@ -65,6 +65,7 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
         Some(superior) => self::new_superior(write, superior, id, &controls)?,
         None => old_parent,
     };
+    dynamic::check_move(write.head, node, parent)?;
     let new_dn = name_below(write, parent, &new_rdn);
     if matches!(write.head.find(&new_dn), Lookup::Found(other) if other != id) {
         return Err(Refusal::new(ResultCode::EntryAlreadyExists, ""));

@@ -12,7 +12,8 @@ pub(crate) const NO_ENTRY: EntryId = EntryId(u64::MAX);
 
 /// The root DSE as this connection sees it: what is offered depends on TLS and certificate.
 pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
-    let mut extensions = vec![oid::WHO_AM_I, oid::PASSWORD_MODIFY, oid::CANCEL, oid::START_TRANSACTION, oid::END_TRANSACTION];
+    let mut extensions =
+        vec![oid::WHO_AM_I, oid::PASSWORD_MODIFY, oid::CANCEL, oid::START_TRANSACTION, oid::END_TRANSACTION, oid::REFRESH];
     if context.settings.start_tls && context.peer.listener == ListenerKind::Ldap {
         extensions.push(oid::START_TLS);
     }
@@ -28,6 +29,7 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
     entry.set("objectClass", ["top", "binderyRootDSE"]);
     entry.set("structuralObjectClass", ["binderyRootDSE"]);
     entry.set("namingContexts", [directory.suffix().to_string()]);
+    entry.set("dynamicSubtrees", [directory.suffix().to_string()]);
     entry.set("supportedControl", control::supported());
     entry.set("supportedExtension", extensions);
     entry.set("supportedFeatures", features);

@@ -54,6 +54,8 @@ pub const AUTHORIZATION_IDENTITY_REQUEST: &str = "2.16.840.1.113730.3.4.16";
 pub const AUTHORIZATION_IDENTITY_RESPONSE: &str = "2.16.840.1.113730.3.4.15";
 /// Cancel (RFC 3909)
 pub const CANCEL: &str = "1.3.6.1.1.8";
+/// Refresh of a dynamic entry (RFC 2589)
+pub const REFRESH: &str = "1.3.6.1.4.1.1466.101.119.1";
 /// Start of a transaction (RFC 5805)
 pub const START_TRANSACTION: &str = "1.3.6.1.1.21.1";
 /// Transaction specification (RFC 5805)

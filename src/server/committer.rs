@@ -17,9 +17,12 @@ use crate::directory::{Change, ChangeError, Directory};
 use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::upgrade;
-use crate::operation::{self, Context, Decision, Proposal, ProposedOperation};
+use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
 use crate::store::{Checkpoint, Journal, Opened};
 use crate::world::{Clock, Entropy};
+
+/// Frames of expired entries before one group: more go with the next.
+const EXPIRED_FRAMES: usize = 16;
 
 /// Most proposals that share one fdatasync.
 pub const LARGEST_GROUP: usize = 512;
@@ -37,6 +40,8 @@ pub struct Committer {
     entropy: Arc<dyn Entropy>,
     /// Policy time of the last durable record, in microseconds, for readers.
     durable_time: Arc<AtomicI64>,
+    /// In which what nobody asked for is decided, but for its time.
+    context: Option<Context>,
     /// An append failed: the journal must open its next segment before anything else is tried.
     failed: bool,
     /// Sequences that the next group must record as void: they may stand in a file that failed, and nobody was told about them.
@@ -80,6 +85,7 @@ impl Committer {
             clock,
             entropy,
             durable_time,
+            context: None,
             failed: false,
             voided: None,
         }
@@ -110,10 +116,21 @@ impl Committer {
         answers
     }
 
+    /// Removes dynamic entries whose time is over, where there are any. While the journal cannot be written they are left: nobody sees them.
+    pub fn expire(&mut self) {
+        if !self.failed && !self.head.expired(self.policy_time(&self.chain)).is_empty() {
+            self.commit_group(&mut []);
+        }
+    }
+
     /// Answers the first ones, one at least.
     fn commit_group(&mut self, proposals: &mut [Proposal]) -> Vec<Result<Decision, ResultCode>> {
         if self.failed && !self.try_recovery() {
             return refuse_all(proposals.len());
+        }
+        if let Some(first) = proposals.first() {
+            let (identity, attached) = (Identity::default(), Attached::default());
+            self.context = Some(Context { identity, attached, authority: Authority::Session, ..first.context.clone() });
         }
         let tentative = self.decide_group(proposals);
         if tentative.frames.is_empty() {
@@ -205,6 +222,7 @@ impl Committer {
                 let now = self.policy_time(&tentative.chain);
                 self.frame(&mut tentative, [&notes::record(RecordKind::Void, details)], Vec::new(), now);
             }
+            self.remove_expired(&mut tentative);
             match self.decide_all(proposals, &mut broken, &mut tentative) {
                 Ok(()) => return tentative,
                 Err(error) => {
@@ -228,20 +246,40 @@ impl Committer {
         Ok(())
     }
 
+    /// What is decided afterwards sees nothing whose time is over.
+    fn remove_expired(&self, tentative: &mut Tentative) {
+        let Some(context) = &self.context else { return };
+        for _ in 0..EXPIRED_FRAMES {
+            let now = self.policy_time(&tentative.chain);
+            let Some(decision) = dynamic::expire(&tentative.head, &Context { now, ..context.clone() }) else { return };
+            let mut head = tentative.head.clone();
+            if let Err(error) = decision.changes.iter().try_for_each(|change| head.apply(change)) {
+                tracing::error!(%error, "expired entries could not be removed by a fault of the server; please report it");
+                return;
+            }
+            tentative.head = head;
+            self.frame_of(&decision, tentative, now);
+        }
+    }
+
     fn decide_one(&self, proposal: &mut Proposal, tentative: &mut Tentative) -> Result<(), ChangeError> {
         proposal.context.now = self.policy_time(&tentative.chain);
+        tentative.head.set_moment(proposal.context.now);
         let decided = catch_unwind(AssertUnwindSafe(|| operation::decide(&tentative.head, proposal, 0)));
         let decision = decided.map_err(|_| ChangeError("deciding panicked".to_owned()))?;
-        let mut encoded = Vec::new();
-        for change in &decision.changes {
-            tentative.head.apply(change)?;
-            change.encode(&mut encoded);
-        }
-        let records = decision.preceding.iter().chain([&decision.record]);
-        self.frame(tentative, records, encoded, proposal.context.now);
-        tentative.changes.extend_from_slice(&decision.changes);
+        decision.changes.iter().try_for_each(|change| tentative.head.apply(change))?;
+        self.frame_of(&decision, tentative, proposal.context.now);
         tentative.decisions.push(Ok(decision));
         Ok(())
+    }
+
+    /// Makes what was decided the next frame of the group.
+    fn frame_of(&self, decision: &Decision, tentative: &mut Tentative, now: Timestamp) {
+        let mut encoded = Vec::new();
+        decision.changes.iter().for_each(|change| change.encode(&mut encoded));
+        let records = decision.preceding.iter().chain([&decision.record]);
+        self.frame(tentative, records, encoded, now);
+        tentative.changes.extend_from_slice(&decision.changes);
     }
 
     /// Makes a record, or those of a transaction, and the changes the next frame of the group.

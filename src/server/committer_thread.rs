@@ -3,8 +3,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 
@@ -12,6 +13,9 @@ use super::committer::{Committer, LARGEST_GROUP};
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::{Decision, Proposal};
 use crate::protocol::MessageId;
+
+/// How long an idle committer waits before it looks for dynamic entries whose time is over. Nobody sees those meanwhile.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Proposals that may wait for the committer; beyond that clients are told 51.
 pub const QUEUE: usize = 10_000;
@@ -112,14 +116,25 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>, changed: &watch::S
     let mut proposals = Vec::with_capacity(LARGEST_GROUP);
     let mut addresses = Vec::with_capacity(LARGEST_GROUP);
     let mut shares = Vec::with_capacity(LARGEST_GROUP);
-    while let Ok(first) = waiting.recv() {
+    loop {
+        let before = committer.head().recent().end();
+        let first = match waiting.recv_timeout(EXPIRY_INTERVAL) {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) => {
+                committer.expire();
+                if committer.head().recent().end() != before {
+                    changed.send_replace(());
+                }
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return committer,
+        };
         let group = std::iter::once(first).chain(waiting.try_iter().take(LARGEST_GROUP - 1));
         for Waiting { proposal, id, completion, share } in group {
             proposals.push(proposal);
             addresses.push((id, completion));
             shares.push(share);
         }
-        let before = committer.head().recent().end();
         let decisions = committer.commit(&mut proposals);
         if committer.head().recent().end() != before {
             changed.send_replace(());
@@ -133,7 +148,6 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>, changed: &watch::S
             }
         }
     }
-    committer
 }
 
 #[cfg(test)]

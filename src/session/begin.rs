@@ -10,6 +10,7 @@ use crate::operation::add::AddRequest;
 use crate::operation::bind::{self, Step};
 use crate::operation::compare::{self, CompareRequest};
 use crate::operation::delete::DeleteRequest;
+use crate::operation::dynamic::RefreshRequest;
 use crate::operation::extended::{self, ExtendedOperation};
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
@@ -170,6 +171,10 @@ impl Session {
         }
         match operation {
             ExtendedOperation::StartTls => self.start_tls(directory, context, value),
+            ExtendedOperation::Refresh => match RefreshRequest::read(value, controls) {
+                Ok(request) => self.commit(context, ResponseKind::Extended, ProposedOperation::Refresh(request)),
+                Err(result) => Action::Reply(id, vec![Reply::result(ResponseKind::Extended, result)]),
+            },
             ExtendedOperation::StartTransaction => self.start_transaction(directory, &context, value),
             ExtendedOperation::EndTransaction => self.end_transaction(context, value),
             ExtendedOperation::Cancel => self.cancel(id, value),

@@ -20,7 +20,7 @@ impl Session {
         }
         let proposed = match hashing {
             Hashing::Compare(request) => {
-                let reply = compare::compare(directory, &context, &request, &answers);
+                let reply = compare::compare(&directory.at(context.now), &context, &request, &answers);
                 return self.answer(directory, id, reply);
             }
             Hashing::Bind(pending) => ProposedOperation::Bind(pending.with_answers(answers)),

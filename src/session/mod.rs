@@ -108,6 +108,7 @@ impl Session {
 
     /// Eats one request. Whoever calls this without asking [`Session::may_receive`] gets 51, but may always unbind, abandon or cancel.
     pub fn receive(&mut self, directory: &Arc<Directory>, message: Message, now: Timestamp, fresh: Fresh) -> Action {
+        let directory = &directory.at(now);
         match self.phase {
             Phase::Closed => return Action::Nothing,
             // What comes between StartTLS and the handshake could be from anybody on the way.

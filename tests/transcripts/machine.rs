@@ -161,6 +161,11 @@ impl Machine {
         self.committer.as_mut().unwrap().commit(&mut [proposal]).pop().unwrap()
     }
 
+    /// What the committer does when it has nothing else to do.
+    pub fn tick(&mut self) {
+        self.committer.as_mut().unwrap().expire();
+    }
+
     /// The schemes of an entry's stored passwords.
     pub fn password_schemes(&self, dn: &str) -> Vec<String> {
         let directory = self.directory();

@@ -55,6 +55,7 @@ transcripts! {
     controls
     delete
     dit_rules
+    dynamic
     extended
     groups
     identifiers

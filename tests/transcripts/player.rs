@@ -149,6 +149,7 @@ impl Player {
                 "with" => self.with(&words[1], words.get(2)),
                 "limit" => self.limit(&words[1], words[2].parse().unwrap()),
                 "identifiers" => self.identifiers(),
+                "tick" => self.machine.tick(),
                 "restart" => self.restart(),
                 "hold" => self.holding = true,
                 "release" | "hear" => self.release(number),
@@ -271,6 +272,7 @@ impl Player {
                 let value = arguments.get(1).map(|value| request::hex(value));
                 request::extended(&arguments[0], value.as_deref())
             }
+            "refresh" => request::refresh(&arguments[0], arguments[1].parse().unwrap()),
             "begin" => request::extended(oid::START_TRANSACTION, None),
             "commit" => request::end_transaction(true, &arguments[0]),
             "rollback" => request::end_transaction(false, &arguments[0]),

@@ -109,6 +109,18 @@ pub fn end_transaction(commit: bool, identifier: &str) -> Operation {
     extended(oid::END_TRANSACTION, Some(&value))
 }
 
+/// `refresh DN SECONDS`
+pub fn refresh(name: &str, seconds: i64) -> Operation {
+    let number = ber::encode(|writer| writer.integer(seconds));
+    let value = ber::encode(|writer| {
+        writer.sequence(|parts| {
+            parts.element(Tag::context(0), name.as_bytes());
+            parts.element(Tag::context(1), &number[2..]);
+        });
+    });
+    extended(oid::REFRESH, Some(&value))
+}
+
 /// `passwd [-a OLD] [-s NEW] [USER]`; without anything the request has no value.
 pub fn password_modify(arguments: &[String]) -> Operation {
     let (mut user, mut old, mut new) = (None, None, None);

@@ -21,7 +21,7 @@ pub(super) fn files(posix: PosixSchema) -> Vec<(&'static str, &'static str)> {
     files
 }
 
-const FILES: [(&str, &str); 11] = [
+const FILES: [(&str, &str); 12] = [
     ("schema/core.ldif", include_str!("../../../schema/core.ldif")),
     ("schema/cosine.ldif", include_str!("../../../schema/cosine.ldif")),
     ("schema/inetorgperson.ldif", include_str!("../../../schema/inetorgperson.ldif")),
@@ -33,6 +33,7 @@ const FILES: [(&str, &str); 11] = [
     ("schema/eduperson.ldif", include_str!("../../../schema/eduperson.ldif")),
     ("schema/java.ldif", include_str!("../../../schema/java.ldif")),
     ("schema/corba.ldif", include_str!("../../../schema/corba.ldif")),
+    ("schema/dynamic.ldif", include_str!("../../../schema/dynamic.ldif")),
 ];
 
 /// The files that slapd of OpenLDAP ships with the same names and meaning.

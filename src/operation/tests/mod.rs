@@ -5,6 +5,7 @@ mod compare;
 mod context_csn;
 mod control;
 mod delete;
+mod dynamic;
 mod follow;
 mod group;
 mod harness;
