@@ -128,6 +128,7 @@ fn state_of(controls: &[Control]) -> (i64, Vec<u8>) {
     (parts.enumerated().unwrap(), parts.octet_string().unwrap().to_vec())
 }
 
+#[allow(clippy::result_large_err, reason = "the error is the answer, made once")]
 fn begin(server: &mut Server, asked: &SearchRequest, persist: bool, cookie: Option<&[u8]>) -> Result<SearchStream, Reply> {
     let value = ber::encode(|writer| {
         writer.sequence(|parts| {
