@@ -10,6 +10,7 @@ use super::error::{ConfigurationError, Source};
 use super::identifiers;
 use super::raw::{CertificateMapping, Keys, Listen, Log, Raw, Tls};
 use super::{Configuration, Listeners, LogFormat, LogLevel, SealKeySource, TlsFiles, digest_of, values, waiver};
+use crate::model::schema::PosixSchema;
 use crate::model::{Dn, Timestamp};
 use crate::operation::CertificateRule;
 
@@ -40,6 +41,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         digest: digest_of(text),
         suffix: suffix(&source, raw.suffix.as_ref())?,
         data,
+        posix: posix(&source, raw.posix.as_ref())?,
         schema: raw.schema.as_ref().map(|written| path(&source, folder, "schema", written)).transpose()?,
         seal_key,
         listeners: listeners(&source, folder, &raw.listen, tls.is_some())?,
@@ -227,6 +229,14 @@ fn user_number(name: &str) -> Option<u32> {
     users.lines().find_map(|line| {
         let mut fields = line.split(':');
         (fields.next()? == name).then(|| fields.nth(1)?.parse().ok()).flatten()
+    })
+}
+
+fn posix(source: &Source<'_>, written: Option<&Spanned<String>>) -> Result<PosixSchema, ConfigurationError> {
+    let Some(written) = written else { return Ok(PosixSchema::default()) };
+    PosixSchema::named(written.get_ref()).ok_or_else(|| {
+        let problem = format!("{:?} is no document on accounts and groups of POSIX systems", written.get_ref());
+        source.error(written.span(), "posix", problem, "write \"rfc2307\" or \"rfc2307bis\"")
     })
 }
 

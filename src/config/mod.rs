@@ -24,6 +24,7 @@ use std::time::Duration;
 
 use aws_lc_rs::{digest, hmac};
 
+use crate::model::schema::PosixSchema;
 use crate::model::{Dn, Secret, Timestamp};
 use crate::operation::identifier::IdentifierSettings;
 use crate::operation::{CertificateRule, Limits, Settings, WaivedNetwork};
@@ -40,6 +41,8 @@ pub struct Configuration {
     pub suffix: Dn,
     /// The data folder.
     pub data: PathBuf,
+    /// Which schema accounts and groups of POSIX systems have.
+    pub posix: PosixSchema,
     /// The folder with schema files beside those that are built in; none: there are none.
     pub schema: Option<PathBuf>,
     /// Where the seal key comes from.

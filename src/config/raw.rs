@@ -13,6 +13,7 @@ pub(super) struct Raw {
     pub(super) suffix: Option<Spanned<String>>,
     pub(super) data: Option<Spanned<String>>,
     pub(super) schema: Option<Spanned<String>>,
+    pub(super) posix: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) keys: Keys,
     #[serde(default)]

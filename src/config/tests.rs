@@ -319,3 +319,15 @@ fn unique_values_and_numbers() {
         assert_eq!(read(wrong).unwrap_err().problem, problem, "{wrong}");
     }
 }
+
+#[test]
+fn the_document_on_posix_accounts_is_chosen() {
+    let read = |line: &str| {
+        let text = format!("suffix = \"dc=mercy,dc=example\"\n{line}\n");
+        Configuration::from_text(std::path::Path::new("/x/bindery.toml"), &text, crate::model::Timestamp(0))
+    };
+    assert_eq!(read("").unwrap().posix, crate::model::schema::PosixSchema::Rfc2307);
+    assert_eq!(read("posix = \"rfc2307bis\"").unwrap().posix, crate::model::schema::PosixSchema::Rfc2307bis);
+    let error = read("posix = \"nis\"").unwrap_err().to_string();
+    assert!(error.contains("posix") && error.contains("rfc2307bis"), "{error}");
+}

@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::schema_files::{self, SchemaFileError};
 use super::world::{SystemClock, SystemEntropy};
 use crate::config::{Configuration, ConfigurationError};
 use crate::directory::{IndexDeclaration, IndexKinds, MembershipAttribute};
-use crate::model::schema::{AttributeType, Schema, SchemaError};
+use crate::model::schema::{AttributeType, PosixSchema, Schema, SchemaError};
 use crate::model::{Secret, Timestamp};
 use crate::operation::Settings;
 use crate::store::StoreOptions;
@@ -36,13 +37,8 @@ pub enum InstallationError {
     #[error(transparent)]
     Schema(#[from] SchemaError),
     /// A schema file or the folder of them cannot be read.
-    #[error("{}: {error}; check schema in bindery.toml", path.display())]
-    SchemaFile {
-        /// Which.
-        path: std::path::PathBuf,
-        /// The operating system's words.
-        error: std::io::Error,
-    },
+    #[error("{0}; check schema in bindery.toml")]
+    SchemaFile(#[from] SchemaFileError),
 }
 
 impl Installation {
@@ -52,7 +48,7 @@ impl Installation {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
         let configuration = Configuration::load(path, clock.now())?;
         let seal_key = configuration.seal_key.read()?;
-        let schema = Arc::new(schema(configuration.schema.as_deref())?);
+        let schema = Arc::new(schema(configuration.posix, configuration.schema.as_deref())?);
         let installation = Installation { configuration, schema, clock, entropy, seal_key };
         indexes(&installation.configuration, &installation.schema, Unknown::MayBeDefinedOnline)?;
         identifiers(&installation.configuration, &installation.schema)?;
@@ -131,34 +127,15 @@ fn identifiers(configuration: &Configuration, schema: &Schema) -> Result<Vec<Ind
     all.collect()
 }
 
-/// Octets of one schema file.
-const LONGEST_SCHEMA_FILE: u64 = 16 * 1024 * 1024;
-
-/// The built-in schema and the files of a folder, in the order of their names.
-fn schema(folder: Option<&Path>) -> Result<Schema, InstallationError> {
-    let Some(folder) = folder else { return Ok(Schema::embedded()?) };
-    let error = |path: &Path| {
-        let path = path.to_path_buf();
-        move |error| InstallationError::SchemaFile { path, error }
-    };
-    let mut paths = Vec::new();
-    for item in std::fs::read_dir(folder).map_err(error(folder))? {
-        let path = item.map_err(error(folder))?.path();
-        if path.extension().is_some_and(|extension| extension == "ldif" || extension == "schema") {
-            paths.push(path);
-        }
-    }
-    paths.sort_unstable();
-    let mut files = Vec::with_capacity(paths.len());
-    for path in paths {
-        if std::fs::metadata(&path).map_err(error(&path))?.len() > LONGEST_SCHEMA_FILE {
-            return Err(error(&path)(std::io::Error::other("longer than 16 MiB, so it is no schema file")));
-        }
-        let text = std::fs::read_to_string(&path).map_err(error(&path))?;
-        files.push((path.display().to_string(), text));
-    }
+/// The built-in schema, and what a folder of files says beside it.
+fn schema(posix: PosixSchema, folder: Option<&Path>) -> Result<Schema, InstallationError> {
+    let files = folder.map(schema_files::read).transpose()?.unwrap_or_default();
     let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
-    Ok(Schema::embedded_with(&files)?)
+    let (schema, left_out) = Schema::installed(posix, &files)?;
+    for note in left_out {
+        tracing::warn!("schema: {note}");
+    }
+    Ok(schema)
 }
 
 /// What becomes of an index on an attribute that is not defined.
@@ -207,13 +184,13 @@ mod tests {
         write("20-ward.schema", "attributetype ( 1.3.6.1.4.1.99999.1.1 NAME 'ward' SUP hall )\n");
         write("10-hall.ldif", "attributeTypes: ( 1.3.6.1.4.1.99999.1.2 NAME 'hall' SUP name )\n");
         write("notes.txt", "no schema at all");
-        let found = schema(Some(folder.path())).unwrap();
+        let found = schema(PosixSchema::default(), Some(folder.path())).unwrap();
         let number = |name: &str| found.attribute_type(name).unwrap().id;
         assert!(number("hall") < number("ward"));
         write("30-bad.ldif", "attributeTypes: ( 1.3.6.1.4.1.99999.1.3 NAME 'bad' )\n");
-        let problem = schema(Some(folder.path())).err().unwrap().to_string();
+        let problem = schema(PosixSchema::default(), Some(folder.path())).err().unwrap().to_string();
         assert!(problem.contains("30-bad.ldif: line 1"), "{problem}");
-        let missing = schema(Some(&folder.path().join("nowhere"))).err().unwrap().to_string();
+        let missing = schema(PosixSchema::default(), Some(&folder.path().join("nowhere"))).err().unwrap().to_string();
         assert!(missing.contains("nowhere") && missing.contains("check schema in bindery.toml"), "{missing}");
     }
 }

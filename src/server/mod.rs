@@ -10,6 +10,7 @@ pub mod listener;
 pub mod notes;
 mod parked;
 pub mod run;
+pub mod schema_files;
 pub mod services;
 pub mod stream;
 pub mod tls;

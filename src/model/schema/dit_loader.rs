@@ -2,8 +2,8 @@
 
 use super::dit_rule::{DitContentRule, DitStructureRule, NameForm};
 use super::dit_text::{ContentRuleText, NameFormText, StructureRuleText};
-use super::loader::{Loader, Placed};
 use super::name_map::NameMap;
+use super::register::{Loader, Placed};
 use super::{ObjectClass, ObjectClassKind, SchemaError, publish};
 use crate::model::AttributeTypeId;
 

@@ -54,13 +54,13 @@ pub(super) fn content_rule(text: &str) -> Result<ContentRuleText, String> {
     while let Some(keyword) = reader.keyword()? {
         match keyword.as_str() {
             "NAME" => result.names = reader.names()?,
-            "DESC" => result.description = Some(reader.single()?),
+            "DESC" => result.description = reader.description()?,
             "OBSOLETE" => result.obsolete = true,
             "AUX" => result.auxiliaries = reader.list()?,
             "MUST" => result.must = reader.list()?,
             "MAY" => result.may = reader.list()?,
             "NOT" => result.not = reader.list()?,
-            _ => result.extensions.push(reader.extension(keyword)?),
+            _ => reader.extension(keyword, &mut result.extensions)?,
         }
     }
     Ok(result)
@@ -72,12 +72,12 @@ pub(super) fn name_form(text: &str) -> Result<NameFormText, String> {
     while let Some(keyword) = reader.keyword()? {
         match keyword.as_str() {
             "NAME" => result.names = reader.names()?,
-            "DESC" => result.description = Some(reader.single()?),
+            "DESC" => result.description = reader.description()?,
             "OBSOLETE" => result.obsolete = true,
             "OC" => result.class = reader.one_identifier()?,
             "MUST" => result.must = reader.list()?,
             "MAY" => result.may = reader.list()?,
-            _ => result.extensions.push(reader.extension(keyword)?),
+            _ => reader.extension(keyword, &mut result.extensions)?,
         }
     }
     match (result.class.is_empty(), result.must.is_empty()) {
@@ -93,11 +93,11 @@ pub(super) fn structure_rule(text: &str) -> Result<StructureRuleText, String> {
     while let Some(keyword) = reader.keyword()? {
         match keyword.as_str() {
             "NAME" => result.names = reader.names()?,
-            "DESC" => result.description = Some(reader.single()?),
+            "DESC" => result.description = reader.description()?,
             "OBSOLETE" => result.obsolete = true,
             "FORM" => result.form = reader.one_identifier()?,
             "SUP" => result.superiors = reader.list()?.iter().map(|text| number(text)).collect::<Result<_, _>>()?,
-            _ => result.extensions.push(reader.extension(keyword)?),
+            _ => reader.extension(keyword, &mut result.extensions)?,
         }
     }
     if result.form.is_empty() {

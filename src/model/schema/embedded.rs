@@ -10,6 +10,17 @@ pub enum PosixSchema {
     Rfc2307bis,
 }
 
+impl PosixSchema {
+    /// `rfc2307` or `rfc2307bis`, as configurations name them.
+    pub fn named(name: &str) -> Option<PosixSchema> {
+        match name {
+            "rfc2307" => Some(PosixSchema::Rfc2307),
+            "rfc2307bis" => Some(PosixSchema::Rfc2307bis),
+            _ => None,
+        }
+    }
+}
+
 /// Name and text, in the order they are loaded.
 pub(super) fn files(posix: PosixSchema) -> Vec<(&'static str, &'static str)> {
     let posix = match posix {

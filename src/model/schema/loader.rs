@@ -1,121 +1,42 @@
 //! From definitions in files to a [`Schema`]: names registered first, so that references may point forward and across files, then
 //! superiors followed, then everything inherited.
 
-use super::dit_loader::{self, DitTexts};
+use super::dit_loader;
 use super::dit_text::{ContentRuleText, NameFormText, StructureRuleText};
 use super::name_map::NameMap;
-use super::source::{DefinitionKind, Source};
-use super::text::{self, AttributeTypeText, ObjectClassText};
+use super::register::{Loader, Placed};
+use super::source::Source;
+use super::substitute::Substitutes;
+use super::text::{self, AttributeTypeText, Extensions, ObjectClassText};
 use super::{AttributeType, AttributeUsage, MatchingRule, ObjectClass, ObjectClassKind, RuleKind, Schema, SchemaError, Syntax};
-use super::{content, dit_text, matching_rule, publish, same, syntax};
+use super::{content, dit_text, matching_rule, publish, syntax};
 use crate::model::AttributeTypeId;
 
-/// A definition and where it stands.
-pub(super) struct Placed<T> {
-    file: String,
-    line: u64,
-    pub(super) text: T,
-}
-
-impl<T> Placed<T> {
-    pub(super) fn error(&self, problem: String) -> SchemaError {
-        SchemaError { file: self.file.clone(), line: self.line, problem }
-    }
-
-    /// `what`: this definition, or the name it shares with the known one.
-    pub(super) fn defined_twice<K>(&self, what: &str, known: &Placed<K>) -> SchemaError {
-        let (file, line) = (&known.file, known.line);
-        self.error(format!(
-            "{what} is already defined otherwise in {file}, line {line}; delete one of the two or give this one another name and object \
-             identifier"
-        ))
-    }
-}
-
-/// Definitions as they were written, and what their names mean.
-#[derive(Default)]
-pub(super) struct Loader {
-    types: Vec<Placed<AttributeTypeText>>,
-    type_names: NameMap,
-    classes: Vec<Placed<ObjectClassText>>,
-    pub(super) class_names: NameMap,
-    pub(super) dit: DitTexts,
-}
-
+/// Loads files that all count the same.
 pub(super) fn load(files: &[(&str, &str)]) -> Result<Schema, SchemaError> {
     let mut loader = Loader::default();
-    for (file, text) in files {
-        loader.read(file, text)?;
+    for source in &Source::read_all(files) {
+        loader.read(source)?;
     }
+    loader.finish().map(|(schema, _)| schema)
+}
+
+/// Loads files beside those that are built in, and says what was left out of them.
+pub(super) fn load_beside(built_in: &[(&str, &str)], files: &[(&str, &str)]) -> Result<(Schema, Vec<SchemaError>), SchemaError> {
+    let mut loader = Loader::default();
+    for source in &Source::read_all(built_in) {
+        loader.read(source)?;
+    }
+    loader.end_of_built_in();
+    for source in &Source::read_all(files) {
+        loader.read(source)?;
+    }
+    loader.leave_out_unknown_rules();
     loader.finish()
 }
 
 impl Loader {
-    fn read(&mut self, file: &str, text: &str) -> Result<(), SchemaError> {
-        let source = Source::read(file, text)?;
-        for definition in &source.definitions {
-            let text = &definition.text;
-            match definition.kind {
-                DefinitionKind::AttributeType => {
-                    self.add_type(placed(file, definition.line, attribute_type(text, &source))?)?;
-                }
-                DefinitionKind::ObjectClass => self.add_class(placed(file, definition.line, object_class(text, &source))?)?,
-                DefinitionKind::ContentRule => {
-                    self.dit.add_content_rule(placed(file, definition.line, content_rule(text, &source))?)?;
-                }
-                DefinitionKind::NameForm => self.dit.add_name_form(placed(file, definition.line, name_form(text, &source))?)?,
-                DefinitionKind::StructureRule => {
-                    self.dit.add_structure_rule(placed(file, definition.line, structure_rule(text))?)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// A definition that says nothing new is left out: folders of standard schema files overlap.
-    fn add_type(&mut self, new: Placed<AttributeTypeText>) -> Result<(), SchemaError> {
-        let number = self.types.len() as u32;
-        for name in std::iter::once(&new.text.oid).chain(&new.text.names) {
-            let Some(known) = self.type_names.get(name).and_then(|known| self.types.get(known as usize)) else { continue };
-            if same::attribute_type(&known.text, &new.text, |name| self.type_oid(name)) {
-                return Ok(());
-            }
-            return Err(new.defined_twice(&format!("attribute type '{name}'"), known));
-        }
-        for name in std::iter::once(&new.text.oid).chain(&new.text.names) {
-            self.type_names.insert(name, number);
-        }
-        self.types.push(new);
-        Ok(())
-    }
-
-    fn add_class(&mut self, new: Placed<ObjectClassText>) -> Result<(), SchemaError> {
-        let number = self.classes.len() as u32;
-        for name in std::iter::once(&new.text.oid).chain(&new.text.names) {
-            let Some(known) = self.class_names.get(name).and_then(|known| self.classes.get(known as usize)) else { continue };
-            if same::object_class(&known.text, &new.text, |name| self.type_oid(name), |name| self.class_oid(name)) {
-                return Ok(());
-            }
-            return Err(new.defined_twice(&format!("object class '{name}'"), known));
-        }
-        for name in std::iter::once(&new.text.oid).chain(&new.text.names) {
-            self.class_names.insert(name, number);
-        }
-        self.classes.push(new);
-        Ok(())
-    }
-
-    fn type_oid(&self, name: &str) -> Option<&str> {
-        let index = self.type_names.get(name)? as usize;
-        self.types.get(index).map(|definition| definition.text.oid.as_str())
-    }
-
-    fn class_oid(&self, name: &str) -> Option<&str> {
-        let index = self.class_names.get(name)? as usize;
-        self.classes.get(index).map(|definition| definition.text.oid.as_str())
-    }
-
-    fn finish(mut self) -> Result<Schema, SchemaError> {
+    fn finish(mut self) -> Result<(Schema, Vec<SchemaError>), SchemaError> {
         let superiors = self.type_superiors()?;
         let attribute_types =
             (0..self.types.len()).map(|index| self.attribute_type(index, &superiors)).collect::<Result<Vec<_>, _>>()?;
@@ -128,7 +49,7 @@ impl Loader {
             rule_names.insert(rule.oid, index as u32);
             rule_names.insert(rule.name, index as u32);
         }
-        Ok(Schema {
+        let schema = Schema {
             subtypes: subtypes(&superiors),
             key_names: attribute_types.iter().map(|definition| definition.name().to_ascii_lowercase().into_boxed_str()).collect(),
             type_origins: self.types.iter().map(|definition| format!("{}, line {}", definition.file, definition.line)).collect(),
@@ -142,8 +63,10 @@ impl Loader {
             class_lines,
             class_contents,
             dit_rules,
+            substitutes: self.substitutes,
             rule_names,
-        })
+        };
+        Ok((schema, self.notes))
     }
 
     /// Index of each type's superior, checked to be free of circles.
@@ -184,7 +107,8 @@ impl Loader {
                 "{title}: NO-USER-MODIFICATION needs an operational USAGE such as directoryOperation (RFC 4512 4.1.2)"
             )));
         }
-        let syntax = find_syntax(inherited(|text| text.syntax.as_ref()), &title).map_err(|problem| definition.error(problem))?;
+        let syntax = find_syntax(inherited(|text| text.syntax.as_ref()), &self.substitutes, &title)
+            .map_err(|problem| definition.error(problem))?;
         let secret = lineage.iter().any(|ancestor| is_secret(&ancestor.text));
         let is_name = [syntax::DN, syntax::NAME_AND_OPTIONAL_UID].contains(&syntax.oid);
         Ok(AttributeType {
@@ -291,17 +215,19 @@ impl Loader {
 pub(super) fn attribute_type(definition: &str, source: &Source) -> Result<AttributeTypeText, String> {
     let mut text =
         text::attribute_type(definition).map_err(|problem| format!("attribute type {}: {problem}", excerpt(definition)))?;
-    text.oid = source.expand(&text.oid);
     text.syntax = text.syntax.map(|syntax| source.expand(&syntax));
-    numeric(&text.oid, type_title(&text))?;
+    text.superior = text.superior.map(|superior| source.expand(&superior));
+    let title = type_title(&text);
+    text.oid = identifier(source.expand(&text.oid), &mut text.extensions, &title)?;
     Ok(text)
 }
 
 pub(super) fn object_class(definition: &str, source: &Source) -> Result<ObjectClassText, String> {
     let mut text =
         text::object_class(definition).map_err(|problem| format!("object class {}: {problem}", excerpt(definition)))?;
-    text.oid = source.expand(&text.oid);
-    numeric(&text.oid, class_title(&text))?;
+    text.superiors.iter_mut().for_each(|superior| *superior = source.expand(superior));
+    let title = class_title(&text);
+    text.oid = identifier(source.expand(&text.oid), &mut text.extensions, &title)?;
     Ok(text)
 }
 
@@ -314,8 +240,8 @@ pub(super) fn content_rule(definition: &str, source: &Source) -> Result<ContentR
 
 pub(super) fn name_form(definition: &str, source: &Source) -> Result<NameFormText, String> {
     let mut text = dit_text::name_form(definition).map_err(|problem| format!("name form {}: {problem}", excerpt(definition)))?;
-    text.oid = source.expand(&text.oid);
-    numeric(&text.oid, dit_loader::name_form_title(&text))?;
+    let title = dit_loader::name_form_title(&text);
+    text.oid = identifier(source.expand(&text.oid), &mut text.extensions, &title)?;
     Ok(text)
 }
 
@@ -323,18 +249,26 @@ pub(super) fn structure_rule(definition: &str) -> Result<StructureRuleText, Stri
     dit_text::structure_rule(definition).map_err(|problem| format!("DIT structure rule {}: {problem}", excerpt(definition)))
 }
 
-fn placed<T>(file: &str, line: u64, text: Result<T, String>) -> Result<Placed<T>, SchemaError> {
-    let place = |problem| SchemaError { file: file.to_owned(), line, problem };
-    Ok(Placed { file: file.to_owned(), line, text: text.map_err(place)? })
-}
+/// Keeps the name that a definition has in place of an object identifier.
+const NAMED: &str = "X-NAMED-OID";
 
-fn numeric(oid: &str, title: String) -> Result<(), String> {
-    if text::is_numeric_oid(oid) {
-        return Ok(());
+/// The object identifier of a definition. Sun's, 389's and OpenDJ's files write `name-oid` where nobody registered one: it stands for a
+/// number below 2.25 (ITU-T X.667) that is made of the name, so it is the same wherever the file is loaded.
+fn identifier(oid: String, extensions: &mut Extensions, title: &str) -> Result<String, String> {
+    if text::is_numeric_oid(&oid) {
+        return Ok(oid);
     }
-    Err(format!(
-        "{title}: '{oid}' is no object identifier; write numbers and dots, if you have no arc of your own 2.25.<a UUID as a number>"
-    ))
+    if !text::is_name(&oid) || !oid.to_ascii_lowercase().ends_with("-oid") {
+        return Err(format!(
+            "{title}: '{oid}' is no object identifier; write numbers and dots, if you have no arc of your own 2.25.<a UUID as a number>"
+        ));
+    }
+    let hash = blake3::hash(format!("object identifier {}", oid.to_ascii_lowercase()).as_bytes());
+    let octets = hash.as_bytes().first_chunk::<16>().copied().unwrap_or_default();
+    // Version 8, variant 2 (RFC 9562 section 5.8).
+    let number = u128::from_be_bytes(octets) & !(0xf << 76) & !(0x3 << 62) | 0x8 << 76 | 0x2 << 62;
+    extensions.push((NAMED.to_owned(), vec![oid]));
+    Ok(format!("2.25.{number}"))
 }
 
 /// The start of a definition that could not be read, enough to find it.
@@ -362,11 +296,16 @@ pub(super) fn find_rule(name: Option<String>, kind: RuleKind, title: &str) -> Re
     }
 }
 
-pub(super) fn find_syntax(oid: Option<String>, title: &str) -> Result<&'static Syntax, String> {
+pub(super) fn find_syntax(oid: Option<String>, substitutes: &Substitutes, title: &str) -> Result<&'static Syntax, String> {
     let Some(oid) = oid else {
         return Err(format!("{title}: neither SYNTAX nor a SUP that has one; add SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 for text"));
     };
-    syntax::find(&oid).ok_or_else(|| format!("{title}: syntax '{oid}' is unknown; use one that `cn=Subschema` lists"))
+    syntax::find(&oid).or_else(|| substitutes.find(&oid)).ok_or_else(|| {
+        format!(
+            "{title}: syntax '{oid}' is unknown; use one that `cn=Subschema` lists, or say which one stands for it: \
+             ldapsyntax ( {oid} X-SUBST '1.3.6.1.4.1.1466.115.121.1.15' )"
+        )
+    })
 }
 
 pub(super) fn is_secret(text: &AttributeTypeText) -> bool {

@@ -1,6 +1,7 @@
 //! The schema (RFC 4512 section 4): definitions parsed from their published text, syntaxes, matching rules, entry validation.
 
 mod check;
+mod compare;
 mod content;
 mod definition;
 mod description;
@@ -17,8 +18,9 @@ mod normalization;
 mod online;
 mod placement;
 mod publish;
-mod same;
+mod register;
 mod source;
+mod substitute;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -54,6 +56,7 @@ pub struct Schema {
     class_lines: Vec<Vec<usize>>,
     class_contents: Vec<content::ClassContent>,
     dit_rules: dit_loader::DitRules,
+    substitutes: substitute::Substitutes,
     rule_names: NameMap,
     published_types: Vec<String>,
     /// Where each type was read: file and line.
@@ -86,8 +89,15 @@ impl Schema {
         Schema::load(&files)
     }
 
+    /// The embedded definitions and those of an installation's files: (name for errors, text). What a file says against an embedded
+    /// definition, and matching rules that the program does not have, are left out; what was left out is said beside the schema.
+    pub fn installed(posix: PosixSchema, files: &[(&str, &str)]) -> Result<(Schema, Vec<SchemaError>), SchemaError> {
+        loader::load_beside(&embedded::files(posix), files)
+    }
+
     /// Loads `cn=schema`-like LDIF (`attributeTypes:`, `objectClasses:`, `dITContentRules:`, `nameForms:` and `dITStructureRules:`
-    /// values) or OpenLDAP `.schema` text: (name for errors, text). Definitions may refer to later ones and to those of later files; one that repeats an earlier one word for word is skipped.
+    /// values) or OpenLDAP `.schema` text: (name for errors, text). Definitions may refer to later ones and to those of later files; one that repeats an earlier one is skipped, one
+    /// that says more adds to it.
     pub fn load(files: &[(&str, &str)]) -> Result<Schema, SchemaError> {
         loader::load(files)
     }

@@ -133,7 +133,7 @@ impl Schema {
     /// numbers they have in `previous`, so that entries read with it are entries of the result too; new ones come behind all that
     /// ever had one. The error names the definition that does not fit.
     pub fn with_definitions(&self, previous: &Schema, changed: &[SchemaDefinition]) -> Result<Schema, SchemaError> {
-        let mut lines = String::new();
+        let mut lines: String = self.substitutes.published().map(|text| format!("ldapSyntaxes: {text}\n")).collect();
         let mut places = self.type_places(previous, changed);
         for (number, place) in places.iter().enumerate() {
             let text = match place {

@@ -40,7 +40,7 @@ impl Schema {
         self.dit_rules.published_structure_rules.clone()
     }
 
-    /// Values of ldapSyntaxes: all that the program knows.
+    /// Values of ldapSyntaxes: all that the program knows, and those that files define by them.
     pub fn published_syntaxes(&self) -> Vec<String> {
         let describe = |syntax: &syntax::Syntax| {
             let mut text = format!("( {} DESC '{}'", syntax.oid, escape(syntax.description));
@@ -52,7 +52,7 @@ impl Schema {
             }
             text + " )"
         };
-        syntax::all().map(describe).collect()
+        syntax::all().map(describe).chain(self.substitutes.published().cloned()).collect()
     }
 
     /// Values of matchingRules: all that the program knows.
@@ -152,6 +152,11 @@ pub(super) fn structure_rule(text: &StructureRuleText) -> String {
         }
     }
     finish(out, &text.extensions)
+}
+
+pub(super) fn substitute(oid: &str, description: &str, stands_for: &syntax::Syntax) -> String {
+    let description = if description.is_empty() { stands_for.description } else { description };
+    format!("( {oid} DESC '{}' X-SUBST '{}' )", escape(description), stands_for.oid)
 }
 
 fn start(oid: &str, names: &[String], description: Option<&str>, obsolete: bool) -> String {

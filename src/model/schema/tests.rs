@@ -2,6 +2,7 @@
 
 mod closure;
 mod dit_rules;
+mod foreign_files;
 
 use super::*;
 use crate::model::{AttributeTypeAndValue, Dn, Rdn};
@@ -219,7 +220,8 @@ fn a_wrong_file_is_refused_with_file_line_definition_and_advice() {
             "decides Equality and cannot be used for Ordering",
         ),
         ("attributeTypes: ( 2.25.1 NAME 'CN' SUP name )", "'CN' is already defined otherwise in schema/core.ldif, line"),
-        ("attributeTypes: ( x-oid NAME 'x' SUP name )", "'x-oid' is no object identifier"),
+        ("attributeTypes: ( x-id NAME 'x' SUP name )", "'x-id' is no object identifier"),
+        ("attributeTypes: ( Macro:4 NAME 'x' SUP name )", "'Macro:4' is no object identifier"),
         ("attributeTypes: ( 2.25.1 NAME 'x' SUP name", "the closing ) is missing"),
         ("attributeTypes: 2.25.1", "a definition starts with ("),
         ("attributeTypes: ( 2.25.1 NAME 'x SUP name )", "is not closed"),
@@ -229,7 +231,7 @@ fn a_wrong_file_is_refused_with_file_line_definition_and_advice() {
         ("attributeTypes: ( 2.25.1 NAME 'x' SUP name NO-USER-MODIFICATION )", "NO-USER-MODIFICATION needs"),
         ("attributeTypes: ( 2.25.1 NAME 'x' SUP name USAGE dSAOperation )", "USAGE differs"),
         ("attributeType: ( 2.25.1 NAME 'x' SUP name", "closing )"),
-        ("matchingRules: ( 2.25.1 NAME 'x' )", "is not read from files"),
+        ("attributeype ( 2.25.1 NAME 'x' )", "'attributeype' is unknown"),
         ("zork", "'zork' is unknown"),
         ("attributeTypes:: !!", "base64"),
         ("objectClasses: ( 2.25.1 NAME 'x' SUP zork )", "SUP 'zork' is no object class"),
@@ -257,10 +259,11 @@ fn repeating_a_definition_changes_nothing() {
     assert_eq!(loaded.published_object_classes(), schema().published_object_classes());
     assert!(loaded.attribute_type("userPassword").unwrap().secret);
     for other in [
-        "attributetype ( 2.5.4.4 NAME ( 'sn' 'nachname' ) SUP name )",
         "attributetype ( 2.5.4.4 NAME 'sn' SUP name SINGLE-VALUE )",
-        "attributetype ( 2.5.4.4 NAME 'sn' SUP name ORDERING caseIgnoreOrderingMatch )",
+        "attributetype ( 2.5.4.4 NAME 'sn' SUP name EQUALITY caseExactMatch SUP distinguishedName )",
         "attributetype ( 2.5.4.4 NAME 'sn' SUP name X-SECRET 'TRUE' )",
+        "attributetype ( 2.5.4.4 NAME ( 'sn' 'mail' ) SUP name )",
+        "objectclass ( 2.5.6.6 NAME 'person' SUP top MUST cn MAY ( userPassword $ telephoneNumber $ seeAlso $ description ) )",
     ] {
         assert!(Schema::embedded_with(&[("other", other)]).is_err(), "{other}");
     }
@@ -314,10 +317,12 @@ fn check_says_what_a_file_would_do() {
     let text = "attributetype ( 2.25.1 NAME 'ward' SUP name )\n\
                 attributetype ( 2.5.4.4 NAME ( 'sn' 'surname' ) SUP name )\n\
                 attributetype ( 2.25.2 NAME 'uid' SUP name )\n\
-                attributetype ( 2.5.4.3 NAME 'other' SUP name )\n\
+                attributetype ( 2.5.4.3 NAME 'other' SUP distinguishedName )\n\
                 objectclass ( 2.25.3 NAME 'bed' SUP zork AUXILIARY MAY ( ward $ pillow ) )\n\
                 olcObjectClasses: {7}( 2.25.4 NAME 'room2' SUP top AUXILIARY MAY ward )\n\
-                attributetype ( 2.25.5 NAME 'bad' SYNTAX 9.9 EQUALITY nothing )";
+                attributetype ( 2.25.5 NAME 'bad' SYNTAX 9.9 EQUALITY nothing )\n\
+                attributetype ( 2.5.4.15 NAME ( 'businessCategory' 'branch' ) ORDERING caseIgnoreOrderingMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 )\n\
+                objectclass ( 2.5.6.6 NAME 'person' SUP top MUST ( sn $ cn ) MAY ( cn $ mail $ ward ) )";
     let report = schema.check("their.schema", text);
     let said: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
     assert!(!report.is_clean());
@@ -326,20 +331,31 @@ fn check_says_what_a_file_would_do() {
     for (place, expected) in [
         (
             2,
-            "their.schema: line 3: attribute type 'uid': 'uid' already belongs to attribute type 'uid' (0.9.2342.19200300.100.1.1)",
+            "their.schema: line 3: attribute type 'uid' clashes with the loaded attribute type 'uid' (0.9.2342.19200300.100.1.1): object identifier 2.25.2, not 0.9.2342.19200300.100.1.1; SUP name, not none",
         ),
-        (3, "'2.5.4.3' already belongs to attribute type 'cn' (2.5.4.3)"),
+        (
+            3,
+            "attribute type 'other' clashes with the loaded attribute type 'cn' (2.5.4.3): SUP distinguishedName, not name; the loaded one stays",
+        ),
         (4, "object class 'bed': SUP names 'zork'"),
         (5, "object class 'bed': MAY names 'pillow'"),
         (6, "line 6: adds object class 'room2' (2.25.4)"),
         (7, "matching rule 'nothing' is unknown"),
         (8, "syntax '9.9' is unknown"),
+        (
+            9,
+            "line 8: attribute type 'businessCategory' (2.5.4.15) is already there and gets the name 'branch'; ORDERING caseIgnoreOrderingMatch",
+        ),
+        (10, "line 9: object class 'person' (2.5.6.6) is already there and gets MAY mail ward"),
     ] {
         assert!(said[place].contains(expected), "{}\n not {expected}", said[place]);
     }
-    assert_eq!(said.len(), 9);
+    assert_eq!(said.len(), 11);
     assert!(schema.check("x", "attributetype ( 2.25.1 NAME 'ward' SUP name )").is_clean());
     assert!(!schema.check("x", "attributetype ( 2.25.1 NAME 'a' SUP b )\nattributetype ( 2.25.2 NAME 'b' SUP a )").is_clean());
+    assert!(
+        !schema.check("x", "attributetype ( 2.25.1 NAME 'a' SUP name )\nattributetype ( 2.25.1 NAME 'a' SUP cn )").is_clean()
+    );
     assert!(!schema.check("x", "zork").is_clean());
     assert!(schema.check("x", "").findings.is_empty());
 }

@@ -9,7 +9,11 @@
 //! Read leniently, as files in the field need it: keywords in any order and case, spaces wherever or nowhere, quotes around names
 //! and object identifiers or not.
 
+use super::source::closes_quote;
 use super::{AttributeUsage, ObjectClassKind};
+
+/// X- extensions with their values, in order.
+pub(super) type Extensions = Vec<(String, Vec<String>)>;
 
 /// An attribute type as it was written, nothing looked up.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -51,14 +55,14 @@ pub(super) fn attribute_type(text: &str) -> Result<AttributeTypeText, String> {
     while let Some(keyword) = reader.keyword()? {
         match keyword.as_str() {
             "NAME" => result.names = reader.names()?,
-            "DESC" => result.description = Some(reader.single()?),
+            "DESC" => result.description = reader.description()?,
             "OBSOLETE" => result.obsolete = true,
             "SUP" => result.superior = Some(reader.one_identifier()?),
             "EQUALITY" => result.equality = Some(reader.single()?),
             "ORDERING" => result.ordering = Some(reader.single()?),
             "SUBSTR" => result.substring = Some(reader.single()?),
             "SYNTAX" => {
-                let (syntax, bound) = split_bound(&reader.single()?)?;
+                let (syntax, bound) = split_bound(&reader.syntax()?)?;
                 result.syntax = Some(syntax);
                 result.length_bound = bound;
             }
@@ -66,7 +70,7 @@ pub(super) fn attribute_type(text: &str) -> Result<AttributeTypeText, String> {
             "COLLECTIVE" => result.collective = true,
             "NO-USER-MODIFICATION" => result.no_user_modification = true,
             "USAGE" => result.usage = Some(usage(&reader.single()?)?),
-            _ => result.extensions.push(reader.extension(keyword)?),
+            _ => reader.extension(keyword, &mut result.extensions)?,
         }
     }
     Ok(result)
@@ -78,7 +82,7 @@ pub(super) fn object_class(text: &str) -> Result<ObjectClassText, String> {
     while let Some(keyword) = reader.keyword()? {
         match keyword.as_str() {
             "NAME" => result.names = reader.names()?,
-            "DESC" => result.description = Some(reader.single()?),
+            "DESC" => result.description = reader.description()?,
             "OBSOLETE" => result.obsolete = true,
             "SUP" => result.superiors = reader.list()?,
             "ABSTRACT" => result.kind = Some(ObjectClassKind::Abstract),
@@ -86,7 +90,28 @@ pub(super) fn object_class(text: &str) -> Result<ObjectClassText, String> {
             "AUXILIARY" => result.kind = Some(ObjectClassKind::Auxiliary),
             "MUST" => result.must = reader.list()?,
             "MAY" => result.may = reader.list()?,
-            _ => result.extensions.push(reader.extension(keyword)?),
+            _ => reader.extension(keyword, &mut result.extensions)?,
+        }
+    }
+    Ok(result)
+}
+
+/// A syntax as it was written.
+pub(super) struct SyntaxText {
+    pub(super) oid: String,
+    pub(super) description: Option<String>,
+    pub(super) extensions: Extensions,
+}
+
+/// `( 1.2.3 [NAME …] [DESC …] *(X-… qdstrings) )`; the name is OpenLDAP's and says nothing.
+pub(super) fn syntax(text: &str) -> Result<SyntaxText, String> {
+    let mut reader = Reader::new(text)?;
+    let mut result = SyntaxText { oid: reader.start()?, description: None, extensions: Vec::new() };
+    while let Some(keyword) = reader.keyword()? {
+        match keyword.as_str() {
+            "NAME" => _ = reader.names()?,
+            "DESC" => result.description = reader.description()?,
+            _ => reader.extension(keyword, &mut result.extensions)?,
         }
     }
     Ok(result)
@@ -107,6 +132,35 @@ pub(super) fn is_numeric_oid(text: &str) -> bool {
 pub(super) fn is_name(text: &str) -> bool {
     text.starts_with(|first: char| first.is_ascii_alphabetic())
         && text.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_')
+}
+
+/// Words that end a description without quotes.
+fn is_keyword(word: &str) -> bool {
+    const KEYWORDS: [&str; 22] = [
+        "NAME",
+        "DESC",
+        "OBSOLETE",
+        "SUP",
+        "EQUALITY",
+        "ORDERING",
+        "SUBSTR",
+        "SYNTAX",
+        "SINGLE-VALUE",
+        "COLLECTIVE",
+        "NO-USER-MODIFICATION",
+        "USAGE",
+        "ABSTRACT",
+        "STRUCTURAL",
+        "AUXILIARY",
+        "MUST",
+        "MAY",
+        "AUX",
+        "NOT",
+        "OC",
+        "FORM",
+        "APPLIES",
+    ];
+    KEYWORDS.contains(&word) || word.starts_with("X-")
 }
 
 fn usage(text: &str) -> Result<AttributeUsage, String> {
@@ -158,8 +212,11 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
                 rest = after;
             }
             '\'' => {
-                let (quoted, behind) = after.split_once('\'').ok_or("a quote ' is not closed")?;
-                tokens.push(Token::Quoted(unescape(quoted)));
+                let closing = after.match_indices('\'').map(|(place, _)| place);
+                let mut closing = closing.filter_map(|place| Some((after.get(..place)?, after.get(place + 1..)?)));
+                let (quoted, behind) =
+                    closing.find(|(_, behind)| closes_quote(behind.chars().next())).ok_or("a quote ' is not closed")?;
+                tokens.push(Token::Quoted(on_one_line(unescape(quoted))));
                 rest = behind;
             }
             _ => {
@@ -171,6 +228,14 @@ fn tokens(text: &str) -> Result<Vec<Token>, String> {
         }
     }
     Ok(tokens)
+}
+
+/// Quoted text over several lines is what its author would have written on one.
+fn on_one_line(text: String) -> String {
+    if !text.contains(['\n', '\r']) {
+        return text;
+    }
+    text.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// `\27` is a quote and `\5C` a backslash; any other backslash stands for itself.
@@ -222,7 +287,7 @@ impl Reader {
             None => Ok(None),
             Some(Token::Word(word)) => {
                 let keyword = word.to_ascii_uppercase();
-                if self.seen.contains(&keyword) {
+                if self.seen.contains(&keyword) && !keyword.starts_with("X-") {
                     return Err(format!("{keyword} is given twice"));
                 }
                 self.seen.push(keyword.clone());
@@ -243,6 +308,29 @@ impl Reader {
             Some(Token::Word(value) | Token::Quoted(value)) => Ok(value),
             _ => Err(format!("{} needs a value", self.after())),
         }
+    }
+
+    /// Quoted text; without quotes, the words up to the next keyword. None where it is empty.
+    pub(super) fn description(&mut self) -> Result<Option<String>, String> {
+        if let Some(Token::Quoted(text)) = self.tokens.next_if(|token| matches!(token, Token::Quoted(_))) {
+            return Ok(Some(text).filter(|text| !text.is_empty()));
+        }
+        let mut text = self.single()?;
+        while let Some(Token::Word(word)) = self.tokens.next_if(|token| matches!(token, Token::Word(word) if !is_keyword(word))) {
+            text.push(' ');
+            text.push_str(&word);
+        }
+        Ok(Some(text))
+    }
+
+    /// A syntax and its length, `1.2.3{64}` or `1.2.3 {64}`.
+    fn syntax(&mut self) -> Result<String, String> {
+        let mut syntax = self.single()?;
+        if let Some(Token::Word(bound)) = self.tokens.next_if(|token| matches!(token, Token::Word(word) if word.starts_with('{')))
+        {
+            syntax.push_str(&bound);
+        }
+        Ok(syntax)
     }
 
     /// One identifier, in parentheses or not.
@@ -278,11 +366,17 @@ impl Reader {
         }
     }
 
-    pub(super) fn extension(&mut self, keyword: String) -> Result<(String, Vec<String>), String> {
+    /// An extension; one that comes again adds its values.
+    pub(super) fn extension(&mut self, keyword: String, extensions: &mut Extensions) -> Result<(), String> {
         if !keyword.starts_with("X-") {
             return Err(format!("keyword '{keyword}' is unknown here"));
         }
-        Ok((keyword, self.list()?))
+        let values = self.list()?;
+        match extensions.iter_mut().find(|(known, _)| *known == keyword) {
+            Some((_, known)) => known.extend(values),
+            None => extensions.push((keyword, values)),
+        }
+        Ok(())
     }
 }
 

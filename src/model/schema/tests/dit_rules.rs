@@ -132,7 +132,8 @@ fn check_says_what_rules_would_do() {
     let loaded = with(RULES).unwrap();
     assert!(report(&loaded, RULES).iter().all(|finding| finding.ends_with("is already there")));
     assert!(
-        report(&loaded, "dITStructureRules: ( 7 FORM personForm )")[0].contains("DIT structure rule 7: '7' already belongs to")
+        report(&loaded, "dITStructureRules: ( 7 FORM personForm )")[0]
+            .contains("DIT structure rule 7: '7' already belongs to a loaded one")
     );
     assert!(report(&loaded, "nameForms: ( 2.25.12 OC device MUST cn )")[0].contains("already belongs to"));
     assert!(report(&with("").unwrap(), "dITStructureRules: ( 7 FORM x )")[1].contains("FORM names 'x'"));
