@@ -157,7 +157,8 @@ fn by_rule_alone(schema: &Schema, rule: &'static MatchingRule, value: &[u8]) -> 
 
 fn types_of_rule(directory: &Directory, rule: &MatchingRule) -> Vec<(AttributeTypeId, Option<Computed>)> {
     let searchable = directory.schema().attribute_types().iter().filter(|it| !it.secret && rule.applies_to(it));
-    searchable.map(|it| (it.id, directory.computed(it.id))).collect()
+    let types = searchable.map(|it| (it.id, directory.computed(it.id)));
+    types.filter(|(_, computed)| *computed != Some(Computed::Reserved)).collect()
 }
 
 /// Reads the Substring Assertion syntax (RFC 4517 section 3.3.30): parts between `*`, with `\2A` and `\5C` inside them.

@@ -13,6 +13,8 @@ use crate::protocol::{Control, LdapResult};
 
 /// Most values that are followed for one entry.
 const MAXIMUM_FOLLOWED: usize = 1000;
+/// Most octets of what is told beside one entry: each name may lead to a large group.
+const MAXIMUM_OCTETS: usize = 16 * 1024 * 1024;
 /// The syntax of names (RFC 4517 section 3.3.9).
 const DN_SYNTAX: &str = "1.3.6.1.4.1.1466.115.121.1.12";
 
@@ -53,6 +55,7 @@ impl Dereferences {
         budget: &mut u32,
     ) -> Result<Option<Control>, LdapResult> {
         let mut results = Vec::new();
+        let mut octets: usize = 0;
         for dereference in &self.0 {
             let room = MAXIMUM_FOLLOWED - results.len();
             let values = dereference.values(directory, node, room + 1);
@@ -60,11 +63,15 @@ impl Dereferences {
                 return Err(LdapResult::with(ResultCode::AdminLimitExceeded, "too many values to dereference"));
             }
             *budget = budget.saturating_sub(u32::try_from(values.len()).unwrap_or(u32::MAX));
-            results.extend(values.into_iter().map(|(value, entry)| {
+            for (value, entry) in values {
                 let readable = entry.filter(|&id| access::allows(subject, Right::Read, id)).and_then(|id| directory.node(id));
                 let attributes = readable.map(|node| dereference.selection.encode(directory, node)).unwrap_or_default();
-                Dereferenced { attribute: &dereference.name, value, attributes }
-            }));
+                octets = octets.saturating_add(attributes.len());
+                if octets > MAXIMUM_OCTETS {
+                    return Err(LdapResult::with(ResultCode::AdminLimitExceeded, "too much to dereference"));
+                }
+                results.push(Dereferenced { attribute: &dereference.name, value, attributes });
+            }
         }
         Ok((!results.is_empty()).then(|| dereference_response(&results)))
     }
@@ -85,7 +92,7 @@ impl Dereference {
             return Err(malformed("attribute decoding error"));
         }
         let computed = directory.computed(attribute_type.id);
-        let selection = Selection::new(directory, &request.attributes, false);
+        let selection = Selection::new(directory, &request.attributes, false).for_others();
         Ok(Dereference { name: request.attribute.clone(), description, computed, selection })
     }
 

@@ -89,7 +89,8 @@ impl OrderKey {
         let no_rule = || failure(ResultCode::InappropriateMatching, "serverSort control: No ordering rule");
         let description = schema.describe(&asked.attribute).map_err(unrecognized)?;
         let attribute_type = schema.attribute_type_by_id(description.attribute_type);
-        if attribute_type.secret {
+        // A view by value would tell which values there are.
+        if attribute_type.secret || directory.computed(attribute_type.id) == Some(Computed::Reserved) {
             return Err(failure(ResultCode::InsufficientAccessRights, ""));
         }
         let rule = match &asked.rule {
