@@ -188,22 +188,23 @@ impl Connection {
         self.has_room() && self.session.may_receive()
     }
 
-    /// Takes an Abandon or a Cancel out of requests that have to wait. `true`: there was one.
+    /// Takes each Abandon and Cancel that is wanted out of requests that have to wait. `true`: there was one.
     async fn take_urgent(&mut self) -> bool {
-        if self.stage != Stage::Open || !self.unseen || self.takes_requests() {
-            return false;
-        }
-        let session = &self.session;
-        let found = wire::decode_urgent(&mut self.input, session.request_limit(), |request| session.is_urgent(request));
-        match found {
-            Urgent::Taken(message) => {
-                self.receive(message).await;
-                return true;
+        let (mut from, mut taken) = (0, false);
+        while self.stage == Stage::Open && self.unseen && !self.takes_requests() {
+            let session = &self.session;
+            let is_wanted = |request: &Request| session.is_urgent(request);
+            match wire::decode_urgent(&mut self.input, &mut from, session.request_limit(), is_wanted) {
+                Urgent::Taken(message) => {
+                    self.receive(message).await;
+                    taken = true;
+                }
+                Urgent::Nothing if !taken => self.unseen = false,
+                // What was passed over may be wanted by now: it is looked at once more.
+                Urgent::Later | Urgent::Nothing => break,
             }
-            Urgent::Later => {}
-            Urgent::Nothing => self.unseen = false,
         }
-        false
+        taken
     }
 
     async fn receive(&mut self, message: Message) {

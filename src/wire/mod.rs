@@ -62,9 +62,10 @@ pub enum Urgent {
 }
 
 /// Looks through the messages that wait in `buffer` for the first that ends another one (Abandon, Cancel) and that `is_wanted`, and takes
-/// it out; those before and behind it stay. What cannot be decoded is left for [`decode`] to refuse in its turn.
-pub fn decode_urgent(buffer: &mut BytesMut, limit: usize, is_wanted: impl Fn(&Request) -> bool) -> Urgent {
-    let mut at = 0;
+/// it out; those before and behind it stay. What cannot be decoded is left for [`decode`] to refuse in its turn. `from`: where a message
+/// begins that was not looked at yet; it is moved to behind what was, so that all messages together are looked through once.
+pub fn decode_urgent(buffer: &mut BytesMut, from: &mut usize, limit: usize, is_wanted: impl Fn(&Request) -> bool) -> Urgent {
+    let mut at = *from;
     let mut found = Urgent::Nothing;
     loop {
         let Ok(Some((start, end))) = frame::extent(buffer.get(at..).unwrap_or_default(), limit) else { return found };
@@ -76,6 +77,7 @@ pub fn decode_urgent(buffer: &mut BytesMut, limit: usize, is_wanted: impl Fn(&Re
                 let mut rest = buffer.split_off(at);
                 rest.advance(end);
                 buffer.unsplit(rest);
+                *from = at;
                 return Urgent::Taken(message);
             }
             found = Urgent::Later;

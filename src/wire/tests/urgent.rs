@@ -28,15 +28,27 @@ fn is_abandon_of(id: i32) -> impl Fn(&Request) -> bool {
 fn the_wanted_one_is_taken_and_the_others_stay_in_order() {
     let waiting = [delete(), cancel(3), abandon(4), delete(), abandon(5), delete()];
     let mut buffer = BytesMut::from(&waiting.concat()[..]);
-    let Urgent::Taken(taken) = decode_urgent(&mut buffer, LIMIT, is_abandon_of(5)) else { panic!("not found") };
+    let Urgent::Taken(taken) = decode_urgent(&mut buffer, &mut 0, LIMIT, is_abandon_of(5)) else { panic!("not found") };
     assert!(is_abandon_of(5)(&taken.request));
     assert_eq!(&buffer[..], [delete(), cancel(3), abandon(4), delete(), delete()].concat());
-    assert!(matches!(decode_urgent(&mut buffer, LIMIT, is_abandon_of(5)), Urgent::Later));
-    let Urgent::Taken(taken) = decode_urgent(&mut buffer, LIMIT, |request| matches!(request, Request::Extended { .. })) else {
+    assert!(matches!(decode_urgent(&mut buffer, &mut 0, LIMIT, is_abandon_of(5)), Urgent::Later));
+    let Urgent::Taken(taken) = decode_urgent(&mut buffer, &mut 0, LIMIT, |request| matches!(request, Request::Extended { .. })) else {
         panic!("not found")
     };
     assert!(matches!(taken.request, Request::Extended { .. }));
     assert_eq!(&buffer[..], [delete(), abandon(4), delete(), delete()].concat());
+}
+
+#[test]
+fn what_was_passed_over_is_not_looked_at_again() {
+    let mut buffer = BytesMut::from(&[abandon(1), delete(), abandon(2), abandon(3), abandon(2)].concat()[..]);
+    let mut from = 0;
+    assert!(matches!(decode_urgent(&mut buffer, &mut from, LIMIT, is_abandon_of(2)), Urgent::Taken(_)));
+    assert_eq!(from, [abandon(1), delete()].concat().len());
+    assert!(matches!(decode_urgent(&mut buffer, &mut from, LIMIT, is_abandon_of(2)), Urgent::Taken(_)));
+    assert_eq!(&buffer[..], [abandon(1), delete(), abandon(3)].concat());
+    assert_eq!(from, buffer.len());
+    assert!(matches!(decode_urgent(&mut buffer, &mut from, LIMIT, is_abandon_of(1)), Urgent::Nothing));
 }
 
 #[test]
@@ -52,11 +64,11 @@ fn nothing_else_is_looked_at() {
         [b"GET".to_vec(), abandon(4)].concat(),
     ] {
         let mut buffer = BytesMut::from(&waiting[..]);
-        assert!(matches!(decode_urgent(&mut buffer, LIMIT, |_| true), Urgent::Nothing), "{waiting:02x?}");
+        assert!(matches!(decode_urgent(&mut buffer, &mut 0, LIMIT, |_| true), Urgent::Nothing), "{waiting:02x?}");
         assert_eq!(&buffer[..], waiting);
     }
     let mut buffer = BytesMut::from(&[element(0x30, &[2, 1, 0, 0x50, 1, 4]), abandon(4)].concat()[..]);
-    assert!(matches!(decode_urgent(&mut buffer, LIMIT, |_| true), Urgent::Taken(_)), "what is malformed is refused in its turn");
+    assert!(matches!(decode_urgent(&mut buffer, &mut 0, LIMIT, |_| true), Urgent::Taken(_)), "what is malformed is refused in its turn");
 }
 
 proptest! {
@@ -72,7 +84,7 @@ proptest! {
         let whole = messages.concat();
         let mut buffer = BytesMut::from(&whole[..cut.index(whole.len() + 1)]);
         let before = buffer.to_vec();
-        match decode_urgent(&mut buffer, LIMIT, is_abandon_of(wanted)) {
+        match decode_urgent(&mut buffer, &mut 0, LIMIT, is_abandon_of(wanted)) {
             Urgent::Taken(_) => prop_assert_eq!(buffer.len() + abandon(1).len(), before.len()),
             Urgent::Later | Urgent::Nothing => prop_assert_eq!(&buffer[..], &before[..]),
         }
