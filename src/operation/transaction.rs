@@ -24,6 +24,10 @@ pub const MAXIMUM_OPERATIONS: usize = 1000;
 /// Most octets that the operations of one transaction may hold while they wait for its end.
 pub const MAXIMUM_OCTETS: usize = 16 * 1024 * 1024;
 
+/// Most octets of entries that the operations of one transaction may write and of response controls that they may ask for: a small change
+/// writes its whole entry, all go into one frame and all controls into one reply.
+pub const MAXIMUM_RESULT: usize = 64 * 1024 * 1024;
+
 /// Why an operation that was sound alone is not done.
 const FAILED: &str = "transaction failed";
 
@@ -78,6 +82,8 @@ struct Progress {
     records: Vec<Record>,
     /// Response controls, by the step they answer.
     controls: Vec<(MessageId, Vec<Control>)>,
+    /// What changes and controls hold, see [`MAXIMUM_RESULT`].
+    octets: usize,
     /// The step that failed, and with what.
     failed: Option<(MessageId, LdapResult)>,
 }
@@ -85,8 +91,8 @@ struct Progress {
 /// Decides all steps; `context` is that of the end request, and the steps are decided from its time on. Each step has a record. Those of
 /// a transaction that failed say so, with the code of the step that did and 118 for the others.
 pub(crate) fn decide(head: &Directory, context: &Context, steps: &[Proposal], csn_count: u32) -> Decision {
-    let mut progress =
-        Progress { head: head.clone(), changes: Vec::new(), records: Vec::new(), controls: Vec::new(), failed: None };
+    let (changes, records, controls) = (Vec::new(), Vec::new(), Vec::new());
+    let mut progress = Progress { head: head.clone(), changes, records, controls, octets: 0, failed: None };
     for (place, step) in (0..).zip(steps) {
         let now = Timestamp(context.now.0.saturating_add(place));
         progress.step(&Context { now, ..step.context.clone() }, &step.operation, csn_count);
@@ -102,7 +108,8 @@ impl Progress {
             not_done(&mut record);
         } else {
             let limit = MAXIMUM_CHANGES.saturating_sub(self.changes.len());
-            if result.code == ResultCode::Success && changes.len() > limit {
+            self.octets = self.octets.saturating_add(octets(&changes, &controls));
+            if result.code == ResultCode::Success && (changes.len() > limit || self.octets > MAXIMUM_RESULT) {
                 result = LdapResult::with(ResultCode::AdminLimitExceeded, "too many changes in one transaction");
             } else if result.code == ResultCode::Success && changes.iter().any(|change| self.head.apply(change).is_err()) {
                 result = LdapResult::with(ResultCode::Other, "internal error");
@@ -136,6 +143,12 @@ impl Progress {
         };
         Decision { reply, changes, record, preceding: self.records, identity: None }
     }
+}
+
+fn octets(changes: &[Change], controls: &[Control]) -> usize {
+    let entries = changes.iter().map(|change| if let Change::PutEntry { block, .. } = change { block.len() } else { 0 });
+    let values = controls.iter().filter_map(|control| control.value.as_ref()).map(Bytes::len);
+    entries.chain(values).fold(0, usize::saturating_add)
 }
 
 fn not_done(record: &mut Record) {

@@ -275,6 +275,20 @@ fn it_is_bounded() {
 }
 
 #[test]
+fn small_changes_of_a_large_entry_do_not_add_up_without_bound() {
+    let mut server = administrator();
+    let large = "x".repeat(15 * 1024 * 1024);
+    assert_eq!(result(&server.ask(replace(ANNA, "description", &large))).code, ResultCode::Success);
+    let id = start(&mut server);
+    for place in 0..10 {
+        server.ask_with(replace(ANNA, "title", &place.to_string()), vec![within(&id)]);
+    }
+    let (code, text, failed) = ended(&server.ask(end(None, &id)));
+    assert_eq!((code, text.as_str(), failed.is_some()), (11, "too many changes in one transaction", true));
+    assert_eq!(title(&server, ANNA), None);
+}
+
+#[test]
 fn who_it_is_done_as_is_said_at_the_start() {
     let mut server = administrator();
     let proxied = |identity: &str| Control {
