@@ -201,7 +201,7 @@ impl SearchStream {
     fn walk(&mut self, root: Root, after: Option<EntryId>) {
         let filter = PreparedFilter::new(&self.directory, &self.filter);
         if filter.chain_too_long() {
-            self.phase = Phase::Refused(LdapResult::with(ResultCode::AdminLimitExceeded, "too many nested groups to follow"));
+            self.phase = Phase::Refused(LdapResult::with(ResultCode::AdminLimitExceeded, CHAIN_TOO_LONG));
             return;
         }
         let cursor = SearchCursor::new(Arc::clone(&self.directory), root.id, root.scope, filter, after);
@@ -264,6 +264,8 @@ impl SearchStream {
     }
 }
 
+/// Why a filter is not evaluated.
+const CHAIN_TOO_LONG: &str = "too many nested groups to follow";
 /// Terms of a filter that are tested about as fast as a candidate is found.
 const TERMS_AT_ONCE: usize = 8;
 

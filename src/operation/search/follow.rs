@@ -15,7 +15,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::watch::{End, Step, Wanted, Watch};
-use super::{Pull, cost, done};
+use super::{CHAIN_TOO_LONG, Pull, cost, done};
 use crate::directory::{Directory, Node, PreparedFilter, SearchCursor, Step as CursorStep};
 use crate::model::{AttributeTypeId, DerefAliases, EntryId, Filter, MatchingRuleAssertion, ResultCode, Timestamp};
 use crate::operation::Context;
@@ -96,6 +96,9 @@ pub(super) fn begin(
         }
         (None, None) => return Ok(None),
     };
+    if watch.chain_too_long() {
+        return Err(Refusal::new(ResultCode::AdminLimitExceeded, CHAIN_TOO_LONG));
+    }
     let cost = cost(&request.filter);
     Ok(Some(Following { watch, shown, cost, stage, kind, bounds, sent: 0, ready: VecDeque::new(), last: None }))
 }
@@ -267,6 +270,7 @@ impl Following {
             (End::BaseRenamed | End::TooFarBehind, Kind::Sync(_)) => ResultCode::SyncRefreshRequired,
             (End::BaseRenamed, Kind::Persistent(_)) => ResultCode::NoSuchObject,
             (End::TooFarBehind, Kind::Persistent(_)) => ResultCode::Busy,
+            (End::ChainTooLong, _) => return self.end(LdapResult::with(ResultCode::AdminLimitExceeded, CHAIN_TOO_LONG)),
         };
         self.end(LdapResult::of(code))
     }

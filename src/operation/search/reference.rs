@@ -54,7 +54,7 @@ pub(super) struct References {
 impl SearchStream {
     /// Begins with a root: with its continuation references first, where there may be any.
     pub(super) fn enter(&mut self, root: Root) {
-        if self.hidden.referrals {
+        if self.hidden.referrals && !self.sent_references() {
             self.phase = Phase::References(References { root, next: EntryId(0) });
         } else {
             self.walk(root, None);

@@ -89,6 +89,12 @@ impl SearchStream {
         }
     }
 
+    /// Whether continuation references were sent before entries: with the first page, or before the search began anew.
+    pub(super) fn sent_references(&self) -> bool {
+        let resumed = self.page.as_ref().is_some_and(|page| page.resumed.is_some());
+        self.sorting.as_ref().is_some_and(|sorting| resumed || !sorting.is_collecting())
+    }
+
     /// Ends the search, or begins it anew without sorting.
     fn give_up_sorting(&mut self, failure: &SortFailure) -> Step {
         if let Some(sorting) = &mut self.sorting {

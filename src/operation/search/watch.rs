@@ -114,6 +114,8 @@ pub(super) enum End {
     NoRight,
     /// What was written in between is no longer held.
     TooFarBehind,
+    /// Following nested groups would cost too much.
+    ChainTooLong,
 }
 
 impl Watch {
@@ -163,6 +165,11 @@ impl Watch {
         self.before.as_ref().map(|before| &before.directory)
     }
 
+    /// Whether following nested groups would cost too much.
+    pub(super) fn chain_too_long(&self) -> bool {
+        self.after.filter.chain_too_long()
+    }
+
     /// Whether an attribute counts in the filter.
     pub(super) fn may_search(directory: &Directory, attribute_type: AttributeTypeId, synchronized: bool) -> bool {
         !synchronized || directory.computed(attribute_type).is_none_or(|computed| computed.section() == Section::User)
@@ -206,6 +213,9 @@ impl Watch {
         let lost = self.after.subject.administrator && !after.subject.administrator;
         if lost || !access::allows(after.subject, Right::Read, self.wanted.base) {
             return Err(End::NoRight);
+        }
+        if after.filter.chain_too_long() {
+            return Err(End::ChainTooLong);
         }
         if newest.dn_text(self.wanted.base) != self.base_name {
             return Err(End::BaseRenamed);
