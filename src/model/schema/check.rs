@@ -311,7 +311,9 @@ impl<'a> Checker<'a> {
     fn find_syntax(&self, oid: Option<String>, title: &str) -> Result<(), String> {
         match &oid {
             Some(oid) if self.schema.substitutes.find(oid).is_some() => Ok(()),
-            _ => loader::find_syntax(oid, &self.substitutes, title).map(|_| ()),
+            _ => loader::find_syntax(oid, &self.substitutes, title).map(|_| ()).map_err(|problem| {
+                format!("{problem}, or say which one stands for it: ldapsyntax ( OID X-SUBST '1.3.6.1.4.1.1466.115.121.1.15' )")
+            }),
         }
     }
 

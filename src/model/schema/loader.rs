@@ -218,7 +218,7 @@ pub(super) fn attribute_type(definition: &str, source: &Source) -> Result<Attrib
     text.syntax = text.syntax.map(|syntax| source.expand(&syntax));
     text.superior = text.superior.map(|superior| source.expand(&superior));
     let title = type_title(&text);
-    text.oid = identifier(source.expand(&text.oid), &mut text.extensions, &title)?;
+    text.oid = identifier(source, &text.oid, &mut text.extensions, &title)?;
     Ok(text)
 }
 
@@ -227,7 +227,7 @@ pub(super) fn object_class(definition: &str, source: &Source) -> Result<ObjectCl
         text::object_class(definition).map_err(|problem| format!("object class {}: {problem}", excerpt(definition)))?;
     text.superiors.iter_mut().for_each(|superior| *superior = source.expand(superior));
     let title = class_title(&text);
-    text.oid = identifier(source.expand(&text.oid), &mut text.extensions, &title)?;
+    text.oid = identifier(source, &text.oid, &mut text.extensions, &title)?;
     Ok(text)
 }
 
@@ -241,7 +241,7 @@ pub(super) fn content_rule(definition: &str, source: &Source) -> Result<ContentR
 pub(super) fn name_form(definition: &str, source: &Source) -> Result<NameFormText, String> {
     let mut text = dit_text::name_form(definition).map_err(|problem| format!("name form {}: {problem}", excerpt(definition)))?;
     let title = dit_loader::name_form_title(&text);
-    text.oid = identifier(source.expand(&text.oid), &mut text.extensions, &title)?;
+    text.oid = identifier(source, &text.oid, &mut text.extensions, &title)?;
     Ok(text)
 }
 
@@ -252,13 +252,14 @@ pub(super) fn structure_rule(definition: &str) -> Result<StructureRuleText, Stri
 /// Keeps the name that a definition has in place of an object identifier.
 const NAMED: &str = "X-NAMED-OID";
 
-/// The object identifier of a definition. Sun's, 389's and OpenDJ's files write `name-oid` where nobody registered one: it stands for a
-/// number below 2.25 (ITU-T X.667) that is made of the name, so it is the same wherever the file is loaded.
-fn identifier(oid: String, extensions: &mut Extensions, title: &str) -> Result<String, String> {
+/// The object identifier of a definition. Files of Sun, 389 and OpenDJ write `name-oid` where nobody registered one: it stands for a number
+/// below 2.25 (ITU-T X.667) that is made of the name, so it is the same wherever the file is loaded.
+fn identifier(source: &Source, written: &str, extensions: &mut Extensions, title: &str) -> Result<String, String> {
+    let oid = source.expand(written);
     if text::is_numeric_oid(&oid) {
         return Ok(oid);
     }
-    if !text::is_name(&oid) || !oid.to_ascii_lowercase().ends_with("-oid") {
+    if !source.is_file() || !text::is_name(&oid) || !oid.to_ascii_lowercase().ends_with("-oid") {
         return Err(format!(
             "{title}: '{oid}' is no object identifier; write numbers and dots, if you have no arc of your own 2.25.<a UUID as a number>"
         ));
@@ -300,12 +301,8 @@ pub(super) fn find_syntax(oid: Option<String>, substitutes: &Substitutes, title:
     let Some(oid) = oid else {
         return Err(format!("{title}: neither SYNTAX nor a SUP that has one; add SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 for text"));
     };
-    syntax::find(&oid).or_else(|| substitutes.find(&oid)).ok_or_else(|| {
-        format!(
-            "{title}: syntax '{oid}' is unknown; use one that `cn=Subschema` lists, or say which one stands for it: \
-             ldapsyntax ( {oid} X-SUBST '1.3.6.1.4.1.1466.115.121.1.15' )"
-        )
-    })
+    let found = syntax::find(&oid).or_else(|| substitutes.find(&oid));
+    found.ok_or_else(|| format!("{title}: syntax '{oid}' is unknown; use one that `cn=Subschema` lists"))
 }
 
 pub(super) fn is_secret(text: &AttributeTypeText) -> bool {

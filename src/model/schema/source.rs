@@ -103,6 +103,11 @@ impl Source {
         Ok(())
     }
 
+    /// Whether this was read from a file, and not asked for over LDAP.
+    pub(super) fn is_file(&self) -> bool {
+        !self.file.is_empty()
+    }
+
     /// Replaces a macro (`name` or `name:1.2`) by what it stands for; anything else stays.
     pub(super) fn expand(&self, text: &str) -> String {
         let mut text = text.to_owned();
