@@ -37,6 +37,20 @@ impl ChainWork {
 }
 
 impl Directory {
+    /// The groups that name an account (memberUid) which is `wanted`.
+    pub(super) fn holders_of_names(&self, work: &mut ChainWork, wanted: impl Fn(&[u8]) -> bool) -> Result<IdSet, ChainTooLong> {
+        let mut found = IdSet::default();
+        for (name, groups) in self.memberships.names() {
+            if wanted(&name) {
+                work.spend(groups)?;
+                found.unite(groups);
+            } else {
+                work.spend(&IdSet::default())?;
+            }
+        }
+        Ok(found)
+    }
+
     /// Whether this is `memberOf;x-nested`: memberOf with the groups at any depth.
     pub fn is_nested_member_of(&self, description: &AttributeDescription) -> bool {
         description.options == [Computed::NESTED] && self.computed(description.attribute_type) == Some(Computed::MemberOf)

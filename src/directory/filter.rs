@@ -1,5 +1,6 @@
 //! Filters resolved against the schema and evaluated with three-valued logic (RFC 4511 section 4.5.1.7).
 
+mod apart;
 mod chain;
 mod dynamic;
 mod evaluate;
@@ -99,7 +100,7 @@ pub(super) struct Assertion {
 pub(super) enum Subject {
     /// Those of an attribute, its subtypes and, where the description has options, only those that carry them all.
     Described { description: AttributeDescription, types: Vec<(AttributeTypeId, Option<Computed>)> },
-    /// Those of every attribute the rule applies to.
+    /// Those of every attribute the rule applies to, in order of types.
     Any(Vec<(AttributeTypeId, Option<Computed>)>),
 }
 

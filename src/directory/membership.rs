@@ -215,6 +215,16 @@ impl Memberships {
         found
     }
 
+    /// The account names in all groups (memberUid), each once, with the groups that have it.
+    pub(super) fn names(&self) -> impl Iterator<Item = (Bytes, &IdSet)> + '_ {
+        let from = (MembershipAttribute::MemberUid, Arc::from([]));
+        let names = self.outside_holders.range(from..).take_while(|((of, _), _)| *of == MembershipAttribute::MemberUid);
+        names.filter_map(|((of, key), groups)| {
+            let group = groups.iter().next()?;
+            Some((self.outside.get(&(group, *of))?.get(key)?.value.clone(), groups))
+        })
+    }
+
     fn waiting_in(&self, group: EntryId, attribute: MembershipAttribute, key: &[u8]) -> Option<WaitingMembership> {
         let element = self.outside.get(&(group, attribute))?.get(key)?;
         let membership = outside(attribute, key, &element.value);

@@ -18,7 +18,7 @@ use tokio_util::codec::Decoder;
 
 use crate::follow;
 use crate::machine::Machine;
-use crate::{reply, search_control};
+use crate::{reply, search_control, usage};
 
 /// Candidates a search looks at in one go.
 const SEARCH_BUDGET: u32 = 3;
@@ -237,6 +237,7 @@ impl Connection {
             let uris = search_control::referral(&output);
             let mut message = codec.decode(&mut output).unwrap().expect("the server sends whole messages");
             message.ctrl.extend(unread);
+            usage::note_reply(&message.ctrl);
             if let Some(result) = reply::result_of(&mut message.op) {
                 result.referral = uris;
             }

@@ -26,6 +26,7 @@ mod player;
 mod reply;
 mod request;
 mod search_control;
+mod usage;
 
 use std::path::PathBuf;
 
@@ -47,6 +48,7 @@ macro_rules! transcripts {
 transcripts! {
     access
     add
+    aliases
     authorization
     bind
     cancel
@@ -57,6 +59,7 @@ transcripts! {
     dit_rules
     dynamic
     extended
+    extensible
     groups
     identifiers
     matching_rules
@@ -88,4 +91,19 @@ fn every_transcript_is_played() {
         .collect();
     found.sort();
     assert_eq!(found, PLAYED);
+}
+
+/// What the root DSE advertises works: some transcript uses it.
+#[test]
+fn everything_advertised_is_used() {
+    let advertised = usage::advertised();
+    assert!(advertised.len() > 20, "{advertised:?}");
+    for name in PLAYED {
+        if usage::unused(&advertised).is_empty() {
+            return;
+        }
+        player::play(name);
+    }
+    let unused = usage::unused(&advertised);
+    assert!(unused.is_empty(), "advertised, and in no transcript: {unused:?}");
 }

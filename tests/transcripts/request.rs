@@ -6,6 +6,8 @@ use bindery::protocol::ber::{self, Tag, Writer};
 use bindery::protocol::{Control, oid};
 use bytes::{Bytes, BytesMut};
 
+use crate::usage;
+
 /// What comes before the operation's content.
 pub struct Operation {
     pub tag: Tag,
@@ -14,6 +16,7 @@ pub struct Operation {
 
 /// A whole LDAPMessage.
 pub fn message(id: i64, operation: &Operation, controls: &[Control]) -> BytesMut {
+    usage::note(operation, controls);
     let mut output = BytesMut::new();
     Writer::new(&mut output).sequence(|message| {
         message.integer(id);

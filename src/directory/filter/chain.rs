@@ -9,7 +9,7 @@ use crate::model::{Dn, EntryId};
 /// The rule that follows memberships, by its object identifier.
 pub(super) const IN_CHAIN: &str = "1.2.840.113556.1.4.1941";
 
-/// A question about memberships at any depth, and, once it was looked at, the entries it is true for.
+/// A question about memberships, at any depth or at one, and, once it was looked at, the entries it is true for.
 pub(in crate::directory) struct Chain {
     question: Question,
     pub(in crate::directory) entries: IdSet,
@@ -22,6 +22,8 @@ enum Question {
     MembersOf(Option<EntryId>),
     /// What has this element.
     HoldersOf(Membership),
+    /// What names an account (memberUid) for which this is true.
+    NamesThat(Box<Test>),
 }
 
 impl Chain {
@@ -44,12 +46,28 @@ impl Chain {
         Chain { question: Question::Answered, entries }
     }
 
+    /// Groups by a test of the account names in them (memberUid): each name is tested once, however many groups have it.
+    pub(super) fn of_names(test: Test) -> Chain {
+        Chain { question: Question::NamesThat(Box::new(test)), entries: IdSet::default() }
+    }
+
+    /// What the names are tested for.
+    pub(super) fn test_of_names(&self) -> Option<&Test> {
+        match &self.question {
+            Question::NamesThat(test) => Some(test),
+            _ => None,
+        }
+    }
+
     fn resolve(&mut self, directory: &Directory, work: &mut ChainWork) -> Result<(), ChainTooLong> {
         self.entries = match &self.question {
             Question::Answered => return Ok(()),
             Question::MembersOf(None) => IdSet::default(),
             Question::MembersOf(Some(group)) => directory.nested_members(*group, work)?,
             Question::HoldersOf(membership) => directory.nested_holders(membership, work)?,
+            Question::NamesThat(test) => {
+                directory.holders_of_names(work, |name| test.any_value(directory.schema(), std::iter::once(name)))?
+            }
         };
         Ok(())
     }

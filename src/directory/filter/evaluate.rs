@@ -73,6 +73,16 @@ fn in_values(assertion: &Assertion, context: &FilterContext<'_>, node: &Node) ->
         Test::InDynamic(group) => without_options && group.has(context.directory, node),
         Test::InChain(chain) => without_options && chain.entries.contains(node.id),
         Test::IsEntry(id) => without_options && *id == Some(node.id),
+        // There are hundreds of types that a rule applies to, and a dozen attributes in an entry.
+        test if description.is_none() => {
+            let mut stored = node.entry.attributes();
+            let mut computed = types.iter().filter_map(|(id, computed)| Some((*id, (*computed)?)));
+            stored.any(|attribute| {
+                types.binary_search_by_key(&attribute.attribute_type, |(id, _)| *id).is_ok()
+                    && test.any_value(context.directory.schema(), attribute.values())
+                    && (context.may_search)(attribute.attribute_type, node)
+            }) || computed.any(|(id, computed)| in_computed(test, computed, context, node) && (context.may_search)(id, node))
+        }
         test => types.iter().any(|(id, computed)| {
             let may_search = || description.is_some_and(|it| it.attribute_type == *id) || (context.may_search)(*id, node);
             match computed {
@@ -141,7 +151,8 @@ impl Test {
             }
             Test::Substrings { rule, parts } => values.any(|value| contains(schema, rule, parts, value)),
             // Sets answer these, not values.
-            Test::HasElement(_) | Test::MemberOf(_) | Test::InChain(_) | Test::InDynamic(_) | Test::IsEntry(_) => false,
+            Test::InChain(chain) => chain.test_of_names().is_some_and(|test| test.any_value(schema, values)),
+            Test::HasElement(_) | Test::MemberOf(_) | Test::InDynamic(_) | Test::IsEntry(_) => false,
         }
     }
 }

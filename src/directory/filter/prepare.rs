@@ -1,5 +1,6 @@
 //! From a filter as it came to one that can be evaluated: types, rules and keys looked up once.
 
+use super::apart;
 use super::chain::{self, Chain};
 use super::{Assertion, Order, Subject, Term, Test};
 use crate::directory::index::Parts;
@@ -28,7 +29,12 @@ pub(super) fn term(directory: &Directory, filter: &Filter, depth: usize) -> Term
         Filter::Substrings(name, parts) => described(directory, name, |it| substrings(directory.schema(), it.substring?, parts)),
         Filter::Extensible(assertion) => extensible(directory, assertion),
     };
-    assertion.map_or(Term::Undefined, |assertion| Term::Assertion(Box::new(assertion)))
+    let value = match filter {
+        Filter::Equality(_, value) | Filter::Approximate(_, value) => Some(value.as_ref()),
+        Filter::Extensible(assertion) => Some(assertion.value.as_ref()),
+        _ => None,
+    };
+    assertion.map_or(Term::Undefined, |assertion| apart::term(directory, assertion, value))
 }
 
 fn described(directory: &Directory, name: &str, test: impl FnOnce(&AttributeType) -> Option<Test>) -> Option<Assertion> {
@@ -55,7 +61,7 @@ fn subject(directory: &Directory, description: AttributeDescription) -> Subject 
 }
 
 /// An equality test by the type's own rule. Classes and memberships have ways of their own.
-fn equality(directory: &Directory, attribute_type: &AttributeType, value: &[u8]) -> Option<Test> {
+pub(super) fn equality(directory: &Directory, attribute_type: &AttributeType, value: &[u8]) -> Option<Test> {
     let schema = directory.schema();
     match directory.computed(attribute_type.id) {
         Some(Computed::Members(attribute)) => Some(Test::HasElement(directory.resolve_member(attribute, value).ok()?)),
@@ -158,7 +164,9 @@ fn by_rule_alone(schema: &Schema, rule: &'static MatchingRule, value: &[u8]) -> 
 fn types_of_rule(directory: &Directory, rule: &MatchingRule) -> Vec<(AttributeTypeId, Option<Computed>)> {
     let searchable = directory.schema().attribute_types().iter().filter(|it| !it.secret && rule.applies_to(it));
     let types = searchable.map(|it| (it.id, directory.computed(it.id)));
-    types.filter(|(_, computed)| *computed != Some(Computed::Reserved)).collect()
+    let mut types: Vec<_> = types.filter(|(_, computed)| *computed != Some(Computed::Reserved)).collect();
+    types.sort_unstable_by_key(|(id, _)| *id);
+    types
 }
 
 /// Reads the Substring Assertion syntax (RFC 4517 section 3.3.30): parts between `*`, with `\2A` and `\5C` inside them.

@@ -133,6 +133,78 @@ fn rules_that_decide_in_their_own_way() {
 }
 
 #[test]
+fn bits_of_numbers() {
+    check(
+        2,
+        &[
+            ("(uidNumber:1.2.840.113556.1.4.803:=5)", True),
+            ("(uidNumber:1.2.840.113556.1.4.803:=7)", False),
+            ("(uidNumber:integerBitAndMatch:=0)", True),
+            ("(uidNumber:integerBitAndMatch:=-1)", False),
+            ("(uidNumber:1.2.840.113556.1.4.804:=3)", True),
+            ("(uidNumber:1.2.840.113556.1.4.804:=18)", False),
+            ("(uidNumber:integerBitOrMatch:=0)", False),
+            ("(uidNumber:integerBitOrMatch:=-1)", True),
+            ("(:integerBitAndMatch:=1005)", True),
+            ("(!(uidNumber:integerBitAndMatch:=7))", True),
+            ("(cn:integerBitAndMatch:=1)", Undefined),
+            ("(uidNumber:integerBitAndMatch:=one)", Undefined),
+            ("(uidNumber:integerBitAndMatch:=9223372036854775808)", Undefined),
+            ("(uidNumber:integerBitAndMatch:=-9223372036854775808)", False),
+            ("(uidNumber:integerBitAndMatch:=)", Undefined),
+        ],
+    );
+}
+
+#[test]
+fn sets_are_asked_without_an_attribute_and_by_types_above() {
+    let jane = "uid=jane,dc=example,dc=org";
+    let of_jane = [format!("(:distinguishedNameMatch:={jane})"), format!("(distinguishedName=UID=Jane,dc=example, dc=org)")];
+    let [by_rule, by_type] = of_jane.each_ref().map(String::as_str);
+    let nobody = "(:2.5.13.1:=uid=nobody,dc=example,dc=org)";
+    // Her entryDN, the group's member.
+    check(2, &[(by_rule, True), (by_type, False), (nobody, False), ("(:objectIdentifierMatch:=person)", True)]);
+    check(3, &[(by_rule, True), (by_type, True), (nobody, False), ("(!(:2.5.13.1:=cn=x,dc=elsewhere))", True)]);
+    check(
+        4,
+        &[
+            (by_rule, False),
+            ("(:distinguishedNameMatch:=cn=X,dc=elsewhere)", True),
+            ("(distinguishedName=cn=x,dc=elsewhere)", True),
+            ("(distinguishedName=no name)", Undefined),
+            ("(:distinguishedNameMatch:=no name)", Undefined),
+            ("(:caseExactIA5Match:=bob)", True),
+            ("(:caseExactIA5Match:=Bob)", False),
+            ("(:caseIgnoreIA5Match:=Bob)", True),
+            ("(memberUid:caseIgnoreIA5Match:=BOB)", True),
+            ("(memberUid:caseIgnoreIA5SubstringsMatch:=B\\2ab)", True),
+            ("(memberUid:caseIgnoreIA5SubstringsMatch:=x\\2a)", False),
+            ("(!(memberUid:caseIgnoreIA5Match:=x))", True),
+        ],
+    );
+    check(3, &[("(memberUid:caseIgnoreIA5Match:=BOB)", False), ("(:caseIgnoreIA5Match:=BOB)", False)]);
+}
+
+#[test]
+fn values_that_items_are_true_for() {
+    use super::ValuesFilter;
+    use crate::directory::Computed;
+    let directory = sample();
+    let kept = |item: &str, computed: Computed, id: u64| {
+        let filter = ValuesFilter::new(&directory, &[Filter::parse(item.as_bytes()).unwrap()]);
+        filter.computed(&directory, computed, directory.node(EntryId(id)).unwrap()).len()
+    };
+    let members = Computed::Members(MembershipAttribute::Member);
+    let names = Computed::Members(MembershipAttribute::MemberUid);
+    assert_eq!(kept("(:distinguishedNameMatch:=uid=jane,dc=example,dc=org)", members, 3), 1);
+    assert_eq!(kept("(:distinguishedNameMatch:=uid=jane,dc=example,dc=org)", members, 4), 0);
+    assert_eq!(kept("(memberUid:caseIgnoreIA5Match:=BOB)", names, 4), 1);
+    assert_eq!(kept("(memberUid:caseIgnoreIA5SubstringsMatch:=x\\2a)", names, 4), 0);
+    assert_eq!(kept("(memberUid=*)", names, 4), 1);
+    assert_eq!(kept("(member=*)", names, 4), 0);
+}
+
+#[test]
 fn substrings() {
     check(
         2,

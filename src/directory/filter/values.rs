@@ -15,11 +15,18 @@ pub struct ValuesFilter {
 impl ValuesFilter {
     /// Resolves and prepares. What cannot be resolved, and what is no single item, keeps nothing.
     pub fn new(directory: &Directory, items: &[Filter]) -> ValuesFilter {
-        let items = items.iter().filter_map(|item| match prepare::term(directory, item, 1) {
-            Term::Assertion(assertion) => Some(*assertion),
-            _ => None,
-        });
-        ValuesFilter { items: items.collect() }
+        let mut kept = Vec::new();
+        for item in items {
+            let terms = match prepare::term(directory, item, 1) {
+                Term::Or(terms) => terms,
+                term => vec![term],
+            };
+            kept.extend(terms.into_iter().filter_map(|term| match term {
+                Term::Assertion(assertion) => Some(*assertion),
+                _ => None,
+            }));
+        }
+        ValuesFilter { items: kept }
     }
 
     /// Whether a value that is stored in an entry is kept. `description`: as it is stored.

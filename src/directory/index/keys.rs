@@ -15,7 +15,7 @@ pub(super) struct Keys {
 }
 
 /// The prepared parts of a substring assertion.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(in crate::directory) struct Parts {
     pub(in crate::directory) initial: Option<Key>,
     pub(in crate::directory) any: Vec<Key>,

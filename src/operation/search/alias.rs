@@ -7,6 +7,7 @@ use crate::directory::{Directory, Lookup, Node, PreparedFilter, SearchCursor, St
 use crate::model::{Dn, EntryId, Filter, ResultCode, Scope};
 use crate::operation::referral;
 use crate::operation::refusal::Refusal;
+use crate::protocol::LdapResult;
 
 /// Most aliases on the way to a base.
 const MAXIMUM_DEPTH: usize = 16;
@@ -38,34 +39,61 @@ pub(super) fn resolve_base(
     refers: Option<Scope>,
 ) -> Result<EntryId, Refusal> {
     let mut dn = base;
-    for depth in 0..=MAXIMUM_DEPTH {
+    let mut passed: Vec<Passed> = Vec::new();
+    for _ in 0..=MAXIMUM_DEPTH {
         if refers.is_some() {
             referral::check(directory, &dn, refers)?;
         }
-        let (found, alias) = match directory.find(&dn) {
+        let (found, nearest) = match directory.find(&dn) {
             Lookup::Found(id) => (Some(id), id),
             Lookup::Missing { matched } => (None, matched),
-            Lookup::Outside if depth > 0 => return Err(Refusal::new(ResultCode::AliasProblem, "")),
-            Lookup::Outside => return Err(Refusal::no_such_object(directory, None)),
+            Lookup::Outside => return Err(missing(directory, passed.last(), None)),
         };
-        let target = directory.node(alias).filter(|_| dereferences).and_then(|node| target_of(directory, node));
-        match (target, found) {
-            (Some(target), _) => dn = behind(directory, &dn, alias, target)?,
-            (None, Some(id)) => return Ok(id),
-            (None, None) if depth > 0 => return Err(Refusal::new(ResultCode::AliasProblem, "")),
-            (None, None) => return Err(Refusal::no_such_object(directory, Some(alias))),
+        let target = directory.node(nearest).filter(|_| dereferences).and_then(|node| target_of(directory, node));
+        let Some(target) = target else {
+            return found.ok_or_else(|| missing(directory, passed.last(), Some(nearest)));
+        };
+        if passed.iter().any(|other| other.alias == nearest) {
+            return Err(problem(directory, nearest, "circular alias"));
         }
+        let target = Dn::parse(target).map_err(|_| problem(directory, nearest, NOT_FOUND))?;
+        passed.push(Passed { alias: nearest, depth: target.rdns.len() });
+        dn = behind(directory, &dn, nearest, target);
     }
     Err(Refusal::new(ResultCode::AliasDereferencingProblem, "maximum deref depth exceeded"))
 }
 
+/// An alias on the way to a base.
+struct Passed {
+    alias: EntryId,
+    /// How many RDNs the name has that it stands for.
+    depth: usize,
+}
+
+const NOT_FOUND: &str = "aliasedObject not found";
+
+/// 33 where the last alias names nothing; 32 where what it names is there, and only nothing of that name below it.
+fn missing(directory: &Directory, last: Option<&Passed>, nearest: Option<EntryId>) -> Refusal {
+    let reached = nearest.map_or(0, |nearest| directory.dn(nearest).rdns.len());
+    match last {
+        Some(Passed { alias, depth }) if reached < *depth => problem(directory, *alias, NOT_FOUND),
+        _ => Refusal::no_such_object(directory, nearest),
+    }
+}
+
+/// 33 with the alias, and slapd's texts.
+fn problem(directory: &Directory, alias: EntryId, text: &str) -> Refusal {
+    let mut result = LdapResult::with(ResultCode::AliasProblem, text);
+    result.matched = directory.dn_text(alias);
+    Refusal::of_result(result)
+}
+
 /// `dn` with the alias in it replaced by what it stands for.
-fn behind(directory: &Directory, dn: &Dn, alias: EntryId, target: &[u8]) -> Result<Dn, Refusal> {
-    let target = Dn::parse(target).map_err(|_| Refusal::new(ResultCode::AliasProblem, ""))?;
+fn behind(directory: &Directory, dn: &Dn, alias: EntryId, target: Dn) -> Dn {
     let below = dn.rdns.len().saturating_sub(directory.dn(alias).rdns.len());
     let mut rdns: Vec<_> = dn.rdns.iter().take(below).cloned().collect();
     rdns.extend(target.rdns);
-    Ok(Dn { rdns })
+    Dn { rdns }
 }
 
 /// Looks for aliases in the scope of a search, and in what they lead to.

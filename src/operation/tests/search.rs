@@ -228,9 +228,9 @@ fn aliases_in_finding_the_base() {
     search.deref = DerefAliases::FindingBase;
     assert_eq!(server.names(&search), (vec![ANNA.to_owned()], "0".to_owned()));
     search.base = "cn=nowhere,ou=links,dc=mercy,dc=example".into();
-    assert_eq!(server.names(&search).1, "33");
+    assert_eq!(server.names(&search).1, "33 aliasedObject not found [cn=nowhere,ou=links,dc=mercy,dc=example]");
     search.base = "cn=self,ou=links,dc=mercy,dc=example".into();
-    assert_eq!(server.names(&search).1, "36 maximum deref depth exceeded");
+    assert_eq!(server.names(&search).1, "33 circular alias [cn=self,ou=links,dc=mercy,dc=example]");
     let below = "dn: uid=x,cn=people,ou=links,dc=mercy,dc=example\nchangetype: add\nobjectClass: inetOrgPerson\ncn: x\nsn: x\n";
     assert_eq!(server.change(below), "33 parent is an alias");
 }
@@ -251,4 +251,21 @@ fn a_long_filter_uses_its_budget_up_sooner() {
     };
     assert_eq!(pauses(&mut server, 1), 0);
     assert_eq!(pauses(&mut server, 800), 6, "one between each two of seven entries");
+}
+
+#[test]
+fn chains_of_aliases_end() {
+    let mut server = with_aliases();
+    for number in 0..20 {
+        let target = if number == 19 { ANNA.to_owned() } else { format!("cn=a{},ou=links,dc=mercy,dc=example", number + 1) };
+        server.import(&format!(
+            "dn: cn=a{number},ou=links,dc=mercy,dc=example\nobjectClass: alias\nobjectClass: extensibleObject\n\
+             aliasedObjectName: {target}\n\n"
+        ));
+    }
+    let mut search = request("cn=a4,ou=links,dc=mercy,dc=example", Scope::Base, "(objectClass=*)", &["1.1"]);
+    search.deref = DerefAliases::Always;
+    assert_eq!(server.names(&search), (vec![ANNA.to_owned()], "0".to_owned()));
+    search.base = "cn=a3,ou=links,dc=mercy,dc=example".into();
+    assert_eq!(server.names(&search).1, "36 maximum deref depth exceeded");
 }

@@ -32,7 +32,8 @@ fn the_wanted_one_is_taken_and_the_others_stay_in_order() {
     assert!(is_abandon_of(5)(&taken.request));
     assert_eq!(&buffer[..], [delete(), cancel(3), abandon(4), delete(), delete()].concat());
     assert!(matches!(decode_urgent(&mut buffer, &mut 0, LIMIT, is_abandon_of(5)), Urgent::Later));
-    let Urgent::Taken(taken) = decode_urgent(&mut buffer, &mut 0, LIMIT, |request| matches!(request, Request::Extended { .. })) else {
+    let Urgent::Taken(taken) = decode_urgent(&mut buffer, &mut 0, LIMIT, |request| matches!(request, Request::Extended { .. }))
+    else {
         panic!("not found")
     };
     assert!(matches!(taken.request, Request::Extended { .. }));
@@ -68,7 +69,10 @@ fn nothing_else_is_looked_at() {
         assert_eq!(&buffer[..], waiting);
     }
     let mut buffer = BytesMut::from(&[element(0x30, &[2, 1, 0, 0x50, 1, 4]), abandon(4)].concat()[..]);
-    assert!(matches!(decode_urgent(&mut buffer, &mut 0, LIMIT, |_| true), Urgent::Taken(_)), "what is malformed is refused in its turn");
+    assert!(
+        matches!(decode_urgent(&mut buffer, &mut 0, LIMIT, |_| true), Urgent::Taken(_)),
+        "what is malformed is refused in its turn"
+    );
 }
 
 proptest! {

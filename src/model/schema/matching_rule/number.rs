@@ -49,3 +49,22 @@ pub(super) fn generalized_time(_: &Schema, value: &[u8]) -> Result<Key, SyntaxEr
     // With the sign bit turned over, big-endian octets order as the numbers do.
     Ok(Key(Box::from((moment.0 ^ i64::MIN).to_be_bytes())))
 }
+
+/// Numbers of 64 bits in two's complement, for rules on their bits.
+pub(super) fn bits(_: &Schema, value: &[u8]) -> Result<Key, SyntaxError> {
+    if !syntax::is_integer(value) {
+        return Err(SyntaxError);
+    }
+    let number: i64 = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok()).ok_or(SyntaxError)?;
+    Ok(Key(Box::from(number.to_be_bytes())))
+}
+
+/// Microsoft's LDAP_MATCHING_RULE_BIT_AND: all bits of the assertion are set.
+pub(super) fn has_all_bits(asserted: &Key, of_value: &Key) -> bool {
+    asserted.0.len() == of_value.0.len() && asserted.0.iter().zip(&of_value.0).all(|(asked, found)| asked & found == *asked)
+}
+
+/// Microsoft's LDAP_MATCHING_RULE_BIT_OR: some bit of the assertion is set.
+pub(super) fn has_any_bit(asserted: &Key, of_value: &Key) -> bool {
+    asserted.0.iter().zip(&of_value.0).any(|(asked, found)| asked & found != 0)
+}

@@ -23,7 +23,7 @@ const DEFINITIONS: &[&str] =
     &[ATTRIBUTE_TYPE, OBJECT_CLASS, LDAP_SYNTAX, MATCHING_RULE, MATCHING_RULE_USE, NAME_FORM, DIT_CONTENT_RULE, OID];
 
 /// Unordered but for reading: equality, ordering and substrings of each family side by side.
-pub(in super::super) static RULES: [MatchingRule; 50] = [
+pub(in super::super) static RULES: [MatchingRule; 52] = [
     equality("2.5.13.0", "objectIdentifierMatch", OID, &[OID], octets::object_identifier),
     equality(DISTINGUISHED_NAME_MATCH, "distinguishedNameMatch", DN, &[DN], octets::distinguished_name),
     equality("2.5.13.2", "caseIgnoreMatch", DIRECTORY_STRING, TEXT, string::ignore),
@@ -152,6 +152,22 @@ pub(in super::super) static RULES: [MatchingRule; 50] = [
         &[IA5_STRING],
         string::exact_ia5_substrings,
         string::exact_ia5_part,
+    ),
+    extensible(
+        "1.2.840.113556.1.4.803",
+        "integerBitAndMatch",
+        INTEGER,
+        &[INTEGER],
+        (number::bits, number::bits),
+        number::has_all_bits,
+    ),
+    extensible(
+        "1.2.840.113556.1.4.804",
+        "integerBitOrMatch",
+        INTEGER,
+        &[INTEGER],
+        (number::bits, number::bits),
+        number::has_any_bit,
     ),
     // Follows memberships (Microsoft's LDAP_MATCHING_RULE_IN_CHAIN): what it finds is not in one value, the directory answers it.
     equality("1.2.840.113556.1.4.1941", "inChainMatch", DN, &[DN, NAME_AND_OPTIONAL_UID], octets::distinguished_name),
