@@ -20,6 +20,8 @@ pub(crate) struct Selection {
     /// Asked for under names of their own.
     parts: Vec<Part>,
     types_only: bool,
+    /// Members that a group finds by searching are left out.
+    only_kept: bool,
 }
 
 /// A description asked for, which covers subtypes and more options.
@@ -43,6 +45,7 @@ impl Selection {
             computed: Vec::new(),
             parts: Vec::new(),
             types_only,
+            only_kept: false,
         };
         for attribute in attributes {
             match attribute.as_str() {
@@ -65,6 +68,7 @@ impl Selection {
     pub(crate) fn only_synchronized(&mut self) {
         self.computed.retain(|computed| computed.section() == Section::User);
         self.parts.clear();
+        self.only_kept = true;
     }
 
     fn computed(&self, directory: &Directory) -> Vec<Computed> {
@@ -173,7 +177,7 @@ impl Selection {
         for computed in computed {
             let name = computed.name(directory.schema());
             let values = match computed {
-                Computed::Members(MembershipAttribute::Member) => directory.all_member_values(node),
+                Computed::Members(MembershipAttribute::Member) if !self.only_kept => directory.all_member_values(node),
                 Computed::MemberOf => directory.all_groups_of(node.id).iter().map(|id| directory.dn_text(id).into()).collect(),
                 other => other.values(directory, node),
             };
@@ -197,7 +201,8 @@ impl Selection {
         let members = if has_any { directory.membership_attributes(node.id) } else { Vec::new() };
         let is_present = |computed: &Computed| match computed {
             Computed::Members(attribute) => {
-                members.contains(attribute) || (*attribute == MembershipAttribute::Member && directory.is_dynamic(node))
+                let is_dynamic = || *attribute == MembershipAttribute::Member && !self.only_kept && directory.is_dynamic(node);
+                members.contains(attribute) || is_dynamic()
             }
             Computed::MemberOf => !directory.all_groups_of(node.id).is_empty(),
             other => other.is_present(directory, node),

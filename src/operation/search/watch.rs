@@ -12,7 +12,9 @@
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::directory::{ContextState, Directory, FilterContext, Happening, IdSet, Node, Place, PreparedFilter, Truth};
+use crate::directory::{
+    Computed, ContextState, Directory, FilterContext, Happening, IdSet, MembershipAttribute, Node, Place, PreparedFilter, Truth,
+};
 use crate::model::{AttributeTypeId, EntryId, Filter, Scope, Section};
 use crate::operation::Context;
 use crate::policy::access::{self, Right, Subject};
@@ -171,8 +173,16 @@ impl Watch {
     }
 
     /// Whether an attribute counts in the filter.
-    pub(super) fn may_search(directory: &Directory, attribute_type: AttributeTypeId, synchronized: bool) -> bool {
-        !synchronized || directory.computed(attribute_type).is_none_or(|computed| computed.section() == Section::User)
+    pub(super) fn may_search(directory: &Directory, attribute_type: AttributeTypeId, node: &Node, synchronized: bool) -> bool {
+        if !synchronized {
+            return true;
+        }
+        match directory.computed(attribute_type) {
+            None => true,
+            // Members that a group finds by searching come and go without a change of the group.
+            Some(Computed::Members(MembershipAttribute::Member)) => !directory.is_dynamic(node),
+            Some(computed) => computed.section() == Section::User,
+        }
     }
 
     /// Goes on; each entry looked at takes `cost` of the budget.
@@ -375,8 +385,9 @@ impl View {
     /// Whether an entry is in the result.
     fn holds(&self, wanted: &Wanted, id: EntryId) -> bool {
         let Some(node) = self.directory.node(id) else { return false };
-        let may_search =
-            |attribute_type: AttributeTypeId, _: &Node| Watch::may_search(&self.directory, attribute_type, wanted.synchronized);
+        let may_search = |attribute_type: AttributeTypeId, node: &Node| {
+            Watch::may_search(&self.directory, attribute_type, node, wanted.synchronized)
+        };
         let context = FilterContext { directory: &self.directory, may_search: &may_search };
         self.is_in_scope(wanted, id)
             && access::allows(self.subject, Right::Read, id)
