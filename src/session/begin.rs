@@ -149,7 +149,10 @@ impl Session {
         let id = context.message;
         match self.keep_in_transaction(Proposal { context, operation }) {
             Ok(()) => self.after_step(id, kind),
-            Err(Proposal { context, operation }) => self.commit(context, kind, operation),
+            Err(proposal) => {
+                let Proposal { context, operation } = *proposal;
+                self.commit(context, kind, operation)
+            }
         }
     }
 

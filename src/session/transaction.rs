@@ -119,7 +119,7 @@ impl Session {
     }
 
     /// Keeps a change of a transaction until the end. `Err`: the transaction is gone, the change is not to be made.
-    pub(super) fn keep_in_transaction(&mut self, mut proposal: Proposal) -> Result<(), Proposal> {
+    pub(super) fn keep_in_transaction(&mut self, mut proposal: Proposal) -> Result<(), Box<Proposal>> {
         let number = proposal.context.attached.transaction;
         let transaction = self.transaction.as_mut().filter(|transaction| Some(transaction.number) == number);
         let place =
@@ -131,7 +131,7 @@ impl Session {
             }
             None => {
                 proposal.context.attached.transaction = None;
-                Err(proposal)
+                Err(Box::new(proposal))
             }
         }
     }

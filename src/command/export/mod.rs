@@ -21,8 +21,10 @@ use crate::wire::client::{LocalClient, ReadEntry};
 use openldap::ForOpenldap;
 
 /// Computed when read; an import would compute them again.
-const COMPUTED: [&str; 9] = [
+const COMPUTED: [&str; 11] = [
+    "contextCSN",
     "entryDN",
+    "entryTtl",
     "governingStructureRule",
     "hasSubordinates",
     "lastLoginSource",
