@@ -55,7 +55,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         for finding in &report.findings {
             match finding {
                 Finding::Problem(_) => output::line(finding)?,
-                _ if reports.len() > 1 => output::line(&format_args!("{}: {finding}", report.file))?,
+                _ if reports.len() > 1 => output::line(format_args!("{}: {finding}", report.file))?,
                 _ => output::line(finding)?,
             }
         }

@@ -11,7 +11,9 @@ use super::gser::Gser;
 type Prepared = Result<Key, SyntaxError>;
 
 /// The certificates issued to this authority and by it; one may be missing.
-fn read(value: &[u8]) -> Option<(Option<&[u8]>, Option<&[u8]>)> {
+type Pair<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
+fn read(value: &[u8]) -> Option<Pair<'_>> {
     let mut reader = der::sequence(value)?;
     let pair = (reader.take(der::constructed(0)), reader.take(der::constructed(1)));
     (reader.is_empty() && pair != (None, None)).then_some(pair)
