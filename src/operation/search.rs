@@ -219,7 +219,7 @@ impl SearchStream {
         match self.put_in_order(node) {
             None => Some(self.send(root, node, budget)),
             Some(sorting::Step::Taken) => None,
-            Some(sorting::Step::Pull(pull)) => Some(pull),
+            Some(sorting::Step::Pull(pull)) => Some(*pull),
         }
     }
 

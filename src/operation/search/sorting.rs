@@ -106,7 +106,7 @@ impl SearchStream {
                 return Step::Taken;
             }
         }
-        Step::Pull(self.end(failure.result()))
+        Step::Pull(Box::new(self.end(failure.result())))
     }
 
     /// All roots are walked: what was sorted is sent from here on; there may be nothing.
@@ -144,7 +144,7 @@ pub(super) enum Step {
     /// It has its place, or the search begins anew.
     Taken,
     /// The search is over.
-    Pull(Pull),
+    Pull(Box<Pull>),
 }
 
 fn refused(failure: &SortFailure) -> Reply {
