@@ -156,7 +156,10 @@ fn permitted_target(directory: &Directory, context: &Context, operation: &Propos
     match operation {
         ProposedOperation::Modify(request) => {
             let dn = parse_name(directory.schema(), &request.name, "invalid DN").ok()?;
-            let Lookup::Found(id) = directory.find(&dn) else { return None };
+            let Lookup::Found(id) = directory.find(&dn) else {
+                // A change before it in the same transaction may make it.
+                return (context.attached.transaction.is_some() && subject.administrator).then_some(None);
+            };
             let right = if only_password(directory.schema(), &request.changes) { Right::ChangePassword } else { Right::Write };
             access::allows(subject, right, id).then_some(Some(id))
         }

@@ -226,6 +226,20 @@ fn passwords_are_hashed_before_the_end() {
 }
 
 #[test]
+fn a_password_of_what_the_transaction_itself_makes() {
+    let mut server = administrator();
+    let id = start(&mut server);
+    let renamed = ANNA.replace("uid=anna", "uid=anne");
+    let rename =
+        Request::ModifyDn { name: ANNA.into(), new_rdn: "uid=anne".into(), delete_old_rdn: true, new_superior: None };
+    server.ask_with(rename, vec![within(&id)]);
+    let answer = server.ask_with(replace(&renamed, "userPassword", "battery staple"), vec![within(&id)]);
+    assert_eq!(told(&result(&answer)), (0, ""));
+    assert_eq!(ended(&server.ask(end(None, &id))), (0, String::new(), None));
+    assert_eq!(server.bind(&renamed, "battery staple").code, ResultCode::Success);
+}
+
+#[test]
 fn a_change_that_was_cancelled_or_abandoned_is_no_part_of_it() {
     for abandon in [true, false] {
         let mut server = administrator();
