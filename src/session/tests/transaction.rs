@@ -230,8 +230,7 @@ fn a_password_of_what_the_transaction_itself_makes() {
     let mut server = administrator();
     let id = start(&mut server);
     let renamed = ANNA.replace("uid=anna", "uid=anne");
-    let rename =
-        Request::ModifyDn { name: ANNA.into(), new_rdn: "uid=anne".into(), delete_old_rdn: true, new_superior: None };
+    let rename = Request::ModifyDn { name: ANNA.into(), new_rdn: "uid=anne".into(), delete_old_rdn: true, new_superior: None };
     server.ask_with(rename, vec![within(&id)]);
     let answer = server.ask_with(replace(&renamed, "userPassword", "battery staple"), vec![within(&id)]);
     assert_eq!(told(&result(&answer)), (0, ""));
