@@ -175,7 +175,9 @@ fn write_entry(
             write_line(output, attribute.description, value)?;
         }
     }
-    for value in Computed::Reserved.values(directory, node) {
+    // Another server would not know the attribute.
+    let reserved = if target.is_none() { Computed::Reserved.values(directory, node) } else { Vec::new() };
+    for value in reserved {
         write_line(output, "reservedIdentifier", &value)?;
     }
     for attribute in directory.membership_attributes(id) {
