@@ -196,7 +196,7 @@ impl Connection {
             let is_wanted = |request: &Request| session.is_urgent(request);
             match wire::decode_urgent(&mut self.input, &mut from, session.request_limit(), is_wanted) {
                 Urgent::Taken(message) => {
-                    self.receive(message).await;
+                    self.receive(*message).await;
                     taken = true;
                 }
                 Urgent::Nothing if !taken => self.unseen = false,

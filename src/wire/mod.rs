@@ -54,7 +54,7 @@ pub fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Message>, Wi
 #[derive(Debug)]
 pub enum Urgent {
     /// This message, taken out of the buffer.
-    Taken(Message),
+    Taken(Box<Message>),
     /// Messages that end others, none of which is wanted now.
     Later,
     /// None.
@@ -78,7 +78,7 @@ pub fn decode_urgent(buffer: &mut BytesMut, from: &mut usize, limit: usize, is_w
                 rest.advance(end);
                 buffer.unsplit(rest);
                 *from = at;
-                return Urgent::Taken(message);
+                return Urgent::Taken(Box::new(message));
             }
             found = Urgent::Later;
         }

@@ -159,8 +159,8 @@ fn bits_of_numbers() {
 #[test]
 fn sets_are_asked_without_an_attribute_and_by_types_above() {
     let jane = "uid=jane,dc=example,dc=org";
-    let of_jane = [format!("(:distinguishedNameMatch:={jane})"), format!("(distinguishedName=UID=Jane,dc=example, dc=org)")];
-    let [by_rule, by_type] = of_jane.each_ref().map(String::as_str);
+    let (by_rule, by_type) = (format!("(:distinguishedNameMatch:={jane})"), "(distinguishedName=UID=Jane,dc=example, dc=org)");
+    let by_rule = by_rule.as_str();
     let nobody = "(:2.5.13.1:=uid=nobody,dc=example,dc=org)";
     // Her entryDN, the group's member.
     check(2, &[(by_rule, True), (by_type, False), (nobody, False), ("(:objectIdentifierMatch:=person)", True)]);

@@ -116,7 +116,7 @@ fn sorted_pages_show_every_entry_once_also_when_the_last_one_shown_is_gone() {
         parts.octet_string().unwrap().to_vec()
     };
     let next = cookie(&server);
-    let last = first.lines().filter(|line| line.starts_with("dn: ")).last().unwrap().to_owned();
+    let last = first.lines().rfind(|line| line.starts_with("dn: ")).unwrap().to_owned();
     server.who = As::Admin;
     assert_eq!(server.change(&format!("{last}\nchangetype: delete\n")), "0");
     server.who = As::Anna;
