@@ -123,7 +123,7 @@ impl Connection {
         let session = &self.session;
         let urgent = wire::decode_urgent(&mut self.input, &mut 0, session.request_limit(), |request| session.is_urgent(request));
         if let (Urgent::Taken(message), false) = (urgent, self.closed) {
-            let action = self.session.receive(&machine.directory(), message, machine.now(), machine.fresh());
+            let action = self.session.receive(&machine.directory(), *message, machine.now(), machine.fresh());
             self.perform(action);
             self.take_requests(machine);
         }
