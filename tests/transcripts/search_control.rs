@@ -51,7 +51,7 @@ fn items(list: &mut Writer<'_>, items: &str) {
     for (at, c) in items.char_indices() {
         depth += i32::from(c == '(') - i32::from(c == ')');
         if c == ')' && depth == 0 {
-            list.raw(&request::encoded(&Filter::parse(items[start..=at].as_bytes()).unwrap()));
+            list.raw(&request::encoded(&Filter::parse(&items.as_bytes()[start..=at]).unwrap()));
             start = at + 1;
         }
     }

@@ -57,7 +57,12 @@ fn increments(content: &[u8]) -> Result<Vec<String>, BerError> {
 fn features_of_search(content: &[u8]) -> Result<Vec<String>, BerError> {
     let mut parts = Reader::new(content);
     parts.octet_string()?;
-    (parts.enumerated()?, parts.enumerated()?, parts.integer()?, parts.integer()?, parts.boolean()?);
+    // scope, derefAliases, sizeLimit, timeLimit, typesOnly
+    parts.enumerated()?;
+    parts.enumerated()?;
+    parts.integer()?;
+    parts.integer()?;
+    parts.boolean()?;
     let (tag, filter) = parts.element()?;
     let mut features = Vec::new();
     if filter.is_empty() && [Tag::context_constructed(0), Tag::context_constructed(1)].contains(&tag) {
