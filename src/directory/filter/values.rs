@@ -29,6 +29,16 @@ impl ValuesFilter {
         ValuesFilter { items: kept }
     }
 
+    /// How many items a value is tested against at most.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Whether nothing is kept.
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
     /// Whether a value that is stored in an entry is kept. `description`: as it is stored.
     pub fn keeps(&self, directory: &Directory, attribute_type: AttributeTypeId, description: &str, value: &[u8]) -> bool {
         let mut about = self.items.iter().filter(|item| item.is_about(attribute_type, description));

@@ -2,12 +2,18 @@
 
 use super::dereference::Dereferences;
 use crate::directory::{Directory, Node, ValuesFilter};
+use crate::model::ResultCode;
 use crate::operation::control::{Controls, account_usability_response};
 use crate::operation::refusal::Refusal;
 use crate::operation::selection::Selection;
 use crate::operation::{account, prepare};
 use crate::policy::access::{self, Right, Subject};
 use crate::protocol::{Control, LdapResult, Reply};
+
+/// Most values of one entry, times the items of a matched values control, that are tested.
+const MAXIMUM_TESTS: usize = 1_000_000;
+/// Tests that take about as long as looking at one candidate.
+const TESTS_AT_ONCE: usize = 16;
 
 /// How entries are sent, decided once per search.
 pub(super) struct Answer {
@@ -36,11 +42,15 @@ impl Answer {
         })
     }
 
-    /// An entry of the directory. What is read of other entries counts against the budget; 11 where that is too much.
+    /// An entry of the directory. What is read of other entries and what matched values cost counts against the budget; 11 where that is
+    /// too much.
     pub(super) fn entry(&self, directory: &Directory, node: &Node, budget: &mut u32) -> Result<Reply, LdapResult> {
         let attributes = match &self.values {
             None => self.selection.encode(directory, node),
-            Some(values) => self.selection.encode_matched(directory, node, values),
+            Some(values) => {
+                count_tests(values.len().saturating_mul(values_of(directory, node)), budget)?;
+                self.selection.encode_matched(directory, node, values)
+            }
         };
         let mut controls = Vec::new();
         if let Some(dereferences) = &self.dereferences {
@@ -65,5 +75,35 @@ impl Answer {
             return None;
         }
         Some(account_usability_response(!account::is_locked(directory, node.id)))
+    }
+}
+
+/// Values that an entry has, those of its groups included.
+fn values_of(directory: &Directory, node: &Node) -> usize {
+    let stored: usize = node.entry.attributes().map(|attribute| attribute.values().count()).sum();
+    let members: usize = directory.membership_attributes(node.id).into_iter().map(|it| directory.member_count(node.id, it)).sum();
+    stored.saturating_add(members).saturating_add(directory.group_set_of(node.id).len())
+}
+
+fn count_tests(tests: usize, budget: &mut u32) -> Result<(), LdapResult> {
+    if tests > MAXIMUM_TESTS {
+        return Err(LdapResult::with(ResultCode::AdminLimitExceeded, "too many values to match"));
+    }
+    *budget = budget.saturating_sub(u32::try_from(tests / TESTS_AT_ONCE).unwrap_or(u32::MAX));
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tests_of_values_take_of_the_budget_and_are_bounded() {
+        let mut budget = 1000;
+        assert!(count_tests(160, &mut budget).is_ok());
+        assert_eq!(budget, 990);
+        assert!(count_tests(MAXIMUM_TESTS, &mut budget).is_ok());
+        assert_eq!(budget, 0);
+        assert_eq!(count_tests(MAXIMUM_TESTS + 1, &mut budget).unwrap_err().code, ResultCode::AdminLimitExceeded);
     }
 }
