@@ -1,6 +1,6 @@
 //! Request controls: which are known, where they are allowed, and what they ask for (RFC 4511 section 4.1.11).
 //!
-//! A control is one row of [`TABLE`] and one field of [`Controls`]; how its value is read stands in the file of its kind.
+//! A control is one row of `TABLE` and one field of [`Controls`]; how its value is read stands in the file of its kind.
 
 mod account_usability;
 mod assertion;

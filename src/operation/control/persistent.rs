@@ -6,7 +6,7 @@ use crate::protocol::{Control, LdapResult, ber, oid};
 /// The value of a persistent search control.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PersistentRequest {
-    /// A sum of [`ChangeType`]s.
+    /// A sum of `ChangeType`s.
     pub change_types: u8,
     /// What is there already is not sent.
     pub changes_only: bool,
