@@ -204,8 +204,8 @@ impl Committer {
         }
     }
 
-    /// Decides proposals in order, each seeing the ones before it, until the group is large enough. A proposal whose decision breaks down by a fault of ours is left
-    /// out, and the others are decided anew without it.
+    /// Decides proposals in order, each seeing the ones before it, until the group is large enough. A proposal whose decision breaks down by
+    /// a fault of ours is left out, and the others are decided anew without it.
     fn decide_group(&self, proposals: &mut [Proposal]) -> Tentative {
         let mut broken = vec![false; proposals.len()];
         loop {
