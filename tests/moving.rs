@@ -48,6 +48,7 @@ cn: Bert
 sn: Brecht
 manager: uid=gone,ou=people,dc=mercy,dc=example
 userPassword: {SASL}bert@MERCY.EXAMPLE
+userPassword: {hunter2}correct
 pwdAccountLockedTime: 000001010000Z
 
 ";
@@ -137,6 +138,7 @@ fn what_slapcat_writes_is_taken_and_every_difference_is_told() {
     ] {
         assert!(report.contains(told), "{told} is not in:\n{report}");
     }
+    assert!(report.contains("a scheme of another name") && !report.to_ascii_lowercase().contains("hunter"), "{report}");
     let export = installation.succeed(&["export", "--secrets"]);
     for kept in [
         "o: Mercy Hospital",

@@ -64,7 +64,8 @@ pub struct Arguments {
     /// The files are the export of another server: leave out what means nothing here, and report every difference
     #[arg(long, value_name = "SERVER")]
     pub from: Option<Vendor>,
-    /// Keep this attribute of the other server, which has no definition here: it becomes an operational attribute of octets
+    /// Keep this attribute of the other server, which has no definition here: it becomes an operational attribute of octets, which
+    /// everybody can read who reads the directory
     #[arg(long, value_name = "ATTRIBUTE", requires = "from")]
     pub keep: Vec<String>,
     /// Decide everything and write nothing
