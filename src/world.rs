@@ -30,6 +30,10 @@ pub trait Disk: Send + Sync {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// Reads the first `length` octets of a file, fewer where it is shorter.
     fn read_front(&self, path: &Path, length: usize) -> io::Result<Vec<u8>>;
+    /// Reads up to `length` octets of a file from `offset` on, fewer only where it ends.
+    fn read_part(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+    /// How long a file is, in octets.
+    fn length(&self, path: &Path) -> io::Result<u64>;
     /// The paths of what lies directly in a folder, sorted.
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
     /// Makes a folder and those above it (mode 0700), and syncs the one above.

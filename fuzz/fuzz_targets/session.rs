@@ -46,6 +46,7 @@ fuzz_target!(|data: &[u8]| {
 enum Work {
     Hash(MessageId, Vec<HashJob>),
     Commit(MessageId, Box<Proposal>),
+    Snapshot(MessageId),
 }
 
 struct Server {
@@ -102,6 +103,7 @@ impl Server {
             Action::Reply(id, replies) => replies.iter().for_each(|reply| self.send(id, reply)),
             Action::Search(id, stream) => self.searches.push_back((id, stream)),
             Action::Hash(id, jobs) => self.work.push_back(Work::Hash(id, jobs)),
+            Action::Snapshot(id) => self.work.push_back(Work::Snapshot(id)),
             Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
             Action::Abandon(id) => {
                 self.searches.retain(|(running, _)| *running != id);
@@ -148,6 +150,7 @@ impl Server {
                 let answers = jobs.iter().map(|job| self.hasher.perform(job, [9; 16])).collect();
                 self.session.hashed(&directory, id, answers)
             }
+            Some(Work::Snapshot(id)) => self.session.snapshot_taken(&directory, id, Err(ResultCode::Other)),
             Some(Work::Commit(id, proposal)) => {
                 let decision = operation::decide(&directory, &proposal, 0);
                 self.directory = applied(&directory, &decision.changes);

@@ -36,7 +36,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let mut found = 0_u64;
     for note in &opened.notes {
         output::line(note)?;
-        found += u64::from(matches!(note, StartNote::Rebuilt { .. }));
+        found += u64::from(matches!(note, StartNote::Rebuilt { .. } | StartNote::SnapshotDamaged { .. }));
     }
     // Opening reads what the checkpoint has not got; here everything is read, back to the first record.
     let mut records = 0_u64;
@@ -51,6 +51,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
             output::line(&error)?;
         }
         Err(error) => return Err(CommandError::Cannot(error.to_string())),
+    }
+    for snapshot in opened.snapshots.check().map_err(|error| CommandError::Cannot(error.to_string()))? {
+        if let Err(error) = snapshot {
+            found += 1;
+            output::line(&error)?;
+        }
     }
     let directory = &opened.directory;
     let mut waiting = match directory.find(directory.suffix()) {

@@ -16,8 +16,8 @@ use crate::protocol::{LdapResult, Reply};
 use crate::server::bulk::Bulk;
 use crate::server::committer::Committer;
 use crate::server::hash_pool::HashPool;
-use crate::server::{installation, notes};
-use crate::store;
+use crate::server::{installation, notes, snapshotter};
+use crate::store::{self, SnapshotFacts};
 
 /// Hash jobs handed to the pool together: fewer than its queue holds.
 const HASHED_AT_ONCE: usize = 256;
@@ -168,6 +168,12 @@ impl OfflineInstallation {
             Reply::Result { result, .. } if result.code != ResultCode::Success => Some(result),
             Reply::Result { .. } | Reply::Entry { .. } | Reply::Reference { .. } | Reply::Intermediate { .. } => None,
         }
+    }
+
+    /// Takes a snapshot of what there is now. None: it could not be taken; the log says why, and the journal.
+    pub(super) fn snapshot(&mut self) -> Option<SnapshotFacts> {
+        let context = self.context();
+        snapshotter::now(&mut self.committer, context)
     }
 
     /// Brings the checkpoint up to date and closes the data folder.

@@ -53,6 +53,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         identifier_lines,
         limits: values::limits(&source, &raw.limits)?,
         connections: values::connections(&source, &raw.limits)?,
+        snapshots: values::snapshots(&source, &raw.snapshots)?,
         password: values::argon2id(&source, &raw.password.argon2id, &waivers, &mut warnings)?,
         log_format: log_format(&source, &raw.log)?,
         log_level: log_level(&source, &raw.log)?,

@@ -65,6 +65,8 @@ pub struct Configuration {
     pub limits: Limits,
     /// Limits of connections.
     pub connections: ConnectionSettings,
+    /// When snapshots are taken.
+    pub snapshots: SnapshotSettings,
     /// Cost of new password hashes.
     pub password: Argon2Parameters,
     /// How the log looks.
@@ -110,6 +112,21 @@ pub struct ConnectionSettings {
     pub handshake: Duration,
     /// From being connected to the first whole request.
     pub first_request: Duration,
+}
+
+/// When snapshots are taken: whichever comes first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SnapshotSettings {
+    /// After so many octets of journal.
+    pub octets: u64,
+    /// After this time, if anything happened.
+    pub interval: Duration,
+}
+
+impl Default for SnapshotSettings {
+    fn default() -> SnapshotSettings {
+        SnapshotSettings { octets: 256 * 1024 * 1024, interval: Duration::from_secs(6 * 3600) }
+    }
 }
 
 /// An attribute to index; the schema resolves its name.

@@ -29,6 +29,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) limits: RawLimits,
     #[serde(default)]
+    pub(super) snapshots: RawSnapshots,
+    #[serde(default)]
     pub(super) password: Password,
     #[serde(default)]
     pub(super) log: Log,
@@ -107,6 +109,13 @@ pub(super) struct RawLimits {
     pub(super) connections_per_address: Option<Spanned<i64>>,
     pub(super) handshake: Option<Spanned<i64>>,
     pub(super) first_request: Option<Spanned<i64>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawSnapshots {
+    pub(super) journal: Option<Spanned<i64>>,
+    pub(super) interval: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default)]

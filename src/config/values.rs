@@ -6,9 +6,9 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::{ConfigurationError, Source};
-use super::raw::{Argon2id, RawLimits};
+use super::raw::{Argon2id, RawLimits, RawSnapshots};
 use super::waiver::{WaiverName, Waivers};
-use super::{ConnectionSettings, Index};
+use super::{ConnectionSettings, Index, SnapshotSettings};
 use crate::operation::Limits;
 use crate::policy::password::Argon2Parameters;
 
@@ -94,6 +94,17 @@ pub(super) fn connections(source: &Source<'_>, written: &RawLimits) -> Result<Co
         handshake: Duration::from_secs(handshake.unsigned_abs()),
         first_request: Duration::from_secs(first.unsigned_abs()),
     })
+}
+
+/// When snapshots are taken: from every MiB of journal to every TiB, from every minute to every week.
+pub(super) fn snapshots(source: &Source<'_>, written: &RawSnapshots) -> Result<SnapshotSettings, ConfigurationError> {
+    const WEEK: i64 = 7 * 24 * 3600;
+    let default = SnapshotSettings::default();
+    let octets = i64::try_from(default.octets).unwrap_or(i64::MAX);
+    let seconds = i64::try_from(default.interval.as_secs()).unwrap_or(WEEK);
+    let octets = number(source, "snapshots.journal", &written.journal, (1 << 20, 1 << 40), octets)?;
+    let interval = number(source, "snapshots.interval", &written.interval, (60, WEEK), seconds)?;
+    Ok(SnapshotSettings { octets: octets.unsigned_abs(), interval: Duration::from_secs(interval.unsigned_abs()) })
 }
 
 /// The cost of new password hashes. Below OWASP's floor it needs a waiver; when that has run out, the floor holds.

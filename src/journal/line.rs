@@ -7,7 +7,7 @@
 //! | `v` | version of this layout, 1 |
 //! | `seq`, `prev` | sequence from 1 without gaps; leaf of the record before, hex |
 //! | `time`, `mono`, `boot`, `node` | policy time; monotonic microseconds of the process; process incarnation; installation |
-//! | `type` | `bind` `add` `modify` `delete` `modifyDn` `passwordModify` `refresh` `expire` `startTls` `start` `stop` `configuration` `initialise` `import` `export` `void` |
+//! | `type` | `bind` `add` `modify` `delete` `modifyDn` `passwordModify` `refresh` `expire` `startTls` `start` `stop` `configuration` `initialise` `import` `export` `snapshot` `backup` `restore` `void` |
 //! | `session`, `message`, `peer` | session number, messageID, address |
 //! | `tls` | `version`, `suite`, `cert` (SHA-256 of the client certificate, hex) |
 //! | `actor`, `target` | `uuid`, `dn`; no actor: anonymous |
@@ -47,6 +47,9 @@ impl RecordKind {
             RecordKind::Initialise => "initialise",
             RecordKind::Import => "import",
             RecordKind::Export => "export",
+            RecordKind::Snapshot => "snapshot",
+            RecordKind::Backup => "backup",
+            RecordKind::Restore => "restore",
             RecordKind::Refresh => "refresh",
             RecordKind::Expire => "expire",
             RecordKind::Upgrade => "upgrade",

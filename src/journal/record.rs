@@ -25,6 +25,12 @@ pub enum RecordKind {
     Initialise,
     Import,
     Export,
+    /// A snapshot was written, or could not be.
+    Snapshot,
+    /// A backup was asked for.
+    Backup,
+    /// The content became that of an earlier moment.
+    Restore,
     /// A dynamic entry was given more time.
     Refresh,
     /// A dynamic entry's time was over.

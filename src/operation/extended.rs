@@ -29,6 +29,8 @@ pub enum ExtendedOperation {
     StartTransaction,
     /// End of a transaction
     EndTransaction,
+    /// A snapshot for a backup
+    Backup,
 }
 
 impl ExtendedOperation {
@@ -41,6 +43,7 @@ impl ExtendedOperation {
             oid::CANCEL => Some(ExtendedOperation::Cancel),
             oid::REFRESH => Some(ExtendedOperation::Refresh),
             oid::START_TRANSACTION => Some(ExtendedOperation::StartTransaction),
+            oid::BACKUP => Some(ExtendedOperation::Backup),
             oid::END_TRANSACTION => Some(ExtendedOperation::EndTransaction),
             _ => None,
         }

@@ -6,6 +6,7 @@
 mod account;
 pub mod add;
 mod attached;
+pub mod backup;
 pub mod bind;
 pub mod compare;
 
@@ -79,6 +80,8 @@ pub enum ProposedOperation {
     Upgrade(Vec<EntryId>),
     /// A refresh of a dynamic entry (RFC 2589).
     Refresh(dynamic::RefreshRequest),
+    /// A backup: its snapshot is taken, or it was refused.
+    Backup(backup::BackupRequest),
     /// The end of a transaction (RFC 5805): its operations, all or none.
     Transaction(Vec<Proposal>),
     /// Something that happened and is only to be recorded (start, stop, StartTLS, configuration, …); answered with success.
@@ -113,6 +116,7 @@ fn decide_in(head: &Directory, context: &Context, operation: &ProposedOperation,
         ProposedOperation::Upgrade(entries) => upgrade::decide(head, context, entries),
         ProposedOperation::Bind(pending) => bind::finish(head, context, pending),
         ProposedOperation::PasswordModify(request) => password::finish(head, context, request, csn_count),
+        ProposedOperation::Backup(request) => backup::finish(head, context, request),
         ProposedOperation::Refresh(request) => dynamic::refresh(&write, request),
         ProposedOperation::Transaction(steps) => transaction::decide(head, context, steps, csn_count),
         ProposedOperation::Note(record) => Decision {

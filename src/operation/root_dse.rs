@@ -17,6 +17,9 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
     if context.settings.start_tls && context.peer.listener == ListenerKind::Ldap {
         extensions.push(oid::START_TLS);
     }
+    if context.peer.listener == ListenerKind::Ldapi {
+        extensions.push(oid::BACKUP);
+    }
     let features = [
         oid::MODIFY_INCREMENT,
         oid::ALL_OPERATIONAL,

@@ -26,6 +26,7 @@ impl ProposedOperation {
             | ProposedOperation::PasswordModify(_)
             | ProposedOperation::Transaction(_)
             | ProposedOperation::Upgrade(_)
+            | ProposedOperation::Backup(_)
             | ProposedOperation::Refresh(_)
             | ProposedOperation::Note(_) => &[],
         }
@@ -38,6 +39,7 @@ impl ProposedOperation {
             ProposedOperation::Bind(_)
             | ProposedOperation::PasswordModify(_)
             | ProposedOperation::Upgrade(_)
+            | ProposedOperation::Backup(_)
             | ProposedOperation::Note(_) => 0,
             ProposedOperation::Refresh(request) => total([request.name.len(), of_controls(&request.controls)]),
             ProposedOperation::Transaction(steps) => total(steps.iter().map(Proposal::octets)),

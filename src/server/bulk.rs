@@ -72,6 +72,7 @@ impl Committer {
         if written.is_ok() {
             *parts.head = head.clone();
             parts.published.store(std::sync::Arc::new(head));
+            self.tell_durable(0);
         }
         (result, written)
     }

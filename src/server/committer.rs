@@ -18,7 +18,7 @@ use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::upgrade;
 use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
-use crate::store::{Checkpoint, Journal, Opened};
+use crate::store::{Checkpoint, Journal, Opened, Position, Snapshots};
 use crate::world::{Clock, Entropy};
 
 /// Frames of expired entries before one group: more go with the next.
@@ -40,12 +40,24 @@ pub struct Committer {
     entropy: Arc<dyn Entropy>,
     /// Policy time of the last durable record, in microseconds, for readers.
     durable_time: Arc<AtomicI64>,
+    /// For snapshots; what is published with it has its digest.
+    durable: Arc<ArcSwap<Durable>>,
+    snapshots: Snapshots,
     /// In which what nobody asked for is decided, but for its time.
     context: Option<Context>,
     /// An append failed: the journal must open its next segment before anything else is tried.
     failed: bool,
     /// Sequences that the next group must record as void: they may stand in a file that failed, and nobody was told about them.
     voided: Option<(u64, u64)>,
+}
+
+/// What is durable, for who takes snapshots.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Durable {
+    /// Where the journal is.
+    pub position: Position,
+    /// Octets of frames this process appended.
+    pub octets: u64,
 }
 
 /// A committer taken apart, for [`super::bulk`].
@@ -73,9 +85,10 @@ struct Tentative {
 impl Committer {
     /// Takes an open data folder over and publishes its state.
     pub fn new(opened: Opened, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Committer {
-        let Opened { directory, journal, chain, checkpoint, .. } = opened;
+        let Opened { directory, journal, chain, checkpoint, snapshots, .. } = opened;
         let published = Arc::new(ArcSwap::from_pointee(directory.clone()));
         let durable_time = Arc::new(AtomicI64::new(chain.last_time.0));
+        let durable = Durable { position: position(&chain, &directory), octets: 0 };
         Committer {
             head: directory,
             published,
@@ -85,6 +98,8 @@ impl Committer {
             clock,
             entropy,
             durable_time,
+            durable: Arc::new(ArcSwap::from_pointee(durable)),
+            snapshots,
             context: None,
             failed: false,
             voided: None,
@@ -94,6 +109,27 @@ impl Committer {
     /// Where readers find the policy time of the last durable record, in microseconds.
     pub fn durable_time(&self) -> Arc<AtomicI64> {
         Arc::clone(&self.durable_time)
+    }
+
+    /// Where to find how far the journal is.
+    pub fn durable(&self) -> Arc<ArcSwap<Durable>> {
+        Arc::clone(&self.durable)
+    }
+
+    /// How far the journal is.
+    pub fn position(&self) -> Position {
+        position(&self.chain, &self.head)
+    }
+
+    /// The snapshots of the data folder.
+    pub fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
+    /// Tells how far the journal is; `octets` more are in it.
+    pub(super) fn tell_durable(&self, octets: usize) {
+        let octets = self.durable.load().octets.saturating_add(octets as u64);
+        self.durable.store(Arc::new(Durable { position: self.position(), octets }));
     }
 
     /// Where readers find the newest durable value.
@@ -151,6 +187,7 @@ impl Committer {
         self.chain = tentative.chain;
         self.durable_time.store(self.chain.last_time.0, Ordering::Release);
         self.published.store(Arc::new(self.head.clone()));
+        self.tell_durable(tentative.octets);
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest);
         tentative.decisions
     }
@@ -301,6 +338,11 @@ impl Committer {
     fn policy_time(&self, chain: &Chain) -> Timestamp {
         self.clock.now().max(Timestamp(chain.last_time.0.saturating_add(1)))
     }
+}
+
+fn position(chain: &Chain, directory: &Directory) -> Position {
+    let sequence = chain.next_sequence.saturating_sub(1);
+    Position { sequence, leaf: chain.last_leaf, time: chain.last_time, digest: directory.digest() }
 }
 
 fn refuse_all(count: usize) -> Vec<Result<Decision, ResultCode>> {

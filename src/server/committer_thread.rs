@@ -13,6 +13,7 @@ use super::committer::{Committer, LARGEST_GROUP};
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::{Decision, Proposal};
 use crate::protocol::MessageId;
+use crate::store::SnapshotFacts;
 
 /// How long an idle committer waits before it looks for dynamic entries whose time is over. Nobody sees those meanwhile.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -32,6 +33,8 @@ pub enum Completion {
     Committed(MessageId, Result<Box<Decision>, ResultCode>),
     /// By the hash pool.
     Hashed(MessageId, Vec<crate::policy::password::HashAnswer>),
+    /// By the thread that takes snapshots.
+    Snapshot(MessageId, Result<SnapshotFacts, ResultCode>),
 }
 
 struct Waiting {

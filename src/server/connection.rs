@@ -19,6 +19,7 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::committer_thread::Completion;
 use super::parked::Parked;
 use super::services::Services;
+use super::snapshotter;
 use super::stream::Stream;
 use super::tls;
 use crate::model::ResultCode;
@@ -249,6 +250,9 @@ impl Connection {
             Completion::Committed(id, decision) => {
                 self.session.committed(&self.services.directory(), id, decision.map(|decision| *decision))
             }
+            Completion::Snapshot(id, taken) => {
+                self.session.snapshot_taken(&self.services.directory(), id, taken.map(snapshotter::for_backup))
+            }
             Completion::Hashed(id, answers) => self.session.hashed(&self.services.directory(), id, answers),
         };
         self.perform(action).await;
@@ -270,6 +274,10 @@ impl Connection {
                     self.elsewhere += 1;
                     self.services.hash(id, jobs, self.completion_sender.clone());
                 }
+                Action::Snapshot(id) => match self.services.snapshot(id, self.completion_sender.clone()) {
+                    Ok(()) => self.elsewhere += 1,
+                    Err(code) => actions.push_front(self.session.snapshot_taken(&self.services.directory(), id, Err(code))),
+                },
                 Action::Commit(id, proposal) => match self.services.commit(*proposal, id, Some(self.completion_sender.clone())) {
                     Ok(()) => self.elsewhere += 1,
                     Err(code) => actions.push_front(self.session.committed(&self.services.directory(), id, Err(code))),

@@ -12,6 +12,7 @@ mod parked;
 pub mod run;
 pub mod schema_files;
 pub mod services;
+pub mod snapshotter;
 pub mod stream;
 pub mod tls;
 pub mod world;

@@ -61,7 +61,10 @@ pub fn log(found: &[StartNote]) {
     for note in found {
         match note {
             StartNote::Replayed { .. } => tracing::info!("{note}"),
-            StartNote::TornTail { .. } | StartNote::Rebuilt { .. } | StartNote::FormatRewritten => tracing::warn!("{note}"),
+            StartNote::TornTail { .. }
+            | StartNote::Rebuilt { .. }
+            | StartNote::SnapshotDamaged { .. }
+            | StartNote::FormatRewritten => tracing::warn!("{note}"),
         }
     }
 }

@@ -16,6 +16,7 @@ use super::installation::{Installation, InstallationError};
 use super::listener::{ConnectionLimits, Door, LdapiUsers, SocketFile, bind_unix, ldapi_url};
 use super::notes;
 use super::services::{Services, Timeouts};
+use super::snapshotter::{self, Snapshotter};
 use super::tls::{self, TlsError};
 use crate::config::Configuration;
 use crate::operation::ListenerKind;
@@ -81,11 +82,17 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
         .map_err(system("the runtime"))?;
     let published = committer.published();
     let hash_pool = HashPool::start(configuration.password, &installation.entropy).map_err(system("the hash pool"))?;
+    let context = notes::context(installation.settings());
+    let before = snapshotter::Source::of(&committer);
     let (handle, thread) = committer_thread::start(committer).map_err(system("the committer's thread"))?;
+    let clock = Arc::clone(&installation.clock);
+    let snapshotter = Snapshotter::start(before, handle.clone(), context, configuration.snapshots, clock);
+    let snapshotter = Arc::new(snapshotter.map_err(system("the thread that takes snapshots"))?);
     let services = Arc::new(Services::new(
         published,
         handle,
         Arc::new(hash_pool),
+        Arc::clone(&snapshotter),
         installation.settings(),
         tls,
         Arc::clone(&installation.clock),
@@ -96,7 +103,9 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     // Connections that would not end hold on to their services: with the runtime they go, and with them the last way to the committer.
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(services);
+    snapshotter.stop();
     if let Ok(mut committer) = thread.join() {
+        snapshotter::on_stop(&mut committer, notes::context(installation.settings()), configuration.snapshots);
         if committer.note(notes::context(installation.settings()), notes::stop()).is_err() {
             tracing::error!("the stop could not be recorded");
         }

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::committer_thread::{CommitterHandle, Completion, CompletionSender};
 use super::hash_pool::HashPool;
+use super::snapshotter::Snapshotter;
 use crate::directory::Directory;
 use crate::journal::Record;
 use crate::model::{ResultCode, Timestamp};
@@ -36,6 +37,7 @@ pub struct Services {
     published: Arc<ArcSwap<Directory>>,
     committer: CommitterHandle,
     hash_pool: Arc<HashPool>,
+    snapshotter: Arc<Snapshotter>,
     settings: ArcSwap<Settings>,
     tls: ArcSwapOption<ServerConfig>,
     clock: Arc<dyn Clock>,
@@ -51,6 +53,7 @@ impl Services {
         published: Arc<ArcSwap<Directory>>,
         committer: CommitterHandle,
         hash_pool: Arc<HashPool>,
+        snapshotter: Arc<Snapshotter>,
         settings: Settings,
         tls: Option<Arc<ServerConfig>>,
         clock: Arc<dyn Clock>,
@@ -61,6 +64,7 @@ impl Services {
             published,
             committer,
             hash_pool,
+            snapshotter,
             settings: ArcSwap::from_pointee(settings),
             tls: ArcSwapOption::new(tls),
             clock,
@@ -128,6 +132,11 @@ impl Services {
         if let Err(code) = self.committer.submit(Proposal { context, operation }, MessageId(0), None) {
             tracing::error!(code = code.number(), "an event could not be recorded");
         }
+    }
+
+    /// Asks for a snapshot; the connection is told.
+    pub fn snapshot(&self, id: MessageId, completion: CompletionSender) -> Result<(), ResultCode> {
+        self.snapshotter.ask(id, completion)
     }
 
     /// Has the hash pool do jobs and tells the connection; jobs of one operation run one after the other.

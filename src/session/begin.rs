@@ -14,7 +14,7 @@ use crate::operation::dynamic::RefreshRequest;
 use crate::operation::extended::{self, ExtendedOperation};
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
-use crate::operation::{Context, Identity, Proposal, ProposedOperation, password, prepare, search};
+use crate::operation::{Context, Identity, Proposal, ProposedOperation, backup, password, prepare, search};
 use crate::protocol::{Control, LdapResult, Message, MessageId, Reply, Request, ResponseKind, SearchRequest};
 
 /// Most searches of one connection that go on until they are abandoned.
@@ -180,6 +180,7 @@ impl Session {
             },
             ExtendedOperation::StartTransaction => self.start_transaction(directory, &context, value),
             ExtendedOperation::EndTransaction => self.end_transaction(context, value),
+            ExtendedOperation::Backup => self.backup(directory, context, value),
             ExtendedOperation::Cancel => self.cancel(id, value),
             _ => Action::Reply(id, vec![extended::who_am_i(directory, &context, value)]),
         }
@@ -200,6 +201,17 @@ impl Session {
         let stage = Stage::Hashing(Box::new((context, Hashing::PasswordModify(request))));
         self.operations.put(id, ResponseKind::Extended, stage);
         Action::Hash(id, jobs)
+    }
+
+    fn backup(&mut self, directory: &Directory, context: Context, value: Option<&Secret>) -> Action {
+        match backup::begin(directory, &context, value) {
+            Ok(()) => {
+                let id = context.message;
+                self.operations.put(id, ResponseKind::Extended, Stage::Hashing(Box::new((context, Hashing::Backup))));
+                Action::Snapshot(id)
+            }
+            Err(refused) => self.commit(context, ResponseKind::Extended, ProposedOperation::Backup(refused)),
+        }
     }
 
     /// The session is anonymous as soon as the request is granted: what was proven in clear says nothing about the other end of TLS.

@@ -7,6 +7,7 @@ use super::operations::Hashing;
 use super::{Action, Phase, Session};
 use crate::directory::Directory;
 use crate::model::ResultCode;
+use crate::operation::backup::{BackupRequest, BackupSnapshot};
 use crate::operation::{Decision, ProposedOperation, compare, prepare};
 use crate::policy::password::HashAnswer;
 use crate::protocol::{LdapResult, MessageId, Reply, ResponseKind};
@@ -25,9 +26,27 @@ impl Session {
             }
             Hashing::Bind(pending) => ProposedOperation::Bind(pending.with_answers(answers)),
             Hashing::PasswordModify(request) => ProposedOperation::PasswordModify(request.with_answers(answers)),
+            // The hash pool has nothing to do with it.
+            Hashing::Backup => ProposedOperation::Backup(BackupRequest::after(Err(ResultCode::Other))),
             Hashing::Write(operation) => prepare::with_answers(directory.schema(), operation, answers),
         };
         let action = self.propose(context, operation.kind, proposed);
+        several(vec![action, self.release_bind(directory)])
+    }
+
+    pub(super) fn complete_snapshot(
+        &mut self,
+        directory: &Arc<Directory>,
+        id: MessageId,
+        taken: Result<BackupSnapshot, ResultCode>,
+    ) -> Action {
+        let Some((operation, context, _)) = self.operations.take_hashing(id) else { return Action::Nothing };
+        // Abandoned or not: a snapshot was taken for somebody, and the journal says for whom.
+        let proposed = ProposedOperation::Backup(BackupRequest::after(taken));
+        let action = self.commit(context, operation.kind, proposed);
+        if operation.abandoned {
+            self.operations.abandon(id);
+        }
         several(vec![action, self.release_bind(directory)])
     }
 

@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use crate::directory::Directory;
 use crate::model::{ResultCode, Timestamp};
+use crate::operation::backup::BackupSnapshot;
 use crate::operation::extended::cancelled_operation;
 use crate::operation::search::SearchStream;
 use crate::operation::{Attached, Authority, Context, Decision, Fresh, Identity, Peer, Proposal, Settings, TlsFacts};
@@ -72,6 +73,8 @@ pub enum Action {
     Search(MessageId, Box<SearchStream>),
     /// Have the hash pool do these, then call [`Session::hashed`] with the answers in the same order.
     Hash(MessageId, Vec<HashJob>),
+    /// Have a snapshot taken, then call [`Session::snapshot_taken`].
+    Snapshot(MessageId),
     /// Have the committer decide this, then call [`Session::committed`] once it is durable.
     Commit(MessageId, Box<Proposal>),
     /// Drop the search with this number, if there is one; what is with the committer goes on. No reply (RFC 4511 section 4.11).
@@ -147,6 +150,16 @@ impl Session {
     /// The hash pool's answers. Without one for each job the operation is answered with 51.
     pub fn hashed(&mut self, directory: &Arc<Directory>, id: MessageId, answers: Vec<HashAnswer>) -> Action {
         self.complete_hashing(directory, id, answers)
+    }
+
+    /// The snapshot that [`Action::Snapshot`] asked for, or why there is none.
+    pub fn snapshot_taken(
+        &mut self,
+        directory: &Arc<Directory>,
+        id: MessageId,
+        taken: Result<BackupSnapshot, ResultCode>,
+    ) -> Action {
+        self.complete_snapshot(directory, id, taken)
     }
 
     /// The committer's decision, durable by now; `Err` when the append failed (52) or the queue was full (51). `directory` is the value

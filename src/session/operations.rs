@@ -51,6 +51,8 @@ pub(super) enum Hashing {
     Bind(PendingBind),
     Compare(CompareRequest),
     PasswordModify(PasswordModifyRequest),
+    /// A backup, whose snapshot is being taken: not with the hash pool, but just as long away.
+    Backup,
     /// An add or a modify.
     Write(ProposedOperation),
 }

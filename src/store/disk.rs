@@ -3,7 +3,7 @@
 mod simulated;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -35,6 +35,18 @@ impl Disk for RealDisk {
         let mut octets = Vec::with_capacity(length);
         File::open(path)?.take(length as u64).read_to_end(&mut octets)?;
         Ok(octets)
+    }
+
+    fn read_part(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        file.seek(io::SeekFrom::Start(offset))?;
+        let mut octets = Vec::with_capacity(length);
+        file.take(length as u64).read_to_end(&mut octets)?;
+        Ok(octets)
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        Ok(fs::metadata(path)?.len())
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {

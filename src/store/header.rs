@@ -16,6 +16,7 @@
 //!    176    8  octets of that segment that count; what lies behind them is void
 //!    184    8  last sequence that is void; 0: none. A failed append left frames `first` to this one in the segment before;
 //!              nobody was told about them, and their sequences are given anew here
+//!    192    8  1 + the sequence whose content holds from this segment on, where a restore begins it; 0: that of the record before
 //!   4064   32  BLAKE3 of octets 0 to 4063
 //! ```
 
@@ -46,6 +47,8 @@ pub(super) struct SegmentHeader {
     pub(super) leaf_before: Leaf,
     pub(super) previous: Option<Extent>,
     pub(super) voids_through: u64,
+    /// The segment begins with a restore: the content before it is that of this sequence.
+    pub(super) restores: Option<u64>,
 }
 
 impl SegmentHeader {
@@ -64,6 +67,7 @@ impl SegmentHeader {
         octets.extend_from_slice(&previous.first.to_le_bytes());
         octets.extend_from_slice(&previous.length.to_le_bytes());
         octets.extend_from_slice(&self.voids_through.to_le_bytes());
+        octets.extend_from_slice(&self.restores.map_or(0, |sequence| sequence.saturating_add(1)).to_le_bytes());
         octets.resize(CHECK_AT, 0);
         let check = blake3::hash(&octets);
         octets.extend_from_slice(check.as_bytes());
@@ -93,6 +97,7 @@ impl SegmentHeader {
             leaf_before: Leaf(take(content, 136)?),
             previous: (previous.first != 0).then_some(previous),
             voids_through: u64::from_le_bytes(take(content, 184)?),
+            restores: u64::from_le_bytes(take(content, 192)?).checked_sub(1),
         })
     }
 }

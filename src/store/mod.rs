@@ -1,6 +1,7 @@
 //! Files: journal segments, the sled checkpoint, sealing, the start-up check. Nothing else knows sled or a file's layout.
 
 mod checkpoint;
+mod content;
 pub mod disk;
 mod header;
 mod identity;
@@ -10,9 +11,11 @@ mod replay;
 mod rows;
 mod seal;
 mod segment;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 
 pub use checkpoint::Checkpoint;
 pub use open::{Opened, Progress, StartNote, StoreError, StoreOptions, create, open, read_frames};
 pub use segment::{AppendError, Journal};
+pub use snapshot::{DamagedSnapshot, Position, SNAPSHOTS_KEPT, SnapshotFacts, Snapshots, Taken};

@@ -10,6 +10,7 @@ use super::replay::Recovery;
 use super::rows::{Meta, Rows};
 use super::seal::SealKey;
 use super::segment::{Place, SEGMENT_OCTETS};
+use super::snapshot::{self, Snapshots};
 use super::{Checkpoint, Journal};
 use crate::directory::{Directory, IndexDeclaration};
 use crate::journal::{Chain, Frame, to_hex};
@@ -48,6 +49,8 @@ pub struct Opened {
     pub chain: Chain,
     /// Follows the journal.
     pub checkpoint: Checkpoint,
+    /// Takes and keeps snapshots.
+    pub snapshots: Snapshots,
     /// What had to be done, for the log.
     pub notes: Vec<StartNote>,
 }
@@ -67,12 +70,23 @@ pub enum StartNote {
         /// How many.
         frames: u64,
     },
-    /// The checkpoint failed its check, was set aside and rebuilt from the journal.
+    /// The checkpoint failed its check, was set aside and rebuilt.
     Rebuilt {
         /// Why.
         reason: String,
         /// Where the old one is.
         set_aside: PathBuf,
+        /// From which snapshot; none: from the journal's beginning.
+        snapshot: Option<String>,
+        /// And how many frames.
+        frames: u64,
+    },
+    /// A snapshot was to be used, could not be, and was skipped.
+    SnapshotDamaged {
+        /// File name.
+        name: String,
+        /// What does not fit.
+        problem: String,
     },
     /// The file `format` was missing or damaged and was written anew from the journal's headers.
     FormatRewritten,
@@ -85,12 +99,16 @@ impl std::fmt::Display for StartNote {
                 write!(f, "{segment}: an incomplete last group of {octets} octets was cut off; nobody was told about it")
             }
             StartNote::Replayed { frames } => write!(f, "{frames} frames newer than the checkpoint were replayed"),
-            StartNote::Rebuilt { reason, set_aside } => {
-                write!(
-                    f,
-                    "the checkpoint failed its check ({reason}) and was rebuilt from the journal; the old one is {}",
-                    set_aside.display()
-                )
+            StartNote::Rebuilt { reason, set_aside, snapshot, frames } => {
+                let from = match snapshot {
+                    Some(name) => format!("{name} and the {frames} frames since"),
+                    None => format!("the journal from its beginning ({frames} frames)"),
+                };
+                let old = set_aside.display();
+                write!(f, "the checkpoint failed its check ({reason}) and was rebuilt from {from}; the old one is {old}")
+            }
+            StartNote::SnapshotDamaged { name, problem } => {
+                write!(f, "{name}: damaged ({problem}) and not used; the next snapshot takes its place; look after the disk")
             }
             StartNote::FormatRewritten => {
                 f.write_str("the file format was missing or damaged and was written anew from the journal")
@@ -137,6 +155,14 @@ pub enum StoreError {
         /// What does not fit.
         problem: String,
     },
+    /// Damage in a snapshot, or it does not belong here.
+    #[error("{name}: damaged: {problem}; remove the file, the server takes another one by itself")]
+    Snapshot {
+        /// File name.
+        name: String,
+        /// What does not fit.
+        problem: String,
+    },
     /// Definitions were changed or taken away while the server was stopped, and what is stored needs them.
     #[error("{0}")]
     Schema(String),
@@ -175,6 +201,22 @@ impl Folder<'_> {
 
     pub(super) fn sled_folder(&self) -> PathBuf {
         self.options.data.join(SLED_FOLDER)
+    }
+
+    pub(super) fn snapshot_folder(&self) -> PathBuf {
+        self.options.data.join(SNAPSHOT_FOLDER)
+    }
+
+    pub(super) fn snapshots(&self) -> Result<Snapshots, StoreError> {
+        Ok(Snapshots::new(snapshot::Place {
+            disk: Arc::clone(&self.options.disk),
+            entropy: Arc::clone(&self.options.entropy),
+            folder: self.snapshot_folder(),
+            key: self.key.clone(),
+            identity: self.identity.clone(),
+            digest_key: self.digest_key()?,
+            lock: Arc::clone(&self.lock),
+        }))
     }
 
     pub(super) fn reader(&self) -> Result<JournalReader, StoreError> {
@@ -256,7 +298,8 @@ pub(super) fn open_with(
         segment_octets: folder.segment_octets,
     };
     let journal = Journal::new(place, recovered.end.end, Arc::clone(&folder.lock));
-    Ok(Opened { directory: recovered.directory, journal, chain, checkpoint: recovered.checkpoint, notes })
+    let snapshots = folder.snapshots()?;
+    Ok(Opened { directory: recovered.directory, journal, chain, checkpoint: recovered.checkpoint, snapshots, notes })
 }
 
 /// Reads all frames from a sequence on, in order, verifying as it goes; works beside a running server (a torn tail ends it quietly).

@@ -34,6 +34,8 @@ pub(super) struct ReadGroup {
     pub(super) segment: String,
     pub(super) header: GroupHeader,
     pub(super) frames: Vec<Frame>,
+    /// It is the record of a restore to this sequence.
+    pub(super) restores: Option<u64>,
 }
 
 impl ReadGroup {
@@ -111,6 +113,11 @@ impl JournalReader {
             segments.push(SegmentFile { path: path.clone(), header });
         }
         Ok(JournalReader { disk, key, segments, unborn })
+    }
+
+    /// The sequences of restores and what each restored, ascending.
+    pub(super) fn restores(&self) -> Vec<(u64, u64)> {
+        self.segments.iter().filter_map(|segment| Some((segment.header.first, segment.header.restores?))).collect()
     }
 
     /// Reads every group from the segment that holds sequence `from` on. `proven`: the last sequence something else proves to have been
@@ -220,7 +227,8 @@ impl JournalReader {
             last_group = at..at.saturating_add(group.length);
             at = last_group.end;
             groups += 1;
-            each(ReadGroup { segment: name(&segment.path), header: group.header, frames })?;
+            let restores = if groups == 1 { segment.header.restores } else { None };
+            each(ReadGroup { segment: name(&segment.path), header: group.header, frames, restores })?;
         }
     }
 
@@ -276,6 +284,9 @@ fn check_header(header: &SegmentHeader, first: u64, previous: Option<u64>, ident
     }
     if header.first != first {
         return Err("the segment's name is not that in its header");
+    }
+    if header.restores.is_some_and(|restored| restored >= first) {
+        return Err("the segment restores what comes after it");
     }
     match (header.previous.map(|extent| extent.first), previous) {
         (None, None) if first == 1 => Ok(()),

@@ -1,21 +1,22 @@
 //! The check of every start: memory is filled from the checkpoint, compared with what the checkpoint and the journal say of it, and
-//! brought up to date with the frames behind it. A checkpoint that fails is set aside, and the journal alone makes a new one.
+//! brought up to date with the frames behind it. A checkpoint that fails is set aside, and a new one is made from the newest snapshot and the
+//! frames since.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::checkpoint::merge;
+use super::content::{Content, PROGRESS_STEP, content_at, decode, replay, report};
 use super::open::{Folder, sync_real_folder};
-use super::reader::{JournalEnd, ReadGroup};
+use super::reader::JournalEnd;
 use super::rows::{Meta, Rows, RowsError, wait_until_free};
-use super::{Checkpoint, Progress, StartNote, StoreError};
+use super::snapshot::SnapshotFile;
+use super::{Checkpoint, Progress, StartNote, StoreError, snapshot};
 use crate::directory::{Change, Digest, Directory, RowChange};
 
 /// Checkpoints set aside that are kept.
 const SET_ASIDE_KEPT: usize = 2;
-/// Rows or frames between two reports of progress.
-const PROGRESS_STEP: u64 = 1000;
 /// Rows handed to sled at once while a checkpoint is filled.
 const FILL_ROWS: usize = 2000;
 /// Rows between two flushes while a checkpoint is filled.
@@ -25,7 +26,7 @@ pub(super) struct Recovery<'a> {
     folder: &'a Folder<'a>,
     notes: &'a mut Vec<StartNote>,
     progress: &'a mut dyn FnMut(Progress),
-    /// Up to here the checkpoint proves the journal to have been durable, whatever is wrong with its rows.
+    /// Up to here the checkpoint and the newest snapshot prove the journal to have been durable, whatever is wrong with their rows.
     proven: u64,
 }
 
@@ -63,6 +64,7 @@ impl<'a> Recovery<'a> {
     }
 
     pub(super) fn run(mut self) -> Result<Recovered, StoreError> {
+        self.proven = self.proven_by_snapshots()?;
         match self.load_checkpoint() {
             Ok((rows, directory, meta)) => match self.follow(rows, directory, meta) {
                 Err(Trouble::Checkpoint(reason)) => self.rebuild(reason),
@@ -74,6 +76,14 @@ impl<'a> Recovery<'a> {
         }
     }
 
+    /// A snapshot is taken of what is durable: the journal must not end before the newest one whose header is intact.
+    fn proven_by_snapshots(&self) -> Result<u64, StoreError> {
+        let Folder { options, key, identity, .. } = self.folder;
+        let snapshots = snapshot::list(&*options.disk, &self.folder.snapshot_folder())?;
+        let of = |path: &PathBuf| SnapshotFile::open(Arc::clone(&options.disk), path, key, identity).ok();
+        Ok(snapshots.iter().find_map(|(_, path)| of(path)).map_or(0, |file| file.position().sequence))
+    }
+
     /// Opens sled, makes it whole where a crash left it in the middle of something, and fills memory from it.
     fn load_checkpoint(&mut self) -> Result<(Rows, Directory, Meta), Trouble> {
         let sled = self.folder.sled_folder();
@@ -82,7 +92,7 @@ impl<'a> Recovery<'a> {
         }
         let mut rows = guarded(|| self.open_rows(false))?;
         let meta = rows.meta().ok_or(Trouble::Checkpoint("the checkpoint is empty".to_owned()))?;
-        self.proven = meta.target;
+        self.proven = self.proven.max(meta.target);
         if meta.applied != meta.target {
             self.complete(&mut rows, meta)?;
         }
@@ -113,7 +123,7 @@ impl<'a> Recovery<'a> {
         self.folder.reader()?.read::<StoreError>(meta.applied.saturating_add(1), self.proven, &mut |group| {
             if group.last() > meta.applied && group.last() <= meta.target {
                 digest = Some(group.header.digest);
-                changes.extend(decode(&group)?);
+                changes.extend(decode(&group, &group.frames)?);
             }
             Ok(())
         })?;
@@ -166,6 +176,9 @@ impl<'a> Recovery<'a> {
             if !agrees {
                 return Err(Trouble::Checkpoint("the journal says another digest for the checkpoint's sequence".to_owned()));
             }
+            if group.restores.is_some() {
+                return Err(Trouble::Checkpoint("it is older than a restore".to_owned()));
+            }
             let changes = replay(&group, &mut directory)?;
             // A group behind it shows that this one was durable; the last one waits until it is.
             if let Some((through, changes, digest)) = newest.replace((last, changes, directory.digest())) {
@@ -188,25 +201,18 @@ impl<'a> Recovery<'a> {
         Ok(Recovered { directory, checkpoint, end })
     }
 
-    /// Makes memory from the journal alone, and a new checkpoint from memory.
+    /// Makes memory from a snapshot and the journal, or from the journal alone, and a new checkpoint from memory.
     fn rebuild(&mut self, reason: String) -> Result<Recovered, StoreError> {
-        let mut directory = self.folder.empty_directory()?;
-        let mut frames = 0;
-        let progress = &mut *self.progress;
-        let end = self.folder.reader()?.read::<StoreError>(1, self.proven, &mut |group| {
-            replay(&group, &mut directory)?;
-            frames += group.frames.len() as u64;
-            report(progress, frames, group.frames.len());
-            Ok(())
-        })?;
+        let made = content_at(self.folder, None, self.proven, self.notes, self.progress)?;
+        let Content { directory, end, snapshot, frames } = made;
         check_references(&directory)?;
         // A checkpoint proves what it holds to have been durable: the journal's end must be so first.
         end.clean(&*self.folder.options.disk)?;
-        // Only now, when the journal turned out to be whole, the old checkpoint is moved out of the way.
+        // Only now, when content could be made, the old checkpoint is moved out of the way.
         let set_aside = self.set_aside()?;
         let rows = self.fill(&directory, end.end.sequence)?;
         let checkpoint = self.start(rows)?;
-        self.notes.push(StartNote::Rebuilt { reason, set_aside });
+        self.notes.push(StartNote::Rebuilt { reason, set_aside, snapshot, frames });
         Ok(Recovered { directory, checkpoint, end })
     }
 
@@ -277,46 +283,6 @@ impl<'a> Recovery<'a> {
 
 fn check_references(directory: &Directory) -> Result<(), StoreError> {
     directory.undefined_reference().map_or(Ok(()), |problem| Err(StoreError::Schema(problem)))
-}
-
-/// Applies a group to memory and compares the digest it promises. Returns its changes.
-fn replay(group: &ReadGroup, directory: &mut Directory) -> Result<Vec<Change>, StoreError> {
-    let damaged = |problem: String| StoreError::Damaged { segment: group.segment.clone(), sequence: group.header.first, problem };
-    let changes = decode(group)?;
-    for change in &changes {
-        directory.apply(change).map_err(|error| match directory.schema_mismatch_of_change(change) {
-            Some(problem) => StoreError::Schema(problem),
-            None => damaged(error.to_string()),
-        })?;
-    }
-    if directory.digest().to_bytes() == group.header.digest {
-        Ok(changes)
-    } else {
-        Err(damaged("the content after this group is not the one it promises".to_owned()))
-    }
-}
-
-fn decode(group: &ReadGroup) -> Result<Vec<Change>, StoreError> {
-    let mut changes = Vec::new();
-    for frame in &group.frames {
-        let mut rest = frame.changes.as_slice();
-        while !rest.is_empty() {
-            let before = rest.len();
-            let decoded = Change::decode(&mut rest).ok().filter(|_| rest.len() < before);
-            changes.push(decoded.ok_or_else(|| StoreError::Damaged {
-                segment: group.segment.clone(),
-                sequence: frame.sequence,
-                problem: "a change cannot be read".to_owned(),
-            })?);
-        }
-    }
-    Ok(changes)
-}
-
-fn report(progress: &mut dyn FnMut(Progress), frames: u64, added: usize) {
-    if frames / PROGRESS_STEP != frames.saturating_sub(added as u64) / PROGRESS_STEP {
-        progress(Progress { done: frames, total: None });
-    }
 }
 
 /// sled panics on some damaged files; that is one more way to fail the check.

@@ -35,6 +35,8 @@ pub struct Journal {
     /// The newest segment that holds something durable, the open one left aside.
     previous: Option<Extent>,
     voided: Option<(u64, u64)>,
+    /// The next segment begins with a restore to this sequence.
+    restores: Option<u64>,
     _lock: Arc<File>,
 }
 
@@ -91,8 +93,15 @@ impl Journal {
             last_leaf: end.leaf,
             previous: end.segment,
             voided: None,
+            restores: None,
             _lock: lock,
         }
+    }
+
+    /// The same, but the next append is the record of a restore: from there on the content is that of `sequence`, and a segment says so.
+    pub(super) fn restoring(mut self, sequence: u64) -> Journal {
+        self.restores = Some(sequence);
+        self
     }
 
     /// Writes one group and returns when it is on the device. `frames` follow each other without gap and continue the last group.
@@ -104,6 +113,7 @@ impl Journal {
         }
         match self.write_group(frames, digest_after) {
             Ok(()) => {
+                self.restores = None;
                 self.durable = last.last_sequence();
                 self.last_leaf = last.leaf();
                 Ok(())
@@ -228,6 +238,7 @@ impl Journal {
             leaf_before: self.last_leaf,
             previous: self.previous,
             voids_through,
+            restores: self.restores,
         };
         let make = || -> io::Result<Arc<dyn DiskFile>> {
             match disk.remove(&path) {

@@ -69,6 +69,7 @@ fn tls(certificate: Option<CertificateFacts>) -> TlsFacts {
 enum Work {
     Hash(MessageId, Vec<HashJob>),
     Commit(MessageId, Box<Proposal>),
+    Snapshot(MessageId),
     /// StartTLS is noted; nobody waits for it.
     Note(Box<Proposal>),
 }
@@ -135,6 +136,7 @@ impl Connection {
             Action::Reply(id, replies) => replies.iter().for_each(|reply| wire::encode(id, reply, &mut self.output)),
             Action::Search(id, search) => self.searches.push_back((id, search)),
             Action::Hash(id, jobs) => self.work.push_back(Work::Hash(id, jobs)),
+            Action::Snapshot(id) => self.work.push_back(Work::Snapshot(id)),
             Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
             Action::Abandon(id) => {
                 self.searches.retain(|(running, _)| *running != id);
@@ -186,6 +188,10 @@ impl Connection {
             Some(Work::Hash(id, jobs)) => {
                 let answers = machine.hash(&jobs);
                 self.session.hashed(&machine.directory(), id, answers)
+            }
+            Some(Work::Snapshot(id)) => {
+                let taken = machine.snapshot();
+                self.session.snapshot_taken(&machine.directory(), id, taken)
             }
             Some(Work::Commit(id, proposal)) => {
                 let decision = machine.commit(*proposal);

@@ -8,6 +8,7 @@ use bindery::model::ldif::{LdifBody, LdifReader};
 use bindery::model::schema::Schema;
 use bindery::model::{Dn, ResultCode, Secret, Timestamp};
 use bindery::operation::add::AddRequest;
+use bindery::operation::backup::BackupSnapshot;
 use bindery::operation::{
     Attached, Authority, CertificateRule, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal,
     ProposedOperation, Settings, WaivedNetwork, prepare,
@@ -15,6 +16,7 @@ use bindery::operation::{
 use bindery::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
 use bindery::protocol::{LdapResult, MessageId, Reply};
 use bindery::server::committer::Committer;
+use bindery::server::snapshotter;
 use bindery::store::disk::RealDisk;
 use bindery::store::{self, StoreOptions};
 use bindery::world::{Clock, Entropy};
@@ -159,6 +161,13 @@ impl Machine {
 
     pub fn commit(&mut self, proposal: Proposal) -> Result<Decision, ResultCode> {
         self.committer.as_mut().unwrap().commit(&mut [proposal]).pop().unwrap()
+    }
+
+    /// Takes a snapshot, as the server's thread does.
+    pub fn snapshot(&self) -> Result<BackupSnapshot, ResultCode> {
+        let committer = self.committer.as_ref().unwrap();
+        let taken = committer.snapshots().take(committer.head(), &committer.position(), &|| true);
+        Ok(snapshotter::for_backup(taken.unwrap().facts))
     }
 
     /// What the committer does when it has nothing else to do.

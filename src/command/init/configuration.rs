@@ -73,6 +73,11 @@ key = {key}
 # handshake = 10                                 # seconds to finish TLS
 # first-request = 60                             # seconds
 
+[snapshots]
+# The whole content in one sealed file, the last two kept: what a start rebuilds from, and what backups are made of.
+# journal = 268435456                            # octets of journal after which one is taken
+# interval = 21600                               # seconds after which one is taken, if anything happened
+
 [password.argon2id]
 # What OWASP recommends; less needs a waiver named "password-hash".
 # memory = 19456                                 # KiB

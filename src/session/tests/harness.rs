@@ -11,6 +11,7 @@ use crate::journal::Record;
 use crate::model::schema::Schema;
 use crate::model::{Attribute, DerefAliases, Dn, EntryId, Filter, ResultCode, Scope, Secret, Timestamp};
 use crate::operation::add::AddRequest;
+use crate::operation::backup::BackupSnapshot;
 use crate::operation::search::{Pull, SearchStream};
 use crate::operation::{
     self, Attached, Authority, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation,
@@ -37,6 +38,7 @@ pub(super) const START: Timestamp = Timestamp(1_795_000_000_000_000);
 enum Work {
     Hash(MessageId, Vec<HashJob>),
     Commit(MessageId, Box<Proposal>),
+    Snapshot(MessageId),
 }
 
 /// A server with one connection.
@@ -290,6 +292,7 @@ impl Server {
             Action::Reply(id, replies) => self.replies.extend(replies.into_iter().map(|reply| (id, reply))),
             Action::Search(id, stream) => assert!(self.searches.insert(id, stream).is_none()),
             Action::Hash(id, jobs) => self.work.push_back(Work::Hash(id, jobs)),
+            Action::Snapshot(id) => self.work.push_back(Work::Snapshot(id)),
             Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
             Action::Abandon(id) => assert!(self.searches.remove(&id).is_some(), "only what runs is abandoned"),
             Action::StartTls(id, reply, note) => {
@@ -311,6 +314,16 @@ impl Server {
             Some(Work::Hash(id, jobs)) => {
                 let answers = self.hash(&jobs);
                 let action = self.session.hashed(&Arc::clone(&self.directory), id, answers);
+                self.perform(action);
+            }
+            Some(Work::Snapshot(id)) => {
+                let taken = BackupSnapshot {
+                    name: "snapshot-00000000000000000007".to_owned(),
+                    sequence: 7,
+                    time: Timestamp(self.clock),
+                    digest: "00".to_owned(),
+                };
+                let action = self.session.snapshot_taken(&Arc::clone(&self.directory), id, Ok(taken));
                 self.perform(action);
             }
             Some(Work::Commit(id, proposal)) => {

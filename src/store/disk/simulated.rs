@@ -232,6 +232,15 @@ impl Disk for SimulatedDisk {
         Ok(self.lock().file(path)?.current.iter().take(length).copied().collect())
     }
 
+    fn read_part(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        Ok(self.lock().file(path)?.current.iter().skip(offset).take(length).copied().collect())
+    }
+
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        Ok(self.lock().file(path)?.current.len() as u64)
+    }
+
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
         let state = self.lock();
         state.powered()?;

@@ -15,7 +15,7 @@ use crate::model::schema::{Schema, SchemaElement};
 use crate::model::{Dn, EntryBuilder, EntryId, Secret, Timestamp};
 use crate::store::disk::RealDisk;
 use crate::store::open::open_with;
-use crate::store::{AppendError, Checkpoint, Journal, Opened, StartNote, StoreError, StoreOptions, create};
+use crate::store::{AppendError, Checkpoint, Journal, Opened, Position, Snapshots, StartNote, StoreError, StoreOptions, Taken, create};
 use crate::world::Disk;
 
 pub(super) const CANARY: &str = "Zephyrine";
@@ -48,6 +48,7 @@ pub(super) struct Server {
     pub(super) journal: Journal,
     pub(super) chain: Chain,
     pub(super) checkpoint: Checkpoint,
+    pub(super) snapshots: Snapshots,
     pub(super) notes: Vec<StartNote>,
     pub(super) random: u64,
 }
@@ -55,9 +56,24 @@ pub(super) struct Server {
 impl Server {
     /// Opens with small segments.
     pub(super) fn start(options: &StoreOptions) -> Result<Server, StoreError> {
-        let Opened { directory, journal, chain, checkpoint, notes } = open_with(options, SEGMENT, &mut |_| {})?;
+        let Opened { directory, journal, chain, checkpoint, snapshots, notes } = open_with(options, SEGMENT, &mut |_| {})?;
         let random = chain.next_sequence;
-        Ok(Server { directory, journal, chain, checkpoint, notes, random })
+        Ok(Server { directory, journal, chain, checkpoint, snapshots, notes, random })
+    }
+
+    /// Where the journal is.
+    pub(super) fn position(&self) -> Position {
+        Position {
+            sequence: self.chain.next_sequence - 1,
+            leaf: self.chain.last_leaf,
+            time: self.chain.last_time,
+            digest: self.directory.digest(),
+        }
+    }
+
+    /// Takes a snapshot, as the server does beside the committer.
+    pub(super) fn snapshot(&self) -> Result<Taken, StoreError> {
+        self.snapshots.take(&self.directory, &self.position(), &|| true)
     }
 
     pub(super) fn stop(self) {

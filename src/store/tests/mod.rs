@@ -4,6 +4,7 @@ mod folder;
 mod journal;
 mod open;
 mod schema;
+mod snapshot;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

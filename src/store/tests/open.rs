@@ -343,8 +343,9 @@ fn the_right_key_the_lock_and_the_format_are_asked_for() {
 
     let server = Server::start(&options).unwrap();
     assert!(matches!(open(&options, &mut |_| {}), Err(StoreError::Locked(_))));
-    let Server { journal, checkpoint, .. } = server;
+    let Server { journal, checkpoint, snapshots, .. } = server;
     checkpoint.stop();
+    drop(snapshots);
     assert!(matches!(open(&options, &mut |_| {}), Err(StoreError::Locked(_))), "the journal holds the lock too");
     drop(journal);
 
