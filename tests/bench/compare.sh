@@ -1,21 +1,33 @@
 #!/bin/bash
-# Runs Debian's slapd and Bindery in turn on the same people and the same requests, and prints medians and ratios.
+# Runs Debian's slapd, the same slapd with an audit trail, and Bindery in turn on the same people and the same requests, and prints a table
+# of medians, ratios and goals in Markdown.
 #
-#   tests/bench/compare.sh [PEOPLE] [--smoke] [--only slapd|bindery] [--rounds N] [--seconds S] [--built DIR] [--keep]
+#   tests/bench/compare.sh [PEOPLE] [--smoke] [--all] [--servers "slapd audited bindery"] [--rows "search:tcp:8 …"] [--rounds N]
+#                          [--seconds S] [--built DIR] [--keep]
 #
-# PEOPLE is 100000 unless given. --smoke takes 2000 people and one short round: it shows that everything runs, not how fast.
-# The build is not part of the measured time; BENCH_PROFILE=dev takes the debug build, --built DIR programs that are there (DIR/bindery,
-# DIR/examples/load). BENCH_DIR is where the data of both servers lies (default: target/bench, so that it is a real disk): durable
-# writes are measured there. Members come and go in groups of 10,000 and 100,000 (as many as there are people), and ou=people is renamed with
-# everybody below it. Binds are no race: slapd checks {SSHA}, Bindery runs Argon2id and journals every one of them.
+# PEOPLE is 100000 unless given; the whole takes some twelve minutes then. --smoke takes 2000 people and one short round: it shows that
+# everything runs, not how fast. --rows takes some rows only (WORKLOAD:tcp|tls:CONNECTIONS), --all adds those without a goal. The build is
+# not part of the measured time; BENCH_PROFILE=dev takes the debug build, --built DIR programs that are there (DIR/bindery,
+# DIR/examples/load). BENCH_DIR is where the data of all servers lies (default: target/bench, so that it is a real disk): durable writes
+# are measured there.
+#
+# What is compared with what:
+# - Reads, and binds without a trail, with plain slapd at its best on two cores: mdb, `threads 4`, no logging.
+# - Binds and writes with "audited" slapd, which does what Bindery does for each of them: password policy, memberOf kept up, and a durable
+#   record of every bind and write (slapo-accesslog into a database of its own, synced like the first one: no dbnosync anywhere).
+#   Unbinds are not recorded, as Bindery records none; lockout is off, so that every wrong password is looked at.
+# - All have the same indexes. slapd has {SSHA} passwords; the last tenth of the people have {ARGON2} of the same cost for all.
+#   Bindery stores Argon2id anew at the first right bind of the others.
 set -euo pipefail
 
 root=$(cd "$(dirname "$0")/../.." && pwd)
-people=100000 rounds=5 seconds=2.5 warm_up=0.3 keep=false built="" servers="slapd bindery"
+people=100000 rounds=5 seconds=2 warm_up=0.3 keep=false all=false built="" servers="slapd audited bindery" rows=""
 while [ $# -gt 0 ]; do
     case $1 in
-        --smoke) people=2000 rounds=1 seconds=0.5 warm_up=0.2 ;;
-        --only) servers=$2; shift ;;
+        --smoke) people=2000 rounds=1 seconds=0.3 warm_up=0.1 ;;
+        --all) all=true ;;
+        --servers) servers=$2; shift ;;
+        --rows) rows=$2; shift ;;
         --rounds) rounds=$2; shift ;;
         --seconds) seconds=$2; shift ;;
         --built) built=$2; shift ;;
@@ -37,9 +49,10 @@ suffix=dc=bench,dc=example admin=cn=admin,$suffix
 mkdir -p "${BENCH_DIR:-$root/target/bench}"
 work=$(mktemp -d "${BENCH_DIR:-$root/target/bench}/XXXXXX")
 results=$work/results
-declare -A pid address
+declare -A pid tcp tls
 # What `load` calls them.
-declare -A names=([comparemember]=compare-member [joinsmall]=join-small [joinlarge]=join-large [readgroup]=read-group)
+declare -A names=([and]=and [membersearch]=member-search [comparemember]=compare-member [scanpaged]=scan-paged [adddelete]=add-delete
+    [joinsmall]=join-small [joinlarge]=join-large [readgroup]=read-group [bindwrong]=bind-wrong [bindcold]=bind-cold)
 
 # Stops only what this script started.
 finish() {
@@ -62,112 +75,242 @@ install_slapd() {
 }
 
 wait_for() { # HOST PORT PID
-    for _ in $(seq 100); do
+    for _ in $(seq 1200); do
         if (exec 3<>"/dev/tcp/$1/$2") 2>/dev/null; then return; fi
         kill -0 "$3" 2>/dev/null || break
-        sleep 0.1
+        sleep 0.05
     done
     echo "compare.sh: nothing listens on $1:$2" >&2
     exit 1
 }
 
+note() { # SERVER WORKLOAD VALUE
+    echo "server=$1 workload=$2 value=$3" >>"$results"
+}
+
+since() { # START
+    awk -v start="$1" -v end="$(date +%s.%N)" 'BEGIN { printf "%.3f", end - start }'
+}
+
 timed() { # SERVER COMMAND…: notes how long the import took
-    local server=$1 start end
+    local server=$1 start
     shift
     start=$(date +%s.%N)
     "$@"
-    end=$(date +%s.%N)
-    awk -v server="$server" -v start="$start" -v end="$end" \
-        'BEGIN { printf "server=%s workload=import seconds=%.2f\n", server, end - start }' >>"$results"
+    note "$server" import "$(since "$start")"
 }
 
-start_slapd() {
-    install_slapd
-    mkdir "$work/slapd"
-    cat >"$work/slapd/slapd.conf" <<CONF
+# Of the process as it is, a person, in thousands of octets.
+note_memory() { # SERVER
+    note "$1" memory "$(awk -v people="$people" '/^VmRSS:/ { printf "%.3f", $2 * 1.024 / people }' "/proc/${pid[$1]}/status")"
+}
+
+database() { # FOLDER SUFFIX ROOT-DN
+    mkdir -p "$1"
+    cat <<CONF
+database mdb
+maxsize 17179869184
+suffix "$2"
+rootdn "$3"
+directory $1
+CONF
+}
+
+slapd_configuration() { # SERVER
+    local server=$1
+    cat <<CONF
 include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
 modulepath /usr/lib/ldap
 moduleload back_mdb
-pidfile $work/slapd/pid
-argsfile $work/slapd/args
+moduleload argon2
+moduleload ppolicy
+moduleload memberof
+moduleload accesslog
+pidfile $work/$server/pid
+argsfile $work/$server/args
+TLSCertificateFile $work/bindery/tls/server.pem
+TLSCertificateKeyFile $work/bindery/tls/server.key
+TLSVerifyClient never
 threads 4
 # Without this line slapd hands several messages an operation to syslog.
 loglevel 0
-database mdb
-maxsize 8589934592
-suffix "$suffix"
-rootdn "$admin"
+CONF
+    if [ "$server" = audited ]; then
+        database "$work/$server/log" cn=accesslog cn=accesslog
+        echo "index reqStart eq"
+    fi
+    database "$work/$server/data" "$suffix" "$admin"
+    cat <<CONF
 rootpw "$(cat "$work/password")"
-directory $work/slapd
-index objectClass eq
-index uid eq
-index cn,sn,mail eq,sub
+index objectClass,entryCSN,entryUUID,departmentNumber,member eq
+index uid,cn,sn,givenName,displayName,mail,employeeNumber eq,sub
 # Without this line a member is looked for among all of a group.
 sortvals member
 CONF
-    timed slapd /usr/sbin/slapadd -q -f "$work/slapd/slapd.conf" -l "$work/people.ldif"
-    /usr/sbin/slapadd -q -f "$work/slapd/slapd.conf" -l "$work/groups.ldif"
-    local port
-    port=$("$load" free-port)
-    /usr/sbin/slapd -f "$work/slapd/slapd.conf" -h "ldap://127.0.0.1:$port" -d 0 2>"$work/slapd.log" &
-    pid[slapd]=$!
-    address[slapd]=127.0.0.1:$port
-    wait_for 127.0.0.1 "$port" "${pid[slapd]}"
+    if [ "$server" = audited ]; then
+        cat <<CONF
+overlay accesslog
+logdb cn=accesslog
+logops writes bind
+logsuccess FALSE
+overlay ppolicy
+ppolicy_default "cn=default,ou=policies,$suffix"
+overlay memberof
+CONF
+    fi
 }
 
-start_bindery() {
+policies() {
+    cat <<LDIF
+dn: ou=policies,$suffix
+objectClass: organizationalUnit
+ou: policies
+
+dn: cn=default,ou=policies,$suffix
+objectClass: device
+objectClass: pwdPolicy
+cn: default
+pwdAttribute: userPassword
+pwdMinLength: 12
+pwdMaxAge: 0
+pwdInHistory: 5
+pwdLockout: FALSE
+pwdMaxFailure: 0
+LDIF
+}
+
+start_slapd_as() { # SERVER PEOPLE-LDIF
+    local server=$1 port secure start
+    install_slapd
+    mkdir "$work/$server"
+    slapd_configuration "$server" >"$work/$server/slapd.conf"
+    timed "$server" /usr/sbin/slapadd -q -f "$work/$server/slapd.conf" -b "$suffix" -l "$2"
+    /usr/sbin/slapadd -q -f "$work/$server/slapd.conf" -b "$suffix" -l "$work/groups.ldif"
+    policies | /usr/sbin/slapadd -q -f "$work/$server/slapd.conf" -b "$suffix"
+    port=$("$load" free-port) secure=$("$load" free-port)
+    start=$(date +%s.%N)
+    /usr/sbin/slapd -f "$work/$server/slapd.conf" -h "ldap://127.0.0.1:$port ldaps://127.0.0.1:$secure" -d 0 2>"$work/$server.log" &
+    pid[$server]=$!
+    tcp[$server]=127.0.0.1:$port tls[$server]=127.0.0.1:$secure
+    wait_for 127.0.0.1 "$port" "${pid[$server]}"
+    note "$server" start "$(since "$start")"
+    note_memory "$server"
+}
+
+start_slapd() {
+    start_slapd_as slapd "$work/people.ldif"
+}
+
+start_audited() {
+    "$load" people "$people" --member-of >"$work/people-in-groups.ldif"
+    start_slapd_as audited "$work/people-in-groups.ldif"
+    rm "$work/people-in-groups.ldif"
+}
+
+# Makes the installation whose certificate all servers use.
+init_bindery() {
     "$bindery" init "$work/bindery" --suffix "$suffix" --admin-password-file "$work/password" --ldap 127.0.0.1:0 --ldaps 127.0.0.1:0 \
         --waive clear-text --waiver-reason "benchmark on loopback" >"$work/bindery.init" 2>&1 || {
         cat "$work/bindery.init" >&2
         exit 1
     }
-    timed bindery "$bindery" import --config "$work/bindery/bindery.toml" "$work/people-only.ldif" >"$work/bindery.import" 2>&1 || {
+    sed -i 's/^\[indexes\]$/[indexes]\ndepartmentNumber = ["eq"]/' "$work/bindery/bindery.toml"
+}
+
+import_bindery() { # FILE
+    "$bindery" import --config "$work/bindery/bindery.toml" "$1" >"$work/bindery.import" 2>&1 || {
         tail -20 "$work/bindery.import" >&2
         exit 1
     }
-    "$bindery" import --config "$work/bindery/bindery.toml" "$work/groups.ldif" >"$work/bindery.import" 2>&1 || {
-        tail -20 "$work/bindery.import" >&2
-        exit 1
-    }
+}
+
+start_bindery() {
+    local start
+    timed bindery import_bindery "$work/people-only.ldif"
+    import_bindery "$work/groups.ldif"
+    start=$(date +%s.%N)
     "$bindery" serve --config "$work/bindery/bindery.toml" >"$work/bindery.ready" 2>"$work/bindery.log" &
     pid[bindery]=$!
-    for _ in $(seq 600); do
-        address[bindery]=$(sed -n 's#^ready.* ldap://\([^ ]*\).*#\1#p' "$work/bindery.ready" | head -1)
-        [ -n "${address[bindery]}" ] && return
+    for _ in $(seq 6000); do
+        tcp[bindery]=$(sed -n 's#^ready.* ldap://\([^ ]*\).*#\1#p' "$work/bindery.ready")
+        tls[bindery]=$(sed -n 's#^ready.* ldaps://\([^ ]*\).*#\1#p' "$work/bindery.ready")
+        if [ -n "${tcp[bindery]}" ]; then
+            note bindery start "$(since "$start")"
+            note_memory bindery
+            return
+        fi
         kill -0 "${pid[bindery]}" 2>/dev/null || break
-        sleep 0.1
+        sleep 0.05
     done
     echo "compare.sh: bindery did not start" >&2
     tail -20 "$work/bindery.log" >&2
     exit 1
 }
 
-drive() { # SERVER WORKLOAD CONNECTIONS SEED SECONDS WARM-UP
-    "$load" run --server "$1" --address "${address[$1]}" --pid "${pid[$1]}" --people "$people" --password-file "$work/password" \
-        --workload "$2" --connections "$3" --seed "$4" --seconds "$5" --warm-up "$6"
+drive() { # SERVER WORKLOAD TRANSPORT CONNECTIONS STORM
+    local address=${tcp[$1]} ca=()
+    if [ "$3" = tls ]; then address=${tls[$1]} ca=(--ca "$work/bindery/tls/server.pem"); fi
+    "$load" run --server "$1" --address "$address" --pid "${pid[$1]}" --people "$people" --password-file "$work/password" \
+        --workload "${names[$2]:-$2}" --connections "$4" --storm "$5" --seed "$seed" --first "$first" --seconds "$seconds" \
+        --warm-up "$warm_up" "${ca[@]}" >>"$results"
 }
 
 printf 'bench admin pass phrase' >"$work/password"
 "$load" people "$people" >"$work/people.ldif"
 "$load" people "$people" --without-suffix >"$work/people-only.ldif"
 "$load" groups "$people" >"$work/groups.ldif"
-echo "$people people, $(($(stat -c %s "$work/people.ldif") / people)) octets of LDIF each; data on $(stat -f -c %T "$work"), $(nproc) cores"
+octets=$(($(stat -c %s "$work/people.ldif") / people))
 : >"$results"
+init_bindery
 for server in $servers; do "start_$server"; done
+rm "$work"/*.ldif
 
-seed=1
-# Workloads and how many connections they take. Those on groups come behind the others: the durable ones grow both logs. Renaming comes
-# last: while everybody has another name nothing else would be found.
-for workload in search:8 search:64 modify:8 modify:64 bind:8 bind:64 substring:8 comparemember:8 joinsmall:8 joinlarge:8 joinlarge:64 \
-    readgroup:1 rename:1; do
-    IFS=: read -r workload connections <<<"$workload"
+reads="slapd bindery" changes="slapd audited bindery"
+# Workload, transport, connections, connections that send wrong passwords meanwhile, servers. Durable ones come behind the others: they make
+# data and logs grow. Renaming comes last: while everybody has another name nothing else would be found.
+plan="search:tcp:8:0:$reads
+search:tcp:64:0:$reads
+search:tls:8:0:$reads
+search:tls:64:0:$reads
+and:tcp:8:0:$reads
+membersearch:tcp:8:0:$reads
+compare:tcp:8:0:$reads
+substring:tcp:8:0:$reads
+scan:tcp:8:0:$reads
+scanpaged:tcp:8:0:$reads
+modify:tcp:8:0:$changes
+modify:tcp:64:0:$changes
+adddelete:tcp:64:0:$changes
+joinsmall:tcp:8:0:$changes
+bind:tcp:64:0:$changes
+login:tls:64:0:$changes
+bindcold:tcp:64:0:$reads
+bindwrong:tcp:64:0:$changes
+search:tcp:8:64:bindery"
+further="comparemember:tcp:8:0:$reads
+joinlarge:tcp:64:0:$changes
+readgroup:tcp:1:0:$reads
+rename:tcp:1:0:$reads"
+if $all || [ -n "$rows" ]; then plan="$plan
+$further"; fi
+
+seed=1 first=0
+while IFS=: read -r workload transport connections storm which; do
+    if [ -n "$rows" ] && [[ " $rows " != *" $workload:$transport:$connections"[\ :]* ]]; then continue; fi
     for _ in $(seq "$rounds"); do
         for server in $servers; do
-            drive "$server" "${names[$workload]:-$workload}" "$connections" "$seed" "$seconds" "$warm_up" >>"$results"
+            if [[ " $which " = *" $server "* ]]; then drive "$server" "$workload" "$transport" "$connections" "$storm"; fi
         done
+        if [ "$workload" = bindcold ]; then first=$((first + 16 * connections)); fi
         seed=$((seed + 1))
     done
-done
-"$load" report "$results"
+done <<<"$plan"
+for _ in $(seq "$rounds"); do "$load" argon2 "$seconds" >>"$results"; done
+
+memory=$(awk '/^MemTotal:/ { printf "%.0f GB", $2 / 1e6 }' /proc/meminfo)
+echo "$people people of $octets octets of LDIF, $rounds interleaved rounds of $seconds s, $(nproc) cores shared with the client, $memory, data on \
+$(stat -f -c %T "$work"), Linux $(uname -r), slapd $(dpkg-query -W -f '${Version}' slapd 2>/dev/null || echo "not measured")"
+echo
+"$load" report "$results" --people "$people"

@@ -41,15 +41,26 @@ impl Transport {
     }
 }
 
+/// What a connection asks, once or until the last page is there.
+pub(crate) enum Request {
+    Whole(Vec<u8>),
+    Pages { id: u32, department: u32 },
+}
+
+/// Entries on a page.
+const PAGE: u8 = 100;
+
 /// A connection and the requests it sends in turn.
 pub(crate) struct Connection {
     transport: Transport,
-    requests: Vec<Vec<u8>>,
+    requests: Vec<Request>,
     next: usize,
     sent: Instant,
     received: Vec<u8>,
     filled: usize,
     entries: u32,
+    /// The paged search under way: its messageID and its department.
+    pages: Option<(u32, u32)>,
 }
 
 /// The end of one operation.
@@ -65,7 +76,10 @@ pub(crate) fn trust(ca: &Path) -> Result<Arc<rustls::ClientConfig>, Failure> {
     for certificate in CertificateDer::pem_reader_iter(BufReader::new(File::open(ca)?)) {
         roots.add(certificate?)?;
     }
-    Ok(Arc::new(rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth()))
+    let mut config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+    // Every connection is a new client's.
+    config.resumption = rustls::client::Resumption::disabled();
+    Ok(Arc::new(config))
 }
 
 impl Connection {
@@ -82,7 +96,16 @@ impl Connection {
             }
         };
         let received = vec![0; 64 * 1024];
-        Ok(Connection { transport, requests: Vec::new(), next: 0, sent: Instant::now(), received, filled: 0, entries: 0 })
+        Ok(Connection {
+            transport,
+            requests: Vec::new(),
+            next: 0,
+            sent: Instant::now(),
+            received,
+            filled: 0,
+            entries: 0,
+            pages: None,
+        })
     }
 
     /// Sends one request and waits for its result, which must be success.
@@ -95,8 +118,9 @@ impl Connection {
 
     /// Sends one request and waits for its result.
     pub(crate) fn ask(&mut self, request: Vec<u8>) -> Result<Completed, Failure> {
-        self.requests = vec![request];
+        self.requests = vec![Request::Whole(request)];
         self.next = 0;
+        self.pages = None;
         self.send()?;
         loop {
             if let Some(completed) = self.receive()? {
@@ -106,7 +130,7 @@ impl Connection {
     }
 
     /// From here on the connection is driven by events.
-    pub(crate) fn drive(&mut self, requests: Vec<Vec<u8>>) -> Result<(), Failure> {
+    pub(crate) fn drive(&mut self, requests: Vec<Request>) -> Result<(), Failure> {
         self.requests = requests;
         self.next = 0;
         Ok(self.transport.socket().set_nonblocking(true)?)
@@ -122,6 +146,17 @@ impl Connection {
         self.entries = 0;
         let request = self.requests.get(self.next).ok_or("no requests")?;
         self.next = (self.next + 1) % self.requests.len();
+        match request {
+            Request::Whole(octets) => Ok(self.transport.write_all(octets)?),
+            Request::Pages { id, department } => {
+                self.pages = Some((*id, *department));
+                Ok(self.transport.write_all(&message::scan_page(*id, *department, PAGE, &[]))?)
+            }
+        }
+    }
+
+    /// Sends a request that has no answer.
+    pub(crate) fn tell(&mut self, request: &[u8]) -> Result<(), Failure> {
         Ok(self.transport.write_all(request)?)
     }
 
@@ -147,16 +182,25 @@ impl Connection {
     fn take(&mut self) -> Result<Option<Completed>, Failure> {
         let mut start = 0;
         let mut completed = None;
+        let mut next_page = None;
         while let Some(answer) = message::answer(self.received.get(start..self.filled).unwrap_or_default())? {
-            start += answer.size;
+            let end = start + answer.size;
             if answer.operation == SEARCH_ENTRY {
                 self.entries += 1;
             } else {
-                completed = Some(Completed { code: answer.code, entries: self.entries, latency: self.sent.elapsed() });
+                let octets = self.received.get(start..end).unwrap_or_default();
+                next_page = self.pages.zip(message::cookie(octets).filter(|cookie| !cookie.is_empty()).map(<[u8]>::to_vec));
+                if next_page.is_none() {
+                    completed = Some(Completed { code: answer.code, entries: self.entries, latency: self.sent.elapsed() });
+                }
             }
+            start = end;
         }
         self.received.copy_within(start..self.filled, 0);
         self.filled -= start;
+        if let Some(((id, department), cookie)) = next_page {
+            self.transport.write_all(&message::scan_page(id, department, PAGE, &cookie))?;
+        }
         Ok(completed)
     }
 }

@@ -9,16 +9,21 @@
 
 mod connection;
 mod drive;
+mod goals;
+mod limit;
+mod login;
 mod message;
 mod people;
 mod report;
 mod timing;
+mod workload;
 
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+use workload::Workload;
 
 /// Anything that ends the program.
 type Failure = Box<dyn std::error::Error>;
@@ -39,18 +44,31 @@ enum Command {
         /// Leave the suffix entry out, for servers that made it themselves.
         #[arg(long)]
         without_suffix: bool,
+        /// Write memberOf too, as slapd's overlay would have.
+        #[arg(long)]
+        member_of: bool,
     },
-    /// Write LDIF of two groups of those people: `cn=small` with the first 10,000 and `cn=large` with the first 100,000, or all there are.
+    /// Write LDIF of groups of those people: `cn=small` with the first 10,000, `cn=large` with the first 100,000, or all there are, and a
+    /// thousand that each person is in one of.
     Groups {
         /// How many people there are.
         people: u32,
     },
     /// Drive one server and print one line of what was measured.
     Run(RunArguments),
-    /// Read such lines and print medians and ratios of the two servers.
+    /// Read such lines and print a Markdown table of medians, ratios and goals.
     Report {
-        /// Lines of `run`, and lines of `key=value` with server=, workload=import and seconds=.
+        /// Lines of `run` and `argon2`, and lines of `key=value` with server=, workload= (import, start or memory) and value=.
         file: PathBuf,
+        /// How many people there were.
+        #[arg(long)]
+        people: u32,
+    },
+    /// Hash with Argon2id on all cores and print one line: no server verifies more passwords on this machine.
+    Argon2 {
+        /// For how long.
+        #[arg(default_value_t = 2.0)]
+        seconds: f64,
     },
     /// Try refused binds of each kind against a server that holds the people, and print how long they took.
     Timing {
@@ -63,40 +81,6 @@ enum Command {
     },
     /// Print a free loopback port.
     FreePort,
-}
-
-/// What clients do.
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum, Debug)]
-enum Workload {
-    /// (uid=…) of a random person, below the suffix, all user attributes.
-    Search,
-    /// Replaces the description of a random person.
-    Modify,
-    /// Simple bind as one of a few accounts.
-    Bind,
-    /// Takes a member out of the small group and puts it in again, in turn; every connection its own.
-    JoinSmall,
-    /// The same with the large group.
-    JoinLarge,
-    /// Compares whether a random person is a member of the large group; all of them are.
-    CompareMember,
-    /// Reads the large group whole.
-    ReadGroup,
-    /// (mail=*…*) with seven octets in the middle, of a random person.
-    Substring,
-    /// Renames ou=people, with everybody below it, and back, in turn; takes one connection.
-    Rename,
-}
-
-impl Workload {
-    /// The result code and the number of entries of every answer.
-    fn expected(self) -> (u8, u32) {
-        match self {
-            Workload::Search | Workload::Substring | Workload::ReadGroup => (0, 1),
-            Workload::CompareMember => (6, 0),
-            Workload::Modify | Workload::Bind | Workload::JoinSmall | Workload::JoinLarge | Workload::Rename => (0, 0),
-        }
-    }
 }
 
 #[derive(Args)]
@@ -125,12 +109,18 @@ struct RunArguments {
     /// How many people the server holds.
     #[arg(long)]
     people: u32,
-    /// How many of them bind (workload bind).
-    #[arg(long, default_value_t = 20)]
+    /// How many of them bind again and again (workloads bind and login).
+    #[arg(long, default_value_t = 100)]
     accounts: u32,
     /// Which random numbers to use; another round takes another.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The first of those who bind cold (workload bind-cold); a run takes 16 for each connection.
+    #[arg(long, default_value_t = 0)]
+    first: u32,
+    /// Connections that send wrong passwords meanwhile; they are not measured.
+    #[arg(long, default_value_t = 0)]
+    storm: u32,
     /// Who searches and modifies.
     #[arg(long, default_value = people::ADMIN)]
     bind_dn: String,
@@ -154,9 +144,9 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::People { count, without_suffix } => {
+        Command::People { count, without_suffix, member_of } => {
             let mut output = std::io::BufWriter::new(std::io::stdout().lock());
-            people::write(&mut output, count, without_suffix)?;
+            people::write(&mut output, people::Wanted { count, without_suffix, member_of })?;
             output.flush()?;
         }
         Command::Groups { people } => {
@@ -165,7 +155,8 @@ fn run(command: Command) -> Result<(), Failure> {
             output.flush()?;
         }
         Command::Run(arguments) => println!("{}", drive::run(&arguments)?),
-        Command::Report { file } => print!("{}", report::report(&std::fs::read_to_string(file)?)?),
+        Command::Report { file, people } => print!("{}", report::report(&std::fs::read_to_string(file)?, people)?),
+        Command::Argon2 { seconds } => println!("{}", limit::argon2(seconds)?),
         Command::Timing { address, tries } => print!("{}", timing::run(address, tries)?),
         Command::FreePort => println!("{}", std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port()),
     }

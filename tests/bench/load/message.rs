@@ -34,11 +34,81 @@ pub(crate) fn bind(id: u32, name: &str, password: &str) -> Vec<u8> {
     message(id, element(0x60, &[vec![2, 1, 3], string(name), element(0x80, password.as_bytes())].concat()))
 }
 
+/// An unbind.
+pub(crate) fn unbind(id: u32) -> Vec<u8> {
+    message(id, vec![0x42, 0])
+}
+
+/// A search of a whole subtree without limits.
+fn search_below(base: &str, filter: &[u8], attributes: &[&str]) -> Vec<u8> {
+    let head = [10, 1, 2, 10, 1, 0, 2, 1, 0, 2, 1, 0, 1, 1, 0];
+    let attributes: Vec<u8> = attributes.iter().flat_map(|name| string(name)).collect();
+    element(0x63, &[&string(base), head.as_slice(), filter, &element(0x30, &attributes)].concat())
+}
+
+fn equals(attribute: &str, value: &str) -> Vec<u8> {
+    element(0xa3, &[string(attribute), string(value)].concat())
+}
+
 /// `(uid=…)` below the suffix, all user attributes.
 pub(crate) fn search(id: u32, person: u32) -> Vec<u8> {
-    let filter = element(0xa3, &[string("uid"), string(&people::uid(person))].concat());
-    let head = vec![10, 1, 2, 10, 1, 0, 2, 1, 0, 2, 1, 0, 1, 1, 0];
-    message(id, element(0x63, &[string(people::SUFFIX), head, filter, vec![0x30, 0]].concat()))
+    message(id, search_below(people::SUFFIX, &equals("uid", &people::uid(person)), &[]))
+}
+
+/// `(&(objectClass=inetOrgPerson)(uid=…))`: what many applications ask.
+pub(crate) fn search_and(id: u32, person: u32) -> Vec<u8> {
+    let both = [equals("objectClass", "inetOrgPerson"), equals("uid", &people::uid(person))].concat();
+    message(id, search_below(people::SUFFIX, &element(0xa0, &both), &[]))
+}
+
+/// `(member=…)`: which of the small groups a person is in.
+pub(crate) fn search_member(id: u32, person: u32) -> Vec<u8> {
+    message(id, search_below(people::WARD_BASE, &equals("member", &people::dn(person)), &["cn"]))
+}
+
+/// A department's thousand people, whole.
+pub(crate) fn scan(id: u32, department: u32) -> Vec<u8> {
+    message(id, scan_operation(department))
+}
+
+/// The same in pages: the one behind this cookie.
+pub(crate) fn scan_page(id: u32, department: u32, size: u8, cookie: &[u8]) -> Vec<u8> {
+    let value = element(0x30, &[vec![2, 1, size], element(0x04, cookie)].concat());
+    let control = element(0x30, &[string("1.2.840.113556.1.4.319"), element(0x04, &value)].concat());
+    message(id, [scan_operation(department), element(0xa0, &control)].concat())
+}
+
+fn scan_operation(department: u32) -> Vec<u8> {
+    search_below(people::SUFFIX, &equals("departmentNumber", &department.to_string()), &[])
+}
+
+/// Adds an entry below ou=people.
+pub(crate) fn add(id: u32, uid: &str, attributes: &[(&str, String)]) -> Vec<u8> {
+    let mut list = Vec::new();
+    let mut rest = attributes;
+    while let Some(((name, _), _)) = rest.split_first() {
+        let count = rest.iter().take_while(|(other, _)| other == name).count();
+        let (same, others) = rest.split_at(count);
+        let values: Vec<u8> = same.iter().flat_map(|(_, value)| string(value)).collect();
+        list.extend(element(0x30, &[string(name), element(0x31, &values)].concat()));
+        rest = others;
+    }
+    message(id, element(0x68, &[string(&people::dn_of(uid)), element(0x30, &list)].concat()))
+}
+
+/// Deletes it.
+pub(crate) fn delete(id: u32, uid: &str) -> Vec<u8> {
+    message(id, element(0x4a, people::dn_of(uid).as_bytes()))
+}
+
+/// Compares employeeType of a person with what everybody has.
+pub(crate) fn compare(id: u32, person: u32) -> Vec<u8> {
+    compare_with(id, &people::dn(person), "employeeType", "permanent")
+}
+
+fn compare_with(id: u32, name: &str, attribute: &str, value: &str) -> Vec<u8> {
+    let assertion = element(0x30, &[string(attribute), string(value)].concat());
+    message(id, element(0x6e, &[string(name), assertion].concat()))
 }
 
 /// Replaces a person's description.
@@ -53,8 +123,7 @@ pub(crate) fn substring(id: u32, person: u32) -> Vec<u8> {
     let number = people::uid(person);
     let parts = element(0x30, &element(0x81, number.trim_start_matches('p').as_bytes()));
     let filter = element(0xa4, &[string("mail"), parts].concat());
-    let head = vec![10, 1, 2, 10, 1, 0, 2, 1, 0, 2, 1, 0, 1, 1, 0];
-    message(id, element(0x63, &[string(people::SUFFIX), head, filter, vec![0x30, 0]].concat()))
+    message(id, search_below(people::SUFFIX, &filter, &[]))
 }
 
 /// Adds a person to a group or takes the person out.
@@ -65,9 +134,8 @@ pub(crate) fn membership(id: u32, group: people::Group, person: u32, adds: bool)
 }
 
 /// Compares member of a group with a person's name.
-pub(crate) fn compare_member(id: u32, group: people::Group, person: u32) -> Vec<u8> {
-    let assertion = element(0x30, &[string("member"), string(&people::dn(person))].concat());
-    message(id, element(0x6e, &[string(&group.dn()), assertion].concat()))
+pub(crate) fn compare_member(id: u32, group: &str, person: u32) -> Vec<u8> {
+    compare_with(id, group, "member", &people::dn(person))
 }
 
 /// Reads member of a group.
@@ -112,6 +180,23 @@ pub(crate) fn answer(octets: &[u8]) -> Result<Option<Answer>, Failure> {
         _ => 0,
     };
     Ok(Some(Answer { size: end, operation: tag, code }))
+}
+
+/// The cookie in an answer to a page; empty behind the last one.
+pub(crate) fn cookie(answer: &[u8]) -> Option<&[u8]> {
+    let (_, start, end) = header(answer)?;
+    let content = answer.get(start..end)?;
+    let operation = content.get(header(content)?.2..)?;
+    let controls = operation.get(header(operation)?.2..)?;
+    let control = inside(inside(controls)?)?;
+    // The name, then the value: a sequence of size and cookie.
+    let value = inside(inside(control.get(header(control)?.2..)?)?)?;
+    inside(value.get(header(value)?.2..)?)
+}
+
+fn inside(octets: &[u8]) -> Option<&[u8]> {
+    let (_, start, end) = header(octets)?;
+    octets.get(start..end)
 }
 
 /// Tag, start and end of the content of the element at the front.
