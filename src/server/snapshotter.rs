@@ -115,17 +115,8 @@ impl Snapshotter {
         let shared = Arc::new(Shared::default());
         let Source { published, durable, snapshots, unsnapped } = source;
         let since = Since { octets: -i128::from(unsnapped), at: clock.monotonic(), length: 0, not_before: 0 };
-        let worker = Worker {
-            shared: Arc::clone(&shared),
-            published,
-            durable,
-            snapshots,
-            committer,
-            context,
-            settings,
-            clock,
-            since,
-        };
+        let worker =
+            Worker { shared: Arc::clone(&shared), published, durable, snapshots, committer, context, settings, clock, since };
         let thread = std::thread::Builder::new().name("snapshots".to_owned()).spawn(move || worker.run())?;
         Ok(Snapshotter { shared, thread: Mutex::new(Some(thread)) })
     }
@@ -297,7 +288,9 @@ fn told(taken: &Taken) -> Record {
     details.push(("octets", octets.to_string()));
     for damaged in &taken.damaged {
         let problem = format!("{}: {}", damaged.name, damaged.problem);
-        tracing::error!("an older snapshot was damaged and is removed: {problem}; look after the disk that holds the data folder");
+        tracing::error!(
+            "an older snapshot was damaged and is removed: {problem}; look after the disk that holds the data folder"
+        );
         details.push(("damaged", problem));
     }
     notes::record(RecordKind::Snapshot, details)
@@ -315,11 +308,7 @@ fn failed(error: &StoreError) -> Record {
 
 /// What the journal says of a snapshot.
 pub fn details(name: &str, position: &Position) -> Vec<(&'static str, String)> {
-    vec![
-        ("name", name.to_owned()),
-        ("sequence", position.sequence.to_string()),
-        ("digest", to_hex(&position.digest.to_bytes())),
-    ]
+    vec![("name", name.to_owned()), ("sequence", position.sequence.to_string()), ("digest", to_hex(&position.digest.to_bytes()))]
 }
 
 #[cfg(test)]

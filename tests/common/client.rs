@@ -31,6 +31,21 @@ impl Client {
         Ok(Client { socket, codec: LdapCodec::new(Some(64 << 20), None), buffer: BytesMut::new(), next_id: 1 })
     }
 
+    /// A connection of its own to the same server.
+    pub fn another(&self) -> io::Result<Client> {
+        Client::connect(&self.socket.peer_addr()?.to_string())
+    }
+
+    /// Our end, which is what the server calls the peer.
+    pub fn local(&self) -> String {
+        self.socket.local_addr().map_or_else(|_| "no connection".to_owned(), |address| address.to_string())
+    }
+
+    /// The messageID of the last request.
+    pub fn last_id(&self) -> i32 {
+        self.next_id - 1
+    }
+
     pub fn send(&mut self, op: LdapOp) -> io::Result<i32> {
         self.send_with(op, Vec::new())
     }

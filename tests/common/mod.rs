@@ -10,6 +10,7 @@
 )]
 
 pub mod client;
+pub mod random;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};

@@ -108,18 +108,9 @@ impl SnapshotFile {
 
     /// Hands over every row and how many came before; returns their number. What is handed over was sealed by this installation at this
     /// place; that nothing is missing is known when this returns.
-    pub(in crate::store) fn read<E: From<StoreError>>(
-        &self,
-        each: &mut dyn FnMut(Row, u64) -> Result<(), E>,
-    ) -> Result<u64, E> {
-        let mut octets = Octets {
-            disk: &*self.disk,
-            path: &self.path,
-            at: 0,
-            buffer: Vec::new(),
-            taken: 0,
-            hasher: blake3::Hasher::new(),
-        };
+    pub(in crate::store) fn read<E: From<StoreError>>(&self, each: &mut dyn FnMut(Row, u64) -> Result<(), E>) -> Result<u64, E> {
+        let mut octets =
+            Octets { disk: &*self.disk, path: &self.path, at: 0, buffer: Vec::new(), taken: 0, hasher: blake3::Hasher::new() };
         if octets.take(HEADER_OCTETS)? != self.header {
             return Err(damaged(&self.path, "the header changed while it was read").into());
         }
@@ -163,7 +154,8 @@ impl SnapshotFile {
         while let Some((head, behind)) = rest.split_at_checked(ROW_HEADER_OCTETS) {
             let table = head.first().and_then(|number| Table::ALL.into_iter().find(|table| *table as u8 == *number));
             let table = table.ok_or_else(|| damaged(&self.path, "a row of an unknown table"))?;
-            let number = |at| take(head, at).map_or(usize::MAX, |it| usize::try_from(u32::from_le_bytes(it)).unwrap_or(usize::MAX));
+            let number =
+                |at| take(head, at).map_or(usize::MAX, |it| usize::try_from(u32::from_le_bytes(it)).unwrap_or(usize::MAX));
             let (key, value) = (number(1), number(5));
             if key.saturating_add(value) > LONGEST_ROW {
                 return Err(damaged(&self.path, "a row's length").into());

@@ -124,7 +124,8 @@ impl Writer<'_> {
         sealed.clear();
         sealed.extend_from_slice(&[0; 4]);
         self.cipher.seal(nonce(self.pieces), &associated, &[piece], &mut sealed)?;
-        let length = u32::try_from(sealed.len().saturating_sub(4)).map_err(|_| super::damaged(self.path, "a piece is too long"))?;
+        let length =
+            u32::try_from(sealed.len().saturating_sub(4)).map_err(|_| super::damaged(self.path, "a piece is too long"))?;
         let length = if is_last { length | LAST_PIECE } else { length };
         if let Some(place) = sealed.get_mut(..4) {
             place.copy_from_slice(&length.to_le_bytes());
@@ -155,6 +156,8 @@ impl Writer<'_> {
         footer.extend_from_slice(&self.rows.to_le_bytes());
         let checksum = self.hasher.clone().update(&footer).finalize();
         footer.extend_from_slice(checksum.as_bytes());
-        self.append(&footer).and_then(|()| self.file.sync_data()).map_err(|error| StoreError::Io { path: self.path.to_owned(), error })
+        self.append(&footer)
+            .and_then(|()| self.file.sync_data())
+            .map_err(|error| StoreError::Io { path: self.path.to_owned(), error })
     }
 }

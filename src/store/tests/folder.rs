@@ -15,7 +15,9 @@ use crate::model::schema::{Schema, SchemaElement};
 use crate::model::{Dn, EntryBuilder, EntryId, Secret, Timestamp};
 use crate::store::disk::RealDisk;
 use crate::store::open::open_with;
-use crate::store::{AppendError, Checkpoint, Journal, Opened, Position, Snapshots, StartNote, StoreError, StoreOptions, Taken, create};
+use crate::store::{
+    AppendError, Checkpoint, Journal, Opened, Position, Snapshots, StartNote, StoreError, StoreOptions, Taken, create,
+};
 use crate::world::Disk;
 
 pub(super) const CANARY: &str = "Zephyrine";
