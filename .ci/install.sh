@@ -12,6 +12,8 @@ want ldapsearch ldap-utils
 want slapadd slapd
 want javac default-jdk-headless
 want openssl openssl
+want mkfs.ext4 e2fsprogs
+want losetup mount
 /usr/bin/python3 -c 'import ldap' 2>/dev/null || packages+=(python3-ldap)
 
 if [ ${#packages[@]} -gt 0 ]; then

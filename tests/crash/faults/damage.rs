@@ -88,7 +88,7 @@ pub(crate) fn files(
             }
         }
     }
-    table.acknowledged += trial.acknowledged;
+    table.count(&trial);
     table.remarks.push(format!(
         "Of what was found, {last_groups} were the last group of a killed server: nothing tells it from one that was being written, so \
          it is cut off and reported. sled panicked in {contained} rounds, which ended in a rebuild."

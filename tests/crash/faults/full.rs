@@ -46,7 +46,7 @@ pub(crate) fn disks(folder: &Path, rounds: usize, random: &mut Random, table: &m
             trial.reset()?;
             table.add("full disk", place, verdict);
         }
-        table.acknowledged += trial.acknowledged;
+        table.count(&trial);
         drop(disk);
         std::fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     }

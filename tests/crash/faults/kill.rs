@@ -34,7 +34,7 @@ pub(crate) fn serving(folder: &Path, rounds: usize, random: &mut Random, table: 
         };
         table.add("kill −9", "server under load", verdict);
     }
-    table.acknowledged += trial.acknowledged;
+    table.count(&trial);
     Ok(())
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn importing(folder: &Path, rounds: usize, random: &mut Random, table
         };
         table.add("kill −9", "import", verdict);
     }
-    table.acknowledged += trial.acknowledged;
+    table.count(&trial);
     Ok(())
 }
 

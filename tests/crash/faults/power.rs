@@ -46,7 +46,7 @@ pub(crate) fn cuts(folder: &Path, rounds: usize, random: &mut Random, table: &mu
             table.add("power cut", place, verdict);
         }
         left = left.saturating_sub(ROUNDS_ON_A_DISK);
-        table.acknowledged += trial.acknowledged;
+        table.count(&trial);
         repairs += disk.repairs;
         std::fs::remove_dir_all(folder.join("installation")).map_err(|error| error.to_string())?;
         std::fs::remove_dir_all(folder.join("pristine")).map_err(|error| error.to_string())?;

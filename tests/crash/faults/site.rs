@@ -60,12 +60,14 @@ impl Site {
         Ok(site)
     }
 
-    /// Passwords are hashed as cheaply as it gets: how they are hashed is not what is tested here.
+    /// Where the data is; and passwords are hashed as cheaply as it gets: how they are hashed is not what is tested here.
     fn configure(&self) -> Result<(), String> {
         let path = self.configuration();
         let text = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         let replacements = [
             ("data = \"data\"", format!("data = {:?}", self.data.display().to_string())),
+            // As often as it gets, so that there are some.
+            ("[snapshots]", "[snapshots]\njournal = 1048576".to_owned()),
             ("[password.argon2id]", "[password.argon2id]\nmemory = 8\npasses = 1".to_owned()),
         ];
         // The waiver that init wrote, once more for another thing.

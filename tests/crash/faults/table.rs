@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::trial::Trial;
+
 /// How one round ended.
 pub(crate) enum Verdict {
     /// Everything acknowledged is there.
@@ -29,7 +31,8 @@ pub(crate) struct Table {
     rows: Vec<Row>,
     /// What must not happen, in words.
     pub(crate) problems: Vec<String>,
-    pub(crate) acknowledged: usize,
+    acknowledged: usize,
+    rebuilt: usize,
     pub(crate) remarks: Vec<String>,
 }
 
@@ -56,6 +59,12 @@ impl Table {
         }
     }
 
+    /// Adds what was done in a trial.
+    pub(crate) fn count(&mut self, trial: &Trial) {
+        self.acknowledged += trial.acknowledged;
+        self.rebuilt += trial.rebuilt;
+    }
+
     fn report(&mut self, fault: &str, place: &str, problem: &str) {
         eprintln!("FAILED: {fault}, {place}: {problem}");
         self.problems.push(format!("{fault}, {place}: {problem}"));
@@ -74,8 +83,9 @@ impl Table {
         writeln!(
             text,
             "\n*survived*: everything acknowledged is there; *found*: the program says which file is damaged, and where the journal is, \
-             the sequence. {} operations were acknowledged under faults.",
-            self.acknowledged
+             the sequence. {} operations were acknowledged on the way; after kills, cuts and full disks sled's checkpoint had to be made \
+             anew {} times.",
+            self.acknowledged, self.rebuilt
         )
         .unwrap();
         for remark in &self.remarks {
