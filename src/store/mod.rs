@@ -16,6 +16,6 @@ mod snapshot;
 mod tests;
 
 pub use checkpoint::Checkpoint;
-pub use open::{Opened, Progress, StartNote, StoreError, StoreOptions, create, open, read_frames};
+pub use open::{Opened, Progress, StartNote, StoreError, StoreOptions, create, open, open_with, read_frames};
 pub use segment::{AppendError, Journal};
 pub use snapshot::{DamagedSnapshot, Position, SNAPSHOTS_KEPT, SnapshotFacts, Snapshots, Taken};

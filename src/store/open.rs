@@ -269,12 +269,8 @@ pub fn open(options: &StoreOptions, progress: &mut dyn FnMut(Progress)) -> Resul
     open_with(options, SEGMENT_OCTETS, progress)
 }
 
-/// The same with segments of another size.
-pub(super) fn open_with(
-    options: &StoreOptions,
-    segment_octets: u64,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Opened, StoreError> {
+/// The same with segments of another size, in octets: small ones let tests see many of them.
+pub fn open_with(options: &StoreOptions, segment_octets: u64, progress: &mut dyn FnMut(Progress)) -> Result<Opened, StoreError> {
     let key = seal_key(options)?;
     let lock = Arc::new(lock(&options.data)?);
     let mut notes = Vec::new();

@@ -1,8 +1,9 @@
-//! A disk in memory that fails as real ones do: power cuts that keep any part of what was not synced, failing syncs, no space left,
-//! flipped octets. Everything it does follows from a seed.
+//! A disk in memory that fails as real ones do: power cuts that keep any part of what was not synced, in any order, and tear sectors;
+//! syncs that fail and drop what they were to write; writes that fail; no space left; flipped octets. Everything it does follows from a seed.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,18 +22,31 @@ pub struct SimulatedDisk {
 struct State {
     names: BTreeMap<PathBuf, usize>,
     durable_names: BTreeMap<PathBuf, usize>,
+    /// What took the durable names to the present ones.
+    pending_names: Vec<Naming>,
     files: Vec<Content>,
     operations: u64,
     cut_at: Option<u64>,
     syncs_fail: bool,
+    writes_fail: bool,
     capacity: Option<u64>,
     random: u64,
+    last_write: Option<(usize, Range<u64>)>,
+}
+
+/// A change of names, there whole or not at all.
+enum Naming {
+    Made(PathBuf, usize),
+    Renamed(PathBuf, PathBuf),
+    Removed(PathBuf),
 }
 
 #[derive(Default)]
 struct Content {
     durable: Vec<u8>,
+    /// What a reader sees: the page cache.
     current: Vec<u8>,
+    /// What the next sync writes.
     pending: Vec<Pending>,
 }
 
@@ -59,38 +73,72 @@ impl SimulatedDisk {
         self.lock().cut_at = Some(operation);
     }
 
-    /// Power comes back: of what was not synced each sector and each change of a name or length is there or not, by chance.
+    /// Whether everything fails because power was cut.
+    pub fn is_off(&self) -> bool {
+        self.lock().powered().is_err()
+    }
+
+    /// Power comes back: of what was not synced each sector and each change of a name or length is there or not, by chance, and some
+    /// sectors are there in part.
     pub fn restart(&self) {
         let mut state = self.lock();
         let state = &mut *state;
         state.cut_at = None;
         for file in &mut state.files {
-            file.survive(&mut state.random);
+            file.settle(&mut state.random);
+            file.current.clone_from(&file.durable);
         }
-        let before = std::mem::take(&mut state.durable_names);
-        let mut after = before.clone();
-        for (path, number) in &state.names {
-            if before.get(path) != Some(number) && chance(&mut state.random) {
-                after.insert(path.clone(), *number);
+        for naming in std::mem::take(&mut state.pending_names) {
+            if chance(&mut state.random) {
+                naming.apply(&mut state.durable_names);
             }
         }
-        for path in before.keys() {
-            if !state.names.contains_key(path) && chance(&mut state.random) {
-                after.remove(path);
-            }
-        }
-        state.names = after.clone();
-        state.durable_names = after;
+        state.names.clone_from(&state.durable_names);
     }
 
-    /// Whether syncs fail from now on.
+    /// Everything works again, and nothing that was written is lost: not power went, but the process that wrote.
+    pub fn resume(&self) {
+        self.lock().cut_at = None;
+    }
+
+    /// Whether syncs fail from now on. What a failing sync was to write is there or not by chance, and no later sync writes it: the page
+    /// cache holds it as clean.
     pub fn fail_syncs(&self, fail: bool) {
         self.lock().syncs_fail = fail;
+    }
+
+    /// Whether writes fail from now on, each somewhere in the middle.
+    pub fn fail_writes(&self, fail: bool) {
+        self.lock().writes_fail = fail;
     }
 
     /// Octets all files may have together; none: no limit.
     pub fn set_capacity(&self, capacity: Option<u64>) {
         self.lock().capacity = capacity;
+    }
+
+    /// Octets all files have together.
+    pub fn used(&self) -> u64 {
+        let state = self.lock();
+        state.names.values().filter_map(|number| state.files.get(*number)).map(|file| file.current.len() as u64).sum()
+    }
+
+    /// Where the last write went: the file and the octets of it.
+    pub fn last_write(&self) -> Option<(PathBuf, Range<u64>)> {
+        let state = self.lock();
+        let (number, octets) = state.last_write.as_ref()?;
+        let (path, _) = state.names.iter().find(|(_, named)| *named == number)?;
+        Some((path.clone(), octets.clone()))
+    }
+
+    /// Cuts a file for good. False where it is not longer.
+    pub fn shorten(&self, path: &Path, length: usize) -> bool {
+        let mut state = self.lock();
+        let Some(file) = state.names.get(path).copied().and_then(|number| state.files.get_mut(number)) else { return false };
+        let is_longer = file.current.len() > length;
+        file.durable.truncate(length);
+        file.current.truncate(length);
+        is_longer
     }
 
     /// Inverts bits of one octet for good. False where the file has no such octet.
@@ -114,8 +162,8 @@ impl SimulatedDisk {
             .iter()
             .map(|file| Content { durable: file.current.clone(), current: file.current.clone(), pending: Vec::new() })
             .collect();
-        let copy =
-            State { names: state.names.clone(), durable_names: state.names.clone(), files, random: seed, ..State::default() };
+        let names = || state.names.clone();
+        let copy = State { names: names(), durable_names: names(), files, random: seed, ..State::default() };
         SimulatedDisk { state: Arc::new(Mutex::new(copy)) }
     }
 
@@ -124,18 +172,46 @@ impl SimulatedDisk {
     }
 }
 
-impl Content {
-    fn survive(&mut self, random: &mut u64) {
-        let mut octets = std::mem::take(&mut self.durable);
-        for pending in self.pending.drain(..) {
-            match pending {
-                Pending::Length(length) if chance(random) => octets.resize(length, 0),
-                Pending::Length(_) => {}
-                Pending::Write { offset, bytes } => write_some_sectors(&mut octets, offset, &bytes, random),
+impl Naming {
+    fn apply(self, names: &mut BTreeMap<PathBuf, usize>) {
+        match self {
+            Naming::Made(path, number) => _ = names.insert(path, number),
+            Naming::Removed(path) => _ = names.remove(&path),
+            Naming::Renamed(from, to) => {
+                if let Some(number) = names.remove(&from) {
+                    names.insert(to, number);
+                }
             }
         }
-        self.current = octets.clone();
-        self.durable = octets;
+    }
+
+    fn folder(&self) -> Option<&Path> {
+        match self {
+            Naming::Made(path, _) | Naming::Removed(path) | Naming::Renamed(_, path) => path.parent(),
+        }
+    }
+}
+
+impl Content {
+    /// Everything that waits gets to the device.
+    fn sync(&mut self) {
+        for pending in self.pending.drain(..) {
+            match pending {
+                Pending::Length(length) => self.durable.resize(length, 0),
+                Pending::Write { offset, bytes } => write(&mut self.durable, offset, &bytes),
+            }
+        }
+    }
+
+    /// Some of what waits gets to the device, the rest is dropped.
+    fn settle(&mut self, random: &mut u64) {
+        for pending in self.pending.drain(..) {
+            match pending {
+                Pending::Length(length) if chance(random) => self.durable.resize(length, 0),
+                Pending::Length(_) => {}
+                Pending::Write { offset, bytes } => write_some_sectors(&mut self.durable, offset, &bytes, random),
+            }
+        }
     }
 }
 
@@ -146,6 +222,9 @@ fn write_some_sectors(octets: &mut Vec<u8>, offset: usize, bytes: &[u8], random:
         let (sector, behind) = rest.split_at((SECTOR - at % SECTOR).min(rest.len()));
         if chance(random) {
             write(octets, at, sector);
+        } else if (0..4).all(|_| chance(random)) {
+            // Torn: the device promised more than it kept.
+            write(octets, at, sector.split_at(sector.len() / 2).0);
         }
         at += sector.len();
         rest = behind;
@@ -194,6 +273,18 @@ impl State {
         self.names.get(path).and_then(|number| self.files.get(*number)).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
+    fn sync_names(&mut self, folder: &Path) -> io::Result<()> {
+        self.operate()?;
+        if self.syncs_fail {
+            return Err(failed("sync"));
+        }
+        let (here, elsewhere) = std::mem::take(&mut self.pending_names).into_iter().partition(|it| it.folder() == Some(folder));
+        self.pending_names = elsewhere;
+        let here: Vec<Naming> = here;
+        here.into_iter().for_each(|naming| naming.apply(&mut self.durable_names));
+        Ok(())
+    }
+
     fn check_space(&self, number: usize, length: usize) -> io::Result<()> {
         let Some(capacity) = self.capacity else { return Ok(()) };
         let used: u64 = self
@@ -207,6 +298,10 @@ impl State {
     }
 }
 
+fn failed(what: &str) -> io::Error {
+    io::Error::other(format!("simulated failure of a {what}"))
+}
+
 impl Disk for SimulatedDisk {
     fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.lock();
@@ -218,6 +313,7 @@ impl Disk for SimulatedDisk {
                 state.files.push(Content::default());
                 let number = state.files.len() - 1;
                 state.names.insert(path.to_owned(), number);
+                state.pending_names.push(Naming::Made(path.to_owned(), number));
                 number
             }
         };
@@ -256,8 +352,19 @@ impl Disk for SimulatedDisk {
         state.operate()?;
         let number = state.names.remove(from).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         state.names.insert(to.to_owned(), number);
-        state.durable_names.remove(from);
-        state.durable_names.insert(to.to_owned(), number);
+        // A rename replaces what waits for the old name: the file is never without a name.
+        let state = &mut *state;
+        state.pending_names.retain(|naming| match naming {
+            Naming::Made(path, made) if path == from && *made == number => {
+                state.durable_names.insert(path.clone(), number);
+                false
+            }
+            _ => true,
+        });
+        state.pending_names.push(Naming::Renamed(from.to_owned(), to.to_owned()));
+        for folder in [to.parent(), from.parent()].into_iter().flatten() {
+            state.sync_names(folder)?;
+        }
         Ok(())
     }
 
@@ -265,18 +372,12 @@ impl Disk for SimulatedDisk {
         let mut state = self.lock();
         state.operate()?;
         state.names.remove(path).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
-        state.durable_names.remove(path);
-        Ok(())
+        state.pending_names.push(Naming::Removed(path.to_owned()));
+        path.parent().map_or(Ok(()), |folder| state.sync_names(folder))
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        let mut state = self.lock();
-        state.operate()?;
-        let state = &mut *state;
-        state.durable_names.retain(|path, _| path.parent() != Some(folder));
-        let present = state.names.iter().filter(|(path, _)| path.parent() == Some(folder));
-        state.durable_names.extend(present.map(|(path, number)| (path.clone(), *number)));
-        Ok(())
+        self.lock().sync_names(folder)
     }
 }
 
@@ -304,10 +405,14 @@ impl SimulatedFile {
 impl DiskFile for SimulatedFile {
     fn write_all_at(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let offset = usize::try_from(offset).map_err(io::Error::other)?;
+        let fails = self.disk.lock().writes_fail;
+        let bytes = if fails { bytes.split_at(bytes.len() / 2).0 } else { bytes };
         self.change(Some(offset + bytes.len()), |file| {
             write(&mut file.current, offset, bytes);
             file.pending.push(Pending::Write { offset, bytes: bytes.to_vec() });
-        })
+        })?;
+        self.disk.lock().last_write = Some((self.number, offset as u64..(offset + bytes.len()) as u64));
+        if fails { Err(failed("write")) } else { Ok(()) }
     }
 
     fn reserve(&self, length: u64) -> io::Result<()> {
@@ -333,13 +438,13 @@ impl DiskFile for SimulatedFile {
         let mut state = self.disk.lock();
         state.powered()?;
         state.operate()?;
+        let state = &mut *state;
+        let Some(file) = state.files.get_mut(self.number) else { return Ok(()) };
         if state.syncs_fail {
-            return Err(io::Error::other("simulated failure of a sync"));
+            file.settle(&mut state.random);
+            return Err(failed("sync"));
         }
-        if let Some(file) = state.files.get_mut(self.number) {
-            file.durable = file.current.clone();
-            file.pending.clear();
-        }
+        file.sync();
         Ok(())
     }
 }

@@ -1,0 +1,534 @@
+//! One process from its start to its end: the real committer, journal, checkpoint and sessions, and the model beside them.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bindery::journal::{Record, RecordKind};
+use bindery::model::{ResultCode, Scope, Timestamp};
+use bindery::operation::search::{Pull, SearchStream};
+use bindery::operation::{
+    Attached, Authority, Context, Fresh, Identity, ListenerKind, Peer, Proposal, ProposedOperation, Settings, add::AddRequest,
+    prepare,
+};
+use bindery::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
+use bindery::protocol::{Message, MessageId};
+use bindery::server::committer::Committer;
+use bindery::session::Action;
+use bindery::store::Opened;
+use bindery::store::disk::SimulatedDisk;
+use bindery::world::{Clock as _, Entropy};
+use bytes::Bytes;
+
+use crate::ask::{self, Operation};
+use crate::client::{self, Client, Due, Transaction};
+use crate::model::{Asked, Found, Model, SUFFIX, Who, normalized};
+use crate::random::Random;
+use crate::script;
+use crate::tally::Tally;
+use crate::world::SimulatedClock;
+
+pub(crate) type Checked = Result<(), String>;
+
+/// Passwords cost next to nothing here: what is simulated is not their strength.
+pub(crate) const ARGON2: Argon2Parameters = Argon2Parameters { memory: 8, passes: 1, lanes: 1 };
+
+/// Work that sessions asked for.
+enum Work {
+    Hash(usize, u64, MessageId, Vec<HashJob>, Option<Box<Asked>>),
+    Commit(usize, u64, Box<Proposal>, Box<Asked>),
+}
+
+/// A durable group: where it stands, and its records.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    pub(crate) segment: PathBuf,
+    pub(crate) octets: std::ops::Range<u64>,
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+/// What lasts longer than a process.
+pub(crate) struct Memory {
+    /// What clients were told.
+    pub(crate) model: Model,
+    /// What was tried and refused with 52 since the last durable group: any one of them may be found after a crash.
+    pub(crate) candidates: Vec<Model>,
+    /// The durable groups.
+    pub(crate) groups: Vec<Group>,
+    pub(crate) clients: u64,
+    /// A fault of the disk is on.
+    pub(crate) faulty: bool,
+    pub(crate) tally: Tally,
+    /// Everything that happened, in short: the same seed must give the same.
+    pub(crate) history: blake3::Hasher,
+}
+
+pub(crate) struct Life {
+    committer: Committer,
+    clients: Vec<Client>,
+    work: VecDeque<Work>,
+    hasher: Hasher,
+    disk: SimulatedDisk,
+    clock: Arc<SimulatedClock>,
+    entropy: Arc<dyn Entropy>,
+    settings: Arc<Settings>,
+    /// A commit failed in this life, and none succeeded since.
+    failing: bool,
+}
+
+impl Life {
+    pub(crate) fn new(
+        opened: Opened,
+        (disk, clock, entropy): (SimulatedDisk, Arc<SimulatedClock>, Arc<dyn Entropy>),
+        memory: &mut Memory,
+    ) -> Life {
+        let committer = Committer::new(opened, Arc::clone(&clock) as _, Arc::clone(&entropy));
+        let settings = Arc::new(client::settings());
+        let clients = (0..3).map(|_| connect(memory, &settings)).collect();
+        let hasher = Hasher::new(ARGON2);
+        Life { committer, clients, work: VecDeque::new(), hasher, disk, clock, entropy, settings, failing: false }
+    }
+
+    /// The value readers see.
+    pub(crate) fn directory(&self) -> Arc<bindery::directory::Directory> {
+        self.committer.published().load_full()
+    }
+
+    fn fresh(&self) -> Fresh {
+        let mut fresh = Fresh::default();
+        self.entropy.fill(&mut fresh.uuid);
+        self.entropy.fill(&mut fresh.salt);
+        fresh
+    }
+
+    /// What whoever holds the data folder asks for.
+    fn installation(&self) -> Context {
+        let peer = Peer { text: "local".to_owned(), address: None, listener: ListenerKind::Ldapi, ldapi_identity: None };
+        Context {
+            now: Timestamp::default(),
+            session: 0,
+            message: MessageId(0),
+            peer: Arc::new(peer),
+            tls: None,
+            identity: Identity::default(),
+            authority: Authority::Installation,
+            settings: Arc::clone(&self.settings),
+            fresh: self.fresh(),
+            attached: Attached::default(),
+        }
+    }
+
+    /// Records the start; the first one makes the first entries too.
+    pub(crate) fn start(&mut self, memory: &mut Memory) -> Checked {
+        let asked = |operation: Operation| Asked {
+            session: 0,
+            message: 0,
+            who: Who::Installation,
+            operation,
+            found: Found::Hashed(true),
+            uuid: String::new(),
+            steps: Vec::new(),
+        };
+        let mut proposals = vec![Proposal {
+            context: self.installation(),
+            operation: ProposedOperation::Note(Box::new(Record::new(RecordKind::Start))),
+        }];
+        let mut wanted = vec![asked(Operation::Start)];
+        if memory.model.entries.is_empty() {
+            for operation in script::installation() {
+                let Operation::Add { name, attributes, password, flaw } = &operation else { continue };
+                let context = self.installation();
+                let name = Bytes::copy_from_slice(name.as_bytes());
+                let request = AddRequest::new(name, ask::add_attributes(attributes, password.as_deref(), *flaw), Vec::new());
+                let proposed = ProposedOperation::Add(request);
+                let answers = self.hash(&prepare::jobs(&self.directory(), &context, &proposed));
+                let proposed = prepare::with_answers(self.directory().schema(), proposed, answers);
+                wanted.push(Asked { uuid: uuid_of(&context.fresh), ..asked(operation) });
+                proposals.push(Proposal { context, operation: proposed });
+            }
+        }
+        self.commit(memory, &mut proposals, &wanted).map(drop)
+    }
+
+    /// Something happens: a client asks, a password is hashed, a group is committed, time passes.
+    pub(crate) fn step(&mut self, random: &mut Random, memory: &mut Memory) -> Checked {
+        self.clock.pass(random.below(3_000_000));
+        if random.percent(2) {
+            self.clock.set_by(random.below(7_200_000_000) as i64 - 3_600_000_000);
+        }
+        let waiting = self.work.len() as u64;
+        match random.below(100) {
+            0..=54 if waiting < 12 => self.ask(random, memory),
+            55..=56 => {
+                let slot = random.below(self.clients.len() as u64) as usize;
+                self.clients[slot] = connect(memory, &self.settings);
+                Ok(())
+            }
+            57..=75 => self.hash_one(random, memory),
+            _ => {
+                let most = 1 + random.below(6) as usize;
+                self.commit_some(most, memory)
+            }
+        }
+    }
+
+    /// Does all that waits; then every client must have been told everything.
+    pub(crate) fn settle(&mut self, random: &mut Random, memory: &mut Memory) -> Checked {
+        while !self.work.is_empty() {
+            self.hash_one(random, memory)?;
+            self.commit_some(8, memory)?;
+            if self.disk.is_off() {
+                return Ok(());
+            }
+        }
+        match self.clients.iter().find(|client| !client.waiting.is_empty()) {
+            Some(client) => Err(format!("session {} was never told of {:?}", client.number, client.waiting)),
+            None => Ok(()),
+        }
+    }
+
+    /// Ends in order.
+    pub(crate) fn stop(self) {
+        self.committer.stop();
+    }
+
+    fn ask(&mut self, random: &mut Random, memory: &mut Memory) -> Checked {
+        let slot = random.below(self.clients.len() as u64) as usize;
+        let client = &self.clients[slot];
+        if !client.session.may_receive() {
+            return Ok(());
+        }
+        let (who, open) = (client.who, client.transaction.is_some());
+        let in_transaction = open && random.percent(60);
+        let operation = match () {
+            () if in_transaction => script::change(random),
+            () if open && random.percent(60) => Operation::EndTransaction { commit: random.percent(85) },
+            () => match script::operation(random, &memory.model, who) {
+                Operation::StartTransaction if open => return Ok(()),
+                operation => operation,
+            },
+        };
+        self.send(slot, operation, in_transaction, memory)
+    }
+
+    fn send(&mut self, slot: usize, operation: Operation, in_transaction: bool, memory: &mut Memory) -> Checked {
+        let fresh = self.fresh();
+        let client = &mut self.clients[slot];
+        let message = client.next_message;
+        client.next_message += 1;
+        let identifier = client.transaction.as_ref().map(|transaction| transaction.identifier.clone());
+        let request = operation.request(identifier.as_deref().unwrap_or_default());
+        let controls = operation.controls(identifier.as_deref().filter(|_| in_transaction));
+        note(memory, &format!("{} {message} {operation:?}", client.number));
+        let mut asked = Asked {
+            session: client.number,
+            message,
+            who: client.who,
+            found: found(&memory.model, &operation, client.who, in_transaction),
+            uuid: uuid_of(&fresh),
+            operation,
+            steps: Vec::new(),
+        };
+        let due = due(&memory.model, client, &mut asked, in_transaction);
+        client.waiting.insert(message, due);
+        if matches!(asked.operation, Operation::Bind { .. } | Operation::Malformed(bindery::protocol::ResponseKind::Bind)) {
+            client.who = Who::Anonymous;
+            client.binding = Some(message);
+            client.transaction = None;
+        }
+        client.asked.insert(message, asked);
+        let directory = self.committer.published().load_full();
+        let now = self.clock.now();
+        let message = Message { id: MessageId(message), request, controls };
+        let action = self.clients[slot].session.receive(&directory, message, now, fresh);
+        self.perform(slot, action, memory)
+    }
+
+    fn perform(&mut self, slot: usize, action: Action, memory: &mut Memory) -> Checked {
+        let number = self.clients[slot].number;
+        match action {
+            Action::Nothing => Ok(()),
+            Action::Reply(id, replies) => replies.iter().try_for_each(|reply| self.clients[slot].told(id.0, reply)),
+            Action::Several(actions) => actions.into_iter().try_for_each(|action| self.perform(slot, action, memory)),
+            Action::Hash(id, jobs) => {
+                let asked = self.begin(slot, id, memory);
+                self.work.push_back(Work::Hash(slot, number, id, jobs, asked));
+                Ok(())
+            }
+            Action::Commit(id, proposal) => {
+                let asked = self.begin(slot, id, memory).ok_or("something was committed that nobody asked for")?;
+                self.work.push_back(Work::Commit(slot, number, proposal, asked));
+                Ok(())
+            }
+            Action::Search(id, stream) => self.pull(slot, id, *stream, memory),
+            Action::Abandon(_) => Ok(()),
+            Action::StartTls(..) => Err("nobody asked for TLS".to_owned()),
+            Action::Close(_) => Err(format!("session {number} was closed")),
+        }
+    }
+
+    /// What was asked with this message. A bind is looked at only when everything before it is answered.
+    fn begin(&mut self, slot: usize, id: MessageId, memory: &Memory) -> Option<Box<Asked>> {
+        let client = &mut self.clients[slot];
+        let asked = client.asked.get_mut(&id.0)?;
+        if client.binding == Some(id.0) && asked.found == Found::Nothing {
+            asked.found = looked_at(&memory.model, &asked.operation);
+        }
+        Some(Box::new(asked.clone()))
+    }
+
+    fn hash(&mut self, jobs: &[HashJob]) -> Vec<HashAnswer> {
+        let salt = self.fresh().salt;
+        jobs.iter().map(|job| self.hasher.perform(job, salt)).collect()
+    }
+
+    fn hash_one(&mut self, random: &mut Random, memory: &mut Memory) -> Checked {
+        let places: Vec<usize> =
+            (0..self.work.len()).filter(|place| matches!(self.work.get(*place), Some(Work::Hash(..)))).collect();
+        if places.is_empty() {
+            return Ok(());
+        }
+        let Some(Work::Hash(slot, number, id, jobs, asked)) = self.work.remove(random.pick(&places)) else { return Ok(()) };
+        let answers = self.hash(&jobs);
+        if self.clients[slot].number != number {
+            // The connection is gone, and with it what it had not handed over yet.
+            return Ok(());
+        }
+        drop(asked);
+        let directory = self.directory();
+        let action = self.clients[slot].session.hashed(&directory, id, answers);
+        self.perform(slot, action, memory)
+    }
+
+    fn commit_some(&mut self, most: usize, memory: &mut Memory) -> Checked {
+        let mut proposals = Vec::new();
+        let (mut wanted, mut from) = (Vec::new(), Vec::new());
+        let mut place = 0;
+        while proposals.len() < most && place < self.work.len() {
+            if !matches!(self.work[place], Work::Commit(..)) {
+                place += 1;
+            } else if let Some(Work::Commit(slot, number, proposal, asked)) = self.work.remove(place) {
+                proposals.push(*proposal);
+                wanted.push(*asked);
+                from.push((slot, number));
+            }
+        }
+        if proposals.is_empty() {
+            return Ok(());
+        }
+        let answers = self.commit(memory, &mut proposals, &wanted)?;
+        if self.disk.is_off() {
+            return Ok(());
+        }
+        let directory = self.directory();
+        for ((answer, asked), (slot, number)) in answers.into_iter().zip(&wanted).zip(from) {
+            if self.clients[slot].number != number {
+                continue;
+            }
+            let code = answer.as_ref().map_or_else(|code| *code, |(_, code)| *code);
+            let decision = answer.map(|(decision, _)| decision);
+            let client = &mut self.clients[slot];
+            client.waiting.insert(asked.message, Due::Code(code.number()));
+            if client.binding == Some(asked.message) {
+                client.binding = None;
+                if let (ResultCode::Success, Found::Account(_, Some(account), _)) = (code, &asked.found) {
+                    client.who = Who::Entry(*account);
+                }
+            }
+            let action = client.session.committed(&directory, MessageId(asked.message), decision);
+            self.perform(slot, action, memory)?;
+        }
+        Ok(())
+    }
+
+    /// Commits one group, and has the model do the same. The decisions with the codes that the model says.
+    #[allow(clippy::type_complexity, reason = "a list of decisions and codes")]
+    fn commit(
+        &mut self,
+        memory: &mut Memory,
+        proposals: &mut [Proposal],
+        wanted: &[Asked],
+    ) -> Result<Vec<Result<(bindery::operation::Decision, ResultCode), ResultCode>>, String> {
+        let wall = self.clock.now().0;
+        let mut after = memory.model.clone();
+        if self.failing {
+            after.note("void", wall);
+        }
+        let codes: Vec<ResultCode> = wanted.iter().map(|asked| after.decide(asked, wall)).collect();
+        let answers = self.committer.commit(proposals);
+        let refused = answers.iter().filter(|answer| answer.is_err()).count();
+        note(memory, &format!("commit {refused}/{} {codes:?}", answers.len()));
+        if refused == 0 {
+            let (first, last) = (memory.model.records.len() as u64 + 1, after.records.len() as u64);
+            let (segment, octets) = self.disk.last_write().ok_or("committed without a write")?;
+            memory.groups.push(Group { segment, octets, first, last });
+            memory.model = after;
+            memory.candidates.clear();
+            memory.tally.acknowledged += wanted.len() as u64;
+            self.failing = false;
+            return Ok(answers.into_iter().zip(codes).map(|(answer, code)| answer.map(|decision| (decision, code))).collect());
+        }
+        memory.candidates.push(after);
+        self.failing = true;
+        if refused < answers.len() || answers.iter().any(|answer| !matches!(answer, Err(ResultCode::Unavailable))) {
+            return Err(format!("{refused} of {} operations of one group were refused", answers.len()));
+        }
+        if !self.disk.is_off() {
+            memory.tally.refused += wanted.len() as u64;
+            if !memory.faulty {
+                return Err("refused on a disk that is sound".to_owned());
+            }
+        }
+        Ok(answers.into_iter().map(|_| Err(ResultCode::Unavailable)).collect())
+    }
+
+    fn pull(&mut self, slot: usize, id: MessageId, mut stream: SearchStream, memory: &Memory) -> Checked {
+        let mut replies = Vec::new();
+        let end = loop {
+            let mut budget = 7;
+            match stream.pull(&mut budget, self.clock.now()) {
+                Pull::Reply(reply) => replies.push(reply),
+                Pull::Pause => {}
+                Pull::Wait => return Err("a search went on".to_owned()),
+                Pull::Done(reply) => break reply,
+            }
+        };
+        let client = &mut self.clients[slot];
+        client.session.search_ended(id);
+        let asked = client.asked.remove(&id.0).ok_or("a search that nobody asked for")?;
+        if let (Operation::Search { base, scope }, Due::Code(0)) = (&asked.operation, client.waiting[&id.0]) {
+            client::check_search(&memory.model, &in_scope(&memory.model, base, *scope), &replies)?;
+        }
+        client.told(id.0, &end)
+    }
+}
+
+fn connect(memory: &mut Memory, settings: &Arc<Settings>) -> Client {
+    memory.clients += 1;
+    Client::new(memory.clients, Arc::clone(settings))
+}
+
+pub(crate) fn note(memory: &mut Memory, happened: &str) {
+    if std::env::var_os("BINDERY_SIMULATION_TRACE").is_some() {
+        eprintln!("{happened}");
+    }
+    memory.history.update(happened.as_bytes());
+}
+
+fn in_scope(model: &Model, base: &str, scope: Scope) -> Vec<String> {
+    let base = normalized(base);
+    let depth = |name: &str| name.split(',').count();
+    let is_in = |name: &&String| {
+        (**name == base || name.ends_with(&format!(",{base}")))
+            && match scope {
+                Scope::Base => **name == base,
+                Scope::One => depth(name) == depth(&base) + 1,
+                _ => true,
+            }
+    };
+    model.entries.keys().filter(is_in).cloned().collect()
+}
+
+/// A version 4 UUID (RFC 9562) of these octets.
+fn uuid_of(fresh: &Fresh) -> String {
+    uuid::Builder::from_random_bytes(fresh.uuid).into_uuid().to_string()
+}
+
+/// What a request is found to be when it comes in, on the published value.
+fn found(model: &Model, operation: &Operation, who: Who, in_transaction: bool) -> Found {
+    match operation {
+        Operation::Add { password: Some(_), .. } => Found::Hashed(model.is_administrator(who)),
+        Operation::Modify { name, edits }
+            if edits.iter().any(|edit| edit.attribute == "userPassword" && !edit.values.is_empty()) =>
+        {
+            let administrator = model.is_administrator(who);
+            Found::Hashed(match model.find(name) {
+                Some(entry) => administrator || (model.is_known(who) && who == Who::Entry(entry.number)),
+                None => administrator && in_transaction,
+            })
+        }
+        Operation::SetPassword { name, old, .. } => password_target(model, who, name.as_deref(), old.as_deref()),
+        _ => Found::Nothing,
+    }
+}
+
+fn password_target(model: &Model, who: Who, name: Option<&str>, old: Option<&str>) -> Found {
+    let refused = |code| Found::Account(Some(code), None, None);
+    let Who::Entry(own) = who else { return refused(ResultCode::StrongerAuthRequired) };
+    if !model.exists(own) {
+        return refused(ResultCode::StrongerAuthRequired);
+    }
+    let target = match name {
+        None => Some(own),
+        Some(name) => model.find(name).map(|entry| entry.number),
+    };
+    let Some(target) = target else { return refused(ResultCode::NoSuchObject) };
+    if target != own && !model.is_administrator(who) {
+        return refused(ResultCode::InsufficientAccessRights);
+    }
+    let password = model.entries.values().find(|entry| entry.number == target).and_then(|entry| entry.password.as_ref());
+    let right = password.filter(|password| old == Some(password.text.as_str()));
+    Found::Account(None, Some(target), right.map(|password| password.version))
+}
+
+/// What a bind is found to be when it is begun.
+fn looked_at(model: &Model, operation: &Operation) -> Found {
+    let refused = |code| Found::Account(Some(code), None, None);
+    let Operation::Bind { name, password } = operation else { return Found::Nothing };
+    match (name.as_str(), password.as_str()) {
+        ("no name", _) => refused(ResultCode::InvalidDnSyntax),
+        ("", "") => Found::Account(None, None, None),
+        (_, "") => refused(ResultCode::UnwillingToPerform),
+        _ => {
+            let entry = model.find(name);
+            let right = entry.and_then(|entry| entry.password.as_ref()).filter(|stored| stored.text == *password);
+            match (entry, right) {
+                (Some(entry), Some(stored)) => Found::Account(None, Some(entry.number), Some(stored.version)),
+                _ => refused(ResultCode::InvalidCredentials),
+            }
+        }
+    }
+}
+
+/// What can be said at once of what the client will be told.
+fn due(model: &Model, client: &mut Client, asked: &mut Asked, in_transaction: bool) -> Due {
+    let known = model.is_known(client.who);
+    let code = |code: ResultCode| Due::Code(code.number());
+    if in_transaction && asked.operation.is_change() {
+        let step = asked.clone();
+        if let Some(transaction) = &mut client.transaction {
+            transaction.steps.push(step);
+        }
+        return code(ResultCode::Success);
+    }
+    match &asked.operation {
+        Operation::Malformed(kind) if *kind != bindery::protocol::ResponseKind::Bind => code(ResultCode::ProtocolError),
+        Operation::Compare { .. } | Operation::Search { .. } if !known => Due::Any,
+        Operation::Compare { name, attribute, value } => code(client::compared(model, name, attribute, value)),
+        Operation::Search { base, .. } => {
+            let there = model.find(base).is_some();
+            code(if there { ResultCode::Success } else { ResultCode::NoSuchObject })
+        }
+        Operation::StartTransaction if !known => code(ResultCode::StrongerAuthRequired),
+        Operation::StartTransaction => {
+            client.transactions += 1;
+            client.transaction = Some(Transaction { identifier: client.transactions.to_string(), steps: Vec::new() });
+            code(ResultCode::Success)
+        }
+        Operation::EndTransaction { commit } => {
+            let steps = client.transaction.take().map(|transaction| transaction.steps).unwrap_or_default();
+            if !commit || steps.is_empty() {
+                return code(ResultCode::Success);
+            }
+            asked.steps = steps;
+            Due::Later
+        }
+        _ => Due::Later,
+    }
+}
+
+/// Whether the suffix is spelled as everywhere.
+pub(crate) fn suffix() -> bindery::model::Dn {
+    bindery::model::Dn::parse(SUFFIX.as_bytes()).unwrap()
+}

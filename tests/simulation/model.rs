@@ -1,0 +1,620 @@
+//! The plain model: names to entries, and the journal as a list. It shares no code with the directory: every operation is done here once
+//! more, in the simplest way, and server and model must come to the same entries, the same records and the same codes.
+//!
+//! Its world is a small one: names without special characters, single-valued RDNs, values in lower case but for those of names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bindery::model::{ModificationOperation, ResultCode};
+
+use crate::ask::{Edit, Flaw, Operation};
+
+pub(crate) const SUFFIX: &str = "dc=hospital,dc=example";
+pub(crate) const ADMIN: &str = "cn=admin,dc=hospital,dc=example";
+const ADMINISTRATORS: &str = "cn=administrators,ou=roles,dc=hospital,dc=example";
+
+/// An entry, whatever it is called; never given twice.
+pub(crate) type Number = u32;
+
+/// What a value that is a name stands for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) enum Target {
+    Entry(Number),
+    /// No entry has the name.
+    Nowhere(String),
+}
+
+/// Since when, by whose hand, and how it was spelled.
+#[derive(Clone, Debug)]
+pub(crate) struct Reference {
+    pub(crate) since: i64,
+    pub(crate) by: String,
+    pub(crate) spelled: String,
+}
+
+/// A password, and which change it came with.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Password {
+    pub(crate) text: String,
+    pub(crate) version: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) number: Number,
+    /// As spelled; the whole name for the suffix.
+    pub(crate) rdn: String,
+    /// Values by their lower-case form.
+    pub(crate) attributes: BTreeMap<String, BTreeMap<String, String>>,
+    pub(crate) references: BTreeMap<(String, Target), Reference>,
+    pub(crate) password: Option<Password>,
+    pub(crate) last_login: Option<i64>,
+    pub(crate) uuid: String,
+    pub(crate) class: &'static str,
+    pub(crate) created: (i64, String),
+    pub(crate) modified: (i64, String),
+}
+
+/// A record that must stand in the journal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Expected {
+    pub(crate) kind: &'static str,
+    /// Session and message.
+    pub(crate) asked: Option<(u64, i32)>,
+    pub(crate) code: Option<u32>,
+    pub(crate) time: i64,
+}
+
+/// Who asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Who {
+    Anonymous,
+    Entry(Number),
+    /// Who holds the data folder.
+    Installation,
+}
+
+/// An operation on its way to the committer, with what was found when it was begun, on the value of that time.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) session: u64,
+    pub(crate) message: i32,
+    pub(crate) who: Who,
+    pub(crate) operation: Operation,
+    pub(crate) found: Found,
+    /// For a new entry.
+    pub(crate) uuid: String,
+    /// The operations of a transaction that ends.
+    pub(crate) steps: Vec<Asked>,
+}
+
+/// What was looked at before the committer saw it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Found {
+    Nothing,
+    /// Whether the passwords in it were hashed.
+    Hashed(bool),
+    /// A code that stands, an account, and the version of its password if the one given was right.
+    Account(Option<ResultCode>, Option<Number>, Option<u64>),
+}
+
+#[derive(Clone, Default)]
+pub(crate) struct Model {
+    /// By normalized name.
+    pub(crate) entries: BTreeMap<String, Entry>,
+    pub(crate) records: Vec<Expected>,
+    /// Time and number of the newest change.
+    pub(crate) context: (i64, u64),
+    last_number: Number,
+    passwords: u64,
+}
+
+type Outcome = Result<(), ResultCode>;
+
+impl Model {
+    /// Policy time of what comes next.
+    fn next_time(&self, wall: i64) -> i64 {
+        wall.max(self.records.last().map_or(i64::MIN, |record| record.time).saturating_add(1))
+    }
+
+    /// A record that no operation asked for.
+    pub(crate) fn note(&mut self, kind: &'static str, wall: i64) {
+        let time = self.next_time(wall);
+        self.records.push(Expected { kind, asked: None, code: Some(0), time });
+    }
+
+    /// Decides an operation: what the client is told.
+    pub(crate) fn decide(&mut self, asked: &Asked, wall: i64) -> ResultCode {
+        if !asked.steps.is_empty() {
+            return self.transaction(&asked.steps, wall);
+        }
+        let time = self.next_time(wall);
+        let code = self.attempt(asked, time);
+        self.record(asked, code, time);
+        code
+    }
+
+    fn record(&mut self, asked: &Asked, code: ResultCode, time: i64) {
+        let known = (asked.session != 0).then_some((asked.session, asked.message));
+        self.records.push(Expected { kind: asked.operation.record(), asked: known, code: Some(code.number()), time });
+    }
+
+    /// All or nothing.
+    fn transaction(&mut self, steps: &[Asked], wall: i64) -> ResultCode {
+        let mut scratch = self.clone();
+        let start = self.next_time(wall);
+        let failed = steps.iter().enumerate().find_map(|(place, step)| match scratch.attempt(step, start + place as i64) {
+            ResultCode::Success => None,
+            code => Some((place, code)),
+        });
+        if failed.is_none() {
+            *self = scratch;
+        }
+        for (place, step) in steps.iter().enumerate() {
+            let code = match failed {
+                None => ResultCode::Success,
+                Some((at, code)) if at == place => code,
+                Some(_) => ResultCode::Canceled,
+            };
+            self.record(step, code, start + place as i64);
+        }
+        failed.map_or(ResultCode::Success, |(_, code)| code)
+    }
+
+    fn attempt(&mut self, asked: &Asked, now: i64) -> ResultCode {
+        let mut after = self.clone();
+        let outcome = match &asked.operation {
+            Operation::Start => Ok(()),
+            Operation::Malformed(_) => Err(ResultCode::ProtocolError),
+            Operation::Bind { .. } => after.bind(asked, now),
+            Operation::SetPassword { new, .. } => after.set_password(asked, new, now),
+            Operation::Add { name, attributes, password, flaw } => {
+                after.add(asked, name, attributes, password.as_deref(), *flaw, now)
+            }
+            Operation::Modify { name, edits } => after.modify(asked, name, edits, now),
+            Operation::Delete { name, tree } => after.delete(asked, name, *tree, now),
+            Operation::Rename { name, rdn, delete_old, superior } => {
+                after.rename(asked, name, rdn, *delete_old, superior.as_deref(), now)
+            }
+            other => panic!("{other:?} is not the committer's business"),
+        };
+        match outcome {
+            Ok(()) => {
+                if asked.operation.is_change() || matches!(asked.operation, Operation::SetPassword { .. }) {
+                    after.context = (now, after.context.1 + 1);
+                }
+                *self = after;
+                ResultCode::Success
+            }
+            Err(code) => code,
+        }
+    }
+
+    pub(crate) fn exists(&self, number: Number) -> bool {
+        self.entries.values().any(|entry| entry.number == number)
+    }
+
+    pub(crate) fn name_of(&self, number: Number) -> Option<&String> {
+        self.entries.iter().find(|(_, entry)| entry.number == number).map(|(name, _)| name)
+    }
+
+    pub(crate) fn find(&self, name: &str) -> Option<&Entry> {
+        self.entries.get(&normalized(name))
+    }
+
+    /// The name as it is spelled when read.
+    pub(crate) fn spelled(&self, name: &str) -> String {
+        match self.entries.get(name) {
+            Some(entry) if name != SUFFIX => format!("{},{}", entry.rdn, self.spelled(parent(name))),
+            _ => SUFFIX.to_owned(),
+        }
+    }
+
+    fn spelled_number(&self, number: Number) -> String {
+        self.name_of(number).map(|name| self.spelled(name)).unwrap_or_default()
+    }
+
+    pub(crate) fn is_administrator(&self, who: Who) -> bool {
+        match who {
+            Who::Installation => true,
+            Who::Anonymous => false,
+            Who::Entry(number) => {
+                let key = ("member".to_owned(), Target::Entry(number));
+                self.exists(number) && self.find(ADMINISTRATORS).is_some_and(|group| group.references.contains_key(&key))
+            }
+        }
+    }
+
+    /// Somebody, and somebody who is still there.
+    pub(crate) fn is_known(&self, who: Who) -> bool {
+        match who {
+            Who::Installation => true,
+            Who::Anonymous => false,
+            Who::Entry(number) => self.exists(number),
+        }
+    }
+
+    /// Names come in spelled in any way; what they stand for now.
+    pub(crate) fn resolve(&self, name: &str) -> Target {
+        self.find(name).map_or_else(|| Target::Nowhere(normalized(name)), |entry| Target::Entry(entry.number))
+    }
+
+    /// What a reference reads as.
+    pub(crate) fn value_of(&self, target: &Target, reference: &Reference) -> String {
+        match target {
+            Target::Entry(number) => self.spelled_number(*number),
+            Target::Nowhere(_) => reference.spelled.clone(),
+        }
+    }
+
+    fn actor(&self, who: Who) -> String {
+        match who {
+            Who::Entry(number) => self.spelled_number(number),
+            Who::Anonymous | Who::Installation => ADMIN.to_owned(),
+        }
+    }
+
+    fn check_writer(&self, who: Who) -> Outcome {
+        if self.is_known(who) { Ok(()) } else { Err(ResultCode::StrongerAuthRequired) }
+    }
+
+    fn check_administrator(&self, who: Who) -> Outcome {
+        if self.is_administrator(who) { Ok(()) } else { Err(ResultCode::InsufficientAccessRights) }
+    }
+
+    fn new_password(&mut self, text: &str) -> Password {
+        self.passwords += 1;
+        Password { text: text.to_owned(), version: self.passwords }
+    }
+
+    fn bind(&mut self, asked: &Asked, now: i64) -> Outcome {
+        let Found::Account(refusal, account, version) = &asked.found else { panic!("a bind is looked at before") };
+        if let Some(code) = refusal {
+            return Err(*code);
+        }
+        let Some(number) = account else { return Ok(()) };
+        let entry = self.entries.values_mut().find(|entry| entry.number == *number);
+        let entry = entry.ok_or(ResultCode::InvalidCredentials)?;
+        if entry.password.as_ref().map(|password| password.version) != *version {
+            return Err(ResultCode::InvalidCredentials);
+        }
+        entry.last_login = Some(now);
+        Ok(())
+    }
+
+    fn set_password(&mut self, asked: &Asked, new: &str, now: i64) -> Outcome {
+        let Found::Account(refusal, target, old) = &asked.found else { panic!("a password is looked at before") };
+        if let Some(code) = refusal {
+            return Err(*code);
+        }
+        let number = target.filter(|number| self.exists(*number)).ok_or(ResultCode::NoSuchObject)?;
+        if asked.who != Who::Entry(number) || !self.exists(number) {
+            self.check_administrator(asked.who)?;
+        }
+        let name = self.name_of(number).unwrap().clone();
+        let Operation::SetPassword { old: old_text, .. } = &asked.operation else { return Ok(()) };
+        let present = self.entries[&name].password.as_ref().map(|password| password.version);
+        if old_text.is_some() && (old.is_none() || *old != present) {
+            return Err(ResultCode::UnwillingToPerform);
+        }
+        let password = self.new_password(new);
+        let by = self.actor(asked.who);
+        let entry = self.entries.get_mut(&name).unwrap();
+        entry.password = Some(password);
+        entry.modified = (now, by);
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        asked: &Asked,
+        name: &str,
+        attributes: &[(&'static str, Vec<String>)],
+        password: Option<&str>,
+        flaw: Option<Flaw>,
+        now: i64,
+    ) -> Outcome {
+        self.check_writer(asked.who)?;
+        let key = normalized(name);
+        if self.entries.contains_key(&key) {
+            return Err(ResultCode::EntryAlreadyExists);
+        }
+        if key != SUFFIX && !self.entries.contains_key(parent(&key)) {
+            return Err(ResultCode::NoSuchObject);
+        }
+        self.check_administrator(asked.who)?;
+        match flaw {
+            Some(Flaw::UndefinedAttribute) => return Err(ResultCode::UndefinedAttributeType),
+            Some(Flaw::BadSyntax) => return Err(ResultCode::InvalidAttributeSyntax),
+            _ => {}
+        }
+        if password.is_some() && asked.found != Found::Hashed(true) {
+            return Err(ResultCode::AdminLimitExceeded);
+        }
+        if flaw == Some(Flaw::MissingAttribute) {
+            return Err(ResultCode::ObjectClassViolation);
+        }
+        self.last_number += 1;
+        let by = self.actor(asked.who);
+        let rdn = if key == SUFFIX { SUFFIX } else { name.split(',').next().unwrap() };
+        let mut entry = Entry {
+            number: self.last_number,
+            rdn: rdn.to_owned(),
+            attributes: BTreeMap::new(),
+            references: BTreeMap::new(),
+            password: password.map(|text| self.new_password(text)),
+            last_login: None,
+            uuid: asked.uuid.clone(),
+            class: structural(attributes),
+            created: (now, by.clone()),
+            modified: (now, by.clone()),
+        };
+        for (attribute, values) in attributes {
+            if is_reference(attribute) {
+                for value in values {
+                    let reference = Reference { since: now, by: by.clone(), spelled: value.clone() };
+                    entry.references.insert(((*attribute).to_owned(), self.resolve(value)), reference);
+                }
+            } else {
+                entry.put_values(attribute, values);
+            }
+        }
+        entry.put_rdn_value(rdn.split(',').next().unwrap());
+        self.entries.insert(key.clone(), entry);
+        self.settle(asked, Some(&key), now);
+        Ok(())
+    }
+
+    fn modify(&mut self, asked: &Asked, name: &str, edits: &[Edit], now: i64) -> Outcome {
+        self.check_writer(asked.who)?;
+        let key = normalized(name);
+        let number = self.entries.get(&key).ok_or(ResultCode::NoSuchObject)?.number;
+        let only_password = edits.iter().all(|edit| edit.attribute == "userPassword");
+        if !only_password || asked.who != Who::Entry(number) {
+            self.check_administrator(asked.who)?;
+        }
+        for edit in edits {
+            self.check_edit(asked, edit)?;
+        }
+        for edit in edits {
+            self.edit(&key, edit, asked.who, now)?;
+        }
+        let by = self.actor(asked.who);
+        let entry = self.entries.get_mut(&key).unwrap();
+        entry.check()?;
+        entry.modified = (now, by);
+        Ok(())
+    }
+
+    fn check_edit(&self, asked: &Asked, edit: &Edit) -> Outcome {
+        match edit.attribute {
+            "zork" => Err(ResultCode::UndefinedAttributeType),
+            "createTimestamp" => Err(ResultCode::ConstraintViolation),
+            "userPassword" if !edit.values.is_empty() && asked.found != Found::Hashed(true) => {
+                Err(ResultCode::AdminLimitExceeded)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn edit(&mut self, key: &str, edit: &Edit, who: Who, now: i64) -> Outcome {
+        if edit.attribute == "userPassword" {
+            let password = edit.values.first().map(|text| self.new_password(text));
+            let entry = self.entries.get_mut(key).unwrap();
+            if edit.how == ModificationOperation::Delete && entry.password.is_none() {
+                return Err(ResultCode::NoSuchAttribute);
+            }
+            entry.password = password;
+            return Ok(());
+        }
+        if is_reference(edit.attribute) {
+            return self.edit_references(key, edit, who, now);
+        }
+        let entry = self.entries.get_mut(key).unwrap();
+        let values = entry.attributes.entry(edit.attribute.to_owned()).or_default();
+        match edit.how {
+            ModificationOperation::Replace => *values = lower(&edit.values),
+            ModificationOperation::Add => {
+                for value in &edit.values {
+                    if values.insert(value.to_lowercase(), value.clone()).is_some() {
+                        return Err(ResultCode::AttributeOrValueExists);
+                    }
+                }
+            }
+            _ if values.is_empty() => return Err(ResultCode::NoSuchAttribute),
+            _ if edit.values.is_empty() => values.clear(),
+            _ => {
+                for value in &edit.values {
+                    values.remove(&value.to_lowercase()).ok_or(ResultCode::NoSuchAttribute)?;
+                }
+            }
+        }
+        entry.attributes.retain(|_, values| !values.is_empty());
+        Ok(())
+    }
+
+    fn edit_references(&mut self, key: &str, edit: &Edit, who: Who, now: i64) -> Outcome {
+        let by = self.actor(who);
+        let targets: Vec<(Target, String)> = edit.values.iter().map(|value| (self.resolve(value), value.clone())).collect();
+        if targets.iter().map(|(target, _)| target).collect::<BTreeSet<_>>().len() < targets.len() {
+            return Err(ResultCode::AttributeOrValueExists);
+        }
+        let all = &mut self.entries.get_mut(key).unwrap().references;
+        let named = |target: Target| (edit.attribute.to_owned(), target);
+        let new = |spelled: String| Reference { since: now, by: by.clone(), spelled };
+        match edit.how {
+            ModificationOperation::Add => {
+                for (target, spelled) in targets {
+                    if all.insert(named(target), new(spelled)).is_some() {
+                        return Err(ResultCode::AttributeOrValueExists);
+                    }
+                }
+            }
+            ModificationOperation::Replace => {
+                let wanted: BTreeSet<Target> = targets.iter().map(|(target, _)| target.clone()).collect();
+                all.retain(|(attribute, target), _| attribute != edit.attribute || wanted.contains(target));
+                for (target, spelled) in targets {
+                    all.entry(named(target)).or_insert_with(|| new(spelled));
+                }
+            }
+            _ if !all.keys().any(|(attribute, _)| attribute == edit.attribute) => return Err(ResultCode::NoSuchAttribute),
+            _ if targets.is_empty() => all.retain(|(attribute, _), _| attribute != edit.attribute),
+            _ => {
+                for (target, _) in targets {
+                    all.remove(&named(target)).ok_or(ResultCode::NoSuchAttribute)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, asked: &Asked, name: &str, tree: bool, now: i64) -> Outcome {
+        self.check_writer(asked.who)?;
+        let key = normalized(name);
+        if !self.entries.contains_key(&key) {
+            return Err(ResultCode::NoSuchObject);
+        }
+        self.check_administrator(asked.who)?;
+        let by = self.actor(asked.who);
+        let gone: Vec<String> = self.entries.keys().filter(|name| is_within(name, &key)).cloned().collect();
+        if gone.len() > 1 && !tree {
+            return Err(ResultCode::NotAllowedOnNonLeaf);
+        }
+        let gone: Vec<Number> = gone.iter().filter_map(|name| self.entries.remove(name)).map(|entry| entry.number).collect();
+        for entry in self.entries.values_mut() {
+            let before = entry.references.len();
+            entry.references.retain(|(_, target), _| !matches!(target, Target::Entry(number) if gone.contains(number)));
+            if entry.references.len() < before {
+                entry.modified = (now, by.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn rename(&mut self, asked: &Asked, name: &str, rdn: &str, delete_old: bool, superior: Option<&str>, now: i64) -> Outcome {
+        self.check_writer(asked.who)?;
+        let old = normalized(name);
+        if !self.entries.contains_key(&old) {
+            return Err(ResultCode::NoSuchObject);
+        }
+        self.check_administrator(asked.who)?;
+        let above = match superior {
+            Some(superior) if !self.entries.contains_key(&normalized(superior)) => return Err(ResultCode::NoSuchObject),
+            Some(superior) if is_within(&normalized(superior), &old) => return Err(ResultCode::UnwillingToPerform),
+            Some(superior) => normalized(superior),
+            None => parent(&old).to_owned(),
+        };
+        let new = format!("{},{above}", rdn.to_lowercase());
+        if new != old && self.entries.contains_key(&new) {
+            return Err(ResultCode::EntryAlreadyExists);
+        }
+        let by = self.actor(asked.who);
+        let moved: Vec<String> = self.entries.keys().filter(|name| is_within(name, &old)).cloned().collect();
+        let numbers: BTreeSet<Number> = moved.iter().map(|name| self.entries[name].number).collect();
+        for entry in self.entries.values_mut() {
+            if entry.references.keys().any(|(_, target)| matches!(target, Target::Entry(number) if numbers.contains(number))) {
+                entry.modified = (now, by.clone());
+            }
+        }
+        let taken: Vec<(String, Entry)> = moved.into_iter().filter_map(|name| self.entries.remove_entry(&name)).collect();
+        for (name, mut entry) in taken {
+            if name == old {
+                if delete_old {
+                    entry.drop_rdn_value();
+                }
+                entry.rdn = rdn.to_owned();
+                entry.put_rdn_value(rdn);
+                entry.modified = (now, by.clone());
+            }
+            let front = name.strip_suffix(&old).unwrap().to_owned();
+            self.entries.insert(format!("{front}{new}"), entry);
+        }
+        self.settle(asked, Some(&new), now);
+        Ok(())
+    }
+
+    /// References to a name that an entry has now become references to the entry. `written`: stamped already.
+    fn settle(&mut self, asked: &Asked, written: Option<&str>, now: i64) {
+        let by = self.actor(asked.who);
+        let known: BTreeMap<String, Number> = self.entries.iter().map(|(name, entry)| (name.clone(), entry.number)).collect();
+        for (name, entry) in &mut self.entries {
+            let before = std::mem::take(&mut entry.references);
+            let mut settled = false;
+            for ((attribute, target), reference) in before {
+                let target = match &target {
+                    Target::Nowhere(wanted) => match known.get(wanted) {
+                        Some(number) => {
+                            settled = true;
+                            Target::Entry(*number)
+                        }
+                        None => target,
+                    },
+                    Target::Entry(_) => target,
+                };
+                entry.references.insert((attribute, target), reference);
+            }
+            if settled && asked.who != Who::Installation && Some(name.as_str()) != written {
+                entry.modified = (now, by.clone());
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn put_values(&mut self, attribute: &str, values: &[String]) {
+        self.attributes.insert(attribute.to_owned(), lower(values));
+    }
+
+    /// A value that is there already keeps its spelling.
+    fn put_rdn_value(&mut self, rdn: &str) {
+        let (attribute, value) = rdn.split_once('=').unwrap();
+        let values = self.attributes.entry(attribute.to_owned()).or_default();
+        values.entry(value.to_lowercase()).or_insert_with(|| value.to_owned());
+    }
+
+    fn drop_rdn_value(&mut self) {
+        let (attribute, value) = self.rdn.split_once('=').unwrap();
+        self.attributes.get_mut(attribute).unwrap().remove(&value.to_lowercase());
+    }
+
+    /// The rules a finished entry keeps.
+    fn check(&self) -> Outcome {
+        let (attribute, value) = self.rdn.split(',').next().unwrap().split_once('=').unwrap();
+        if !self.attributes.get(attribute).is_some_and(|values| values.contains_key(&value.to_lowercase())) {
+            return Err(ResultCode::NamingViolation);
+        }
+        let required: &[&str] = if self.class == "inetOrgPerson" { &["cn", "sn"] } else { &[] };
+        let is_account = self.class == "organizationalRole";
+        if required.iter().any(|name| !self.attributes.contains_key(*name)) || (is_account && self.password.is_none()) {
+            return Err(ResultCode::ObjectClassViolation);
+        }
+        Ok(())
+    }
+}
+
+fn lower(values: &[String]) -> BTreeMap<String, String> {
+    values.iter().map(|value| (value.to_lowercase(), value.clone())).collect()
+}
+
+fn structural(attributes: &[(&'static str, Vec<String>)]) -> &'static str {
+    let classes = attributes.iter().find(|(name, _)| *name == "objectClass").map(|(_, values)| values.as_slice());
+    let known = ["inetOrgPerson", "organizationalUnit", "groupOfMembers", "organizationalRole", "organization"];
+    known.into_iter().find(|class| classes.is_some_and(|classes| classes.iter().any(|it| it == class))).unwrap()
+}
+
+/// Attributes whose values are names that follow the entry.
+pub(crate) fn is_reference(attribute: &str) -> bool {
+    ["member", "manager"].contains(&attribute)
+}
+
+pub(crate) fn normalized(name: &str) -> String {
+    name.to_lowercase()
+}
+
+pub(crate) fn parent(name: &str) -> &str {
+    name.split_once(',').map_or("", |(_, parent)| parent)
+}
+
+fn is_within(name: &str, top: &str) -> bool {
+    name == top || name.strip_suffix(top).is_some_and(|front| front.ends_with(','))
+}
