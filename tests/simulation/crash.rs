@@ -8,7 +8,7 @@ use bindery::model::Secret;
 use bindery::model::schema::Schema;
 use bindery::store::disk::SimulatedDisk;
 use bindery::store::{Opened, StartNote, StoreOptions, create, open_with};
-use bindery::world::Entropy;
+use bindery::world::{Disk as _, Entropy};
 
 use crate::life::{self, Checked, Life, Memory};
 use crate::model::Model;
@@ -83,6 +83,7 @@ impl Machine {
             model: Model::default(),
             candidates: Vec::new(),
             groups: Vec::new(),
+            snapshots: Vec::new(),
             clients: 0,
             faulty: false,
             tally: Tally { seeds: 1, ..Tally::default() },
@@ -136,6 +137,9 @@ impl Machine {
                 StartNote::Replayed { .. } => "starts that replayed frames",
                 StartNote::Rebuilt { .. } => "starts that rebuilt the checkpoint",
                 StartNote::FormatRewritten => "starts that wrote the format file anew",
+                StartNote::SnapshotDamaged { .. } => "starts that passed over a damaged snapshot",
+                #[allow(unreachable_patterns, reason = "notes that say more come without faults that are injected here")]
+                _ => "starts with another note",
             });
         }
         verify::journal(&self.options, &mut self.memory)?;
@@ -196,6 +200,9 @@ impl Machine {
             }
         }
         end_faults(&self.disk, &mut self.memory);
+        if self.random.percent(20) {
+            self.damage_snapshot();
+        }
         if self.random.percent(25) {
             let with_checkpoint = self.random.percent(70);
             damage::probe(&self.options, self.segment_octets, &self.disk, with_checkpoint, &mut self.random, &mut self.memory)?;
@@ -248,6 +255,20 @@ impl Machine {
                 std::fs::write(&database, octets).map_err(|error| error.to_string())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Flips an octet of the newest snapshot, unless another one is damaged already: the content stands in the older one too.
+    fn damage_snapshot(&mut self) {
+        let whole = |snapshots: &[(u64, bool)]| snapshots.iter().rev().take(2).all(|(_, is_whole)| *is_whole);
+        let Some((sequence, _)) = self.memory.snapshots.last().copied().filter(|_| whole(&self.memory.snapshots)) else { return };
+        let path = self.options.data.join("snapshots").join(format!("snapshot-{sequence:020}"));
+        let Ok(octets) = self.disk.read(&path) else { return };
+        let at = self.random.below(octets.len() as u64) as usize;
+        if self.disk.flip(&path, at, 1 << self.random.below(8)) {
+            self.memory.tally.count("snapshots with flipped octets");
+            self.memory.snapshots.pop();
+            self.memory.snapshots.push((sequence, false));
         }
     }
 

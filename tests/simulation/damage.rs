@@ -10,6 +10,7 @@ use bindery::world::Disk as _;
 
 use crate::life::{Checked, Group, Memory};
 use crate::random::Random;
+use crate::verify;
 
 /// Octets of a segment's header.
 const HEADER: u64 = 4096;
@@ -54,12 +55,21 @@ pub(crate) fn probe(
         crate::crash::copy_folder(&sled, &kept)?;
     }
     let opened = open_with(&options, segment_octets, &mut |_| {});
+    let may_cover = |sequence| memory.snapshots.iter().rev().take(3).any(|(taken, _)| *taken >= sequence);
+    let proves = |sequence| memory.snapshots.last().is_some_and(|(taken, is_whole)| *is_whole && *taken >= sequence);
+    let (first, last) = (*harm.sequences.start(), *harm.sequences.end());
     let outcome = match opened {
-        Err(error) => check(&harm, &error).map(|()| memory.tally.count("damage to the journal that a start named")),
-        Ok(opened) if harm.is_last && !with_checkpoint => {
+        Err(error) => check(&harm, &error).map(|()| "damage to the journal that a start named"),
+        Ok(opened) if harm.is_last && !with_checkpoint && !proves(first) => {
             let is_told = opened.notes.iter().any(|note| matches!(note, StartNote::TornTail { .. }));
-            memory.tally.count("damage to the last group that a start without checkpoint told as a torn tail");
-            if is_told { Ok(()) } else { Err(format!("{}: cut off without a word", harm.what)) }
+            let what = "damage to the last group that a start without checkpoint told as a torn tail";
+            if is_told { Ok(what) } else { Err(format!("{}: cut off without a word", harm.what)) }
+        }
+        Ok(opened) if !harm.is_last && may_cover(last) => {
+            let mut models = std::iter::once(&memory.model).chain(&memory.candidates);
+            let is_whole = models.any(|model| verify::content(&opened.directory, model).is_ok());
+            let what = "damage to the journal that a start did not need, for a snapshot covers it";
+            if is_whole { Ok(what) } else { Err(format!("{}: a start from a snapshot has another content", harm.what)) }
         }
         Ok(_) => Err(format!("{}: went unnoticed", harm.what)),
     };
@@ -69,7 +79,7 @@ pub(crate) fn probe(
     if kept.exists() {
         rename(&kept, &sled)?;
     }
-    outcome
+    outcome.map(|what| memory.tally.count(what))
 }
 
 fn rename(from: &Path, to: &Path) -> Checked {
@@ -95,7 +105,8 @@ fn harm(disk: &SimulatedDisk, random: &mut Random, groups: &[Group]) -> Option<H
         }
         2 if !is_last_segment => {
             let at = group.octets.start + random.below(group.octets.end - group.octets.start);
-            let (harm, at) = of_segment("cut segments", at);
+            let (mut harm, at) = of_segment("cut segments", at);
+            harm.sequences = *harm.sequences.start()..=group.last;
             return disk.shorten(&group.segment, at as usize).then_some(harm);
         }
         _ => {

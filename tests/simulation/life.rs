@@ -56,6 +56,8 @@ pub(crate) struct Memory {
     pub(crate) candidates: Vec<Model>,
     /// The durable groups.
     pub(crate) groups: Vec<Group>,
+    /// The snapshots that were taken, newest last, and whether they are whole.
+    pub(crate) snapshots: Vec<(u64, bool)>,
     pub(crate) clients: u64,
     /// A fault of the disk is on.
     pub(crate) faulty: bool,
@@ -127,6 +129,7 @@ impl Life {
             who: Who::Installation,
             operation,
             found: Found::Hashed(true),
+            in_transaction: false,
             uuid: String::new(),
             steps: Vec::new(),
         };
@@ -165,7 +168,8 @@ impl Life {
                 self.clients[slot] = connect(memory, &self.settings);
                 Ok(())
             }
-            57..=75 => self.hash_one(random, memory),
+            57..=58 => self.snapshot(memory),
+            59..=75 => self.hash_one(random, memory),
             _ => {
                 let most = 1 + random.below(6) as usize;
                 self.commit_some(most, memory)
@@ -225,6 +229,7 @@ impl Life {
             session: client.number,
             message,
             who: client.who,
+            in_transaction,
             found: found(&memory.model, &operation, client.who, in_transaction),
             uuid: uuid_of(&fresh),
             operation,
@@ -257,14 +262,17 @@ impl Life {
                 Ok(())
             }
             Action::Commit(id, proposal) => {
-                let asked = self.begin(slot, id, memory).ok_or("something was committed that nobody asked for")?;
+                let mut asked = self.begin(slot, id, memory).ok_or("something was committed that nobody asked for")?;
+                if asked.in_transaction {
+                    asked.found = Found::LateForTransaction;
+                }
                 self.work.push_back(Work::Commit(slot, number, proposal, asked));
                 Ok(())
             }
             Action::Search(id, stream) => self.pull(slot, id, *stream, memory),
             Action::Abandon(_) => Ok(()),
-            Action::StartTls(..) => Err("nobody asked for TLS".to_owned()),
             Action::Close(_) => Err(format!("session {number} was closed")),
+            _ => Err(format!("session {number} wants what nobody asked for")),
         }
     }
 
@@ -299,6 +307,22 @@ impl Life {
         let directory = self.directory();
         let action = self.clients[slot].session.hashed(&directory, id, answers);
         self.perform(slot, action, memory)
+    }
+
+    /// Takes a snapshot of what is published.
+    fn snapshot(&mut self, memory: &mut Memory) -> Checked {
+        let position = self.committer.position();
+        let taken = self.committer.snapshots().take(&self.directory(), &position, &|| true);
+        note(memory, &format!("snapshot {} {}", position.sequence, taken.is_ok()));
+        // One that failed late may be there.
+        memory.snapshots.retain(|(sequence, _)| *sequence != position.sequence);
+        memory.snapshots.push((position.sequence, taken.is_ok()));
+        match taken {
+            Ok(_) => memory.tally.count("snapshots"),
+            Err(_) if memory.faulty || self.disk.is_off() => memory.tally.count("snapshots that a fault broke off"),
+            Err(error) => return Err(format!("no snapshot on a disk that is sound: {error}")),
+        }
+        Ok(())
     }
 
     fn commit_some(&mut self, most: usize, memory: &mut Memory) -> Checked {

@@ -82,6 +82,7 @@ pub(crate) struct Asked {
     pub(crate) who: Who,
     pub(crate) operation: Operation,
     pub(crate) found: Found,
+    pub(crate) in_transaction: bool,
     /// For a new entry.
     pub(crate) uuid: String,
     /// The operations of a transaction that ends.
@@ -96,6 +97,8 @@ pub(crate) enum Found {
     Hashed(bool),
     /// A code that stands, an account, and the version of its password if the one given was right.
     Account(Option<ResultCode>, Option<Number>, Option<u64>),
+    /// The transaction it was part of ended while its password was hashed.
+    LateForTransaction,
 }
 
 #[derive(Clone, Default)]
@@ -164,6 +167,7 @@ impl Model {
     fn attempt(&mut self, asked: &Asked, now: i64) -> ResultCode {
         let mut after = self.clone();
         let outcome = match &asked.operation {
+            _ if asked.found == Found::LateForTransaction => Err(ResultCode::ProtocolError),
             Operation::Start => Ok(()),
             Operation::Malformed(_) => Err(ResultCode::ProtocolError),
             Operation::Bind { .. } => after.bind(asked, now),
