@@ -20,8 +20,7 @@ impl Directory {
             Change::RemoveEntry { id, next_id } => self.remove_entry(*id, *next_id),
             Change::PutMembership { group, membership, since, by } => self.put_membership(*group, membership, *since, by),
             Change::RemoveMembership { group, membership } => {
-                self.forget_membership(*group, membership);
-                self.memberships.remove(*group, membership);
+                self.remove_membership(*group, membership);
                 Ok(())
             }
             Change::PutAccountState { id, state } => self.put_account_state(*id, state),
@@ -50,6 +49,7 @@ impl Directory {
         let fixed = &self.fixed;
         let entry = node.entry.clone();
         let (stamp, uuid) = (self.stamp_of(&node), self.uuid_of(&node));
+        let superiors_before = self.superiors(id);
         let before = self.tree.put(&fixed.hash, node)?;
         self.indexes.update(&fixed.index_plan, &fixed.schema, id, before.as_ref().map(|node| &node.entry), Some(&entry));
         self.kinds.update(fixed.kind_classes, &fixed.schema, id, Some(&entry));
@@ -57,6 +57,9 @@ impl Directory {
         let expired_before = before.as_ref().and_then(|node| self.expires(node));
         self.expiries.update(id, expired_before, self.expiry_of(&entry));
         let mut place = Place::Named;
+        if before.as_ref().is_some_and(|before| before.parent != parent) {
+            self.move_named(id, &superiors_before);
+        }
         if let Some(before) = before {
             self.take_from_digest(&row_of(&before));
             place = match () {
@@ -118,9 +121,20 @@ impl Directory {
     fn put_membership(&mut self, group: EntryId, membership: &Membership, since: Timestamp, by: &str) -> Result<(), ChangeError> {
         self.check_membership(group, membership)?;
         self.forget_membership(group, membership);
-        self.memberships.put(group, membership, since, by);
+        let is_new = self.memberships.put(group, membership, since, by);
+        if let (Membership::Entry(_, member), true) = (membership, is_new) {
+            self.count_named(*member, group, true);
+        }
         self.add_to_digest(&row::membership(group, membership, since, by, &self.fixed.digest_key));
         Ok(())
+    }
+
+    fn remove_membership(&mut self, group: EntryId, membership: &Membership) {
+        self.forget_membership(group, membership);
+        let was_in = self.memberships.remove(group, membership);
+        if let (Membership::Entry(_, member), true) = (membership, was_in) {
+            self.count_named(*member, group, false);
+        }
     }
 
     pub(super) fn check_membership(&self, group: EntryId, membership: &Membership) -> Result<(), ChangeError> {

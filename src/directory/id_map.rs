@@ -36,16 +36,24 @@ impl<T: Clone> IdMap<T> {
     }
 
     pub(super) fn get(&self, id: u64) -> Option<&T> {
+        self.leaf(id)?.get(place(id, 0))?.as_ref()
+    }
+
+    /// For lookups of numbers that lie close together.
+    pub(super) fn neighbours(&self) -> Neighbours<'_, T> {
+        Neighbours { map: self, number: 0, leaf: None }
+    }
+
+    fn leaf(&self, id: u64) -> Option<&[Option<T>; WIDTH]> {
         if !fits(id, self.height) {
             return None;
         }
         let mut branch = self.root.as_deref()?;
         let mut level = self.height;
         loop {
-            let place = place(id, level);
             match branch {
-                Branch::Leaf(slots) => return slots.get(place)?.as_ref(),
-                Branch::Inner(children) => branch = children.get(place)?.as_deref()?,
+                Branch::Leaf(slots) => return Some(slots),
+                Branch::Inner(children) => branch = children.get(place(id, level))?.as_deref()?,
             }
             level = level.saturating_sub(1);
         }
@@ -179,6 +187,23 @@ impl<T: Clone> Branch<T> {
     }
 }
 
+/// Remembers the leaf of the last number asked for.
+pub(super) struct Neighbours<'a, T> {
+    map: &'a IdMap<T>,
+    number: u64,
+    leaf: Option<&'a [Option<T>; WIDTH]>,
+}
+
+impl<'a, T: Clone> Neighbours<'a, T> {
+    pub(super) fn get(&mut self, id: u64) -> Option<&'a T> {
+        let number = id >> BITS;
+        if self.leaf.is_none() || self.number != number {
+            (self.number, self.leaf) = (number, self.map.leaf(id));
+        }
+        self.leaf?.get(place(id, 0))?.as_ref()
+    }
+}
+
 fn place(id: u64, level: u32) -> usize {
     (id >> (BITS * level)) as usize & (WIDTH - 1)
 }
@@ -217,6 +242,10 @@ mod tests {
             for (map, model) in versions {
                 prop_assert_eq!(map.len(), model.len());
                 prop_assert_eq!(map.iter().map(|(id, value)| (id, *value)).collect::<BTreeMap<_, _>>(), model.clone());
+                let mut neighbours = map.neighbours();
+                for id in model.keys().flat_map(|id| [*id, id.saturating_add(1)]) {
+                    prop_assert_eq!(neighbours.get(id), model.get(&id));
+                }
                 for (id, value) in &model {
                     prop_assert_eq!(map.get(*id), Some(value));
                     prop_assert_eq!(map.next_from(*id).map(|(found, _)| found), Some(*id));

@@ -126,7 +126,7 @@ impl IdSet {
 
     /// All but the first so many, in order of numbers. Passing over the others costs a step for each chunk, not for each number.
     pub fn skip(&self, count: usize) -> impl Iterator<Item = EntryId> + use<> {
-        IntoIter { from: self.at(count), set: self.clone() }
+        IntoIter { from: self.at(count), set: self.clone(), chunk: None }
     }
 
     /// The number with so many smaller ones before it.
@@ -179,13 +179,35 @@ impl IdSet {
 pub struct IntoIter {
     set: IdSet,
     from: Option<EntryId>,
+    /// The chunk of a large set that is being walked, and its number.
+    chunk: Option<(u64, Chunk)>,
+}
+
+impl IntoIter {
+    /// The next one in the chunk that is being walked.
+    fn in_chunk(&self, from: EntryId) -> Option<EntryId> {
+        let (number, chunk) = self.chunk.as_ref()?;
+        let place = chunk.next_from(chunk::place(from.0)).filter(|_| *number == chunk::number(from.0))?;
+        Some(EntryId(chunk::id(*number, place)))
+    }
+
+    /// The next one anywhere; the chunk it lies in is walked from here on.
+    fn beyond(&mut self, from: EntryId) -> Option<EntryId> {
+        let found = self.set.next_from(from)?;
+        if let Form::Many(many) = &self.set.0 {
+            let number = chunk::number(found.0);
+            self.chunk = many.chunks.get(number).map(|chunk| (number, chunk.clone()));
+        }
+        Some(found)
+    }
 }
 
 impl Iterator for IntoIter {
     type Item = EntryId;
 
     fn next(&mut self) -> Option<EntryId> {
-        let id = self.set.next_from(self.from?)?;
+        let from = self.from?;
+        let id = self.in_chunk(from).or_else(|| self.beyond(from))?;
         self.from = id.0.checked_add(1).map(EntryId);
         Some(id)
     }
@@ -196,7 +218,7 @@ impl IntoIterator for IdSet {
     type IntoIter = IntoIter;
 
     fn into_iter(self) -> IntoIter {
-        IntoIter { set: self, from: Some(EntryId(0)) }
+        IntoIter { set: self, from: Some(EntryId(0)), chunk: None }
     }
 }
 

@@ -1,14 +1,12 @@
 //! Rows to directory and back: filling memory at start, and writing everything anew.
 
-use std::sync::Arc;
-
 use super::apply::row_of;
 use super::change::row::{self, Content};
 use super::expiry::Expiries;
 use super::index::Indexes;
 use super::recent::Recent;
 use super::{ChangeError, Directory, LastRevision, Membership, Row, StoredDefinition};
-use crate::model::{EntryId, Timestamp};
+use crate::model::EntryId;
 
 /// What waits until all entries are there.
 #[derive(Clone, Default)]
@@ -16,7 +14,6 @@ pub(super) struct Loading {
     /// Definitions that are not in force yet.
     pub(super) definitions: Vec<StoredDefinition>,
     last_revision: Option<LastRevision>,
-    memberships: Vec<(EntryId, Membership, Timestamp, Arc<str>)>,
 }
 
 impl Directory {
@@ -55,16 +52,13 @@ impl Directory {
     }
 
     fn load_content(&mut self, content: Content) -> Result<(), ChangeError> {
-        let loading = self.loading.get_or_insert_default();
+        self.loading.get_or_insert_default();
         match content {
             // They are gathered by who calls.
             Content::Definition(_) | Content::LastRevision(_) => {}
+            // Whether both entries are there is looked at when all are.
             Content::Membership { group, membership, since, by } => {
-                let by = match loading.memberships.last() {
-                    Some((.., last)) if **last == *by => last.clone(),
-                    _ => by.into(),
-                };
-                loading.memberships.push((group, membership, since, by));
+                self.memberships.put(group, &membership, since, &by);
             }
             Content::Entry { id, parent, name, block } => {
                 let node = self.read_node(id, parent, &name, &block)?;
@@ -95,12 +89,10 @@ impl Directory {
     /// Builds tree and indexes after the last `load_row` and checks that every entry hangs together.
     pub fn finish_loading(&mut self) -> Result<(), ChangeError> {
         self.use_definitions()?;
-        let loading = self.loading.take().unwrap_or_default();
+        self.loading = None;
         self.tree.link_all(&self.fixed.hash)?;
-        for (group, membership, since, by) in &loading.memberships {
-            self.check_membership(*group, membership)?;
-            self.memberships.put(*group, membership, *since, by);
-        }
+        self.check_memberships()?;
+        self.build_named_below();
         if let Some((id, _)) = self.account_states.iter().find(|(id, _)| self.node(EntryId(*id)).is_none()) {
             return Err(ChangeError(format!("there are login times of entry {id}, which is not there")));
         }
@@ -118,6 +110,18 @@ impl Directory {
         expiries.for_each(|(id, time)| found.update(id, None, Some(time)));
         self.expiries = found;
         Ok(())
+    }
+
+    fn check_memberships(&self) -> Result<(), ChangeError> {
+        let mut nodes = self.tree.nodes().neighbours();
+        for (group, attribute, members) in self.memberships.sets() {
+            let first = members.iter().next().map(|member| Membership::Entry(attribute, member));
+            first.map_or(Ok(()), |first| self.check_membership(group, &first))?;
+            if let Some(missing) = members.iter().find(|member| nodes.get(member.0).is_none()) {
+                return Err(ChangeError(format!("entry {} cannot have the member {}, which is not there", group.0, missing.0)));
+            }
+        }
+        self.memberships.all_outside().try_for_each(|(group, membership, _)| self.check_membership(group, &membership))
     }
 
     /// A folder that does not keep how far it is has the stamp of its newest entry.

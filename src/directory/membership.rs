@@ -4,30 +4,23 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use imbl::{OrdMap, OrdSet};
+use imbl::OrdMap;
 
 use super::change::{Membership, MembershipAttribute, WaitingMembership};
+use super::grant::{Grants, MembershipGrant};
+use super::id_map::IdMap;
 use super::id_set::IdSet;
 use crate::model::schema::{AttributeType, Schema, SyntaxError, split_uid};
 use crate::model::{Dn, EntryId, Timestamp};
-
-/// Since when and by whose hand a group has an element.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct MembershipGrant {
-    /// Since when.
-    pub since: Timestamp,
-    /// The actor's DN at the time, as text.
-    pub by: Arc<str>,
-}
 
 /// All groups' sets. Each costs what it holds; one element more costs microseconds however many there are.
 #[derive(Clone, Default)]
 pub(super) struct Memberships {
     /// Group → members that are entries.
     members: OrdMap<(EntryId, MembershipAttribute), IdSet>,
-    /// Member → groups.
-    groups: OrdMap<(EntryId, MembershipAttribute), IdSet>,
-    grants: OrdMap<(EntryId, MembershipAttribute, EntryId), MembershipGrant>,
+    /// Attribute → member → groups.
+    groups: OrdMap<MembershipAttribute, IdMap<IdSet>>,
+    grants: Grants,
     /// Group → elements that are no entry here, by key.
     outside: OrdMap<(EntryId, MembershipAttribute), OutsideElements>,
     /// Attribute and key → groups that have such an element.
@@ -36,8 +29,6 @@ pub(super) struct Memberships {
     holders: OrdMap<MembershipAttribute, IdSet>,
     /// Entries with at least one element of any attribute.
     any_holders: IdSet,
-    /// Each actor's name is kept once. It grows with the people who ever changed a group.
-    actors: OrdSet<Arc<str>>,
 }
 
 type OutsideElements = OrdMap<Arc<[u8]>, OutsideElement>;
@@ -49,18 +40,23 @@ struct OutsideElement {
 }
 
 impl Memberships {
-    /// Puts an element in, or changes what is known of it.
-    pub(super) fn put(&mut self, group: EntryId, membership: &Membership, since: Timestamp, by: &str) {
+    /// Puts an element in, or changes what is known of it. Whether it was not in.
+    pub(super) fn put(&mut self, group: EntryId, membership: &Membership, since: Timestamp, by: &str) -> bool {
         let attribute = membership.attribute();
-        let grant = MembershipGrant { since, by: self.actor(by) };
+        let is_new;
         match membership {
             Membership::Entry(_, member) => {
-                self.members.entry((group, attribute)).or_default().insert(*member);
-                self.groups.entry((*member, attribute)).or_default().insert(group);
-                self.grants.insert((group, attribute, *member), grant);
+                let members = self.members.entry((group, attribute)).or_default();
+                is_new = members.insert(*member);
+                self.grants.put((group, attribute), *member, members, since, by);
+                if is_new {
+                    add_to(self.groups.entry(attribute).or_default(), *member, group);
+                }
             }
             Membership::Outside { key, value, .. } => {
+                is_new = !self.contains(group, membership);
                 let key: Arc<[u8]> = Arc::from(&**key);
+                let grant = MembershipGrant { since, by: self.grants.actor_name(by) };
                 let element = OutsideElement { value: value.clone(), grant };
                 self.outside.entry((group, attribute)).or_default().insert(key.clone(), element);
                 self.outside_holders.entry((attribute, key)).or_default().insert(group);
@@ -68,16 +64,25 @@ impl Memberships {
         }
         self.holders.entry(attribute).or_default().insert(group);
         self.any_holders.insert(group);
+        is_new
     }
 
-    /// Takes an element out; nothing happens when it is not in.
-    pub(super) fn remove(&mut self, group: EntryId, membership: &Membership) {
+    /// Takes an element out; whether it was in.
+    pub(super) fn remove(&mut self, group: EntryId, membership: &Membership) -> bool {
+        if !self.contains(group, membership) {
+            return false;
+        }
         let attribute = membership.attribute();
         match membership {
             Membership::Entry(_, member) => {
                 remove_from(&mut self.members, &(group, attribute), *member);
-                remove_from(&mut self.groups, &(*member, attribute), group);
-                self.grants.remove(&(group, attribute, *member));
+                if let Some(groups) = self.groups.get_mut(&attribute) {
+                    take_from(groups, *member, group);
+                    if groups.len() == 0 {
+                        self.groups.remove(&attribute);
+                    }
+                }
+                self.grants.remove((group, attribute), *member, self.members.get(&(group, attribute)));
             }
             Membership::Outside { key, .. } => {
                 if let Some(elements) = self.outside.get_mut(&(group, attribute)) {
@@ -95,6 +100,7 @@ impl Memberships {
                 self.any_holders.remove(group);
             }
         }
+        true
     }
 
     /// Whether the entry has any element of any attribute.
@@ -115,7 +121,7 @@ impl Memberships {
 
     /// Everything that has an entry as its element: the attribute and the entries that have it there.
     pub(super) fn held_by(&self, member: EntryId) -> impl Iterator<Item = (MembershipAttribute, &IdSet)> + '_ {
-        self.groups.range(keys_of(member)).map(|((_, attribute), groups)| (*attribute, groups))
+        self.groups.iter().filter_map(move |(attribute, groups)| Some((*attribute, groups.get(member.0)?)))
     }
 
     /// The element as it is kept (an outside one with the spelling it was given), with its grant.
@@ -123,8 +129,8 @@ impl Memberships {
         let attribute = membership.attribute();
         match membership {
             Membership::Entry(_, member) => {
-                let grant = self.grants.get(&(group, attribute, *member))?;
-                Some((membership.clone(), grant.clone()))
+                let grant = self.grants.get((group, attribute), *member).filter(|_| self.contains(group, membership))?;
+                Some((membership.clone(), grant))
             }
             Membership::Outside { key, .. } => {
                 let element = self.outside.get(&(group, attribute))?.get(&**key)?;
@@ -150,12 +156,14 @@ impl Memberships {
 
     /// The members of a group that are entries, by member or uniqueMember.
     pub(super) fn members_of(&self, group: EntryId) -> IdSet {
-        united(&self.members, group)
+        let found = NAMING.into_iter().filter_map(|attribute| self.members.get(&(group, attribute)));
+        found.fold(IdSet::default(), |united, set| united.union(set))
     }
 
     /// The groups an entry is a direct member of.
     pub(super) fn groups_of(&self, member: EntryId) -> IdSet {
-        united(&self.groups, member)
+        let found = NAMING.into_iter().filter_map(|attribute| self.groups.get(&attribute)?.get(member.0));
+        found.fold(IdSet::default(), |united, set| united.union(set))
     }
 
     /// All groups: entries with any element of member or uniqueMember.
@@ -178,25 +186,14 @@ impl Memberships {
 
     /// The entries that have this one as an element of any attribute.
     pub(super) fn referrers_of(&self, member: EntryId) -> IdSet {
-        self.groups.range(keys_of(member)).fold(IdSet::default(), |united, (_, set)| united.union(set))
-    }
-
-    /// The entries that have one of these as an element of any attribute; none where there are more than `at_most`.
-    pub(super) fn referrers_of_any(&self, members: &IdSet, at_most: usize) -> Option<IdSet> {
-        let mut found = IdSet::default();
-        for ((group, _), set) in &self.members {
-            if !set.intersection(members).is_empty() && found.insert(*group) && found.len() > at_most {
-                return None;
-            }
-        }
-        Some(found)
+        self.held_by(member).fold(IdSet::default(), |united, (_, set)| united.union(set))
     }
 
     /// The groups that have this element.
     pub(super) fn holders_of(&self, membership: &Membership) -> IdSet {
         let attribute = membership.attribute();
         let found = match membership {
-            Membership::Entry(_, member) => self.groups.get(&(*member, attribute)),
+            Membership::Entry(_, member) => self.groups.get(&attribute).and_then(|groups| groups.get(member.0)),
             Membership::Outside { key, .. } => self.outside_holders.get(&(attribute, Arc::from(&**key))),
         };
         found.cloned().unwrap_or_default()
@@ -258,10 +255,18 @@ impl Memberships {
     }
 
     /// Everything, for rows.
-    pub(super) fn all(&self) -> impl Iterator<Item = (EntryId, Membership, &MembershipGrant)> + '_ {
-        let entries = self.grants.iter();
-        let entries = entries.map(|((group, attribute, member), grant)| (*group, Membership::Entry(*attribute, *member), grant));
-        entries.chain(self.all_outside())
+    pub(super) fn all(&self) -> impl Iterator<Item = (EntryId, Membership, MembershipGrant)> + '_ {
+        let entries = self.members.iter().flat_map(|(set, members)| {
+            let (group, attribute) = *set;
+            let grants = self.grants.in_order(*set, members);
+            grants.map(move |(member, grant)| (group, Membership::Entry(attribute, member), grant))
+        });
+        entries.chain(self.all_outside().map(|(group, membership, grant)| (group, membership, grant.clone())))
+    }
+
+    /// The sets of entries, with the entries and attributes that have them.
+    pub(super) fn sets(&self) -> impl Iterator<Item = (EntryId, MembershipAttribute, &IdSet)> + '_ {
+        self.members.iter().map(|((group, attribute), members)| (*group, *attribute, members))
     }
 
     /// The elements that are no entry here.
@@ -278,15 +283,6 @@ impl Memberships {
 
     fn contains_entry(&self, group: EntryId, attribute: MembershipAttribute, member: EntryId) -> bool {
         self.members.get(&(group, attribute)).is_some_and(|members| members.contains(member))
-    }
-
-    fn actor(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.actors.get(name) {
-            return known.clone();
-        }
-        let name: Arc<str> = name.into();
-        self.actors.insert(name.clone());
-        name
     }
 }
 
@@ -344,9 +340,24 @@ fn outside(attribute: MembershipAttribute, key: &[u8], value: &Bytes) -> Members
     Membership::Outside { attribute, key: key.into(), value: value.clone() }
 }
 
-fn united(sets: &OrdMap<(EntryId, MembershipAttribute), IdSet>, of: EntryId) -> IdSet {
-    let found = NAMING.into_iter().filter_map(|attribute| sets.get(&(of, attribute)));
-    found.fold(IdSet::default(), |united, set| united.union(set))
+fn add_to(groups: &mut IdMap<IdSet>, member: EntryId, group: EntryId) {
+    match groups.get_mut(member.0) {
+        Some(of_member) => {
+            of_member.insert(group);
+        }
+        None => {
+            groups.insert(member.0, std::iter::once(group).collect());
+        }
+    }
+}
+
+fn take_from(groups: &mut IdMap<IdSet>, member: EntryId, group: EntryId) {
+    if let Some(of_member) = groups.get_mut(member.0) {
+        of_member.remove(group);
+        if of_member.is_empty() {
+            groups.remove(member.0);
+        }
+    }
 }
 
 fn remove_from<K: Ord + Clone>(sets: &mut OrdMap<K, IdSet>, key: &K, id: EntryId) {

@@ -12,6 +12,7 @@ mod digest;
 mod dynamic;
 mod expiry;
 mod filter;
+mod grant;
 mod hash;
 mod id_map;
 mod id_set;
@@ -21,9 +22,11 @@ mod kind;
 mod load;
 mod membership;
 mod mismatch;
+mod named_below;
 mod recent;
 mod reference;
 mod search;
+mod spelling;
 mod structure;
 #[cfg(test)]
 mod tests;
@@ -43,10 +46,10 @@ pub use definitions::{LastRevision, RevisionError, SchemaRevision, StoredDefinit
 pub use digest::Digest;
 pub use dynamic::{MAXIMUM_DYNAMIC_CANDIDATES, MAXIMUM_DYNAMIC_GROUPS};
 pub use filter::{FilterContext, PreparedFilter, Truth, ValuesFilter};
+pub use grant::MembershipGrant;
 pub use id_set::IdSet;
 pub use identifier::Identifier;
 pub use index::{IndexDeclaration, IndexKinds};
-pub use membership::MembershipGrant;
 pub use recent::{Happening, Place, RECENT_CHANGES, Recent, RecentChange};
 pub use reference::ReferenceAttribute;
 pub use search::{SearchCursor, SearchPlan, Step};
@@ -61,6 +64,7 @@ use identifier::Identifiers;
 use index::Indexes;
 use kind::Kinds;
 use membership::{Memberships, Named};
+use named_below::NamedBelow;
 use tree::Tree;
 use usage::Usage;
 
@@ -71,6 +75,7 @@ pub struct Directory {
     tree: Tree,
     kinds: Kinds,
     memberships: Memberships,
+    named_below: NamedBelow,
     indexes: Indexes,
     account_states: IdMap<AccountState>,
     usage: Usage,
@@ -98,6 +103,7 @@ impl Directory {
             tree: Tree::default(),
             kinds: Kinds::default(),
             memberships: Memberships::default(),
+            named_below: NamedBelow::default(),
             indexes: Indexes::default(),
             account_states: IdMap::default(),
             usage: Usage::default(),
@@ -252,36 +258,13 @@ impl Directory {
         self.memberships.groups_of(member)
     }
 
-    /// The entries whose values name this entry or one below it: groups by their members, others by references. None where there are more
-    /// than `at_most`. What it costs grows with the entries that refer to others, not with those below.
-    pub fn referrers(&self, id: EntryId, at_most: usize) -> Option<IdSet> {
-        if !self.tree.inner().contains(id) {
-            let found = self.memberships.referrers_of(id);
-            return (found.len() <= at_most).then_some(found);
-        }
-        let mut below = IdSet::default();
-        let mut waiting = vec![id];
-        below.insert(id);
-        while let Some(parent) = waiting.pop() {
-            let Some(children) = self.tree.children(parent) else { continue };
-            below.unite(children);
-            waiting.extend(children.intersection(self.tree.inner()));
-        }
-        self.memberships.referrers_of_any(&below, at_most)
-    }
-
     /// Elements of any group that are no entry here and whose value is this name or one below it: what may become
     /// [`Membership::Entry`] when an entry gets this name.
     pub fn waiting_memberships(&self, dn: &Dn) -> Vec<WaitingMembership> {
         self.memberships.waiting(&self.fixed.schema.dn_key(dn))
     }
 
-    /// The values of a membership attribute as read by a client (DNs spelled out, dangling names as given).
-    pub fn member_values(&self, group: EntryId, attribute: MembershipAttribute) -> Vec<Bytes> {
-        self.memberships(group, attribute).map(|membership| self.member_value(&membership)).collect()
-    }
-
-    /// Some of them, in the same order: those behind the first `skip`.
+    /// Some values of a membership attribute: those behind the first `skip`, as [`Directory::member_values`] has them.
     pub fn some_member_values(&self, group: EntryId, attribute: MembershipAttribute, skip: usize, most: usize) -> Vec<Bytes> {
         let elements = self.memberships.elements(group, attribute, skip).take(most);
         elements.map(|membership| self.member_value(&membership)).collect()

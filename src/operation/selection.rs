@@ -176,6 +176,13 @@ impl Selection {
         self.encode_attributes(&mut writer, node, whole_user_section);
         for computed in computed {
             let name = computed.name(directory.schema());
+            if let Computed::Members(attribute) = computed
+                && !self.types_only
+                && (self.only_kept || !directory.is_dynamic(node))
+            {
+                write_members(&mut writer, name, directory, node, attribute);
+                continue;
+            }
             let values = match computed {
                 Computed::Members(MembershipAttribute::Member) if !self.only_kept => directory.all_member_values(node),
                 Computed::MemberOf => directory.all_groups_of(node.id).iter().map(|id| directory.dn_text(id).into()).collect(),
@@ -264,6 +271,19 @@ fn write_some(writer: &mut Writer<'_>, description: &str, values: &[Bytes]) {
     if !values.is_empty() {
         write_attribute(writer, description, values);
     }
+}
+
+/// The listed members of a group, straight from the entries' names: there may be hundreds of thousands.
+fn write_members(writer: &mut Writer<'_>, name: &str, directory: &Directory, node: &Node, attribute: MembershipAttribute) {
+    let first = directory.some_member_values(node.id, attribute, 0, 1).first().map_or(0, Bytes::len);
+    let length = directory.member_count(node.id, attribute).saturating_mul(first + 4);
+    writer.reserve(length.saturating_add(length / 8));
+    writer.constructed_about(Tag::SEQUENCE, length + name.len() + 8, |writer| {
+        writer.octet_string(name.as_bytes());
+        writer.constructed_about(Tag::SET, length, |writer| {
+            directory.each_member_value(node.id, attribute, 0, |name, behind| writer.octet_string_of(name, behind));
+        });
+    });
 }
 
 fn write_type(writer: &mut Writer<'_>, description: &str) {

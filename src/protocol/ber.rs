@@ -250,6 +250,11 @@ impl<'a> Writer<'a> {
         Writer { output }
     }
 
+    /// Makes room for so many octets more.
+    pub fn reserve(&mut self, octets: usize) {
+        self.output.reserve(octets);
+    }
+
     /// Appends octets that are whole elements already.
     pub fn raw(&mut self, elements: &[u8]) {
         self.output.put_slice(elements);
@@ -303,6 +308,14 @@ impl<'a> Writer<'a> {
     /// Appends an OCTET STRING.
     pub fn octet_string(&mut self, content: &[u8]) {
         self.element(Tag::OCTET_STRING, content);
+    }
+
+    /// Appends an OCTET STRING of two parts that follow each other.
+    pub fn octet_string_of(&mut self, first: &[u8], second: &[u8]) {
+        self.output.put_u8(Tag::OCTET_STRING.0);
+        self.length(first.len() + second.len());
+        self.output.put_slice(first);
+        self.output.put_slice(second);
     }
 
     /// Appends an INTEGER.

@@ -240,7 +240,25 @@ proptest! {
         prop_assert_eq!(usage(&again), usage(&directory), "kept up and counted anew");
         prop_assert_eq!(published(&again), published(&directory));
         prop_assert_eq!(index_content(&again), index_content(&directory), "kept up and built anew, indexes are the same");
+        for directory in [&directory, &again] {
+            for node in directory.nodes() {
+                let found = directory.referrers(node.id, usize::MAX).map(|found| found.iter().collect::<Vec<_>>());
+                prop_assert_eq!(found, Some(referrers(directory, node.id)), "kept up and built anew");
+            }
+        }
     }
+}
+
+/// Those whose elements are this entry or lie below it, found by looking at all.
+fn referrers(directory: &Directory, id: EntryId) -> Vec<EntryId> {
+    let names = |holder: EntryId| {
+        directory
+            .membership_attributes(holder)
+            .into_iter()
+            .flat_map(move |attribute| directory.memberships(holder, attribute))
+            .any(|membership| matches!(membership, Membership::Entry(_, member) if directory.is_within(member, id)))
+    };
+    directory.nodes().map(|node| node.id).filter(|holder| names(*holder)).collect()
 }
 
 /// How many entries have each attribute and list each class, as far as there are any.
