@@ -13,7 +13,8 @@ use bindery::model::{Attribute, Dn, ResultCode, Secret, Timestamp};
 use bindery::operation::add::AddRequest;
 use bindery::operation::search::{Pull, SearchStream};
 use bindery::operation::{
-    self, Attached, Authority, Context, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation, Settings, TlsFacts,
+    self, Attached, Authority, Context, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation, Settings,
+    TlsFacts,
 };
 use bindery::policy::password::{Argon2Parameters, HashJob, Hasher};
 use bindery::protocol::{MessageId, Reply};
