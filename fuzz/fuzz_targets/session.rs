@@ -18,7 +18,7 @@ use bindery::operation::{
 };
 use bindery::policy::password::{Argon2Parameters, HashJob, Hasher};
 use bindery::protocol::{MessageId, Reply};
-use bindery::session::{Action, Session};
+use bindery::session::{Action, Session, Ticket};
 use bindery::wire;
 use bytes::{Bytes, BytesMut};
 use libfuzzer_sys::fuzz_target;
@@ -45,9 +45,9 @@ fuzz_target!(|data: &[u8]| {
 });
 
 enum Work {
-    Hash(MessageId, Vec<HashJob>),
+    Hash(Ticket, Vec<HashJob>),
     Commit(MessageId, Box<Proposal>),
-    Snapshot(MessageId),
+    Snapshot(Ticket),
 }
 
 struct Server {

@@ -87,7 +87,7 @@ impl Aside {
         let mut jobs = jobs.into_iter().peekable();
         // The pool takes only so many at once.
         while jobs.peek().is_some() {
-            let waiting: Vec<_> = jobs.by_ref().take(HASHED_AT_ONCE).map(|job| pool.submit(job)).collect();
+            let waiting: Vec<_> = jobs.by_ref().take(HASHED_AT_ONCE).map(|job| pool.submit(job, None)).collect();
             for answer in waiting {
                 let answer = answer.map_err(|error| cannot(&error))?;
                 answers.push(answer.blocking_recv().map_err(|error| cannot(&error))?);

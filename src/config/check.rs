@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use toml::Spanned;
 
 use super::error::{ConfigurationError, Source};
-use super::identifiers;
 use super::raw::{CertificateMapping, Keys, Listen, Log, Raw, Tls};
 use super::{Configuration, Listeners, LogFormat, LogLevel, SealKeySource, TlsFiles, digest_of, values, waiver};
+use super::{identifiers, limits};
 use crate::model::schema::PosixSchema;
 use crate::model::{Dn, Timestamp};
 use crate::operation::CertificateRule;
@@ -36,6 +36,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         }
     };
     let (identifiers, identifier_lines) = identifiers::check(&source, raw.unique.as_ref(), &raw.numbers)?;
+    let limits = limits::limits(&source, &raw.limits)?;
     Ok(Configuration {
         file: file.to_path_buf(),
         digest: digest_of(text),
@@ -51,8 +52,8 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         indexes: values::indexes(&source, &raw.indexes)?,
         identifiers,
         identifier_lines,
-        limits: values::limits(&source, &raw.limits)?,
-        connections: values::connections(&source, &raw.limits)?,
+        limits,
+        connections: limits::connections(&source, &raw.limits, &limits)?,
         snapshots: values::snapshots(&source, &raw.snapshots)?,
         password: values::argon2id(&source, &raw.password.argon2id, &waivers, &mut warnings)?,
         log_format: log_format(&source, &raw.log)?,

@@ -6,6 +6,7 @@
 mod check;
 mod error;
 mod identifiers;
+mod limits;
 mod raw;
 mod seal_key;
 #[cfg(test)]
@@ -14,6 +15,7 @@ mod values;
 mod waiver;
 
 pub use error::ConfigurationError;
+pub use limits::{ConnectionSettings, Memory};
 pub use seal_key::{NewSealKey, SealKeySource};
 pub use waiver::{Waiver, WaiverName};
 
@@ -101,19 +103,6 @@ pub struct TlsFiles {
     pub client_authorities: Option<PathBuf>,
 }
 
-/// Limits of connections; defaults are BEHAVIOUR.md's.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ConnectionSettings {
-    /// Open at once, over all listeners.
-    pub overall: usize,
-    /// Open at once from one address.
-    pub per_address: usize,
-    /// To finish a TLS handshake.
-    pub handshake: Duration,
-    /// From being connected to the first whole request.
-    pub first_request: Duration,
-}
-
 /// When snapshots are taken: whichever comes first.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SnapshotSettings {
@@ -166,17 +155,6 @@ pub enum LogLevel {
     Info,
     Debug,
     Trace,
-}
-
-impl Default for ConnectionSettings {
-    fn default() -> ConnectionSettings {
-        ConnectionSettings {
-            overall: 10_000,
-            per_address: 500,
-            handshake: Duration::from_secs(10),
-            first_request: Duration::from_secs(60),
-        }
-    }
 }
 
 impl Configuration {

@@ -101,14 +101,43 @@ pub(super) struct RawLimits {
     pub(super) size: Option<Spanned<i64>>,
     pub(super) time: Option<Spanned<i64>>,
     pub(super) sorted: Option<Spanned<i64>>,
+    pub(super) filter_depth: Option<Spanned<i64>>,
     pub(super) controls: Option<Spanned<i64>>,
     pub(super) pending_operations: Option<Spanned<i64>>,
+    pub(super) operations: Option<Spanned<i64>>,
+    pub(super) operations_per_account: Option<Spanned<i64>>,
+    pub(super) scanned_per_second: Option<Spanned<i64>>,
+    pub(super) persistent_per_account: Option<Spanned<i64>>,
     pub(super) unauthenticated_request: Option<Spanned<i64>>,
     pub(super) request: Option<Spanned<i64>>,
+    pub(super) unauthenticated_memory: Option<Spanned<i64>>,
+    pub(super) request_memory: Option<Spanned<i64>>,
+    pub(super) result_memory: Option<Spanned<i64>>,
     pub(super) connections: Option<Spanned<i64>>,
     pub(super) connections_per_address: Option<Spanned<i64>>,
+    pub(super) unauthenticated_per_address: Option<Spanned<i64>>,
+    pub(super) connections_per_person: Option<Spanned<i64>>,
+    pub(super) connections_per_service: Option<Spanned<i64>>,
+    pub(super) handshakes_per_second: Option<Spanned<i64>>,
+    pub(super) failed_binds_per_second: Option<Spanned<i64>>,
     pub(super) handshake: Option<Spanned<i64>>,
     pub(super) first_request: Option<Spanned<i64>>,
+    pub(super) whole_request: Option<Spanned<i64>>,
+    pub(super) write: Option<Spanned<i64>>,
+    pub(super) idle: Option<Spanned<i64>>,
+    pub(super) idle_administrator: Option<Spanned<i64>>,
+    pub(super) service_lifetime: Option<Spanned<i64>>,
+    #[serde(default)]
+    pub(super) networks: BTreeMap<String, Spanned<RawNetworkLimits>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawNetworkLimits {
+    pub(super) connections_per_address: Option<Spanned<i64>>,
+    pub(super) unauthenticated_per_address: Option<Spanned<i64>>,
+    pub(super) handshakes_per_second: Option<Spanned<i64>>,
+    pub(super) failed_binds_per_second: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default)]

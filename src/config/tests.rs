@@ -1,6 +1,7 @@
 //! What a configuration means, and that errors name file, line and key, and what to write instead.
 
 use super::*;
+use crate::policy::share::{AddressLimits, CrowdLimits};
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000_000); // 2026-11-18
 const SUFFIX: &str = "suffix = \"dc=hospital,dc=example\"\n";
@@ -122,8 +123,9 @@ until = 2027-04-01T06:00:00+02:00
     assert_eq!((indexed("uid"), indexed("cn"), indexed("roomnumber"), indexed("sn")), (1, 0, 1, 1));
     assert_eq!((configuration.limits.size, configuration.limits.request), (5, 8192));
     assert_eq!(configuration.limits.unauthenticated_request, 8192, "never more than after authentication");
-    assert_eq!((configuration.connections.overall, configuration.connections.per_address), (10, 10));
-    assert_eq!(configuration.connections.handshake, Duration::from_secs(3));
+    assert_eq!(configuration.connections.crowd.overall, 10);
+    assert_eq!(configuration.connections.addresses.others.connections, 10, "never more than overall");
+    assert_eq!(configuration.connections.handshake, std::time::Duration::from_secs(3));
     assert_eq!(configuration.password, Argon2Parameters { memory: 65_536, passes: 3, lanes: 4 });
     assert_eq!((configuration.log_format, configuration.log_level), (LogFormat::Json, LogLevel::Debug));
     let settings = configuration.settings(&Secret::new(vec![1; 32]));
@@ -163,10 +165,8 @@ fn what_is_missing_is_named() {
 #[test]
 fn what_toml_refuses_has_its_place() {
     refuses_below_suffix(
-        "[limits]\nsizes = 3\n",
-        ":3: limits.sizes: unknown field `sizes`, expected one of `size`, `time`, `sorted`, `controls`, `pending-operations`, \
-         `unauthenticated-request`, `request`, `connections`, `connections-per-address`, `handshake`, `first-request`; \
-         correct its spelling or remove it",
+        "[log]\nformats = 3\n",
+        ":3: log.formats: unknown field `formats`, expected `format` or `level`; correct its spelling or remove it",
     );
     refuses_below_suffix(
         "\n[limits]\nsize = \"many\"\n",
@@ -330,4 +330,57 @@ fn the_document_on_posix_accounts_is_chosen() {
     assert_eq!(read("posix = \"rfc2307bis\"").unwrap().posix, crate::model::schema::PosixSchema::Rfc2307bis);
     let error = read("posix = \"nis\"").unwrap_err().to_string();
     assert!(error.contains("posix") && error.contains("rfc2307bis"), "{error}");
+}
+
+#[test]
+fn the_defaults_are_those_of_the_limits() {
+    let configuration = below_suffix("");
+    let connections = &configuration.connections;
+    assert_eq!(*connections, ConnectionSettings::default());
+    let AddressLimits { connections: per_address, unauthenticated, handshakes, failed_binds } = connections.addresses.others;
+    assert_eq!((per_address, unauthenticated, handshakes, failed_binds), (500, 200, 200, 20));
+    let CrowdLimits { overall, per_person, per_service } = connections.crowd;
+    assert_eq!((overall, per_person, per_service), (10_000, 100, 2_000));
+    assert_eq!((connections.handshake.as_secs(), connections.first_request.as_secs()), (10, 60));
+    assert_eq!(connections.memory.unauthenticated.overall, 64 * 1024 * 1024);
+    let limits = configuration.limits;
+    assert_eq!((limits.size, limits.time, limits.filter_depth, limits.controls), (1000, 60, 100, 10));
+    assert_eq!((limits.unauthenticated_request, limits.request, limits.pending_operations), (256 * 1024, 16 * 1024 * 1024, 100));
+    assert_eq!((limits.idle, limits.idle_administrator, limits.service_lifetime), (900, 600, 86_400));
+}
+
+#[test]
+fn limits_of_networks_stand_on_those_of_all() {
+    let configuration = below_suffix(
+        "[limits]\nfailed-binds-per-second = 7\nidle = 60\nservice-lifetime = 600\nconnections-per-service = 3\n\
+         [limits.networks.\"10.1.2.3/16\"]\nconnections-per-address = 5000\n\
+         [limits.networks.\"2001:db8::/32\"]\nfailed-binds-per-second = 1000\nhandshakes-per-second = 9\n",
+    );
+    let at = |address: &str| configuration.connections.addresses.at(address.parse().unwrap());
+    let others = AddressLimits { failed_binds: 7, ..AddressLimits::default() };
+    assert_eq!(at("192.0.2.1"), others);
+    assert_eq!(at("10.1.9.9"), AddressLimits { connections: 5000, ..others });
+    assert_eq!(at("2001:db8::5"), AddressLimits { failed_binds: 1000, handshakes: 9, ..others });
+    assert_eq!((configuration.limits.idle, configuration.limits.service_lifetime), (60, 600));
+    assert_eq!(configuration.connections.crowd.per_service, 3);
+    refuses_below_suffix(
+        "[limits.networks.\"10.0.0.1\"]\nhandshakes-per-second = 9\n",
+        ":2: limits.networks.\"10.0.0.1\": \"10.0.0.1\" is no network; \
+         write a network with its length: [limits.networks.\"10.1.0.0/16\"]",
+    );
+    refuses_below_suffix(
+        "[limits.networks.\"10.0.0.0/8\"]\nhandshakes-per-second = 0\n",
+        ":3: limits.networks.\"10.0.0.0/8\".handshakes-per-second: 0 is out of range; write a number from 1 to 1000000",
+    );
+}
+
+#[test]
+fn memory_must_hold_the_largest_request() {
+    refuses_below_suffix(
+        "[limits]\nrequest-memory = 1000000\n",
+        ":3: limits.request-memory: is less than 4 times the largest request (16777216 octets); \
+         write 67108864 or more, or a smaller request",
+    );
+    let both = below_suffix("[limits]\nrequest-memory = 1000000\nrequest = 100000\n");
+    assert_eq!(both.connections.memory.requests.each, 250_000);
 }

@@ -1,4 +1,4 @@
-//! Numbers and lists: limits, the cost of password hashes, indexes.
+//! Numbers and lists: the cost of password hashes, indexes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,18 +6,10 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::{ConfigurationError, Source};
-use super::raw::{Argon2id, RawLimits, RawSnapshots};
+use super::raw::{Argon2id, RawSnapshots};
 use super::waiver::{WaiverName, Waivers};
-use super::{ConnectionSettings, Index, SnapshotSettings};
-use crate::operation::Limits;
+use super::{Index, SnapshotSettings};
 use crate::policy::password::Argon2Parameters;
-
-/// Octets of the largest request that can be allowed.
-const MAX_REQUEST: i64 = 256 * 1024 * 1024;
-/// Octets of the smallest limit of a request that ordinary clients get along with.
-const MIN_REQUEST: i64 = 4096;
-/// Seconds of the longest wait.
-const MAX_SECONDS: i64 = 3600;
 
 /// What applications search for: these are indexed unless the file says otherwise. `member` and its kin are sets with indexes of their
 /// own.
@@ -39,62 +31,6 @@ const DEFAULT_INDEXES: [(&str, &str); 16] = [
     ("modifyTimestamp", "eq ord"),
     ("entryCSN", "eq ord"),
 ];
-
-/// Limits of operations.
-pub(super) fn limits(source: &Source<'_>, written: &RawLimits) -> Result<Limits, ConfigurationError> {
-    let default = Limits::default();
-    let number = |key: &str, value: &Option<Spanned<i64>>, range, default: i64| number(source, key, value, range, default);
-    let limits = Limits {
-        size: narrow(number("limits.size", &written.size, (1, 10_000_000), default.size.into())?),
-        time: narrow(number("limits.time", &written.time, (1, MAX_SECONDS), default.time.into())?),
-        sorted: narrow(number("limits.sorted", &written.sorted, (1, 1_000_000), wide(default.sorted))?),
-        controls: narrow(number("limits.controls", &written.controls, (1, 100), wide(default.controls))?),
-        pending_operations: narrow(number(
-            "limits.pending-operations",
-            &written.pending_operations,
-            (1, 1000),
-            wide(default.pending_operations),
-        )?),
-        unauthenticated_request: narrow(number(
-            "limits.unauthenticated-request",
-            &written.unauthenticated_request,
-            (MIN_REQUEST, MAX_REQUEST),
-            wide(default.unauthenticated_request),
-        )?),
-        request: narrow(number("limits.request", &written.request, (MIN_REQUEST, MAX_REQUEST), wide(default.request))?),
-    };
-    match &written.unauthenticated_request {
-        Some(value) if limits.unauthenticated_request > limits.request => Err(source.error(
-            value.span(),
-            "limits.unauthenticated-request",
-            "is more than limits.request allows after authentication",
-            "write a smaller number, or raise limits.request",
-        )),
-        _ => Ok(Limits { unauthenticated_request: limits.unauthenticated_request.min(limits.request), ..limits }),
-    }
-}
-
-/// Limits of connections.
-pub(super) fn connections(source: &Source<'_>, written: &RawLimits) -> Result<ConnectionSettings, ConfigurationError> {
-    let default = ConnectionSettings::default();
-    let number = |key: &str, value: &Option<Spanned<i64>>, range, default: i64| number(source, key, value, range, default);
-    let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(MAX_SECONDS);
-    let overall = number("limits.connections", &written.connections, (1, 1_000_000), wide(default.overall))?;
-    let per_address = number(
-        "limits.connections-per-address",
-        &written.connections_per_address,
-        (1, 1_000_000),
-        wide(default.per_address).min(overall),
-    )?;
-    let handshake = number("limits.handshake", &written.handshake, (1, MAX_SECONDS), seconds(default.handshake))?;
-    let first = number("limits.first-request", &written.first_request, (1, MAX_SECONDS), seconds(default.first_request))?;
-    Ok(ConnectionSettings {
-        overall: narrow(overall),
-        per_address: narrow(per_address),
-        handshake: Duration::from_secs(handshake.unsigned_abs()),
-        first_request: Duration::from_secs(first.unsigned_abs()),
-    })
-}
 
 /// When snapshots are taken: from every MiB of journal to every TiB, from every minute to every week.
 pub(super) fn snapshots(source: &Source<'_>, written: &RawSnapshots) -> Result<SnapshotSettings, ConfigurationError> {
@@ -217,10 +153,10 @@ pub(super) fn number(
 }
 
 /// A number that was checked to fit.
-fn narrow<T: TryFrom<i64> + Default>(number: i64) -> T {
+pub(super) fn narrow<T: TryFrom<i64> + Default>(number: i64) -> T {
     T::try_from(number).unwrap_or_default()
 }
 
-fn wide(number: usize) -> i64 {
+pub(super) fn wide(number: usize) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -29,6 +29,11 @@ impl ChainWork {
         ChainWork(0)
     }
 
+    /// How many groups were followed.
+    pub(super) fn groups_followed(&self) -> u32 {
+        u32::try_from((MAXIMUM_CHAIN_WORK * STEPS).saturating_sub(self.0) / STEPS).unwrap_or(u32::MAX)
+    }
+
     fn spend(&mut self, taken_in: &IdSet) -> Result<(), ChainTooLong> {
         let steps = if taken_in.is_empty() { 1 } else { STEPS + taken_in.len() / STEPS };
         self.0 = self.0.checked_sub(steps).ok_or(ChainTooLong)?;

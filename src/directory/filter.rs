@@ -34,6 +34,7 @@ pub enum Truth {
 pub struct PreparedFilter {
     pub(super) root: Term,
     chain_too_long: bool,
+    chain_work: u32,
 }
 
 /// What evaluation needs beside the entry.
@@ -50,10 +51,13 @@ impl PreparedFilter {
     pub fn new(directory: &Directory, filter: &Filter) -> PreparedFilter {
         let mut root = prepare::term(directory, filter, Filter::MAXIMUM_DEPTH);
         dynamic::resolve(directory, &mut root);
-        if chain::resolve(directory, &mut root, &mut ChainWork::new()).is_err() {
-            return PreparedFilter { root: Term::Undefined, chain_too_long: true };
+        let mut work = ChainWork::new();
+        let resolved = chain::resolve(directory, &mut root, &mut work);
+        let chain_work = work.groups_followed();
+        match resolved {
+            Ok(()) => PreparedFilter { root, chain_too_long: false, chain_work },
+            Err(_) => PreparedFilter { root: Term::Undefined, chain_too_long: true, chain_work },
         }
-        PreparedFilter { root, chain_too_long: false }
     }
 
     /// The same for a filter that says who is in a group: computed and nested members are not looked for in it, so that it cannot lead
@@ -63,13 +67,18 @@ impl PreparedFilter {
         if chain::resolve(directory, &mut root, &mut ChainWork::none()).is_err() {
             root = Term::Undefined;
         }
-        PreparedFilter { root, chain_too_long: false }
+        PreparedFilter { root, chain_too_long: false, chain_work: 0 }
     }
 
     /// Whether memberships at any depth were asked for and following them would have cost more than
     /// [`super::MAXIMUM_CHAIN_WORK`]: the whole filter is Undefined then.
     pub fn chain_too_long(&self) -> bool {
         self.chain_too_long
+    }
+
+    /// Groups that were followed to prepare it.
+    pub fn chain_work(&self) -> u32 {
+        self.chain_work
     }
 
     /// Evaluates for one entry, computed attributes (memberOf, entryDN, hasSubordinates, numSubordinates, member, lastLoginTime, …) included.

@@ -1,7 +1,9 @@
-//! Accounts as binds and password changes find them: by DN, by `u:` name, by an attribute of a certificate; and their stored passwords.
+//! Accounts as binds and password changes find them: by DN, by `u:` name, by an attribute of a certificate; their stored passwords, and what
+//! kind they are.
 
 use std::sync::Arc;
 
+use super::context::is_administrator;
 use super::refusal::{Refusal, parse_name};
 use super::{Context, prepare};
 use crate::directory::{Directory, Lookup, PreparedFilter, SearchCursor, Step};
@@ -84,4 +86,32 @@ pub(crate) fn version(directory: &Directory, id: Option<EntryId>) -> Option<Valu
 pub(crate) fn unknown_name(context: &Context, name: &[u8]) -> (String, usize) {
     let key = blake3::derive_key("bindery 2026 journal unknown bind name", context.settings.hash_key.expose());
     (blake3::keyed_hash(&key, name).to_hex().to_string(), name.len())
+}
+
+/// What kind of account a session is of, where limits differ by it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum AccountClass {
+    /// A person, or nobody.
+    Person,
+    /// A member of `cn=administrators,ou=roles,SUFFIX`.
+    Administrator,
+    /// An account whose accountKind is `service`.
+    Service,
+}
+
+impl AccountClass {
+    /// Judged on this value of the directory. Where the schema has no accountKind nobody is a service.
+    pub fn of(directory: &Directory, account: Option<EntryId>) -> AccountClass {
+        match account {
+            Some(id) if is_administrator(directory, id) => AccountClass::Administrator,
+            Some(id) if is_service(directory, id) => AccountClass::Service,
+            _ => AccountClass::Person,
+        }
+    }
+}
+
+fn is_service(directory: &Directory, id: EntryId) -> bool {
+    let kind = directory.schema().attribute_type("accountKind");
+    let value = kind.zip(directory.node(id)).and_then(|(kind, node)| node.entry.first(kind.id));
+    value.is_some_and(|value| value.eq_ignore_ascii_case(b"service"))
 }

@@ -56,6 +56,8 @@ pub mod reason {
     pub const CHANGED_MEANWHILE: &str = "account changed meanwhile";
     /// The account was locked by an administrator, until an administrator unlocks it.
     pub const LOCKED: &str = "account locked";
+    /// As many sessions of the account are open as may be.
+    pub const TOO_MANY_SESSIONS: &str = "too many sessions of the account";
     /// The hash pool could not take more work.
     pub const BUSY: &str = "password verification is overloaded";
 }
@@ -85,6 +87,8 @@ pub struct PendingBind {
     unknown_name: Option<(String, usize)>,
     /// entryCSN of the account when its stored passwords were read.
     version: Option<Value>,
+    /// As many sessions of the account are open as may be.
+    too_many: bool,
 }
 
 /// How the client wants to prove who it is.
@@ -179,13 +183,36 @@ fn simple(directory: &Directory, context: &Context, mut pending: PendingBind, na
 
 impl PendingBind {
     fn new(method: Method) -> PendingBind {
-        PendingBind { account: None, refusal: None, answer: None, method, reason: None, unknown_name: None, version: None }
+        PendingBind {
+            account: None,
+            refusal: None,
+            answer: None,
+            method,
+            reason: None,
+            unknown_name: None,
+            version: None,
+            too_many: false,
+        }
     }
 
     /// What the hash pool said to [`Step::Verify`].
     pub fn with_answers(mut self, answers: Vec<HashAnswer>) -> PendingBind {
         self.answer = answers.into_iter().next();
         self
+    }
+
+    /// Whom the session will be if the committer finds nothing against it.
+    pub fn expected(&self) -> Option<EntryId> {
+        let proven = match (&self.answer, self.method) {
+            (Some(HashAnswer::Verified { matched, .. }), _) => matched.is_some(),
+            (_, method) => matches!(method, Method::External(_)),
+        };
+        self.account.filter(|_| proven && self.refusal.is_none())
+    }
+
+    /// As many sessions of the account are open as may be: refused, unless something else is wrong with it.
+    pub fn refuse_session(&mut self) {
+        self.too_many = true;
     }
 
     /// Resolves the name, or keeps its hash. `false`: it is no DN.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Attached;
 use super::identifier::IdentifierSettings;
 use crate::directory::{Directory, Node};
-use crate::model::{EntryId, Rdn, Secret, Timestamp};
+use crate::model::{EntryId, Filter, Rdn, Secret, Timestamp};
 use crate::policy::access::Subject;
 use crate::protocol::MessageId;
 
@@ -179,6 +179,8 @@ pub struct Limits {
     pub time: u32,
     /// Entries that one search sorts.
     pub sorted: usize,
+    /// Filters within each other, at most [`Filter::MAXIMUM_DEPTH`].
+    pub filter_depth: usize,
     /// Controls on one request.
     pub controls: usize,
     /// Outstanding operations on one connection.
@@ -187,6 +189,12 @@ pub struct Limits {
     pub unauthenticated_request: usize,
     /// Octets of an encoded request after authentication.
     pub request: usize,
+    /// Seconds that a session of a person, or of nobody, may do nothing.
+    pub idle: u32,
+    /// Seconds that an administrator's may.
+    pub idle_administrator: u32,
+    /// Seconds after which a service must log in anew, whatever it does.
+    pub service_lifetime: u32,
 }
 
 impl Default for Limits {
@@ -195,10 +203,14 @@ impl Default for Limits {
             size: 1000,
             time: 60,
             sorted: 100_000,
+            filter_depth: Filter::MAXIMUM_DEPTH,
             controls: 10,
             pending_operations: 100,
             unauthenticated_request: 256 * 1024,
             request: 16 * 1024 * 1024,
+            idle: 15 * 60,
+            idle_administrator: 10 * 60,
+            service_lifetime: 86_400,
         }
     }
 }
@@ -236,7 +248,7 @@ impl Context {
 }
 
 /// Whether an entry is a direct member of `cn=administrators,ou=roles,SUFFIX`.
-fn is_administrator(directory: &Directory, id: EntryId) -> bool {
+pub(super) fn is_administrator(directory: &Directory, id: EntryId) -> bool {
     // Names are only compared for groups at the right depth: most people are in none, and this is asked for every operation.
     directory.groups_of(id).any(|group| {
         let Some(group) = directory.node(group) else { return false };

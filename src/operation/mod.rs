@@ -40,6 +40,7 @@ pub mod transaction;
 pub mod upgrade;
 mod write;
 
+pub use account::AccountClass;
 pub use attached::{Assumed, Attached};
 pub use context::{
     Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, Settings, TlsFacts,

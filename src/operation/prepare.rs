@@ -1,5 +1,7 @@
 //! Clear-text passwords in add and modify requests: what the hash pool must do before the committer decides, and where its answers go.
 
+use zeroize::Zeroize;
+
 use super::draft::CheckedAttribute;
 use super::modify::only_password;
 use super::refusal::{Refusal, parse_name};
@@ -95,7 +97,7 @@ pub fn with_answers(schema: &Schema, mut operation: ProposedOperation, answers: 
             _ => (Outcome::Busy, None),
         };
         if let (Some(value), Some(stored)) = (value_mut(&mut operation, place), replacement) {
-            *value = Value::copy_from_slice(stored.expose());
+            wipe(std::mem::replace(value, Value::copy_from_slice(stored.expose())));
         }
         slots.push(Slot { place, outcome });
     }
@@ -105,6 +107,13 @@ pub fn with_answers(schema: &Schema, mut operation: ProposedOperation, answers: 
         _ => {}
     }
     operation
+}
+
+/// Overwrites a password that came in clear; nobody else holds it, because requests own their values.
+fn wipe(value: Value) {
+    if let Ok(mut octets) = value.try_into_mut() {
+        octets.zeroize();
+    }
 }
 
 /// What the hash pool is to do with a value.

@@ -175,6 +175,11 @@ impl SearchStream {
         matches!(&self.phase, Phase::Following(following) if following.is_persistent())
     }
 
+    /// Whether entries are put in order before they are sent.
+    pub fn sorts(&self) -> bool {
+        self.sorting.as_ref().is_some_and(Sorting::is_collecting)
+    }
+
     /// Begins with the first root, or where the last page ended; a search that is sorted finds that place later.
     fn start(&mut self, mut roots: VecDeque<Root>) {
         self.phase = Phase::NextRoot;

@@ -1,4 +1,5 @@
-//! What decides about people, as pure functions of values: passwords and access. No clock, no I/O.
+//! What decides about people, as pure functions of values: passwords, access, and what each client's share is. No clock, no I/O.
 
 pub mod access;
 pub mod password;
+pub mod share;

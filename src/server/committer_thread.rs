@@ -1,9 +1,9 @@
 //! The committer's thread: gathers what is waiting into groups, so that many operations share one fdatasync.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -12,7 +12,9 @@ use tokio::sync::{mpsc, watch};
 use super::committer::{Committer, LARGEST_GROUP};
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::{Decision, Proposal};
+use crate::policy::share::{Ledger, Owner, Share as Room};
 use crate::protocol::MessageId;
+use crate::session::Ticket;
 use crate::store::SnapshotFacts;
 
 /// How long an idle committer waits before it looks for dynamic entries whose time is over. Nobody sees those meanwhile.
@@ -32,10 +34,17 @@ pub enum Completion {
     /// By the committer; durable.
     Committed(MessageId, Result<Box<Decision>, ResultCode>),
     /// By the hash pool.
-    Hashed(MessageId, Vec<crate::policy::password::HashAnswer>),
+    Hashed(Ticket, Vec<crate::policy::password::HashAnswer>),
     /// By the thread that takes snapshots.
-    Snapshot(MessageId, Result<SnapshotFacts, ResultCode>),
+    Snapshot(Ticket, Result<SnapshotFacts, ResultCode>),
 }
+
+/// Which part of the queue's room one account, or one address without an account, may take.
+const PART_OF_ONE: usize = 4;
+/// Room in the queue, by number …
+const PLACES: Room = Room { overall: QUEUE, each: QUEUE / PART_OF_ONE };
+/// … and by octets. A part is larger than the largest request.
+const OCTETS: Room = Room { overall: QUEUE_OCTETS, each: QUEUE_OCTETS / 2 };
 
 struct Waiting {
     proposal: Proposal,
@@ -44,23 +53,39 @@ struct Waiting {
     share: Share,
 }
 
-/// What a proposal takes of [`QUEUE_OCTETS`], given back when it is dropped.
+/// What the proposals that wait or are decided take of the queue, and whose they are.
+#[derive(Default)]
+struct Held {
+    places: Ledger<Owner>,
+    octets: Ledger<Owner>,
+}
+
+/// What a proposal takes, given back when it is dropped.
 struct Share {
+    owner: Owner,
     octets: usize,
-    held: Arc<AtomicUsize>,
+    held: Arc<Mutex<Held>>,
 }
 
 impl Share {
-    fn take(held: &Arc<AtomicUsize>, octets: usize) -> Option<Share> {
-        let fits = |held: usize| held.checked_add(octets).filter(|&sum| held == 0 || sum <= QUEUE_OCTETS);
-        held.try_update(Ordering::Relaxed, Ordering::Relaxed, fits).ok()?;
-        Some(Share { octets, held: Arc::clone(held) })
+    fn take(held: &Arc<Mutex<Held>>, owner: Owner, octets: usize) -> Option<Share> {
+        let mut locked = held.lock().unwrap_or_else(PoisonError::into_inner);
+        if !locked.places.take(owner, 1, PLACES) {
+            return None;
+        }
+        if !locked.octets.take(owner, octets, OCTETS) {
+            locked.places.give_back(owner, 1);
+            return None;
+        }
+        Some(Share { owner, octets, held: Arc::clone(held) })
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
-        self.held.fetch_sub(self.octets, Ordering::Relaxed);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.places.give_back(self.owner, 1);
+        held.octets.give_back(self.owner, self.octets);
     }
 }
 
@@ -68,8 +93,7 @@ impl Drop for Share {
 #[derive(Clone)]
 pub struct CommitterHandle {
     queue: SyncSender<Waiting>,
-    /// Octets of the proposals that wait or are decided.
-    held: Arc<AtomicUsize>,
+    held: Arc<Mutex<Held>>,
     durable_time: Arc<AtomicI64>,
     changes: watch::Receiver<()>,
 }
@@ -87,9 +111,16 @@ impl CommitterHandle {
         changes
     }
 
-    /// Hands a proposal over; `completion` hears of it once it is durable. When the queue is full the proposal is not taken.
-    pub fn submit(&self, proposal: Proposal, id: MessageId, completion: Option<CompletionSender>) -> Result<(), ResultCode> {
-        let share = Share::take(&self.held, proposal.octets()).ok_or(ResultCode::Busy)?;
+    /// Hands a proposal over; `completion` hears of it once it is durable. When the queue is full, or the owner's part of it, the proposal
+    /// is not taken.
+    pub fn submit(
+        &self,
+        proposal: Proposal,
+        id: MessageId,
+        owner: Owner,
+        completion: Option<CompletionSender>,
+    ) -> Result<(), ResultCode> {
+        let share = Share::take(&self.held, owner, proposal.octets()).ok_or(ResultCode::Busy)?;
         self.queue.try_send(Waiting { proposal, id, completion, share }).map_err(|error| match error {
             TrySendError::Full(_) => ResultCode::Busy,
             TrySendError::Disconnected(_) => ResultCode::Unavailable,
@@ -156,19 +187,33 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>, changed: &watch::S
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::EntryId;
+
+    fn account(number: u64) -> Owner {
+        Owner::Account(EntryId(number))
+    }
 
     #[test]
     fn octets_are_bounded_given_back_and_one_large_proposal_is_taken_alone() {
         let held = Arc::default();
-        let large = Share::take(&held, QUEUE_OCTETS + 1).unwrap();
-        assert!(Share::take(&held, 1).is_none(), "nothing beside one that is larger than the limit");
+        let large = Share::take(&held, account(1), QUEUE_OCTETS + 1).unwrap();
+        assert!(Share::take(&held, account(2), 1).is_none(), "nothing beside one that is larger than the limit");
         drop(large);
-        let half = Share::take(&held, QUEUE_OCTETS / 2).unwrap();
-        let other_half = Share::take(&held, QUEUE_OCTETS / 2).unwrap();
-        assert!(Share::take(&held, 1).is_none());
+        let half = Share::take(&held, account(1), QUEUE_OCTETS / 2).unwrap();
+        let other_half = Share::take(&held, account(2), QUEUE_OCTETS / 2).unwrap();
+        assert!(Share::take(&held, account(3), 1).is_none());
         drop(half);
-        assert!(Share::take(&held, QUEUE_OCTETS / 2 + 1).is_none());
+        assert!(Share::take(&held, account(1), QUEUE_OCTETS / 2 + 1).is_none());
         drop(other_half);
-        assert_eq!(held.load(Ordering::Relaxed), 0);
+        let held = held.lock().unwrap();
+        assert_eq!((held.octets.held(), held.places.held()), (0, 0));
+    }
+
+    #[test]
+    fn one_account_leaves_room_for_others() {
+        let held = Arc::default();
+        let shares: Vec<Share> = (0..QUEUE).map_while(|_| Share::take(&held, account(1), 1000)).collect();
+        assert_eq!(shares.len(), QUEUE / PART_OF_ONE);
+        assert!(Share::take(&held, account(2), 1000).is_some());
     }
 }

@@ -2,50 +2,53 @@
 //!
 //! A search is pulled only while the client takes what was written, so a slow reader costs a bounded buffer and nothing else.
 
+mod allowance;
+mod output;
+mod timers;
+
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
-use tokio::sync::{mpsc, watch};
-use tokio::time::Sleep;
+use bytes::BytesMut;
+use tokio::io::AsyncWriteExt;
+use tokio::sync::mpsc;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
 use super::committer_thread::Completion;
+use super::gate::Seat;
 use super::parked::Parked;
 use super::services::Services;
 use super::snapshotter;
 use super::stream::Stream;
 use super::tls;
-use crate::model::ResultCode;
-use crate::operation::search::{Pull, SearchStream};
+use crate::config::ConnectionSettings;
+use crate::model::{ResultCode, Timestamp};
+use crate::operation::search::SearchStream;
 use crate::operation::{Fresh, Peer, Settings, TlsFacts};
-use crate::protocol::{Message, MessageId, Reply, Request};
-use crate::session::{Action, Session};
+use crate::protocol::{LdapResult, Message, MessageId, Reply, Request, ResponseKind};
+use crate::session::{Action, Lifetime, Session};
 use crate::wire::{self, Urgent};
+use allowance::{Allowance, RETRY};
+use output::{Output, poll_read};
+use timers::{Deadline, Timers};
 
-/// Octets of replies that may wait for a client to take them before its searches rest. BEHAVIOUR "a slow reader".
-const OUTPUT_HIGH: usize = 512 * 1024;
-/// Candidates that a connection's searches look at together before its task lets others run.
-const SEARCH_BUDGET: u32 = 1000;
 /// Octets of requests that are read while none can be taken, so that Abandon, Cancel and the client's end are noticed. Behind more than
 /// this they are not.
 const READ_AHEAD: usize = 64 * 1024;
 /// How long the searches of a client that sends no more may go on: it may be gone altogether.
 const LAST_REPLIES: Duration = Duration::from_secs(60);
-/// Octets read at once.
-const READ_SIZE: usize = 16 * 1024;
-/// Room that an empty buffer may keep; what one large request or entry made grow beyond it is given back.
-const KEPT: usize = 2 * OUTPUT_HIGH;
 /// How long a client may take to fetch what is left for it once its connection is to be closed.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// Completions that can wait for a connection: more than it may have operations outstanding.
 const COMPLETIONS: usize = 1024;
+/// How long buffers stay that are not used: thousands of idle connections would hold on to them.
+const QUIET: Duration = Duration::from_secs(2);
+/// How soon a session that is over is looked at again while something of it is being made durable.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A client's connection and all that is under way for it.
 pub struct Connection {
@@ -53,8 +56,14 @@ pub struct Connection {
     session: Session,
     services: Arc<Services>,
     settings: Arc<Settings>,
+    limits: Arc<ConnectionSettings>,
+    peer: Arc<Peer>,
+    allowance: Allowance,
+    timers: Timers,
     input: BytesMut,
-    output: BytesMut,
+    /// Octets of the request that is being read, where it is known; 0 otherwise.
+    expected: usize,
+    output: Output,
     searches: VecDeque<(MessageId, Box<SearchStream>)>,
     /// Those that wait for a change.
     parked: Parked,
@@ -64,11 +73,16 @@ pub struct Connection {
     elsewhere: usize,
     stage: Stage,
     shutdown: Pin<Box<WaitForCancellationFutureOwned>>,
-    first_request: Option<Pin<Box<Sleep>>>,
+    /// Ready when the connection must make room for others, which happens only before its first request.
+    evicted: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// A request that waits because too many were refused from its address.
+    waiting: Option<Message>,
     /// Input came, or requests were taken, since the input was last looked through for what is urgent.
     unseen: bool,
+    /// Something happened since buffers were last looked at.
+    used: bool,
     /// The client sends no more: when the connection ends, whatever is still under way.
-    input_ended: Option<Pin<Box<Sleep>>>,
+    input_ended: bool,
 }
 
 /// How far a connection is.
@@ -82,13 +96,6 @@ enum Stage {
     Closing,
 }
 
-/// What becomes of a search that was pulled.
-enum After {
-    GoesOn,
-    Waits(watch::Receiver<()>),
-    Ended,
-}
-
 /// What woke a connection.
 enum Event {
     Read,
@@ -99,48 +106,63 @@ enum Event {
     /// The directory changed: these may have something to send.
     Changed(Vec<(MessageId, Box<SearchStream>)>),
     Shutdown,
-    /// The first request did not come in time.
-    Idle,
+    /// A deadline passed.
+    Passed(Deadline),
+    /// Others need the place more.
+    Evicted,
     /// The client is gone, or everything is sent after the decision to close.
     End,
 }
 
 impl Connection {
     /// Runs a client's connection to its end. `tls`: facts of a handshake that is already done.
-    pub async fn run(stream: Stream, number: u64, peer: Arc<Peer>, tls: Option<Arc<TlsFacts>>, services: Arc<Services>) {
+    pub async fn run(stream: Stream, seat: Seat, peer: Arc<Peer>, tls: Option<Arc<TlsFacts>>, services: Arc<Services>) {
         let settings = services.settings();
         let (completion_sender, completions) = mpsc::channel(COMPLETIONS);
-        let deadline = services.timeouts().first_request;
-        let connection = Connection {
+        let limits = seat.gate().settings();
+        let mut timers = Timers::new();
+        timers.set(Deadline::FirstRequest, services.monotonic(), limits.first_request);
+        let mut connection = Connection {
             stream: Some(stream),
-            session: Session::new(number, peer, tls, Arc::clone(&settings)),
+            session: Session::new(seat.number(), Arc::clone(&peer), tls, Arc::clone(&settings)),
             shutdown: Box::pin(services.shutdown().cancelled_owned()),
+            evicted: Some(Box::pin(seat.evicted().cancelled_owned())),
             services,
             settings,
+            limits,
+            peer,
+            allowance: Allowance::new(seat),
+            timers,
             input: BytesMut::new(),
-            output: BytesMut::new(),
+            expected: 0,
+            output: Output::default(),
             searches: VecDeque::new(),
             parked: Parked::default(),
             completions,
             completion_sender,
             elsewhere: 0,
             stage: Stage::Open,
-            first_request: Some(Box::pin(tokio::time::sleep(deadline))),
+            waiting: None,
             unseen: false,
-            input_ended: None,
+            used: false,
+            input_ended: false,
         };
+        let now = connection.services.now();
+        connection.session.touch(now);
+        connection.look_at_lifetime().await;
         connection.serve().await;
     }
 
     async fn serve(mut self) {
         loop {
-            self.follow_reload();
+            self.follow_reload().await;
             self.take_requests().await;
             while self.take_urgent().await {
                 self.take_requests().await;
             }
             self.pull_searches();
-            if self.input_ended.is_some() && self.stage == Stage::Open && self.is_idle() && self.has_room() {
+            self.settle();
+            if self.input_ended && self.stage == Stage::Open && self.is_idle() && self.has_room() {
                 self.close(None);
             }
             if self.stage == Stage::Draining && self.is_idle() {
@@ -152,7 +174,15 @@ impl Connection {
                 Event::Search => tokio::task::yield_now().await,
                 Event::Changed(searches) => self.searches.extend(searches),
                 Event::Shutdown => self.stage = Stage::Draining,
-                Event::Idle => self.close(None),
+                Event::Passed(deadline) => {
+                    if !self.passed(deadline).await {
+                        break;
+                    }
+                }
+                Event::Evicted => {
+                    tracing::debug!(peer = self.peer.text, "a connection that said nothing made room for another");
+                    break;
+                }
                 Event::End => break,
             }
         }
@@ -168,25 +198,84 @@ impl Connection {
         if closing { tokio::time::timeout(LAST_WORDS, event).await.unwrap_or(Event::End) } else { event.await }
     }
 
-    fn follow_reload(&mut self) {
+    async fn follow_reload(&mut self) {
         if self.services.settings_changed(&self.settings) {
             self.settings = self.services.settings();
+            self.limits = self.allowance.seat.gate().settings();
             self.session.reload(Arc::clone(&self.settings));
+            self.look_at_lifetime().await;
         }
+    }
+
+    /// A deadline passed. `false`: the connection ends here.
+    async fn passed(&mut self, deadline: Deadline) -> bool {
+        match deadline {
+            Deadline::Rest | Deadline::SearchRest => {}
+            Deadline::Quiet => self.give_back_buffers(),
+            Deadline::Lifetime => self.look_at_lifetime().await,
+            Deadline::FirstRequest => self.close(None),
+            Deadline::WholeRequest => {
+                tracing::info!(peer = self.peer.text, "a client took too long to send a request; its connection is closed");
+                self.close(None);
+            }
+            Deadline::Write => {
+                tracing::info!(peer = self.peer.text, "a client did not take its results; its connection is closed");
+                return false;
+            }
+            Deadline::LastReplies => return false,
+        }
+        true
+    }
+
+    /// Ends a session that is over; else sets when it is looked at again.
+    async fn look_at_lifetime(&mut self) {
+        let now = self.services.now();
+        let wait = match self.session.lifetime(&self.services.directory(), now) {
+            Lifetime::Until(end) => micros(now, end),
+            Lifetime::Over(_) if self.elsewhere > 0 => LOOK_AGAIN,
+            Lifetime::Over(over) => {
+                tracing::info!(peer = self.peer.text, "{}", over.diagnostic());
+                let action = self.session.end(over);
+                return self.perform(action).await;
+            }
+        };
+        self.timers.set(Deadline::Lifetime, self.services.monotonic(), wait);
+    }
+
+    /// What is not under way any more holds nothing.
+    fn settle(&mut self) {
+        let session = &self.session;
+        self.allowance.settle(session.pending(), |id| session.is_pending(id));
+        self.allowance.hold_results(self.output.len());
+        self.used = true;
+        if self.input.capacity() > 0 || self.output.capacity() > 0 {
+            self.timers.set_once(Deadline::Quiet, || self.services.monotonic(), QUIET);
+        }
+    }
+
+    fn give_back_buffers(&mut self) {
+        if std::mem::take(&mut self.used) {
+            self.timers.set(Deadline::Quiet, self.services.monotonic(), QUIET);
+            return;
+        }
+        if self.input.is_empty() {
+            self.input = BytesMut::new();
+        }
+        self.output.give_back();
     }
 
     /// Nothing is under way.
     fn is_idle(&self) -> bool {
-        self.elsewhere == 0 && self.searches.is_empty()
+        self.elsewhere == 0 && self.searches.is_empty() && self.waiting.is_none()
     }
 
     fn has_room(&self) -> bool {
-        self.output.len() < OUTPUT_HIGH
+        self.allowance.has_room(self.output.len(), output::HIGH)
     }
 
     /// Whether the next request may be taken.
     fn takes_requests(&self) -> bool {
-        self.has_room() && self.session.may_receive()
+        self.has_room() && self.session.may_receive() && !self.timers.is_set(Deadline::Rest)
     }
 
     /// Takes each Abandon and Cancel that is wanted out of requests that have to wait. `true`: there was one.
@@ -209,20 +298,30 @@ impl Connection {
     }
 
     async fn receive(&mut self, message: Message) {
-        self.first_request = None;
+        self.timers.clear(Deadline::FirstRequest);
+        self.evicted = None;
+        let id = message.id;
+        self.allowance.arrived(id);
         let fresh = self.fresh_for(&message.request);
         let action = self.session.receive(&self.services.directory(), message, self.services.now(), fresh);
         self.perform(action).await;
+        self.allowance.follow_identity(self.session.identity().entry);
+        let session = &self.session;
+        self.allowance.tried_nothing(|id| session.is_pending(id));
+        if !self.allowance.keep(self.session.transaction_octets()) {
+            let action = self.session.abort_transaction(LdapResult::with(ResultCode::Busy, "no memory for the transaction"));
+            self.perform(action).await;
+        }
     }
 
     /// Decodes and hands over every whole request that may be taken now.
     async fn take_requests(&mut self) {
         while self.stage == Stage::Open && self.takes_requests() {
-            let message = match wire::decode(&mut self.input, self.session.request_limit()) {
-                Ok(Some(message)) => {
-                    give_back(&mut self.input);
-                    message
-                }
+            if !self.allowance.may_begin(self.session.pending()) {
+                return self.rest(RETRY);
+            }
+            let message = match self.next_request() {
+                Ok(Some(message)) => message,
                 Ok(None) => return,
                 Err(error) => {
                     tracing::info!(%error, "a client sent what is no LDAP message; its connection is closed");
@@ -230,8 +329,53 @@ impl Connection {
                     return;
                 }
             };
+            if let Err((wait, first)) = self.allowance.may_try(message.id, &message.request) {
+                if first {
+                    tracing::warn!(
+                        peer = self.peer.text,
+                        "too many binds were refused from this address: more from there wait; nothing is recorded of those that give up"
+                    );
+                }
+                self.waiting = Some(message);
+                return self.rest(wait);
+            }
             self.receive(message).await;
         }
+        // The time that is not the client's does not count.
+        self.timers.clear(Deadline::WholeRequest);
+    }
+
+    /// The request that waited, or the next whole one.
+    fn next_request(&mut self) -> Result<Option<Message>, wire::WireError> {
+        if let Some(message) = self.waiting.take() {
+            return Ok(Some(message));
+        }
+        let limit = self.session.request_limit();
+        let message = wire::decode(&mut self.input, limit)?;
+        if message.is_some() {
+            self.timers.clear(Deadline::WholeRequest);
+            self.expected = 0;
+            output::give_back(&mut self.input);
+            return Ok(message);
+        }
+        if !self.input.is_empty() {
+            self.timers.set_once(Deadline::WholeRequest, || self.services.monotonic(), self.limits.whole_request);
+        }
+        if let Some(octets) = wire::declared(&self.input, limit)? {
+            if self.allowance.expect(octets) {
+                // All at once: a buffer that grows by and by is copied and leaves what it held behind.
+                self.input.reserve(octets.saturating_sub(self.input.len()));
+                self.expected = octets;
+            } else {
+                self.rest(RETRY);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Takes no request for a while.
+    fn rest(&mut self, wait: Duration) {
+        self.timers.set(Deadline::Rest, self.services.monotonic(), wait);
     }
 
     /// Randomness for a request; what only reads needs none.
@@ -246,16 +390,25 @@ impl Connection {
 
     async fn completed(&mut self, completion: Completion) {
         self.elsewhere = self.elsewhere.saturating_sub(1);
+        let known = self.session.identity().entry;
+        self.session.touch(self.services.now());
         let action = match completion {
             Completion::Committed(id, decision) => {
+                self.allowance.decided(id, &decision);
                 self.session.committed(&self.services.directory(), id, decision.map(|decision| *decision))
             }
+            Completion::Hashed(ticket, answers) => self.session.hashed(&self.services.directory(), ticket, answers),
             Completion::Snapshot(id, taken) => {
                 self.session.snapshot_taken(&self.services.directory(), id, taken.map(snapshotter::for_backup))
             }
-            Completion::Hashed(id, answers) => self.session.hashed(&self.services.directory(), id, answers),
         };
         self.perform(action).await;
+        let now_known = self.session.identity().entry;
+        self.allowance.follow_identity(now_known);
+        // How long a session lasts depends on who is logged in.
+        if now_known.is_some() && now_known != known && self.stage == Stage::Open {
+            self.look_at_lifetime().await;
+        }
     }
 
     /// Does what the session asks for, and what it asks for in consequence.
@@ -264,31 +417,35 @@ impl Connection {
         while let Some(action) = actions.pop_front() {
             match action {
                 Action::Nothing => {}
-                Action::Reply(id, replies) => {
-                    for reply in &replies {
-                        wire::encode(id, reply, &mut self.output);
-                    }
-                }
-                Action::Search(id, search) => self.searches.push_back((id, search)),
-                Action::Hash(id, jobs) => {
+                Action::Reply(id, replies) => replies.iter().for_each(|reply| self.output.put(id, reply)),
+                Action::Search(id, search) => self.begin_search(id, search),
+                Action::Hash(ticket, jobs) => {
                     self.elsewhere += 1;
-                    self.services.hash(id, jobs, self.completion_sender.clone());
+                    let origin = self.allowance.seat.origin();
+                    self.services.hash(ticket, jobs, origin, self.completion_sender.clone());
+                }
+                Action::Commit(id, mut proposal) => {
+                    self.allowance.claim(&self.services.directory(), id, &mut proposal);
+                    let owner = self.allowance.seat.owner();
+                    match self.services.commit(*proposal, id, owner, Some(self.completion_sender.clone())) {
+                        Ok(()) => self.elsewhere += 1,
+                        Err(code) => {
+                            self.allowance.decided(id, &Err(code));
+                            actions.push_front(self.session.committed(&self.services.directory(), id, Err(code)));
+                        }
+                    }
                 }
                 Action::Snapshot(id) => match self.services.snapshot(id, self.completion_sender.clone()) {
                     Ok(()) => self.elsewhere += 1,
                     Err(code) => actions.push_front(self.session.snapshot_taken(&self.services.directory(), id, Err(code))),
-                },
-                Action::Commit(id, proposal) => match self.services.commit(*proposal, id, Some(self.completion_sender.clone())) {
-                    Ok(()) => self.elsewhere += 1,
-                    Err(code) => actions.push_front(self.session.committed(&self.services.directory(), id, Err(code))),
                 },
                 Action::Abandon(id) => {
                     self.searches.retain(|(running, _)| *running != id);
                     self.parked.remove(id);
                 }
                 Action::StartTls(id, reply, note) => {
-                    wire::encode(id, &reply, &mut self.output);
-                    if let Err(code) = self.services.commit(*note, id, None) {
+                    self.output.put(id, &reply);
+                    if let Err(code) = self.services.commit(*note, id, self.allowance.seat.owner(), None) {
                         tracing::error!(code = code.number(), "a StartTLS could not be recorded");
                     }
                     self.start_tls().await;
@@ -299,12 +456,23 @@ impl Connection {
         }
     }
 
+    fn begin_search(&mut self, id: MessageId, search: Box<SearchStream>) {
+        if self.allowance.begin_search(id, search.is_persistent(), search.sorts()) {
+            self.searches.push_back((id, search));
+            return;
+        }
+        self.session.search_ended(id);
+        let result = LdapResult::with(ResultCode::Busy, "too many searches of this kind are under way");
+        self.output.put(id, &Reply::result(ResponseKind::SearchDone, result));
+    }
+
     fn close(&mut self, notice: Option<Reply>) {
         if let Some(notice) = notice {
-            wire::encode(MessageId(0), &notice, &mut self.output);
+            self.output.put(MessageId(0), &notice);
         }
         self.searches.clear();
         self.parked.clear();
+        self.waiting = None;
         self.stage = Stage::Closing;
     }
 
@@ -315,8 +483,11 @@ impl Connection {
             self.output.clear();
             return self.close(None);
         };
-        let upgraded = tokio::time::timeout(self.services.timeouts().handshake, async {
-            socket.write_all_buf(&mut self.output).await?;
+        if !self.allowance.seat.may_shake_hands(&self.peer) {
+            return self.close(None);
+        }
+        let upgraded = tokio::time::timeout(self.limits.handshake, async {
+            socket.write_all_buf(self.output.buffer()).await?;
             self.services.accept_tls(socket).await
         });
         match upgraded.await {
@@ -336,53 +507,22 @@ impl Connection {
         }
     }
 
-    /// Lets each search in turn add to the output while there is room and budget.
-    fn pull_searches(&mut self) {
-        if self.searches.is_empty() || self.output.len() >= OUTPUT_HIGH {
-            return;
-        }
-        let now = self.services.now();
-        let mut budget = SEARCH_BUDGET;
-        for _ in 0..self.searches.len() {
-            if budget == 0 {
-                return;
-            }
-            let Some((id, mut search)) = self.searches.pop_front() else { return };
-            let after = loop {
-                if self.output.len() >= OUTPUT_HIGH {
-                    break After::GoesOn;
-                }
-                match search.pull(&mut budget, now) {
-                    Pull::Reply(reply) => wire::encode(id, &reply, &mut self.output),
-                    Pull::Pause => break After::GoesOn,
-                    Pull::Wait => {
-                        // Asked for before the newest value is looked at, so that none is missed.
-                        let changes = self.services.changes();
-                        if !search.wake(&self.services.directory()) {
-                            break After::Waits(changes);
-                        }
-                    }
-                    Pull::Done(reply) => {
-                        wire::encode(id, &reply, &mut self.output);
-                        break After::Ended;
-                    }
-                }
-            };
-            match after {
-                After::Ended => self.session.search_ended(id),
-                After::GoesOn => self.searches.push_back((id, search)),
-                After::Waits(changes) => self.parked.park(id, search, changes),
-            }
-        }
-    }
-
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
         let Some(stream) = self.stream.as_mut() else { return Poll::Ready(Event::End) };
-        match poll_write(stream, &mut self.output, context) {
-            Poll::Ready(Ok(true)) => return Poll::Ready(Event::Wrote),
+        match self.output.poll_write(stream, context) {
+            Poll::Ready(Ok(true)) => {
+                self.timers.clear(Deadline::Write);
+                return Poll::Ready(Event::Wrote);
+            }
             Poll::Ready(Ok(false)) if self.stage == Stage::Closing => return Poll::Ready(Event::End),
             Poll::Ready(Err(_)) => return Poll::Ready(Event::End),
-            Poll::Ready(Ok(false)) | Poll::Pending => {}
+            Poll::Ready(Ok(false)) => {}
+            Poll::Pending => {
+                if self.output.went_on() {
+                    self.timers.clear(Deadline::Write);
+                }
+                self.timers.set_once(Deadline::Write, || self.services.monotonic(), self.limits.write);
+            }
         }
         if let Poll::Ready(Some(completion)) = self.completions.poll_recv(context) {
             return Poll::Ready(Event::Completed(completion));
@@ -390,16 +530,15 @@ impl Connection {
         if let Poll::Ready(searches) = self.parked.poll(context) {
             return Poll::Ready(Event::Changed(searches));
         }
-        if self.stage == Stage::Open {
-            if self.shutdown.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Event::Shutdown);
-            }
-            if self.first_request.as_mut().is_some_and(|deadline| deadline.as_mut().poll(context).is_ready()) {
-                return Poll::Ready(Event::Idle);
-            }
+        if self.stage == Stage::Open && self.shutdown.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Event::Shutdown);
         }
-        if self.input_ended.as_mut().is_some_and(|deadline| deadline.as_mut().poll(context).is_ready()) {
-            return Poll::Ready(Event::End);
+        if self.evicted.as_mut().is_some_and(|evicted| evicted.as_mut().poll(context).is_ready()) {
+            return Poll::Ready(Event::Evicted);
+        }
+        let services = &self.services;
+        if let Poll::Ready(deadline) = self.timers.poll(context, || services.monotonic()) {
+            return Poll::Ready(Event::Passed(deadline));
         }
         if self.stage == Stage::Open
             && self.reads()
@@ -407,24 +546,28 @@ impl Connection {
         {
             return Poll::Ready(event);
         }
-        if !self.searches.is_empty() && self.has_room() {
+        if !self.searches.is_empty() && self.has_room() && !self.timers.is_set(Deadline::SearchRest) {
             return Poll::Ready(Event::Search);
         }
         Poll::Pending
     }
 
     /// Where requests can be taken the input buffer stays below one request and one read: no more is read before a whole request is there.
-    /// Where they cannot it stays below [`READ_AHEAD`] and one read.
+    /// Where they cannot it stays below [`READ_AHEAD`] and one read; nothing is read while a request waits because of its address.
     fn reads(&self) -> bool {
-        self.input_ended.is_none() && (self.takes_requests() || self.input.len() < READ_AHEAD)
+        !self.input_ended && (self.takes_requests() || (self.input.len() < READ_AHEAD && !self.timers.is_set(Deadline::Rest)))
     }
 
     /// A client that ends its sending side still gets what it asked for.
     fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<Event> {
         let Some(stream) = self.stream.as_mut() else { return Poll::Ready(Event::End) };
-        poll_read(stream, &mut self.input, context).map(|read| match read {
+        let missing = self.expected.saturating_sub(self.input.len());
+        let size = self.allowance.read_size();
+        let room = if missing > 0 { size.min(missing) } else { size };
+        poll_read(stream, &mut self.input, room, context).map(|read| match read {
             Ok(0) => {
-                self.input_ended = Some(Box::pin(tokio::time::sleep(LAST_REPLIES)));
+                self.input_ended = true;
+                self.timers.set(Deadline::LastReplies, self.services.monotonic(), LAST_REPLIES);
                 Event::Read
             }
             Ok(_) => {
@@ -436,47 +579,7 @@ impl Connection {
     }
 }
 
-fn poll_read(stream: &mut Stream, input: &mut BytesMut, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-    input.reserve(READ_SIZE);
-    let read = std::pin::pin!(tokio::io::AsyncReadExt::read_buf(stream, input));
-    read.poll(context)
-}
-
-/// Writes what it can. `true`: the buffer was emptied just now; `false`: there was nothing to write.
-fn poll_write(stream: &mut Stream, output: &mut BytesMut, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
-    if output.is_empty() {
-        return Pin::new(stream).poll_flush(context).map_ok(|()| false);
-    }
-    while !output.is_empty() {
-        match Pin::new(&mut *stream).poll_write(context, output) {
-            Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            Poll::Ready(Ok(written)) => output.advance(written),
-            Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
-            Poll::Pending => return Poll::Pending,
-        }
-    }
-    give_back(output);
-    Pin::new(stream).poll_flush(context).map_ok(|()| true)
-}
-
-/// Lets go of the room of an empty buffer that grew large: thousands of idle connections would hold on to it.
-fn give_back(buffer: &mut BytesMut) {
-    if buffer.is_empty() && buffer.try_reclaim(KEPT) {
-        *buffer = BytesMut::new();
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_large_buffer_is_given_back_and_only_when_it_is_empty() {
-        for (size, left, kept) in [(READ_SIZE, 0, true), (KEPT, 1, true), (KEPT, 0, false)] {
-            let mut buffer = BytesMut::zeroed(size);
-            buffer.advance(size - left);
-            give_back(&mut buffer);
-            assert_eq!((buffer.len(), buffer.try_reclaim(READ_SIZE - left)), (left, kept), "{size} {left}");
-        }
-    }
+/// From one moment to another.
+fn micros(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::from_micros(to.0.saturating_sub(from.0).unsigned_abs())
 }

@@ -3,19 +3,22 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use arc_swap::ArcSwap;
 use tokio::sync::oneshot;
 
+use super::fair_queue::FairQueue;
 use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
+use crate::policy::share::Origin;
 use crate::world::Entropy;
 
 /// Jobs that may wait; beyond that clients are told 51. On two cores the last in line waits some eight seconds, which is about what
 /// clients wait before they give up.
 pub const QUEUE: usize = 1024;
+/// Which part of them may be of one address.
+const PART_OF_ONE: usize = 4;
 /// nice(2) value of the threads: any other work of the server goes first.
 const NICENESS: i32 = 10;
 
@@ -26,7 +29,7 @@ pub struct Busy;
 
 /// The pool. Dropping it does what is queued and joins the threads.
 pub struct HashPool {
-    queue: Option<SyncSender<Waiting>>,
+    queue: Arc<FairQueue<Option<Origin>, Waiting>>,
     threads: Vec<JoinHandle<()>>,
     parameters: Arc<ArcSwap<Argon2Parameters>>,
 }
@@ -44,25 +47,21 @@ impl HashPool {
     }
 
     fn start_with(count: usize, queue: usize, parameters: Argon2Parameters, entropy: &Arc<dyn Entropy>) -> io::Result<HashPool> {
-        let (sender, receiver) = sync_channel(queue);
-        let receiver = Arc::new(Mutex::new(receiver));
+        let queue = Arc::new(FairQueue::new(queue, queue.div_ceil(PART_OF_ONE)));
         let parameters = Arc::new(ArcSwap::from_pointee(parameters));
         let mut threads = Vec::with_capacity(count);
         for number in 0..count {
-            let (waiting, parameters, entropy) = (Arc::clone(&receiver), Arc::clone(&parameters), Arc::clone(entropy));
+            let (waiting, parameters, entropy) = (Arc::clone(&queue), Arc::clone(&parameters), Arc::clone(entropy));
             let thread = std::thread::Builder::new().name(format!("hash-{number}"));
             threads.push(thread.spawn(move || work(&waiting, &parameters, &*entropy))?);
         }
-        Ok(HashPool { queue: Some(sender), threads, parameters })
+        Ok(HashPool { queue, threads, parameters })
     }
 
-    /// Queues a job. An answer that nobody waits for any more is not computed.
-    pub fn submit(&self, job: HashJob) -> Result<oneshot::Receiver<HashAnswer>, Busy> {
+    /// Queues a job behind those of the same origin; origins take turns. An answer that nobody waits for any more is not computed.
+    pub fn submit(&self, job: HashJob, origin: Option<Origin>) -> Result<oneshot::Receiver<HashAnswer>, Busy> {
         let (answer, receiver) = oneshot::channel();
-        let queue = self.queue.as_ref().ok_or(Busy)?;
-        queue.try_send(Waiting { job, answer }).map_err(|error| match error {
-            TrySendError::Full(_) | TrySendError::Disconnected(_) => Busy,
-        })?;
+        self.queue.put(origin, Waiting { job, answer }).map_err(|_| Busy)?;
         Ok(receiver)
     }
 
@@ -74,7 +73,7 @@ impl HashPool {
 
 impl Drop for HashPool {
     fn drop(&mut self) {
-        self.queue = None;
+        self.queue.close();
         for thread in self.threads.drain(..) {
             // A thread ends by itself; a panic in it was caught and reported where it happened.
             let _ = thread.join();
@@ -82,15 +81,13 @@ impl Drop for HashPool {
     }
 }
 
-fn work(waiting: &Mutex<Receiver<Waiting>>, parameters: &ArcSwap<Argon2Parameters>, entropy: &dyn Entropy) {
+fn work(waiting: &FairQueue<Option<Origin>, Waiting>, parameters: &ArcSwap<Argon2Parameters>, entropy: &dyn Entropy) {
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
         tracing::warn!(%error, "a thread of the hash pool keeps normal priority");
     }
     let mut current = **parameters.load();
     let mut hasher = Hasher::new(current);
-    loop {
-        // The lock is let go as soon as a job is there: the others wait for the next.
-        let Ok(Waiting { job, answer }) = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv() else { return };
+    while let Some(Waiting { job, answer }) = waiting.take() {
         if answer.is_closed() {
             continue;
         }
@@ -140,9 +137,9 @@ mod tests {
     #[test]
     fn hashes_and_verifies() {
         let pool = pool(2, 16, CHEAP);
-        let stored = hashed(pool.submit(hash_job("secret")).unwrap().blocking_recv().unwrap());
+        let stored = hashed(pool.submit(hash_job("secret"), None).unwrap().blocking_recv().unwrap());
         let job = HashJob::Verify { stored: vec![stored.clone()], given: Secret::from(b"secret".as_slice()) };
-        let HashAnswer::Verified { matched, .. } = pool.submit(job).unwrap().blocking_recv().unwrap() else { panic!() };
+        let HashAnswer::Verified { matched, .. } = pool.submit(job, None).unwrap().blocking_recv().unwrap() else { panic!() };
         assert_eq!(matched, Some(stored));
     }
 
@@ -150,7 +147,7 @@ mod tests {
     fn a_full_queue_is_busy_and_everything_queued_is_done_before_the_pool_ends() {
         let pool = pool(1, 2, Argon2Parameters { memory: 19_456, passes: 8, lanes: 1 });
         let mut answers = Vec::new();
-        let refused = (0..20).any(|_| match pool.submit(hash_job("secret")) {
+        let refused = (0..20).any(|_| match pool.submit(hash_job("secret"), None) {
             Ok(answer) => {
                 answers.push(answer);
                 false
@@ -168,7 +165,7 @@ mod tests {
     fn new_parameters_hold_from_the_next_job_on() {
         let pool = pool(1, 4, CHEAP);
         pool.set_parameters(Argon2Parameters { passes: 3, ..CHEAP });
-        let value = hashed(pool.submit(hash_job("secret")).unwrap().blocking_recv().unwrap());
+        let value = hashed(pool.submit(hash_job("secret"), None).unwrap().blocking_recv().unwrap());
         assert!(value.expose().starts_with(b"{ARGON2}$argon2id$v=19$m=64,t=3,p=1$"));
     }
 

@@ -1,47 +1,38 @@
 //! Accepting connections: TCP, TLS and Unix sockets, each bounded overall and per address.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 use tokio_util::task::TaskTracker;
 
 use super::connection::Connection;
+use super::gate::{Gate, Seat};
 use super::services::Services;
 use super::stream::Stream;
 use super::tls;
 use crate::operation::{ListenerKind, Peer};
 
-/// Connections that may be open at once. BEHAVIOUR "Default limits".
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionLimits {
-    /// Over all listeners.
-    pub overall: usize,
-    /// From one address.
-    pub per_address: usize,
-}
+/// Octets that the system holds for a client that does not take them: twice this. BEHAVIOUR "a slow reader", with what a connection holds.
+const SEND_BUFFER: usize = 256 * 1024;
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 4096;
+/// How long a connection may be silent before the system asks whether the other side is still there, how often it asks, and how many
+/// questions may stay unanswered.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(120), Duration::from_secs(30), 4);
 
-/// Counts open connections and gives each a number.
+/// Lets clients in.
 pub struct Door {
-    limits: ConnectionLimits,
+    gate: Arc<Gate>,
     services: Arc<Services>,
     tasks: TaskTracker,
-    next_number: AtomicU64,
-    open: Mutex<Open>,
     ldapi: ArcSwap<LdapiUsers>,
-}
-
-#[derive(Default)]
-struct Open {
-    overall: usize,
-    by_address: HashMap<Option<IpAddr>, usize>,
 }
 
 /// Which DN a local user is.
@@ -61,56 +52,15 @@ impl LdapiUsers {
     }
 }
 
-/// One open connection in the count; dropping it takes it out.
-struct Admission {
-    door: Arc<Door>,
-    address: Option<IpAddr>,
-}
-
-impl Drop for Admission {
-    fn drop(&mut self) {
-        let mut open = self.door.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.overall = open.overall.saturating_sub(1);
-        if let Some(count) = open.by_address.get_mut(&self.address) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                open.by_address.remove(&self.address);
-            }
-        }
-    }
-}
-
 impl Door {
     /// A door for all listeners of a server.
-    pub fn new(limits: ConnectionLimits, services: Arc<Services>, tasks: TaskTracker, ldapi: LdapiUsers) -> Arc<Door> {
-        Arc::new(Door {
-            limits,
-            services,
-            tasks,
-            next_number: AtomicU64::new(1),
-            open: Mutex::default(),
-            ldapi: ArcSwap::from_pointee(ldapi),
-        })
+    pub fn new(gate: Arc<Gate>, services: Arc<Services>, tasks: TaskTracker, ldapi: LdapiUsers) -> Arc<Door> {
+        Arc::new(Door { gate, services, tasks, ldapi: ArcSwap::from_pointee(ldapi) })
     }
 
     /// Puts other local users in force, for connections from now on.
     pub fn reload(&self, ldapi: LdapiUsers) {
         self.ldapi.store(Arc::new(ldapi));
-    }
-
-    fn admit(self: &Arc<Door>, address: Option<IpAddr>) -> Option<Admission> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let here = open.by_address.get(&address).copied().unwrap_or(0);
-        if open.overall >= self.limits.overall || (address.is_some() && here >= self.limits.per_address) {
-            return None;
-        }
-        open.overall += 1;
-        open.by_address.insert(address, here + 1);
-        Some(Admission { door: Arc::clone(self), address })
-    }
-
-    fn number(&self) -> u64 {
-        self.next_number.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Accepts TCP clients until the server stops.
@@ -130,29 +80,17 @@ impl Door {
 
     fn welcome_tcp(self: &Arc<Door>, socket: TcpStream, address: SocketAddr, kind: ListenerKind) {
         let ip = address.ip().to_canonical();
-        let Some(admission) = self.admit(Some(ip)) else {
-            tracing::warn!(%address, "too many connections; a new one was closed at once");
-            return;
-        };
+        let text = SocketAddr::new(ip, address.port()).to_string();
+        let Some(seat) = self.gate.enter(&text, Some(ip)) else { return };
         // Replies are small and waited for.
         let _ = socket.set_nodelay(true);
-        let text = SocketAddr::new(ip, address.port()).to_string();
         let peer = Arc::new(Peer { text, address: Some(ip), listener: kind, ldapi_identity: None });
-        let (number, services) = (self.number(), Arc::clone(&self.services));
-        self.tasks.spawn(async move {
-            let _admission = admission;
-            if kind == ListenerKind::Ldap {
-                return Connection::run(Stream::Clear(socket), number, peer, None, services).await;
-            }
-            match tokio::time::timeout(services.timeouts().handshake, services.accept_tls(socket)).await {
-                Ok(Ok(stream)) => {
-                    let facts = Arc::new(tls::facts(stream.get_ref().1));
-                    Connection::run(Stream::Tls(Box::new(stream)), number, peer, Some(facts), services).await;
-                }
-                Ok(Err(error)) => tracing::info!(peer = peer.text, %error, "TLS handshake failed"),
-                Err(_) => tracing::info!(peer = peer.text, "TLS handshake took too long"),
-            }
-        });
+        let services = Arc::clone(&self.services);
+        if kind == ListenerKind::Ldap {
+            self.tasks.spawn(Connection::run(Stream::Clear(socket), seat, peer, None, services));
+        } else if seat.may_shake_hands(&peer) {
+            self.tasks.spawn(shake_hands(socket, seat, peer, services));
+        }
     }
 
     /// Accepts local clients until the server stops.
@@ -171,10 +109,6 @@ impl Door {
     }
 
     fn welcome_unix(self: &Arc<Door>, socket: UnixStream) {
-        let Some(admission) = self.admit(None) else {
-            tracing::warn!("too many connections; a new local one was closed at once");
-            return;
-        };
         let uid = match socket.peer_cred() {
             Ok(credentials) => credentials.uid(),
             Err(error) => {
@@ -182,18 +116,47 @@ impl Door {
                 return;
             }
         };
-        let peer = Arc::new(Peer {
-            text: format!("ldapi uid={uid}"),
-            address: None,
-            listener: ListenerKind::Ldapi,
-            ldapi_identity: self.ldapi.load().identity(uid),
-        });
-        let (number, services) = (self.number(), Arc::clone(&self.services));
-        self.tasks.spawn(async move {
-            let _admission = admission;
-            Connection::run(Stream::Unix(socket), number, peer, None, services).await;
-        });
+        let text = format!("ldapi uid={uid}");
+        let Some(seat) = self.gate.enter(&text, None) else { return };
+        let ldapi_identity = self.ldapi.load().identity(uid);
+        let peer = Arc::new(Peer { text, address: None, listener: ListenerKind::Ldapi, ldapi_identity });
+        self.tasks.spawn(Connection::run(Stream::Unix(socket), seat, peer, None, Arc::clone(&self.services)));
     }
+}
+
+/// The handshake, then the connection.
+async fn shake_hands(socket: TcpStream, seat: Seat, peer: Arc<Peer>, services: Arc<Services>) {
+    let evicted = seat.evicted();
+    let handshake = tokio::time::timeout(seat.gate().settings().handshake, services.accept_tls(socket));
+    let outcome = tokio::select! {
+        outcome = handshake => outcome,
+        () = evicted.cancelled() => {
+            tracing::debug!(peer = peer.text, "a connection that did not finish its TLS handshake made room for another");
+            return;
+        }
+    };
+    match outcome {
+        Ok(Ok(stream)) => {
+            let facts = Arc::new(tls::facts(stream.get_ref().1));
+            Connection::run(Stream::Tls(Box::new(stream)), seat, peer, Some(facts), services).await;
+        }
+        Ok(Err(error)) => tracing::info!(peer = peer.text, %error, "TLS handshake failed"),
+        Err(_) => tracing::info!(peer = peer.text, "TLS handshake took too long"),
+    }
+}
+
+/// Opens a listening socket. What is set here holds for every connection it accepts.
+pub fn bind_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.set_send_buffer_size(u32::try_from(SEND_BUFFER).unwrap_or(u32::MAX))?;
+    socket.set_keepalive(true)?;
+    let (idle, interval, count) = KEEPALIVE;
+    rustix::net::sockopt::set_tcp_keepidle(&socket, idle)?;
+    rustix::net::sockopt::set_tcp_keepintvl(&socket, interval)?;
+    rustix::net::sockopt::set_tcp_keepcnt(&socket, count)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Out of file descriptors and the like: trying again at once would only burn the processor.

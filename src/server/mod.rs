@@ -4,6 +4,8 @@ pub mod bulk;
 pub mod committer;
 pub mod committer_thread;
 pub mod connection;
+mod fair_queue;
+pub mod gate;
 pub mod hash_pool;
 pub mod installation;
 pub mod listener;

@@ -5,17 +5,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
 use super::committer::Committer;
 use super::committer_thread;
+use super::gate::Gate;
 use super::hash_pool::HashPool;
 use super::installation::{Installation, InstallationError};
-use super::listener::{ConnectionLimits, Door, LdapiUsers, SocketFile, bind_unix, ldapi_url};
+use super::listener::{Door, LdapiUsers, SocketFile, bind_tcp, bind_unix, ldapi_url};
 use super::notes;
-use super::services::{Services, Timeouts};
+use super::services::Services;
 use super::snapshotter::{self, Snapshotter};
 use super::tls::{self, TlsError};
 use crate::config::Configuration;
@@ -24,6 +26,8 @@ use crate::store::{self, StoreError};
 
 /// How long running operations may take to end when the server stops.
 const LAST_OPERATIONS: Duration = Duration::from_secs(30);
+/// Files that are open beside connections, at most: journal, checkpoint, listeners.
+const OTHER_FILES: usize = 200;
 
 /// Why the server could not start or had to end: what, where, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +66,7 @@ pub enum ServeError {
 pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result<(), ServeError> {
     let configuration = &installation.configuration;
     warn(configuration);
+    raise_open_files(configuration.connections.crowd.overall);
     let tls = configuration.tls.as_ref().map(tls::server_configuration).transpose()?;
     let opened = store::open(&installation.store_options()?, &mut notes::log_progress())?;
     installation.check_indexes(opened.directory.schema())?;
@@ -97,7 +102,6 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
         tls,
         Arc::clone(&installation.clock),
         Arc::clone(&installation.entropy),
-        timeouts(configuration),
     ));
     let outcome = runtime.block_on(serve(installation, &services, ready));
     // Connections that would not end hold on to their services: with the runtime they go, and with them the last way to the committer.
@@ -114,24 +118,19 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     outcome
 }
 
-fn timeouts(configuration: &Configuration) -> Timeouts {
-    Timeouts { handshake: configuration.connections.handshake, first_request: configuration.connections.first_request }
-}
-
 async fn serve(installation: &Installation, services: &Arc<Services>, ready: impl FnOnce(&[String])) -> Result<(), ServeError> {
     let configuration = &installation.configuration;
     let tasks = TaskTracker::new();
-    let limits =
-        ConnectionLimits { overall: configuration.connections.overall, per_address: configuration.connections.per_address };
+    let gate = Gate::new(configuration.connections.clone(), Arc::clone(&installation.clock));
     let users = ldapi_users(installation, configuration);
-    let door = Door::new(limits, Arc::clone(services), tasks.clone(), users);
+    let door = Door::new(Arc::clone(&gate), Arc::clone(services), tasks.clone(), users);
     let mut addresses = Vec::new();
     let listeners = &configuration.listeners;
     for (kind, scheme, wanted) in
         [(ListenerKind::Ldap, "ldap", &listeners.ldap), (ListenerKind::Ldaps, "ldaps", &listeners.ldaps)]
     {
         for address in wanted {
-            let (listener, actual) = listen(*address).await?;
+            let (listener, actual) = listen(*address)?;
             addresses.push(format!("{scheme}://{actual}"));
             tasks.spawn(Arc::clone(&door).listen_tcp(listener, kind));
         }
@@ -145,9 +144,10 @@ async fn serve(installation: &Installation, services: &Arc<Services>, ready: imp
     tracing::info!(addresses = addresses.join(" "), "listening");
     ready(&addresses);
     while signals.next().await == Signal::Reload {
-        reload(installation, services, &door);
+        reload(installation, services, &door, &gate);
     }
     tracing::info!("stopping: no new requests are taken, running operations end");
+    tracing::info!("of limits, now and at most: {}", gate.report());
     drop(socket);
     services.shutdown().cancel();
     tasks.close();
@@ -157,11 +157,25 @@ async fn serve(installation: &Installation, services: &Arc<Services>, ready: imp
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
     let cannot = |error| ServeError::Listen { address: address.to_string(), error };
-    let listener = TcpListener::bind(address).await.map_err(cannot)?;
+    let listener = bind_tcp(address).map_err(cannot)?;
     let actual = listener.local_addr().map_err(cannot)?;
     Ok((listener, actual))
+}
+
+/// Raises the number of files that may be open as far as the system lets, and says where that is too few.
+fn raise_open_files(connections: usize) {
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current != limit.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })
+    {
+        tracing::warn!(%error, "the number of files that may be open could not be raised");
+    }
+    let wanted = u64::try_from(connections.saturating_add(OTHER_FILES)).unwrap_or(u64::MAX);
+    if let Some(allowed) = getrlimit(Resource::Nofile).current.filter(|&allowed| allowed < wanted) {
+        tracing::warn!(allowed, wanted, "fewer files may be open than limits.connections needs: raise LimitNOFILE (ulimit -n)");
+    }
 }
 
 fn ldapi_users(installation: &Installation, configuration: &Configuration) -> LdapiUsers {
@@ -173,7 +187,7 @@ fn ldapi_users(installation: &Installation, configuration: &Configuration) -> Ld
 }
 
 /// Puts a changed configuration in force, or says why not and leaves everything as it was.
-fn reload(installation: &Installation, services: &Services, door: &Door) {
+fn reload(installation: &Installation, services: &Services, door: &Door, gate: &Gate) {
     let loaded = installation.reload().map_err(ServeError::from).and_then(|(configuration, settings)| {
         let tls = configuration.tls.as_ref().map(tls::server_configuration).transpose()?;
         Ok((configuration, settings, tls))
@@ -183,9 +197,10 @@ fn reload(installation: &Installation, services: &Services, door: &Door) {
             warn(&configuration);
             services.reload(settings.clone(), tls, configuration.password);
             door.reload(ldapi_users(installation, &configuration));
+            gate.reload(configuration.connections.clone());
             services.note(notes::context(settings), notes::reloaded(&configuration));
             tracing::info!(
-                "the new configuration is in force; addresses, paths, indexes, unique attributes, number ranges, log, connection limits and timeouts change with a restart"
+                "the new configuration is in force; addresses, paths, indexes, unique attributes, number ranges and log change with a restart"
             );
         }
         Err(error) => tracing::error!(%error, "the changed configuration was refused, the old one stays in force"),

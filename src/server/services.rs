@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::ServerConfig;
@@ -20,17 +19,10 @@ use crate::journal::Record;
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::{Context, Proposal, ProposedOperation, Settings};
 use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob};
+use crate::policy::share::{Origin, Owner};
 use crate::protocol::MessageId;
+use crate::session::Ticket;
 use crate::world::{Clock, Entropy};
-
-/// How long a client may take. BEHAVIOUR "Default limits".
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// To finish a TLS handshake.
-    pub handshake: Duration,
-    /// From being connected to the first whole request.
-    pub first_request: Duration,
-}
 
 /// Shared by all connections.
 pub struct Services {
@@ -43,7 +35,6 @@ pub struct Services {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     shutdown: CancellationToken,
-    timeouts: Timeouts,
 }
 
 impl Services {
@@ -58,7 +49,6 @@ impl Services {
         tls: Option<Arc<ServerConfig>>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
-        timeouts: Timeouts,
     ) -> Services {
         Services {
             published,
@@ -70,7 +60,6 @@ impl Services {
             clock,
             entropy,
             shutdown: CancellationToken::new(),
-            timeouts,
         }
     }
 
@@ -111,9 +100,9 @@ impl Services {
         self.shutdown.clone()
     }
 
-    /// How long clients may take.
-    pub fn timeouts(&self) -> Timeouts {
-        self.timeouts
+    /// Microseconds of a clock that never goes back.
+    pub fn monotonic(&self) -> u64 {
+        self.clock.monotonic()
     }
 
     /// Says when a directory with changed entries was published, from now on.
@@ -121,38 +110,45 @@ impl Services {
         self.committer.changes()
     }
 
-    /// Hands a proposal to the committer.
-    pub fn commit(&self, proposal: Proposal, id: MessageId, completion: Option<CompletionSender>) -> Result<(), ResultCode> {
-        self.committer.submit(proposal, id, completion)
+    /// Hands a proposal to the committer, on somebody's account.
+    pub fn commit(
+        &self,
+        proposal: Proposal,
+        id: MessageId,
+        owner: Owner,
+        completion: Option<CompletionSender>,
+    ) -> Result<(), ResultCode> {
+        self.committer.submit(proposal, id, owner, completion)
     }
 
     /// Has the committer record something that no client waits for.
     pub fn note(&self, context: Context, record: Record) {
         let operation = ProposedOperation::Note(Box::new(record));
-        if let Err(code) = self.committer.submit(Proposal { context, operation }, MessageId(0), None) {
+        if let Err(code) = self.committer.submit(Proposal { context, operation }, MessageId(0), Owner::Local, None) {
             tracing::error!(code = code.number(), "an event could not be recorded");
         }
     }
 
     /// Asks for a snapshot; the connection is told.
-    pub fn snapshot(&self, id: MessageId, completion: CompletionSender) -> Result<(), ResultCode> {
-        self.snapshotter.ask(id, completion)
+    pub fn snapshot(&self, ticket: Ticket, completion: CompletionSender) -> Result<(), ResultCode> {
+        self.snapshotter.ask(ticket, completion)
     }
 
-    /// Has the hash pool do jobs and tells the connection; jobs of one operation run one after the other.
-    pub fn hash(&self, id: MessageId, jobs: Vec<HashJob>, completion: CompletionSender) {
+    /// Has the hash pool do jobs and tells the connection; jobs of one operation run one after the other. `origin`: among whose jobs they
+    /// wait; none: those of the Unix socket.
+    pub fn hash(&self, ticket: Ticket, jobs: Vec<HashJob>, origin: Option<Origin>, completion: CompletionSender) {
         let pool = Arc::clone(&self.hash_pool);
         tokio::spawn(async move {
             let mut answers = Vec::with_capacity(jobs.len());
             for job in jobs {
-                let answer = match pool.submit(job) {
+                let answer = match pool.submit(job, origin) {
                     Ok(answer) => answer.await.unwrap_or(HashAnswer::Busy),
                     Err(_) => HashAnswer::Busy,
                 };
                 answers.push(answer);
             }
             // Fails only when the connection is gone.
-            let _ = completion.send(Completion::Hashed(id, answers)).await;
+            let _ = completion.send(Completion::Hashed(ticket, answers)).await;
         });
     }
 

@@ -18,7 +18,9 @@ use crate::journal::{Record, RecordKind, to_hex};
 use crate::model::ResultCode;
 use crate::operation::backup::BackupSnapshot;
 use crate::operation::{Context, Proposal, ProposedOperation};
+use crate::policy::share::Owner;
 use crate::protocol::MessageId;
+use crate::session::Ticket;
 use crate::store::{Position, SnapshotFacts, Snapshots, StoreError, Taken};
 use crate::world::Clock;
 
@@ -53,7 +55,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Mailbox {
-    waiting: Vec<(MessageId, CompletionSender)>,
+    waiting: Vec<(Ticket, CompletionSender)>,
     stop: bool,
 }
 
@@ -122,7 +124,7 @@ impl Snapshotter {
     }
 
     /// Asks for a snapshot of what is durable now or later; `completion` hears of it.
-    pub fn ask(&self, id: MessageId, completion: CompletionSender) -> Result<(), ResultCode> {
+    pub fn ask(&self, ticket: Ticket, completion: CompletionSender) -> Result<(), ResultCode> {
         let mut mailbox = self.shared.lock();
         if mailbox.stop {
             return Err(ResultCode::Unavailable);
@@ -130,7 +132,7 @@ impl Snapshotter {
         if mailbox.waiting.len() >= WAITING {
             return Err(ResultCode::Busy);
         }
-        mailbox.waiting.push((id, completion));
+        mailbox.waiting.push((ticket, completion));
         self.shared.wake.notify_one();
         Ok(())
     }
@@ -176,7 +178,7 @@ impl Worker {
     }
 
     /// Who waits, after a look's time; none when it is time to end.
-    fn next(&self) -> Option<Vec<(MessageId, CompletionSender)>> {
+    fn next(&self) -> Option<Vec<(Ticket, CompletionSender)>> {
         let idle = |mailbox: &mut Mailbox| mailbox.waiting.is_empty() && !mailbox.stop;
         let waited = self.shared.wake.wait_timeout_while(self.shared.lock(), LOOK, idle);
         let mut mailbox = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -235,7 +237,7 @@ impl Worker {
         };
         let operation = ProposedOperation::Note(Box::new(record));
         let proposal = Proposal { context: self.context.clone(), operation };
-        if let Err(code) = self.committer.submit(proposal, MessageId(0), None) {
+        if let Err(code) = self.committer.submit(proposal, MessageId(0), Owner::Local, None) {
             tracing::error!(code = code.number(), "a snapshot could not be recorded");
         }
     }

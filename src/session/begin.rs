@@ -93,8 +93,7 @@ impl Session {
         match step {
             Step::Verify(job, pending) => {
                 let id = context.message;
-                self.operations.put(id, ResponseKind::Bind, Stage::Hashing(Box::new((context, Hashing::Bind(pending)))));
-                Action::Hash(id, vec![*job])
+                Action::Hash(self.operations.put_hashing(id, ResponseKind::Bind, context, Hashing::Bind(pending)), vec![*job])
             }
             Step::Commit(pending) => self.commit(context, ResponseKind::Bind, ProposedOperation::Bind(pending)),
         }
@@ -125,9 +124,7 @@ impl Session {
         if jobs.is_empty() {
             return Action::Reply(id, vec![compare::compare(directory, &context, &request, &[])]);
         }
-        let stage = Stage::Hashing(Box::new((context, Hashing::Compare(request))));
-        self.operations.put(id, ResponseKind::Compare, stage);
-        Action::Hash(id, jobs)
+        Action::Hash(self.operations.put_hashing(id, ResponseKind::Compare, context, Hashing::Compare(request)), jobs)
     }
 
     fn write(&mut self, directory: &Directory, mut context: Context, kind: ResponseKind, operation: ProposedOperation) -> Action {
@@ -137,8 +134,8 @@ impl Session {
             return several(vec![notice, self.propose(context, kind, operation)]);
         }
         let id = context.message;
-        self.operations.put(id, kind, Stage::Hashing(Box::new((context, Hashing::Write(operation)))));
-        several(vec![notice, Action::Hash(id, jobs)])
+        let ticket = self.operations.put_hashing(id, kind, context, Hashing::Write(operation));
+        several(vec![notice, Action::Hash(ticket, jobs)])
     }
 
     /// Hands a change to its transaction, or to the committer.
@@ -198,17 +195,15 @@ impl Session {
             return self.commit(context, ResponseKind::Extended, ProposedOperation::PasswordModify(request));
         }
         let id = context.message;
-        let stage = Stage::Hashing(Box::new((context, Hashing::PasswordModify(request))));
-        self.operations.put(id, ResponseKind::Extended, stage);
-        Action::Hash(id, jobs)
+        let hashing = Hashing::PasswordModify(request);
+        Action::Hash(self.operations.put_hashing(id, ResponseKind::Extended, context, hashing), jobs)
     }
 
     fn backup(&mut self, directory: &Directory, context: Context, value: Option<&Secret>) -> Action {
         match backup::begin(directory, &context, value) {
             Ok(()) => {
                 let id = context.message;
-                self.operations.put(id, ResponseKind::Extended, Stage::Hashing(Box::new((context, Hashing::Backup))));
-                Action::Snapshot(id)
+                Action::Snapshot(self.operations.put_hashing(id, ResponseKind::Extended, context, Hashing::Backup))
             }
             Err(refused) => self.commit(context, ResponseKind::Extended, ProposedOperation::Backup(refused)),
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::begin::several;
-use super::operations::Hashing;
+use super::operations::{Hashing, Ticket};
 use super::{Action, Phase, Session};
 use crate::directory::Directory;
 use crate::model::ResultCode;
@@ -13,8 +13,8 @@ use crate::policy::password::HashAnswer;
 use crate::protocol::{LdapResult, MessageId, Reply, ResponseKind};
 
 impl Session {
-    pub(super) fn complete_hashing(&mut self, directory: &Arc<Directory>, id: MessageId, answers: Vec<HashAnswer>) -> Action {
-        let Some((operation, context, hashing)) = self.operations.take_hashing(id) else { return Action::Nothing };
+    pub(super) fn complete_hashing(&mut self, directory: &Arc<Directory>, ticket: Ticket, answers: Vec<HashAnswer>) -> Action {
+        let Some((id, operation, context, hashing)) = self.operations.take_hashing(ticket) else { return Action::Nothing };
         if operation.abandoned {
             self.leave_transaction(&context);
             return several(vec![self.release_transaction(), self.release_bind(directory)]);
@@ -37,10 +37,10 @@ impl Session {
     pub(super) fn complete_snapshot(
         &mut self,
         directory: &Arc<Directory>,
-        id: MessageId,
+        ticket: Ticket,
         taken: Result<BackupSnapshot, ResultCode>,
     ) -> Action {
-        let Some((operation, context, _)) = self.operations.take_hashing(id) else { return Action::Nothing };
+        let Some((id, operation, context, _)) = self.operations.take_hashing(ticket) else { return Action::Nothing };
         // Abandoned or not: a snapshot was taken for somebody, and the journal says for whom.
         let proposed = ProposedOperation::Backup(BackupRequest::after(taken));
         let action = self.commit(context, operation.kind, proposed);
@@ -63,6 +63,8 @@ impl Session {
         };
         if operation.kind == ResponseKind::Bind {
             self.identity = identity.unwrap_or_default();
+            // Nothing was received since the bind.
+            self.since = self.active;
             self.phase = Phase::Open;
         }
         if operation.abandoned { self.release_bind(directory) } else { self.answer(directory, id, reply) }

@@ -18,12 +18,15 @@
 mod begin;
 mod cancel;
 mod complete;
+mod lifetime;
 mod operations;
 #[cfg(test)]
 mod tests;
 mod transaction;
 
 use std::sync::Arc;
+
+pub use lifetime::{Lifetime, Over};
 
 use crate::directory::Directory;
 use crate::model::{ResultCode, Timestamp};
@@ -33,6 +36,7 @@ use crate::operation::search::SearchStream;
 use crate::operation::{Attached, Authority, Context, Decision, Fresh, Identity, Peer, Proposal, Settings, TlsFacts};
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{LdapResult, Message, MessageId, Reply, Request, oid};
+pub use operations::Ticket;
 use operations::{Operations, WaitingBind};
 use transaction::Transaction;
 
@@ -48,6 +52,10 @@ pub struct Session {
     transaction: Option<Transaction>,
     /// How many were started: their identifiers.
     transactions: u64,
+    /// When something was last asked for or done.
+    active: Timestamp,
+    /// When who is logged in now logged in.
+    since: Timestamp,
 }
 
 /// What the connection as a whole is at.
@@ -72,9 +80,9 @@ pub enum Action {
     /// Register this search and pull it while the socket takes more; tell [`Session::search_ended`] when it is over.
     Search(MessageId, Box<SearchStream>),
     /// Have the hash pool do these, then call [`Session::hashed`] with the answers in the same order.
-    Hash(MessageId, Vec<HashJob>),
+    Hash(Ticket, Vec<HashJob>),
     /// Have a snapshot taken, then call [`Session::snapshot_taken`].
-    Snapshot(MessageId),
+    Snapshot(Ticket),
     /// Have the committer decide this, then call [`Session::committed`] once it is durable.
     Commit(MessageId, Box<Proposal>),
     /// Drop the search with this number, if there is one; what is with the committer goes on. No reply (RFC 4511 section 4.11).
@@ -92,7 +100,20 @@ impl Session {
     /// A new connection. `tls` is given for LDAPS.
     pub fn new(number: u64, peer: Arc<Peer>, tls: Option<Arc<TlsFacts>>, settings: Arc<Settings>) -> Session {
         let (identity, operations) = (Identity::default(), Operations::default());
-        Session { number, peer, tls, settings, identity, operations, phase: Phase::Open, transaction: None, transactions: 0 }
+        let never = Timestamp::default();
+        Session {
+            number,
+            peer,
+            tls,
+            settings,
+            identity,
+            operations,
+            phase: Phase::Open,
+            transaction: None,
+            transactions: 0,
+            active: never,
+            since: never,
+        }
     }
 
     /// Whether the server may read another request now: not while a bind is under way, nor between a StartTLS request and the end of its
@@ -112,6 +133,7 @@ impl Session {
     /// Eats one request. Whoever calls this without asking [`Session::may_receive`] gets 51, but may always unbind, abandon or cancel.
     pub fn receive(&mut self, directory: &Arc<Directory>, message: Message, now: Timestamp, fresh: Fresh) -> Action {
         let directory = &directory.at(now);
+        self.touch(now);
         match self.phase {
             Phase::Closed => return Action::Nothing,
             // What comes between StartTLS and the handshake could be from anybody on the way.
@@ -148,18 +170,18 @@ impl Session {
     }
 
     /// The hash pool's answers. Without one for each job the operation is answered with 51.
-    pub fn hashed(&mut self, directory: &Arc<Directory>, id: MessageId, answers: Vec<HashAnswer>) -> Action {
-        self.complete_hashing(directory, id, answers)
+    pub fn hashed(&mut self, directory: &Arc<Directory>, ticket: Ticket, answers: Vec<HashAnswer>) -> Action {
+        self.complete_hashing(directory, ticket, answers)
     }
 
     /// The snapshot that [`Action::Snapshot`] asked for, or why there is none.
     pub fn snapshot_taken(
         &mut self,
         directory: &Arc<Directory>,
-        id: MessageId,
+        ticket: Ticket,
         taken: Result<BackupSnapshot, ResultCode>,
     ) -> Action {
-        self.complete_snapshot(directory, id, taken)
+        self.complete_snapshot(directory, ticket, taken)
     }
 
     /// The committer's decision, durable by now; `Err` when the append failed (52) or the queue was full (51). `directory` is the value
@@ -184,6 +206,16 @@ impl Session {
     /// Settings after a reload: for requests from now on.
     pub fn reload(&mut self, settings: Arc<Settings>) {
         self.settings = settings;
+    }
+
+    /// How many operations are under way.
+    pub fn pending(&self) -> usize {
+        self.operations.len()
+    }
+
+    /// Whether an operation is under way or waits.
+    pub fn is_pending(&self, id: MessageId) -> bool {
+        self.is_in_use(id)
     }
 
     /// Who the session is.

@@ -8,10 +8,19 @@ use crate::operation::password::PasswordModifyRequest;
 use crate::operation::{Context, ProposedOperation};
 use crate::protocol::{BindRequest, Control, LdapResult, MessageId, ResponseKind};
 
+/// Work of the hash pool, by which its answers find their way back: a message ID may be in use again by then.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Ticket(u64);
+
 /// Operations that were begun and not yet answered.
 #[derive(Default)]
 pub(super) struct Operations {
     by_id: BTreeMap<MessageId, Operation>,
+    /// Which operation the hash pool works for.
+    hashing: BTreeMap<Ticket, MessageId>,
+    /// Answered already, because they were cancelled; the hash pool still works for them.
+    cancelled: BTreeMap<Ticket, Operation>,
+    next_ticket: u64,
 }
 
 /// One of them.
@@ -29,7 +38,7 @@ pub(super) enum Stage {
     /// The server pulls it.
     Searching,
     /// With the hash pool.
-    Hashing(Box<(Context, Hashing)>),
+    Hashing(Ticket, Box<(Context, Hashing)>),
     /// With the committer.
     Committing,
 }
@@ -71,14 +80,20 @@ pub(super) enum AskedBind {
     Malformed(LdapResult),
 }
 
+impl Operation {
+    fn is_backup(&self) -> bool {
+        matches!(&self.stage, Stage::Hashing(_, held) if matches!(held.1, Hashing::Backup))
+    }
+}
+
 impl Operations {
     /// How many, those included whose reply is not wanted any more but which still cost work.
     pub(super) fn len(&self) -> usize {
-        self.by_id.len()
+        self.by_id.len() + self.cancelled.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.len() == 0
     }
 
     /// Whether the number is in use. That of an abandoned write is, until the write has ended.
@@ -90,18 +105,28 @@ impl Operations {
         self.by_id.insert(id, Operation { kind, stage, persistent: false, abandoned: false });
     }
 
+    /// The hash pool is to work on this.
+    pub(super) fn put_hashing(&mut self, id: MessageId, kind: ResponseKind, context: Context, hashing: Hashing) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.hashing.insert(ticket, id);
+        self.put(id, kind, Stage::Hashing(ticket, Box::new((context, hashing))));
+        ticket
+    }
+
     /// The hash pool's work on this is done; it leaves the table.
-    pub(super) fn take_hashing(&mut self, id: MessageId) -> Option<(Operation, Context, Hashing)> {
-        let mut operation = self.by_id.remove(&id)?;
+    pub(super) fn take_hashing(&mut self, ticket: Ticket) -> Option<(MessageId, Operation, Context, Hashing)> {
+        let id = self.hashing.remove(&ticket)?;
+        let mut operation = match self.cancelled.remove(&ticket) {
+            Some(operation) => operation,
+            None => self.by_id.remove(&id)?,
+        };
         match std::mem::replace(&mut operation.stage, Stage::Committing) {
-            Stage::Hashing(held) => {
+            Stage::Hashing(_, held) => {
                 let (context, hashing) = *held;
-                Some((operation, context, hashing))
+                Some((id, operation, context, hashing))
             }
-            stage => {
-                self.by_id.insert(id, Operation { stage, ..operation });
-                None
-            }
+            Stage::Searching | Stage::Committing => None,
         }
     }
 
@@ -142,7 +167,8 @@ impl Operations {
         }
     }
 
-    /// Ends an operation that has not come to the committer; its number stays in use while the hash pool works for it.
+    /// Ends an operation that has not come to the committer. It is answered, so its number is free from then on; but that of a backup, which
+    /// comes to the committer all the same.
     pub(super) fn cancel(&mut self, id: MessageId) -> Cancelled {
         match self.by_id.get_mut(&id) {
             Some(Operation { stage: Stage::Searching, .. }) => {
@@ -152,9 +178,14 @@ impl Operations {
             None | Some(Operation { abandoned: true, .. }) => Cancelled::Unknown,
             Some(Operation { kind: ResponseKind::Bind, .. }) => Cancelled::Bind,
             Some(Operation { stage: Stage::Committing, .. }) => Cancelled::Committing,
-            Some(operation) => {
+            Some(operation @ Operation { stage: Stage::Hashing(..), .. }) if operation.is_backup() => {
                 operation.abandoned = true;
                 Cancelled::Ended(operation.kind)
+            }
+            Some(&mut Operation { kind, stage: Stage::Hashing(ticket, _), .. }) => {
+                let operation = self.by_id.remove(&id).map(|operation| Operation { abandoned: true, ..operation });
+                self.cancelled.extend(operation.map(|operation| (ticket, operation)));
+                Cancelled::Ended(kind)
             }
         }
     }
@@ -169,5 +200,7 @@ impl Operations {
 
     pub(super) fn clear(&mut self) {
         self.by_id.clear();
+        self.hashing.clear();
+        self.cancelled.clear();
     }
 }

@@ -180,6 +180,16 @@ impl Session {
         }
     }
 
+    /// Octets that the transaction keeps until its end.
+    pub fn transaction_octets(&self) -> usize {
+        self.transaction.as_ref().map_or(0, |transaction| transaction.octets)
+    }
+
+    /// Gives up the transaction, where there is no memory for it, and tells the client.
+    pub fn abort_transaction(&mut self, result: LdapResult) -> Action {
+        self.give_up_transaction(result)
+    }
+
     /// What follows a change that came back from the hash pool: an end may have waited for it.
     pub(super) fn after_step(&mut self, id: MessageId, kind: ResponseKind) -> Action {
         let accepted = Action::Reply(id, vec![Reply::result(kind, LdapResult::of(ResultCode::Success))]);

@@ -12,6 +12,11 @@ const MAXIMUM_ELEMENTS: usize = 1 << 19;
 
 /// Where the content of the message at the front of `buffer` starts and ends; `None` while it is not all there.
 pub(super) fn extent(buffer: &[u8], limit: usize) -> Result<Option<(usize, usize)>, WireError> {
+    Ok(declared(buffer, limit)?.filter(|(_, end)| buffer.len() >= *end))
+}
+
+/// The same as soon as the message says so, whether it is there or not.
+pub(super) fn declared(buffer: &[u8], limit: usize) -> Result<Option<(usize, usize)>, WireError> {
     if buffer.first().is_some_and(|&identifier| Tag(identifier) != Tag::SEQUENCE) {
         return Err(WireError::Undecodable("not an LDAPMessage"));
     }
@@ -19,8 +24,7 @@ pub(super) fn extent(buffer: &[u8], limit: usize) -> Result<Option<(usize, usize
     let declared = u64::from(header.length);
     let length = usize::try_from(header.length).ok().filter(|&length| length <= limit);
     let Some(length) = length else { return Err(WireError::TooLarge { declared, limit }) };
-    let end = header.size.saturating_add(length);
-    Ok((buffer.len() >= end).then_some((header.size, end)))
+    Ok(Some((header.size, header.size.saturating_add(length))))
 }
 
 /// What the strict pass found wrong.

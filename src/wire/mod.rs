@@ -50,6 +50,11 @@ pub fn decode(buffer: &mut BytesMut, limit: usize) -> Result<Option<Message>, Wi
     message.map(Some)
 }
 
+/// Octets of the message at the front of `buffer`, as far as it says so by now; `limit` as in [`decode`].
+pub fn declared(buffer: &[u8], limit: usize) -> Result<Option<usize>, WireError> {
+    frame::declared(buffer, limit).map(|declared| declared.map(|(_, end)| end))
+}
+
 /// What [`decode_urgent`] found.
 #[derive(Debug)]
 pub enum Urgent {

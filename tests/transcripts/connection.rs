@@ -9,7 +9,7 @@ use bindery::operation::{CertificateFacts, ListenerKind, Peer, Proposal, TlsFact
 use bindery::policy::password::HashJob;
 use bindery::protocol::ber::Reader;
 use bindery::protocol::{MessageId, Reply};
-use bindery::session::{Action, Session};
+use bindery::session::{Action, Session, Ticket};
 use bindery::wire::{self, Urgent};
 use bytes::BytesMut;
 use ldap3_proto::LdapCodec;
@@ -67,9 +67,9 @@ fn tls(certificate: Option<CertificateFacts>) -> TlsFacts {
 
 /// Work a session asked for.
 enum Work {
-    Hash(MessageId, Vec<HashJob>),
+    Hash(Ticket, Vec<HashJob>),
     Commit(MessageId, Box<Proposal>),
-    Snapshot(MessageId),
+    Snapshot(Ticket),
     /// StartTLS is noted; nobody waits for it.
     Note(Box<Proposal>),
 }

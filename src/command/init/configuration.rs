@@ -65,13 +65,36 @@ key = {key}
 # size = 1000                                    # entries a search returns to others than administrators
 # time = 60                                      # seconds a search may take
 # sorted = 100000                               # entries that one search sorts
+# filter-depth = 100                             # filters within each other
+# controls = 10                                  # on one request
 # pending-operations = 100                       # on one connection
+# operations = 10000                             # over all connections
+# operations-per-account = 1000
+# scanned-per-second = 1000000                   # entries that searches of one account look at; administrators are free
+# persistent-per-account = 64                    # searches that go on until they are abandoned
 # unauthenticated-request = 262144               # octets
 # request = 16777216                             # octets, once logged in
+# unauthenticated-memory = 67108864              # octets for all requests of clients that are not logged in
+# request-memory = 536870912                     # octets for all requests of others, sorting and transactions
+# result-memory = 268435456                      # octets for all results that clients have not taken
 # connections = 10000
-# connections-per-address = 500
+# connections-per-person = 100
+# connections-per-service = 2000
 # handshake = 10                                 # seconds to finish TLS
 # first-request = 60                             # seconds
+# whole-request = 60                             # seconds from a request's first octet to its last
+# write = 60                                     # seconds in which a client must take some of its results
+# idle = 900                                     # seconds a session of a person may do nothing
+# idle-administrator = 600                       # seconds an administrator's may
+# service-lifetime = 86400                       # seconds after which a service must log in anew
+# What one address may have. Behind the address of a gateway there may be a whole hospital: say so below.
+# connections-per-address = 500
+# unauthenticated-per-address = 200              # of these, those on which nobody is logged in
+# handshakes-per-second = 200
+# failed-binds-per-second = 20                   # beyond that further binds from there wait
+# [limits.networks."192.0.2.10/32"]              # the smallest network that fits counts; what is not said is as above
+# connections-per-address = 5000
+# failed-binds-per-second = 200
 
 [snapshots]
 # The whole content in one sealed file, the last two kept: what a start rebuilds from, and what backups are made of.

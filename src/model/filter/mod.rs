@@ -88,6 +88,16 @@ impl Filter {
         read::filter(text)
     }
 
+    /// How many filters stand within each other; an item alone is 1.
+    pub fn depth(&self) -> usize {
+        let deepest = match self {
+            Filter::And(filters) | Filter::Or(filters) => filters.iter().map(Filter::depth).max().unwrap_or(0),
+            Filter::Not(filter) => filter.depth(),
+            _ => 0,
+        };
+        deepest.saturating_add(1)
+    }
+
     /// How many terms there are to test, parts of substrings counted each.
     pub fn terms(&self) -> usize {
         match self {

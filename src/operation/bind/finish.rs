@@ -22,7 +22,8 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
     record.method = pending.method.name().map(str::to_owned);
     record.target = pending.account.and_then(|id| record::named(head, id));
     record.unknown_name = pending.unknown_name.clone();
-    match judge(head, pending).and_then(|accepted| refuse_locked(head, accepted)) {
+    let judged = judge(head, pending).and_then(|accepted| refuse_locked(head, accepted));
+    match judged.and_then(|accepted| refuse_session(pending, accepted)) {
         Ok(accepted) => succeed(head, context, pending.method, accepted, record),
         Err(refused) => {
             record.result = refused.result.code;
@@ -72,6 +73,15 @@ fn refuse_locked<'a>(head: &Directory, accepted: Accepted<'a>) -> Result<Accepte
         }
         _ => Ok(accepted),
     }
+}
+
+/// 11 for an account with as many sessions as may be. Judged after everything else, so it tells nothing to whom cannot log in.
+fn refuse_session<'a>(pending: &PendingBind, accepted: Accepted<'a>) -> Result<Accepted<'a>, Refusal> {
+    if pending.too_many {
+        let result = LdapResult::with(ResultCode::AdminLimitExceeded, "too many connections of this account");
+        return Err(Refusal { result, reason: reason::TOO_MANY_SESSIONS });
+    }
+    Ok(accepted)
 }
 
 fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accepted<'_>, mut record: Record) -> Decision {

@@ -44,6 +44,11 @@ fn begin_decoded(
     if request.attributes.len() > Selection::MAXIMUM {
         return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many attributes asked for"));
     }
+    // What is deeper than can ever be allowed was refused when it was read.
+    let deepest = context.settings.limits.filter_depth;
+    if deepest < Filter::MAXIMUM_DEPTH && request.filter.depth() > deepest {
+        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "filter nested too deeply"));
+    }
     let mut selection = Selection::new(directory, &request.attributes, request.types_only);
     if base.is_empty() || is_subschema(directory, &base) {
         return special(directory, context, request, controls, sorting, &base, selection);

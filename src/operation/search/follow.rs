@@ -166,7 +166,7 @@ impl Following {
             }
             let pull = match self.stage {
                 Stage::Content(_) => self.content(budget),
-                Stage::Changes | Stage::Watching => self.changes(budget),
+                Stage::Changes | Stage::Watching => self.changes(budget, now),
             };
             if let Some(pull) = pull {
                 return pull;
@@ -213,8 +213,8 @@ impl Following {
         }
     }
 
-    fn changes(&mut self, budget: &mut u32) -> Option<Pull> {
-        let event = match self.watch.next(budget, self.cost) {
+    fn changes(&mut self, budget: &mut u32, now: Timestamp) -> Option<Pull> {
+        let event = match self.watch.next(budget, self.cost, now) {
             Step::Pause => return Some(Pull::Pause),
             Step::Ended(end) => return Some(self.cannot_go_on(end)),
             Step::CaughtUp if matches!(self.stage, Stage::Changes) => {

@@ -15,9 +15,12 @@ use std::sync::Arc;
 use crate::directory::{
     Computed, ContextState, Directory, FilterContext, Happening, IdSet, MembershipAttribute, Node, Place, PreparedFilter, Truth,
 };
-use crate::model::{AttributeTypeId, EntryId, Filter, Scope, Section};
+use crate::model::{AttributeTypeId, EntryId, Filter, Scope, Section, Timestamp};
 use crate::operation::Context;
 use crate::policy::access::{self, Right, Subject};
+
+/// Microseconds that a follower may take to come to the end of what there is to tell: fifteen minutes.
+const LONGEST_BEHIND: i64 = 15 * 60 * 1_000_000;
 
 /// What is followed, and for whom.
 pub(super) struct Wanted {
@@ -47,6 +50,8 @@ pub(super) struct Watch {
     position: u64,
     newest: Option<Arc<Directory>>,
     round: Round,
+    /// Since when there is something to tell and it is not told.
+    behind: Option<Timestamp>,
 }
 
 /// What is to be looked at.
@@ -125,7 +130,7 @@ impl Watch {
     pub(super) fn new(directory: &Arc<Directory>, wanted: Wanted) -> Watch {
         let after = View::new(directory, &wanted);
         let (base_name, position) = (directory.dn_text(wanted.base), directory.recent().end());
-        Watch { wanted, base_name, before: None, after, position, newest: None, round: Round::default() }
+        Watch { wanted, base_name, before: None, after, position, newest: None, round: Round::default(), behind: None }
     }
 
     /// Begins with everything written from this change on.
@@ -185,8 +190,13 @@ impl Watch {
         }
     }
 
-    /// Goes on; each entry looked at takes `cost` of the budget.
-    pub(super) fn next(&mut self, budget: &mut u32, cost: u32) -> Step {
+    /// Goes on; each entry looked at takes `cost` of the budget, and following nested groups anew what it costs. Old values of the directory
+    /// are not kept for a follower that never comes to the end of what there is.
+    pub(super) fn next(&mut self, budget: &mut u32, cost: u32, now: Timestamp) -> Step {
+        let behind = *self.behind.get_or_insert(now);
+        if now.0.saturating_sub(behind.0) > LONGEST_BEHIND {
+            return Step::Ended(End::TooFarBehind);
+        }
         loop {
             if *budget == 0 {
                 return Step::Pause;
@@ -195,12 +205,16 @@ impl Watch {
             let Some(task) = self.round.tasks.pop_front() else {
                 match self.newest.take() {
                     Some(newest) => match self.begin_round(&newest) {
-                        Ok(()) => continue,
+                        Ok(()) => {
+                            *budget = budget.saturating_sub(self.after.filter.chain_work());
+                            continue;
+                        }
                         Err(end) => return Step::Ended(end),
                     },
                     None => {
                         // The old value is not held on to while there is nothing to do.
                         self.before = None;
+                        self.behind = None;
                         return Step::CaughtUp;
                     }
                 }

@@ -39,6 +39,23 @@ fn what_waits_for_a_hash_is_not_done() {
 }
 
 #[test]
+fn its_number_is_free_once_it_is_answered() {
+    let mut server = Server::new(Door::tls());
+    server.bind(ADMIN, PASSWORD);
+    let changed = server.send(replace(ANNA, "userPassword", "battery staple"));
+    server.send(cancel(changed.0));
+    let pending = server.session.pending();
+    server.receive(Message { id: changed, request: replace(ANNA, "userPassword", "correct battery"), controls: Vec::new() });
+    assert!(server.closed.is_none(), "the number is in use by nobody");
+    assert_eq!(server.session.pending(), pending + 1, "what still costs work is counted");
+    server.settle();
+    assert_eq!(codes(&server, changed), [ResultCode::Canceled, ResultCode::Success]);
+    assert_eq!(server.session.pending(), 0);
+    assert_eq!(server.bind(ANNA, "battery staple").code, ResultCode::InvalidCredentials, "the first change was not made");
+    assert_eq!(server.bind(ANNA, "correct battery").code, ResultCode::Success);
+}
+
+#[test]
 fn what_is_with_the_committer_is_too_late_and_a_bind_cannot_be_cancelled() {
     let mut server = Server::new(Door::tls());
     server.bind(ADMIN, PASSWORD);

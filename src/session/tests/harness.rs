@@ -21,7 +21,7 @@ use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
 use crate::protocol::{
     Authentication, BindRequest, Control, LdapResult, Message, MessageId, Reply, Request, SearchRequest, ber, oid,
 };
-use crate::session::{Action, Session};
+use crate::session::{Action, Session, Ticket};
 
 pub(super) const SUFFIX: &str = "dc=hospital,dc=example";
 pub(super) const ADMIN: &str = "cn=admin,dc=hospital,dc=example";
@@ -36,9 +36,9 @@ pub(super) const START: Timestamp = Timestamp(1_795_000_000_000_000);
 
 /// Work a session asked for.
 enum Work {
-    Hash(MessageId, Vec<HashJob>),
+    Hash(Ticket, Vec<HashJob>),
     Commit(MessageId, Box<Proposal>),
-    Snapshot(MessageId),
+    Snapshot(Ticket),
 }
 
 /// A server with one connection.

@@ -5,6 +5,7 @@ mod bind;
 mod cancel;
 mod extended;
 mod harness;
+mod lifetime;
 mod password;
 mod pipelining;
 mod random;

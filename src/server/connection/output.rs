@@ -1,0 +1,199 @@
+//! What waits for a client to take it, and searches that add to it while there is room.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use tokio::io::AsyncWrite;
+use tokio::sync::watch;
+
+use super::Connection;
+use super::timers::Deadline;
+use crate::operation::AccountClass;
+use crate::operation::search::{Pull, SearchStream};
+use crate::protocol::{MessageId, Reply};
+use crate::server::stream::Stream;
+use crate::wire;
+
+/// Octets of replies that may wait for a client to take them before its searches rest. BEHAVIOUR "a slow reader": as much again is held by
+/// the system ([`super::super::listener`]).
+pub(super) const HIGH: usize = 512 * 1024;
+/// Candidates that a connection's searches look at together before its task lets others run.
+const SEARCH_BUDGET: u32 = 1000;
+/// Room that an empty buffer may keep; what one large request or entry made grow beyond it is given back.
+const KEPT: usize = 2 * HIGH;
+/// Octets that a client must take in the time it is given, or all there is: fewer count as none.
+const STEP: usize = 64 * 1024;
+
+/// Replies that wait.
+#[derive(Default)]
+pub(super) struct Output {
+    buffer: BytesMut,
+    /// Octets written since the client's time began.
+    written: usize,
+}
+
+/// What becomes of a search that was pulled.
+enum After {
+    GoesOn,
+    Waits(watch::Receiver<()>),
+    Ended,
+}
+
+impl Output {
+    pub(super) fn put(&mut self, id: MessageId, reply: &Reply) {
+        wire::encode(id, reply, &mut self.buffer);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.buffer.len()
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.buffer.capacity()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.buffer.clear();
+    }
+
+    pub(super) fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.buffer
+    }
+
+    /// Lets go of a buffer that is not needed.
+    pub(super) fn give_back(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
+    }
+
+    /// Whether the client took enough for its time to begin anew.
+    pub(super) fn went_on(&mut self) -> bool {
+        let went_on = self.written >= STEP;
+        if went_on {
+            self.written = 0;
+        }
+        went_on
+    }
+
+    /// Writes what it can. `true`: the buffer was emptied just now; `false`: there was nothing to write.
+    pub(super) fn poll_write(&mut self, stream: &mut Stream, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.buffer.is_empty() {
+            return Pin::new(stream).poll_flush(context).map_ok(|()| false);
+        }
+        while !self.buffer.is_empty() {
+            match Pin::new(&mut *stream).poll_write(context, &self.buffer) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(written)) => {
+                    self.written = self.written.saturating_add(written);
+                    self.buffer.advance(written);
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        self.written = 0;
+        give_back(&mut self.buffer);
+        Pin::new(stream).poll_flush(context).map_ok(|()| true)
+    }
+}
+
+impl Connection {
+    /// Lets each search in turn add to the output while there is room and budget.
+    pub(super) fn pull_searches(&mut self) {
+        if self.searches.is_empty() || !self.has_room() || self.timers.is_set(Deadline::SearchRest) {
+            return;
+        }
+        let mut budget = SEARCH_BUDGET;
+        self.pull_within(&mut budget);
+        let (services, session) = (&self.services, &self.session);
+        let is_administrator =
+            || AccountClass::of(&services.directory(), session.identity().entry) == AccountClass::Administrator;
+        if let Some(rest) = self.allowance.scanned(SEARCH_BUDGET - budget, is_administrator) {
+            self.rest_searches(rest);
+        }
+    }
+
+    fn rest_searches(&mut self, rest: Duration) {
+        self.timers.set(Deadline::SearchRest, self.services.monotonic(), rest);
+    }
+
+    fn pull_within(&mut self, budget: &mut u32) {
+        let now = self.services.now();
+        for _ in 0..self.searches.len() {
+            if *budget == 0 {
+                return;
+            }
+            let Some((id, mut search)) = self.searches.pop_front() else { return };
+            match self.pull(id, &mut search, budget, now) {
+                After::Ended => {
+                    self.session.touch(now);
+                    self.session.search_ended(id);
+                }
+                After::GoesOn => self.searches.push_back((id, search)),
+                After::Waits(changes) => self.parked.park(id, search, changes),
+            }
+        }
+    }
+
+    fn pull(&mut self, id: MessageId, search: &mut SearchStream, budget: &mut u32, now: crate::model::Timestamp) -> After {
+        loop {
+            if !self.has_room() {
+                return After::GoesOn;
+            }
+            match search.pull(budget, now) {
+                Pull::Reply(reply) => self.output.put(id, &reply),
+                Pull::Pause => return After::GoesOn,
+                Pull::Wait => {
+                    // Asked for before the newest value is looked at, so that none is missed.
+                    let changes = self.services.changes();
+                    if !search.wake(&self.services.directory()) {
+                        return After::Waits(changes);
+                    }
+                }
+                Pull::Done(reply) => {
+                    self.output.put(id, &reply);
+                    return After::Ended;
+                }
+            }
+        }
+    }
+}
+
+/// Reads what is there, at least `room` octets of it at once.
+pub(super) fn poll_read(
+    stream: &mut Stream,
+    input: &mut BytesMut,
+    room: usize,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    input.reserve(room);
+    let read = std::pin::pin!(tokio::io::AsyncReadExt::read_buf(stream, input));
+    read.poll(context)
+}
+
+/// Lets go of the room of an empty buffer that grew large.
+pub(super) fn give_back(buffer: &mut BytesMut) {
+    if buffer.is_empty() && buffer.try_reclaim(KEPT) {
+        *buffer = BytesMut::new();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_large_buffer_is_given_back_and_only_when_it_is_empty() {
+        for (size, left, kept) in [(16 * 1024, 0, true), (KEPT, 1, true), (KEPT, 0, false)] {
+            let mut buffer = BytesMut::zeroed(size);
+            buffer.advance(size - left);
+            give_back(&mut buffer);
+            assert_eq!((buffer.len(), buffer.try_reclaim(16 * 1024 - left)), (left, kept), "{size} {left}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Sessions that are idle for too long or too old.
+
+use crate::model::{ResultCode, Timestamp};
+use crate::protocol::{Reply, oid};
+use crate::session::tests::harness::{ADMIN, ANNA, Door, PASSWORD, START, Server, replace, search, simple};
+use crate::session::{Lifetime, Over};
+
+const MINUTE: i64 = 60_000_000;
+
+fn lifetime(server: &Server, minutes: i64) -> Lifetime {
+    server.session.lifetime(&server.directory, Timestamp(START.0 + minutes * MINUTE))
+}
+
+fn is_over(server: &Server, minutes: i64) -> bool {
+    lifetime(server, minutes) == Lifetime::Over(Over::Idle)
+}
+
+#[test]
+fn a_person_and_nobody_may_be_idle_for_fifteen_minutes_an_administrator_for_ten() {
+    for (name, limit) in [(Some(ANNA), 15), (None, 15), (Some(ADMIN), 10)] {
+        let mut server = Server::new(Door::tls());
+        server.session.touch(START);
+        name.map(|name| server.bind(name, PASSWORD));
+        assert!(!is_over(&server, limit) || name.is_none(), "{name:?}: the bind was a moment after the start");
+        assert!(!is_over(&server, limit - 1), "{name:?}");
+        assert!(is_over(&server, limit + 1), "{name:?}");
+        server.session.touch(Timestamp(START.0 + 5 * MINUTE));
+        assert!(!is_over(&server, limit + 4) && is_over(&server, limit + 6), "{name:?}: whoever asks is not idle");
+        let Lifetime::Until(next) = lifetime(&server, 6) else { panic!("over") };
+        assert_eq!(next, Timestamp(START.0 + (limit + 5) * MINUTE), "{name:?}: when to look again");
+    }
+}
+
+#[test]
+fn who_becomes_an_administrator_is_one_at_once() {
+    let mut server = Server::new(Door::tls());
+    server.bind(ANNA, PASSWORD);
+    assert!(!is_over(&server, 12));
+    let mut admin = Server::new(Door::tls());
+    admin.bind(ADMIN, PASSWORD);
+    assert!(is_over(&admin, 12));
+    admin.ask(replace(&format!("cn=administrators,ou=roles,{}", super::harness::SUFFIX), "member", ANNA));
+    assert!(!is_over(&admin, 12), "and who is none any more is none");
+}
+
+#[test]
+fn what_is_under_way_keeps_a_session() {
+    let mut server = Server::new(Door::tls());
+    server.bind(ANNA, PASSWORD);
+    server.send(search(ANNA));
+    assert!(!is_over(&server, 1000));
+    server.settle();
+    assert!(is_over(&server, 1000));
+    server.send(simple(ANNA, PASSWORD));
+    assert!(!is_over(&server, 1000), "a bind that waits for the hash pool as well");
+}
+
+#[test]
+fn the_notice_says_that_a_new_login_is_needed() {
+    for (over, text) in [(Over::Idle, "session idle for too long"), (Over::Age, "session too old, log in again")] {
+        let mut server = Server::new(Door::tls());
+        server.bind(ANNA, PASSWORD);
+        let crate::session::Action::Close(Some(Reply::Result { result, extended_name, .. })) = server.session.end(over) else {
+            panic!("no notice")
+        };
+        assert_eq!((result.code, result.diagnostic.as_str()), (ResultCode::StrongerAuthRequired, text));
+        assert_eq!(extended_name.as_deref(), Some(oid::NOTICE_OF_DISCONNECTION));
+        assert_eq!(server.session.identity().entry, None);
+        assert!(!server.session.may_receive());
+    }
+}
+
+#[test]
+fn a_service_is_never_idle_and_logs_in_once_a_day() {
+    let mut server = Server::new(Door::tls());
+    server.bind(ADMIN, PASSWORD);
+    let define = |attribute: &str, text: &str| add_value("cn=Subschema", attribute, text);
+    let kind = "( 2.25.1.1 NAME 'accountKind' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )";
+    server.ask(define("attributeTypes", kind));
+    server.ask(define("objectClasses", "( 2.25.1.2 NAME 'managedAccount' SUP top AUXILIARY MAY accountKind )"));
+    server.ask(add_value(ANNA, "objectClass", "managedAccount"));
+    let reply = server.ask(replace(ANNA, "accountKind", "service"));
+    assert_eq!(super::harness::result(&reply).code, ResultCode::Success, "{reply:?}");
+    let mut service = Server::new(Door::tls());
+    service.directory = server.directory.clone();
+    service.bind(ANNA, PASSWORD);
+    assert!(matches!(lifetime(&service, 23 * 60), Lifetime::Until(_)));
+    service.session.touch(Timestamp(START.0 + 24 * 60 * MINUTE));
+    assert_eq!(lifetime(&service, 24 * 60 + 1), Lifetime::Over(Over::Age), "whatever it does");
+}
+
+fn add_value(name: &str, attribute: &str, value: &str) -> crate::protocol::Request {
+    let crate::protocol::Request::Modify { name, mut changes } = replace(name, attribute, value) else { unreachable!() };
+    changes.iter_mut().for_each(|change| change.operation = crate::model::ModificationOperation::Add);
+    crate::protocol::Request::Modify { name, changes }
+}
