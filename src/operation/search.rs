@@ -175,6 +175,11 @@ impl SearchStream {
         matches!(&self.phase, Phase::Following(following) if following.is_persistent())
     }
 
+    /// Terms of the filter, which are kept while the search goes on.
+    pub fn terms(&self) -> usize {
+        self.filter.terms()
+    }
+
     /// Whether entries are put in order before they are sent.
     pub fn sorts(&self) -> bool {
         self.sorting.as_ref().is_some_and(Sorting::is_collecting)

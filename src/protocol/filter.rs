@@ -69,7 +69,7 @@ pub fn attribute_description(octets: &[u8]) -> Result<String, &'static str> {
 /// `levels` is how many filters may still stand within each other, this one included; `terms` how many terms may still come.
 fn decode_within(reader: &mut Reader<'_>, levels: usize, terms: &mut usize) -> Result<Filter, FilterDecodeError> {
     let inner = levels.checked_sub(1).ok_or(FilterDecodeError::TooDeep)?;
-    take_term(terms)?;
+    take_terms(terms, 1)?;
     let (tag, content) = reader.element()?;
     let constructed = tag.number() != 7;
     if tag.class() != Class::Context || tag.number() > 9 {
@@ -93,12 +93,12 @@ fn decode_within(reader: &mut Reader<'_>, levels: usize, terms: &mut usize) -> R
         6 => assertion(parts).map(|(attribute, value)| Filter::LessOrEqual(attribute, value)),
         7 => description(content).map(Filter::Present),
         8 => assertion(parts).map(|(attribute, value)| Filter::Approximate(attribute, value)),
-        _ => extensible(parts),
+        _ => extensible(parts, terms),
     }
 }
 
-fn take_term(terms: &mut usize) -> Result<(), FilterDecodeError> {
-    *terms = terms.checked_sub(1).ok_or(FilterDecodeError::TooLong)?;
+fn take_terms(terms: &mut usize, count: usize) -> Result<(), FilterDecodeError> {
+    *terms = terms.checked_sub(count).ok_or(FilterDecodeError::TooLong)?;
     Ok(())
 }
 
@@ -129,7 +129,7 @@ fn substrings(mut parts: Reader<'_>, terms: &mut usize) -> Result<Filter, Filter
         found.initial = Some(Bytes::copy_from_slice(initial));
     }
     while let Some(any) = pieces.optional(Tag::context(1))? {
-        take_term(terms)?;
+        take_terms(terms, 1)?;
         found.any.push(Bytes::copy_from_slice(any));
     }
     if let Some(last) = pieces.optional(Tag::context(2))? {
@@ -139,7 +139,7 @@ fn substrings(mut parts: Reader<'_>, terms: &mut usize) -> Result<Filter, Filter
     Ok(Filter::Substrings(attribute, found))
 }
 
-fn extensible(mut parts: Reader<'_>) -> Result<Filter, FilterDecodeError> {
+fn extensible(mut parts: Reader<'_>, terms: &mut usize) -> Result<Filter, FilterDecodeError> {
     let matching_rule = parts.optional(Tag::context(1))?.map(rule).transpose()?;
     let attribute = parts.optional(Tag::context(2))?.map(description).transpose()?;
     let value = Bytes::copy_from_slice(parts.expect(Tag::context(3))?);
@@ -147,6 +147,9 @@ fn extensible(mut parts: Reader<'_>) -> Result<Filter, FilterDecodeError> {
     parts.finish_extensible(5)?;
     if matching_rule.is_none() && attribute.is_none() {
         return Err(FilterDecodeError::Malformed("extensible match without attribute and matching rule"));
+    }
+    if attribute.is_none() {
+        take_terms(terms, Filter::TERMS_OF_ANY - 1)?;
     }
     Ok(Filter::Extensible(MatchingRuleAssertion { matching_rule, attribute, value, dn_attributes }))
 }
@@ -264,5 +267,11 @@ mod tests {
         assert_eq!(decode_all(&any_of(Filter::MAXIMUM_TERMS)), Err(FilterDecodeError::TooLong));
         assert_eq!(decode_all(&parts(Filter::MAXIMUM_TERMS - 1)).unwrap().terms(), Filter::MAXIMUM_TERMS);
         assert_eq!(decode_all(&parts(Filter::MAXIMUM_TERMS)), Err(FilterDecodeError::TooLong));
+        let by_rule = |count: usize| {
+            let one = b"\xa9\x08\x81\x032.5\x83\x01x".repeat(count);
+            crate::protocol::ber::encode(|writer| writer.element(Tag(0xa1), &one)).to_vec()
+        };
+        assert_eq!(decode_all(&by_rule(99)).unwrap().terms(), 9901);
+        assert_eq!(decode_all(&by_rule(100)), Err(FilterDecodeError::TooLong), "terms about all attributes are dear");
     }
 }

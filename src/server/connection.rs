@@ -457,13 +457,14 @@ impl Connection {
     }
 
     fn begin_search(&mut self, id: MessageId, search: Box<SearchStream>) {
-        if self.allowance.begin_search(id, search.is_persistent(), search.sorts()) {
-            self.searches.push_back((id, search));
-            return;
+        match self.allowance.begin_search(id, &search) {
+            Ok(()) => self.searches.push_back((id, search)),
+            Err(text) => {
+                self.session.search_ended(id);
+                let result = LdapResult::with(ResultCode::Busy, text);
+                self.output.put(id, &Reply::result(ResponseKind::SearchDone, result));
+            }
         }
-        self.session.search_ended(id);
-        let result = LdapResult::with(ResultCode::Busy, "too many searches of this kind are under way");
-        self.output.put(id, &Reply::result(ResponseKind::SearchDone, result));
     }
 
     fn close(&mut self, notice: Option<Reply>) {

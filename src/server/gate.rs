@@ -172,16 +172,16 @@ impl Gate {
         self.results.load(Ordering::Relaxed) >= self.settings.load().memory.results
     }
 
-    /// For the log: what there is and the most there ever was.
+    /// For the log: what there is and the most there was since the last report.
     pub fn report(&self) -> String {
-        let (open, most) = self.entrance().crowd.open();
+        let (open, most) = self.entrance().crowd.take_most();
         let mut text = format!("connections={open}/{most}");
         for (name, stock) in ["unauthenticated", "requests", "operations", "persistent"].into_iter().zip(Stock::ALL) {
-            let ledger = self.stock(stock);
-            text.push_str(&format!(" {name}={}/{}", ledger.held(), ledger.most()));
+            let (held, most) = self.stock(stock).take_most();
+            text.push_str(&format!(" {name}={held}/{most}"));
         }
-        let results = (self.results.load(Ordering::Relaxed), self.most_results.load(Ordering::Relaxed));
-        text.push_str(&format!(" results={}/{}", results.0, results.1));
+        let held = self.results.load(Ordering::Relaxed);
+        text.push_str(&format!(" results={held}/{}", self.most_results.swap(held, Ordering::Relaxed)));
         text
     }
 

@@ -143,8 +143,12 @@ async fn serve(installation: &Installation, services: &Arc<Services>, ready: imp
     let mut signals = Signals::new().map_err(|error| ServeError::System { what: "signals", error })?;
     tracing::info!(addresses = addresses.join(" "), "listening");
     ready(&addresses);
-    while signals.next().await == Signal::Reload {
-        reload(installation, services, &door, &gate);
+    loop {
+        match signals.next().await {
+            Signal::Reload => reload(installation, services, &door, &gate),
+            Signal::Report => tracing::info!("of limits, now and at most: {}", gate.report()),
+            Signal::Stop => break,
+        }
     }
     tracing::info!("stopping: no new requests are taken, running operations end");
     tracing::info!("of limits, now and at most: {}", gate.report());
@@ -216,6 +220,8 @@ fn warn(configuration: &Configuration) {
 #[derive(PartialEq, Eq)]
 enum Signal {
     Reload,
+    /// Says in the log what there is of what is limited.
+    Report,
     Stop,
 }
 
@@ -223,6 +229,7 @@ struct Signals {
     terminate: tokio::signal::unix::Signal,
     interrupt: tokio::signal::unix::Signal,
     hang_up: tokio::signal::unix::Signal,
+    user: tokio::signal::unix::Signal,
 }
 
 impl Signals {
@@ -231,12 +238,14 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            user: signal(SignalKind::user_defined1())?,
         })
     }
 
     async fn next(&mut self) -> Signal {
         tokio::select! {
             _ = self.hang_up.recv() => Signal::Reload,
+            _ = self.user.recv() => Signal::Report,
             _ = self.terminate.recv() => Signal::Stop,
             _ = self.interrupt.recv() => Signal::Stop,
         }

@@ -69,6 +69,11 @@ impl Client {
         self.socket.shutdown(std::net::Shutdown::Write)
     }
 
+    /// Whether the server has closed the connection, which sends nothing else: waits for it.
+    pub fn is_closed(&self) -> bool {
+        matches!((&self.socket).read(&mut [0; 1]), Ok(0))
+    }
+
     pub fn receive(&mut self) -> io::Result<LdapMsg> {
         loop {
             if !self.buffer.is_empty()

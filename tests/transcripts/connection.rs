@@ -9,7 +9,7 @@ use bindery::operation::{CertificateFacts, ListenerKind, Peer, Proposal, TlsFact
 use bindery::policy::password::HashJob;
 use bindery::protocol::ber::Reader;
 use bindery::protocol::{MessageId, Reply};
-use bindery::session::{Action, Session, Ticket};
+use bindery::session::{Action, Lifetime, Session, Ticket};
 use bindery::wire::{self, Urgent};
 use bytes::BytesMut;
 use ldap3_proto::LdapCodec;
@@ -90,7 +90,8 @@ pub struct Connection {
 
 impl Connection {
     pub fn new(door: Door, number: u64, machine: &Machine) -> Connection {
-        let session = Session::new(number, Arc::new(door.peer), door.tls.map(Arc::new), Arc::clone(&machine.settings));
+        let mut session = Session::new(number, Arc::new(door.peer), door.tls.map(Arc::new), Arc::clone(&machine.settings));
+        session.touch(machine.now());
         Connection {
             session,
             closed: false,
@@ -164,6 +165,14 @@ impl Connection {
         self.searches.clear();
         self.parked.clear();
         self.closed = true;
+    }
+
+    /// The server looks whether the session is over.
+    pub fn look_at_lifetime(&mut self, machine: &Machine) {
+        if let Lifetime::Over(over) = self.session.lifetime(&machine.directory(), machine.now()) {
+            let action = self.session.end(over);
+            self.perform(action);
+        }
     }
 
     /// Something was published: what waits for it goes on.

@@ -153,6 +153,11 @@ impl Player {
                 "restart" => self.restart(),
                 "hold" => self.holding = true,
                 "release" | "hear" => self.release(number),
+                "look" => {
+                    let (connection, machine) = self.connection();
+                    connection.look_at_lifetime(machine);
+                    self.release(number);
+                }
                 "raw" => self.raw(number, &request::hex(&line["raw".len()..])),
                 "show" => {
                     let schemes = self.machine.password_schemes(&words[1]);

@@ -82,6 +82,9 @@ impl Filter {
     /// Most terms in one filter that a client sends, parts of substrings counted each: every candidate of a search may cost a test of each.
     pub const MAXIMUM_TERMS: usize = 10_000;
 
+    /// What a term about every attribute that a rule applies to counts as.
+    pub const TERMS_OF_ANY: usize = 100;
+
     /// Reads the string form, `\xx` escapes included; depth at most [`Filter::MAXIMUM_DEPTH`], where an item alone has depth 1.
     /// `(&)` and `(|)` are read (RFC 4526); spaces around parentheses are not.
     pub fn parse(text: &[u8]) -> Result<Filter, FilterError> {
@@ -106,6 +109,7 @@ impl Filter {
             }
             Filter::Not(filter) => filter.terms().saturating_add(1),
             Filter::Substrings(_, parts) => parts.any.len().saturating_add(1),
+            Filter::Extensible(MatchingRuleAssertion { attribute: None, .. }) => Filter::TERMS_OF_ANY,
             _ => 1,
         }
     }

@@ -56,9 +56,9 @@ impl<K: Eq + Hash + Copy> Ledger<K> {
         self.held
     }
 
-    /// The most that all ever had.
-    pub fn most(&self) -> usize {
-        self.most
+    /// How much all have, and the most they had since this was asked last.
+    pub fn take_most(&mut self) -> (usize, usize) {
+        (self.held, std::mem::replace(&mut self.most, self.held))
     }
 }
 
@@ -76,7 +76,10 @@ mod tests {
         assert!(!ledger.take("d", 1, SHARE), "all is taken");
         ledger.give_back("a", 40);
         assert!(ledger.take("d", 40, SHARE));
-        assert_eq!((ledger.held(), ledger.most()), (100, 100));
+        assert_eq!(ledger.take_most(), (100, 100));
+        ledger.give_back("b", 40);
+        assert_eq!(ledger.take_most(), (60, 100));
+        assert_eq!(ledger.take_most(), (60, 60));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::directory::Directory;
 use crate::model::{EntryId, ResultCode};
+use crate::operation::search::SearchStream;
 use crate::operation::{AccountClass, Decision, Proposal, ProposedOperation};
 use crate::policy::share::{Asked, Owner, Permit};
 use crate::protocol::{MessageId, Request, ResponseKind, oid};
@@ -19,6 +20,9 @@ const FREE_OPERATIONS: usize = 8;
 pub(super) const FREE_RESULTS: usize = 16 * 1024;
 /// What a search that puts its entries in order is counted as, in octets: 100,000 entries with short keys.
 const SORTING: usize = 8 * 1024 * 1024;
+/// Terms of a filter that are not counted, and what each of a longer filter is counted as, in octets: it is kept resolved and prepared.
+const FREE_TERMS: usize = 64;
+const TERM: usize = 512;
 /// Candidates that a connection's searches look at before they are counted.
 const COUNTED_AT_ONCE: u32 = 1000;
 /// How long a connection that finds no memory waits before it looks again.
@@ -113,15 +117,21 @@ impl Allowance {
         }
     }
 
-    /// What a search holds beside its request: a place among those that go on, memory to sort in. `false`: there is none now.
-    pub(super) fn begin_search(&mut self, id: MessageId, persists: bool, sorts: bool) -> bool {
-        for (wanted, stock, amount) in [(persists, Stock::Persistent, 1), (sorts, Stock::Requests, SORTING)] {
+    /// What a search holds beside its request: a place among those that go on, memory for a long filter and to sort in. `Err`:
+    /// what the client is told where there is none now.
+    pub(super) fn begin_search(&mut self, id: MessageId, search: &SearchStream) -> Result<(), &'static str> {
+        let terms = search.terms();
+        let (places, memory) = ("too many persistent searches", "no memory for the search");
+        for (wanted, stock, amount, text) in [
+            (search.is_persistent(), Stock::Persistent, 1, places),
+            (search.sorts(), self.memory(), SORTING, memory),
+            (terms > FREE_TERMS, self.memory(), terms.saturating_mul(TERM), memory),
+        ] {
             if wanted {
-                let Some(holding) = self.take(stock, amount) else { return false };
-                self.held.push((id, holding));
+                self.held.push((id, self.take(stock, amount).ok_or(text)?));
             }
         }
-        true
+        Ok(())
     }
 
     /// What a transaction keeps until its end. `false`: it is more than there is memory for.
