@@ -1,6 +1,6 @@
 //! The operations of a connection that are under way, by message ID.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::operation::bind::PendingBind;
 use crate::operation::compare::CompareRequest;
@@ -10,14 +10,24 @@ use crate::protocol::{BindRequest, Control, LdapResult, MessageId, ResponseKind}
 
 /// Work of the hash pool, by which its answers find their way back: a message ID may be in use again by then.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct Ticket(u64);
+pub struct Ticket {
+    number: u64,
+    message: MessageId,
+}
+
+impl Ticket {
+    /// The message ID that it was asked with.
+    pub fn message(self) -> MessageId {
+        self.message
+    }
+}
 
 /// Operations that were begun and not yet answered.
 #[derive(Default)]
 pub(super) struct Operations {
     by_id: BTreeMap<MessageId, Operation>,
-    /// Which operation the hash pool works for.
-    hashing: BTreeMap<Ticket, MessageId>,
+    /// What the hash pool works for.
+    hashing: BTreeSet<Ticket>,
     /// Answered already, because they were cancelled; the hash pool still works for them.
     cancelled: BTreeMap<Ticket, Operation>,
     next_ticket: u64,
@@ -107,16 +117,19 @@ impl Operations {
 
     /// The hash pool is to work on this.
     pub(super) fn put_hashing(&mut self, id: MessageId, kind: ResponseKind, context: Context, hashing: Hashing) -> Ticket {
-        let ticket = Ticket(self.next_ticket);
+        let ticket = Ticket { number: self.next_ticket, message: id };
         self.next_ticket += 1;
-        self.hashing.insert(ticket, id);
+        self.hashing.insert(ticket);
         self.put(id, kind, Stage::Hashing(ticket, Box::new((context, hashing))));
         ticket
     }
 
     /// The hash pool's work on this is done; it leaves the table.
     pub(super) fn take_hashing(&mut self, ticket: Ticket) -> Option<(MessageId, Operation, Context, Hashing)> {
-        let id = self.hashing.remove(&ticket)?;
+        let id = ticket.message;
+        if !self.hashing.remove(&ticket) {
+            return None;
+        }
         let mut operation = match self.cancelled.remove(&ticket) {
             Some(operation) => operation,
             None => self.by_id.remove(&id)?,

@@ -14,7 +14,7 @@ use bindery::operation::{
 use bindery::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
 use bindery::protocol::{Message, MessageId};
 use bindery::server::committer::Committer;
-use bindery::session::Action;
+use bindery::session::{Action, Ticket};
 use bindery::store::Opened;
 use bindery::store::disk::SimulatedDisk;
 use bindery::world::{Clock as _, Entropy};
@@ -35,7 +35,7 @@ pub(crate) const ARGON2: Argon2Parameters = Argon2Parameters { memory: 8, passes
 
 /// Work that sessions asked for.
 enum Work {
-    Hash(usize, u64, MessageId, Vec<HashJob>, Option<Box<Asked>>),
+    Hash(usize, u64, Ticket, Vec<HashJob>, Option<Box<Asked>>),
     Commit(usize, u64, Box<Proposal>, Box<Asked>),
 }
 
@@ -256,9 +256,9 @@ impl Life {
             Action::Nothing => Ok(()),
             Action::Reply(id, replies) => replies.iter().try_for_each(|reply| self.clients[slot].told(id.0, reply)),
             Action::Several(actions) => actions.into_iter().try_for_each(|action| self.perform(slot, action, memory)),
-            Action::Hash(id, jobs) => {
-                let asked = self.begin(slot, id, memory);
-                self.work.push_back(Work::Hash(slot, number, id, jobs, asked));
+            Action::Hash(ticket, jobs) => {
+                let asked = self.begin(slot, ticket.message(), memory);
+                self.work.push_back(Work::Hash(slot, number, ticket, jobs, asked));
                 Ok(())
             }
             Action::Commit(id, proposal) => {
@@ -297,7 +297,7 @@ impl Life {
         if places.is_empty() {
             return Ok(());
         }
-        let Some(Work::Hash(slot, number, id, jobs, asked)) = self.work.remove(random.pick(&places)) else { return Ok(()) };
+        let Some(Work::Hash(slot, number, ticket, jobs, asked)) = self.work.remove(random.pick(&places)) else { return Ok(()) };
         let answers = self.hash(&jobs);
         if self.clients[slot].number != number {
             // The connection is gone, and with it what it had not handed over yet.
@@ -305,7 +305,7 @@ impl Life {
         }
         drop(asked);
         let directory = self.directory();
-        let action = self.clients[slot].session.hashed(&directory, id, answers);
+        let action = self.clients[slot].session.hashed(&directory, ticket, answers);
         self.perform(slot, action, memory)
     }
 

@@ -144,7 +144,10 @@ fn people(count: u32) -> Result<(), Failure> {
     writeln!(output, "dn: ou=people,{SUFFIX}\nobjectClass: organizationalUnit\nou: people\n")?;
     for number in 0..count {
         let uid = uid(number);
-        writeln!(output, "dn: uid={uid},ou=people,{SUFFIX}\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: Person {number}\nsn: Person")?;
+        writeln!(
+            output,
+            "dn: uid={uid},ou=people,{SUFFIX}\nobjectClass: inetOrgPerson\nuid: {uid}\ncn: Person {number}\nsn: Person"
+        )?;
         writeln!(output, "mail: {uid}@abuse.example\ndescription: {}", "a person like any other, ".repeat(28))?;
         if number < 20 {
             writeln!(output, "userPassword: {PASSWORD}")?;
@@ -171,7 +174,9 @@ fn run(arguments: &RunArguments) -> Result<bool, Failure> {
     let watching = Watching::start(&target)?;
     std::thread::sleep(Duration::from_secs(size.of(3, 10)));
     let alone = watching.end(&target, Duration::ZERO)?;
-    println!("| attack | what came of it | MiB before, most, after | search p99 alone, beside, µs | logins served | the server's own counts |");
+    println!(
+        "| attack | what came of it | MiB before, most, after | search p99 alone, beside, µs | logins served | the server's own counts |"
+    );
     println!("|---|---|---|---|---|---|");
     let mut held = true;
     for attack in ATTACKS.iter().filter(|attack| arguments.only.as_ref().is_none_or(|only| attack.name.contains(only))) {

@@ -136,7 +136,11 @@ impl Target {
     pub(crate) fn counts(&self) -> Result<String, Failure> {
         let told = |path: &PathBuf| -> Result<Vec<String>, Failure> {
             let log = std::fs::read_to_string(path)?;
-            Ok(log.lines().filter_map(|line| line.split_once("limits, now and at most: ")).map(|(_, counts)| counts.to_owned()).collect())
+            Ok(log
+                .lines()
+                .filter_map(|line| line.split_once("limits, now and at most: "))
+                .map(|(_, counts)| counts.to_owned())
+                .collect())
         };
         let before = told(&self.log)?.len();
         let pid = i32::try_from(self.pid).ok().and_then(Pid::from_raw).ok_or("no process")?;

@@ -185,7 +185,7 @@ fn empty_values(target: &Arc<Target>, size: Size) -> Result<String, Failure> {
                 }
                 Ok(last)
             };
-            let attack = || attack().map_err(|error| error.to_string());
+            let attack = move || attack().map_err(|error| error.to_string());
             let attackers: Vec<_> = (0..4).map(|_| scope.spawn(attack)).collect();
             attackers.into_iter().map(|attacker| attacker.join().map_err(|_| "an attacker broke down".to_owned())?).collect()
         });
