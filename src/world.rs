@@ -42,6 +42,8 @@ pub trait Disk: Send + Sync {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file and syncs its folder.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Octets that may still be written on the file system that holds a folder.
+    fn available(&self, folder: &Path) -> io::Result<u64>;
     /// Makes entries made or removed in a folder durable.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
 }

@@ -13,10 +13,11 @@ use bindery::operation::add::AddRequest;
 use bindery::operation::modify::ModifyRequest;
 use bindery::operation::{Limits, Proposal, ProposedOperation, Settings};
 use bindery::server::committer::Committer;
+use bindery::server::health::JournalState;
 use bindery::server::notes;
 use bindery::server::world::{SystemClock, SystemEntropy};
 use bindery::store::disk::SimulatedDisk;
-use bindery::store::{self, StoreOptions};
+use bindery::store::{self, StoreError, StoreOptions};
 use bytes::Bytes;
 
 fn settings() -> Settings {
@@ -27,6 +28,7 @@ fn settings() -> Settings {
         identifiers: Default::default(),
         hash_key: Secret::new(vec![1; 32]),
         version: "test",
+        monitor: Default::default(),
         start_tls: false,
     }
 }
@@ -41,6 +43,7 @@ fn options(data: &Path, disk: &SimulatedDisk) -> StoreOptions {
         disk: Arc::new(disk.clone()),
         entropy: Arc::new(SystemEntropy::new()),
         clock: Arc::new(SystemClock::new()),
+        reserve: 0,
     }
 }
 
@@ -163,4 +166,51 @@ fn many_large_changes_become_several_groups_and_all_are_answered() {
     assert!(several >= 3 * one_group, "40 MiB of changes took {several} disk operations, small ones {one_group}");
     let last = description(&committer);
     assert!(last.starts_with("39 "), "the last change stands");
+}
+
+#[test]
+fn at_the_reserve_nothing_is_begun_and_it_goes_on_by_itself() {
+    const RESERVE: u64 = 256 * 1024 * 1024;
+    const SEGMENT: u64 = 64 * 1024 * 1024;
+    let folder = tempfile::tempdir().unwrap();
+    let disk = SimulatedDisk::new(1);
+    let options = StoreOptions { reserve: RESERVE, ..options(folder.path(), &disk) };
+    store::create(&options).unwrap();
+    let mut committer = start(&options);
+    let health = committer.health();
+    add_suffix(&mut committer);
+    assert_eq!(describe(&mut committer, "before"), Ok(ResultCode::Success));
+    assert_eq!(health.journal(), JournalState::Written);
+
+    // A segment is open: only the reserve counts.
+    disk.set_available(Some(RESERVE));
+    assert_eq!(describe(&mut committer, "at the reserve"), Ok(ResultCode::Success));
+    let (durable, operations) = (health.durable(), disk.operations());
+    disk.set_available(Some(RESERVE - 1));
+    for _ in 0..3 {
+        assert_eq!(describe(&mut committer, "below"), Err(ResultCode::Unavailable));
+        committer.tick();
+    }
+    assert_eq!(health.journal(), JournalState::DiskFull);
+    assert_eq!(description(&committer), "at the reserve", "searches go on");
+    assert_eq!((health.durable(), disk.operations()), (durable, operations), "nothing was tried");
+
+    // A little more than the reserve would not last.
+    disk.set_available(Some(RESERVE));
+    assert_eq!(describe(&mut committer, "not yet"), Err(ResultCode::Unavailable));
+    disk.set_available(Some(RESERVE * 2));
+    committer.tick();
+    assert_eq!(health.journal(), JournalState::Written, "noticed though nobody asked");
+    assert_eq!(describe(&mut committer, "after"), Ok(ResultCode::Success));
+    assert_eq!(health.durable(), durable + 1);
+    committer.stop();
+
+    // A new segment must fit beside the reserve.
+    disk.set_available(Some(RESERVE + SEGMENT - 1));
+    let error = store::open(&options, &mut |_| {}).err().unwrap();
+    assert!(matches!(error, StoreError::Full { .. }), "{error}");
+    disk.set_available(Some(RESERVE + SEGMENT));
+    let committer = start(&options);
+    assert_eq!(description(&committer), "after");
+    committer.stop();
 }

@@ -203,6 +203,7 @@ fn settings() -> Arc<Settings> {
         identifiers: Default::default(),
         hash_key: Secret::new(vec![1; 32]),
         version: "0",
+        monitor: Default::default(),
         start_tls: true,
     })
 }

@@ -14,6 +14,7 @@ mod output;
 mod password_file;
 pub mod schema;
 pub mod serve;
+pub mod status;
 pub mod version;
 
 use std::path::{Path, PathBuf};
@@ -25,7 +26,7 @@ use clap::{Args, Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, nothing to report
-  1  done, and something was found (check, schema check, import with rejects)
+  1  done, and something was found (check, schema check, status, import with rejects)
   2  the command line is wrong
   3  it could not be done; the message says why and what to do";
 
@@ -48,6 +49,9 @@ enum Command {
     /// Run a sample hospital on this machine, to try things out
     #[command(after_help = EXIT_CODES)]
     Demo(demo::Arguments),
+    /// Tell how the running server is
+    #[command(after_help = EXIT_CODES)]
+    Status(status::Arguments),
     /// Load LDIF into an installation whose server is stopped
     #[command(after_help = EXIT_CODES)]
     Import(import::Arguments),
@@ -104,6 +108,7 @@ pub fn run() -> ExitCode {
         Command::Init(arguments) => init::run(&arguments),
         Command::Serve(arguments) => serve::run(&arguments),
         Command::Demo(arguments) => demo::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),

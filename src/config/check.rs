@@ -55,6 +55,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         limits,
         connections: limits::connections(&source, &raw.limits, &limits)?,
         snapshots: values::snapshots(&source, &raw.snapshots)?,
+        disk_reserve: values::disk_reserve(&source, &raw.limits)?,
         password: values::argon2id(&source, &raw.password.argon2id, &waivers, &mut warnings)?,
         log_format: log_format(&source, &raw.log)?,
         log_level: log_level(&source, &raw.log)?,

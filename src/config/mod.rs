@@ -29,6 +29,7 @@ use aws_lc_rs::{digest, hmac};
 use crate::model::schema::PosixSchema;
 use crate::model::{Dn, Secret, Timestamp};
 use crate::operation::identifier::IdentifierSettings;
+use crate::operation::monitor::Monitor;
 use crate::operation::{CertificateRule, Limits, Settings, WaivedNetwork};
 use crate::policy::password::Argon2Parameters;
 
@@ -69,6 +70,8 @@ pub struct Configuration {
     pub connections: ConnectionSettings,
     /// When snapshots are taken.
     pub snapshots: SnapshotSettings,
+    /// Octets of the data folder's disk that are left free: below them binds and writes are refused.
+    pub disk_reserve: u64,
     /// Cost of new password hashes.
     pub password: Argon2Parameters,
     /// How the log looks.
@@ -186,6 +189,7 @@ impl Configuration {
             identifiers: self.identifiers.clone(),
             hash_key: Secret::from(hmac::sign(&key, b"bindery keyed hashes").as_ref()),
             version: env!("CARGO_PKG_VERSION"),
+            monitor: Monitor::default(),
             start_tls: self.tls.is_some(),
         }
     }

@@ -122,6 +122,7 @@ pub(super) struct RawLimits {
     pub(super) failed_binds_per_second: Option<Spanned<i64>>,
     pub(super) handshake: Option<Spanned<i64>>,
     pub(super) first_request: Option<Spanned<i64>>,
+    pub(super) disk_reserve: Option<Spanned<i64>>,
     pub(super) whole_request: Option<Spanned<i64>>,
     pub(super) write: Option<Spanned<i64>>,
     pub(super) idle: Option<Spanned<i64>>,

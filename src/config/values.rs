@@ -6,10 +6,17 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::{ConfigurationError, Source};
-use super::raw::{Argon2id, RawSnapshots};
+use super::raw::{Argon2id, RawLimits, RawSnapshots};
 use super::waiver::{WaiverName, Waivers};
 use super::{Index, SnapshotSettings};
 use crate::policy::password::Argon2Parameters;
+
+/// Octets of the disk that are left alone, unless the file says otherwise: room for what the checkpoint has begun, a snapshot's end and a
+/// segment.
+const DISK_RESERVE: i64 = 256 * 1024 * 1024;
+/// The least: what the checkpoint may write at once.
+const MIN_DISK_RESERVE: i64 = 16 * 1024 * 1024;
+const MAX_DISK_RESERVE: i64 = 1 << 40;
 
 /// What applications search for: these are indexed unless the file says otherwise. `member` and its kin are sets with indexes of their
 /// own.
@@ -41,6 +48,12 @@ pub(super) fn snapshots(source: &Source<'_>, written: &RawSnapshots) -> Result<S
     let octets = number(source, "snapshots.journal", &written.journal, (1 << 20, 1 << 40), octets)?;
     let interval = number(source, "snapshots.interval", &written.interval, (60, WEEK), seconds)?;
     Ok(SnapshotSettings { octets: octets.unsigned_abs(), interval: Duration::from_secs(interval.unsigned_abs()) })
+}
+
+/// Octets of the disk that are left alone.
+pub(super) fn disk_reserve(source: &Source<'_>, written: &RawLimits) -> Result<u64, ConfigurationError> {
+    let range = (MIN_DISK_RESERVE, MAX_DISK_RESERVE);
+    Ok(number(source, "limits.disk-reserve", &written.disk_reserve, range, DISK_RESERVE)?.unsigned_abs())
 }
 
 /// The cost of new password hashes. Below OWASP's floor it needs a waiver; when that has run out, the floor holds.

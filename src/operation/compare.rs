@@ -7,7 +7,7 @@ use super::prepare::{is_password, stored_passwords};
 use super::referral;
 use super::refusal::{Refusal, parse_name};
 use super::selection::{class_and_superiors, covers_options};
-use super::write::{is_subschema, is_true, require};
+use super::write::{is_true, require};
 use super::{Context, root_dse};
 use crate::directory::{Computed, Membership, MembershipAttribute};
 use crate::directory::{Directory, Lookup, Node};
@@ -60,11 +60,7 @@ fn decide(directory: &Directory, context: &Context, request: &CompareRequest, an
     context.check_assumed(directory)?;
     let schema = directory.schema();
     let dn = parse_name(schema, &request.name, "invalid DN")?;
-    let special = match () {
-        () if dn.is_empty() => Some(root_dse::root_dse(directory, context)),
-        () if is_subschema(directory, &dn) => Some(root_dse::subschema(directory)),
-        () => None,
-    };
+    let special = root_dse::special(directory, context, &dn);
     let subject = context.subject(directory);
     let id = match special {
         Some(_) => None,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Attached;
 use super::identifier::IdentifierSettings;
+use super::monitor::Monitor;
 use crate::directory::{Directory, Node};
 use crate::model::{EntryId, Filter, Rdn, Secret, Timestamp};
 use crate::policy::access::Subject;
@@ -166,6 +167,8 @@ pub struct Settings {
     pub hash_key: Secret,
     /// For vendorVersion.
     pub version: &'static str,
+    /// How the server is.
+    pub monitor: Monitor,
     /// Whether the server offers StartTLS (it has a certificate).
     pub start_tls: bool,
 }

@@ -20,6 +20,7 @@ pub mod identifier;
 mod member_draft;
 pub mod modify;
 pub mod modify_dn;
+pub mod monitor;
 pub mod password;
 mod place;
 pub mod prepare;

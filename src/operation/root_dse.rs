@@ -1,14 +1,29 @@
 //! The root DSE (RFC 4512 section 5.1) and the subschema entry (section 4.2): made when they are read.
 
+use super::monitor::{MONITOR, is_monitor, monitor};
+use super::write::is_subschema;
 use super::{Context, ListenerKind, control};
 use crate::directory::SUBSCHEMA;
 use crate::directory::{Directory, FilterContext, Node, PreparedFilter, Truth};
 use crate::model::schema::{RdnKey, Schema};
-use crate::model::{EntryBuilder, EntryId, Filter, Value};
+use crate::model::{Dn, EntryBuilder, EntryId, Filter, Value};
 use crate::protocol::oid;
 
 /// The number of entries that are in no directory.
 pub(crate) const NO_ENTRY: EntryId = EntryId(u64::MAX);
+
+/// An entry that is in no directory, where the name is one's: the root DSE, the subschema entry, the monitor for who may read it.
+pub(crate) fn special(directory: &Directory, context: &Context, dn: &Dn) -> Option<Node> {
+    if dn.is_empty() {
+        Some(root_dse(directory, context))
+    } else if is_subschema(directory, dn) {
+        Some(subschema(directory))
+    } else if is_monitor(directory, dn) {
+        monitor(directory, context)
+    } else {
+        None
+    }
+}
 
 /// The root DSE as this connection sees it: what is offered depends on TLS and certificate.
 pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
@@ -39,6 +54,9 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
     entry.set("supportedLDAPVersion", ["3"]);
     entry.set("supportedSASLMechanisms", sasl_mechanisms(context));
     entry.set("subschemaSubentry", [SUBSCHEMA]);
+    if context.settings.monitor.is_there() {
+        entry.set("monitorContext", [MONITOR]);
+    }
     entry.set("entryDN", [""]);
     entry.set("vendorName", ["Bindery"]);
     entry.set("vendorVersion", [context.settings.version]);
@@ -94,25 +112,25 @@ pub(crate) fn matches(directory: &Directory, filter: &Filter, node: &Node) -> bo
     PreparedFilter::new(directory, filter).evaluate(&context, node) == Truth::True
 }
 
-struct SpecialEntry<'a> {
+pub(super) struct SpecialEntry<'a> {
     schema: &'a Schema,
     builder: EntryBuilder,
 }
 
 impl<'a> SpecialEntry<'a> {
-    fn new(schema: &'a Schema) -> SpecialEntry<'a> {
+    pub(super) fn new(schema: &'a Schema) -> SpecialEntry<'a> {
         SpecialEntry { schema, builder: EntryBuilder::default() }
     }
 
     /// An attribute the schema does not define is left out.
-    fn set<T: AsRef<str>>(&mut self, name: &str, values: impl IntoIterator<Item = T>) {
+    pub(super) fn set<T: AsRef<str>>(&mut self, name: &str, values: impl IntoIterator<Item = T>) {
         if let Some(it) = self.schema.attribute_type(name) {
             let values = values.into_iter().map(|value| Value::copy_from_slice(value.as_ref().as_bytes())).collect();
             self.builder.set(it.id, it.name(), it.section(), values);
         }
     }
 
-    fn into_node(self, name: &str) -> Node {
+    pub(super) fn into_node(self, name: &str) -> Node {
         let rdn_key = RdnKey(Box::default());
         Node { id: NO_ENTRY, parent: None, name: name.to_owned(), rdn_key, entry: self.builder.build() }
     }

@@ -9,7 +9,7 @@ use crate::journal::{Chain, Record};
 use crate::model::Timestamp;
 use crate::operation::{self, Proposal};
 use crate::protocol::Reply;
-use crate::store::{AppendError, Checkpoint, Journal};
+use crate::store::{AppendError, Checkpoint, Journal, Space};
 use crate::world::{Clock, Entropy};
 
 /// Groups that may be decided and not yet written.
@@ -49,6 +49,7 @@ struct Writer<'a> {
     journal: &'a mut Journal,
     chain: &'a mut Chain,
     checkpoint: &'a Checkpoint,
+    space: &'a Space,
     clock: &'a dyn Clock,
     entropy: &'a dyn Entropy,
 }
@@ -61,7 +62,7 @@ impl Committer {
         let (clock, entropy) = (parts.clock, parts.entropy);
         let (groups, waiting) = sync_channel(AHEAD);
         let mut bulk = Bulk { head: parts.head.clone(), last_time: parts.chain.last_time, clock, groups };
-        let mut writer = Writer { journal: parts.journal, chain: parts.chain, checkpoint: parts.checkpoint, clock, entropy };
+        let mut writer = Writer { journal: parts.journal, chain: parts.chain, checkpoint: parts.checkpoint, space: parts.space, clock, entropy };
         let (result, head, written) = std::thread::scope(|scope| {
             let writing = scope.spawn(move || writer.run(&waiting));
             let result = work(&mut bulk);
@@ -139,6 +140,9 @@ impl Writer<'_> {
                 let mut salt = [0; 16];
                 self.entropy.fill(&mut salt);
                 frames.push(self.chain.frame(&record, changes, salt, now, self.clock.monotonic()));
+            }
+            if !self.space.allows(self.journal.octets_needed()) {
+                return Err(AppendError("the disk is full".to_owned()).into());
             }
             self.journal.append(&frames, group.digest)?;
             self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), group.changes, group.digest);

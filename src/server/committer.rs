@@ -6,19 +6,22 @@
 //!                                               └─► tentative head dropped, all answered 52, next segment before the next append
 //! ```
 
+mod room;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::health::Health;
 use super::notes;
 use crate::directory::{Change, ChangeError, Directory};
 use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::upgrade;
 use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
-use crate::store::{Checkpoint, Journal, Opened, Position, Snapshots};
+use crate::store::{Checkpoint, Journal, Opened, Position, Snapshots, Space};
 use crate::world::{Clock, Entropy};
 
 /// Frames of expired entries before one group: more go with the next.
@@ -45,6 +48,10 @@ pub struct Committer {
     snapshots: Snapshots,
     /// In which what nobody asked for is decided, but for its time.
     context: Option<Context>,
+    space: Space,
+    health: Arc<Health>,
+    /// Space ran short: binds and changes are refused until there is room again.
+    full: bool,
     /// An append failed: the journal must open its next segment before anything else is tried.
     failed: bool,
     /// Sequences that the next group must record as void: they may stand in a file that failed, and nobody was told about them.
@@ -67,6 +74,7 @@ pub(super) struct Parts<'a> {
     pub(super) journal: &'a mut Journal,
     pub(super) chain: &'a mut Chain,
     pub(super) checkpoint: &'a Checkpoint,
+    pub(super) space: &'a Space,
     pub(super) clock: &'a dyn Clock,
     pub(super) entropy: &'a dyn Entropy,
 }
@@ -85,11 +93,16 @@ struct Tentative {
 impl Committer {
     /// Takes an open data folder over and publishes its state.
     pub fn new(opened: Opened, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Committer {
-        let Opened { directory, journal, chain, checkpoint, snapshots, .. } = opened;
+        let Opened { directory, journal, chain, checkpoint, snapshots, space, .. } = opened;
         let published = Arc::new(ArcSwap::from_pointee(directory.clone()));
         let durable_time = Arc::new(AtomicI64::new(chain.last_time.0));
         let durable = Durable { position: position(&chain, &directory), octets: 0 };
+        let health = Arc::new(Health::new(journal.durable(), clock.now(), checkpoint.watch(), space.clone()));
+        health.set_durable(journal.durable(), journal.octets());
         Committer {
+            space,
+            health,
+            full: false,
             head: directory,
             published,
             journal,
@@ -137,6 +150,11 @@ impl Committer {
         Arc::clone(&self.published)
     }
 
+    /// How the store is, for any thread.
+    pub fn health(&self) -> Arc<Health> {
+        Arc::clone(&self.health)
+    }
+
     /// The newest durable value.
     pub fn head(&self) -> &Directory {
         &self.head
@@ -153,15 +171,15 @@ impl Committer {
     }
 
     /// Removes dynamic entries whose time is over, where there are any. While the journal cannot be written they are left: nobody sees them.
-    pub fn expire(&mut self) {
-        if !self.failed && !self.head.expired(self.policy_time(&self.chain)).is_empty() {
+    fn expire(&mut self) {
+        if !self.head.expired(self.policy_time(&self.chain)).is_empty() {
             self.commit_group(&mut []);
         }
     }
 
     /// Answers the first ones, one at least.
     fn commit_group(&mut self, proposals: &mut [Proposal]) -> Vec<Result<Decision, ResultCode>> {
-        if self.failed && !self.try_recovery() {
+        if !self.may_write() {
             return refuse_all(proposals.len());
         }
         if let Some(first) = proposals.first() {
@@ -174,12 +192,7 @@ impl Committer {
         }
         let digest = tentative.head.digest();
         if let Err(error) = self.journal.append(&tentative.frames, digest) {
-            self.failed = true;
-            tracing::error!(
-                %error,
-                "the journal cannot be written: binds and changes are answered with 52 until it can; \
-                 make space or replace the disk that holds the data folder, then the server goes on by itself"
-            );
+            self.failed_to_append(&error);
             return refuse_all(proposals.len());
         }
         self.voided = None;
@@ -189,6 +202,7 @@ impl Committer {
         self.published.store(Arc::new(self.head.clone()));
         self.tell_durable(tentative.octets);
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest);
+        self.written();
         tentative.decisions
     }
 
@@ -216,6 +230,7 @@ impl Committer {
             journal: &mut self.journal,
             chain: &mut self.chain,
             checkpoint: &self.checkpoint,
+            space: &self.space,
             clock: &*self.clock,
             entropy: &*self.entropy,
         }
@@ -224,21 +239,6 @@ impl Committer {
     /// Brings the checkpoint up to date and closes the data folder.
     pub fn stop(self) {
         self.checkpoint.stop();
-    }
-
-    fn try_recovery(&mut self) -> bool {
-        match self.journal.recover() {
-            Ok(()) => {
-                self.failed = false;
-                self.voided = self.journal.voided();
-                tracing::info!("the journal can be written again: binds and changes go on");
-                true
-            }
-            Err(error) => {
-                tracing::debug!(%error, "the journal still cannot be written");
-                false
-            }
-        }
     }
 
     /// Decides proposals in order, each seeing the ones before it, until the group is large enough. A proposal whose decision breaks down by

@@ -111,6 +111,12 @@ impl CommitterHandle {
         changes
     }
 
+    /// Tells how many proposals wait or are decided.
+    pub fn waiting(&self) -> impl Fn() -> Option<u64> + Send + Sync + 'static {
+        let held = Arc::clone(&self.held);
+        move || Some(held.lock().unwrap_or_else(PoisonError::into_inner).places.held() as u64)
+    }
+
     /// Hands a proposal over; `completion` hears of it once it is durable. When the queue is full, or the owner's part of it, the proposal
     /// is not taken.
     pub fn submit(
@@ -155,7 +161,7 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>, changed: &watch::S
         let first = match waiting.recv_timeout(EXPIRY_INTERVAL) {
             Ok(first) => first,
             Err(RecvTimeoutError::Timeout) => {
-                committer.expire();
+                committer.tick();
                 if committer.head().recent().end() != before {
                     changed.send_replace(());
                 }

@@ -172,6 +172,11 @@ impl Gate {
         self.results.load(Ordering::Relaxed) >= self.settings.load().memory.results
     }
 
+    /// Connections that are open.
+    pub fn connections(&self) -> u64 {
+        self.entrance().crowd.open() as u64
+    }
+
     /// For the log: what there is and the most there was since the last report.
     pub fn report(&self) -> String {
         let (open, most) = self.entrance().crowd.take_most();

@@ -90,6 +90,7 @@ impl Installation {
             disk: Arc::new(RealDisk),
             entropy: Arc::clone(&self.entropy),
             clock: Arc::clone(&self.clock),
+            reserve: self.configuration.disk_reserve,
         }
     }
 

@@ -7,6 +7,7 @@ pub mod connection;
 mod fair_queue;
 pub mod gate;
 pub mod hash_pool;
+pub mod health;
 pub mod installation;
 pub mod listener;
 pub mod notes;

@@ -14,6 +14,7 @@ use super::committer::Committer;
 use super::committer_thread;
 use super::gate::Gate;
 use super::hash_pool::HashPool;
+use super::health::Health;
 use super::installation::{Installation, InstallationError};
 use super::listener::{Door, LdapiUsers, SocketFile, bind_tcp, bind_unix, ldapi_url};
 use super::notes;
@@ -21,7 +22,8 @@ use super::services::Services;
 use super::snapshotter::{self, Snapshotter};
 use super::tls::{self, TlsError};
 use crate::config::Configuration;
-use crate::operation::ListenerKind;
+use crate::operation::monitor::{Monitor, Monitored};
+use crate::operation::{ListenerKind, Settings};
 use crate::store::{self, StoreError};
 
 /// How long running operations may take to end when the server stops.
@@ -86,10 +88,13 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
         .build()
         .map_err(system("the runtime"))?;
     let published = committer.published();
+    let health = committer.health();
     let hash_pool = HashPool::start(configuration.password, &installation.entropy).map_err(system("the hash pool"))?;
     let context = notes::context(installation.settings());
     let before = snapshotter::Source::of(&committer);
     let (handle, thread) = committer_thread::start(committer).map_err(system("the committer's thread"))?;
+    health.add_gauge("monitorWaitingProposals", handle.waiting());
+    let monitored: Arc<dyn Monitored> = Arc::<Health>::clone(&health);
     let clock = Arc::clone(&installation.clock);
     let snapshotter = Snapshotter::start(before, handle.clone(), context, configuration.snapshots, clock);
     let snapshotter = Arc::new(snapshotter.map_err(system("the thread that takes snapshots"))?);
@@ -98,12 +103,12 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
         handle,
         Arc::new(hash_pool),
         Arc::clone(&snapshotter),
-        installation.settings(),
+        Settings { monitor: Monitor::new(monitored), ..installation.settings() },
         tls,
         Arc::clone(&installation.clock),
         Arc::clone(&installation.entropy),
     ));
-    let outcome = runtime.block_on(serve(installation, &services, ready));
+    let outcome = runtime.block_on(serve(installation, &services, &health, ready));
     // Connections that would not end hold on to their services: with the runtime they go, and with them the last way to the committer.
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(services);
@@ -118,12 +123,19 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     outcome
 }
 
-async fn serve(installation: &Installation, services: &Arc<Services>, ready: impl FnOnce(&[String])) -> Result<(), ServeError> {
+async fn serve(
+    installation: &Installation,
+    services: &Arc<Services>,
+    health: &Health,
+    ready: impl FnOnce(&[String]),
+) -> Result<(), ServeError> {
     let configuration = &installation.configuration;
     let tasks = TaskTracker::new();
     let gate = Gate::new(configuration.connections.clone(), Arc::clone(&installation.clock));
     let users = ldapi_users(installation, configuration);
     let door = Door::new(Arc::clone(&gate), Arc::clone(services), tasks.clone(), users);
+    let counted = Arc::downgrade(&gate);
+    health.add_gauge("monitorConnections", move || counted.upgrade().map(|gate| gate.connections()));
     let mut addresses = Vec::new();
     let listeners = &configuration.listeners;
     for (kind, scheme, wanted) in
@@ -199,6 +211,7 @@ fn reload(installation: &Installation, services: &Services, door: &Door, gate: &
     match loaded {
         Ok((configuration, settings, tls)) => {
             warn(&configuration);
+            let settings = Settings { monitor: services.settings().monitor.clone(), ..settings };
             services.reload(settings.clone(), tls, configuration.password);
             door.reload(ldapi_users(installation, &configuration));
             gate.reload(configuration.connections.clone());

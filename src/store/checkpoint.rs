@@ -1,29 +1,33 @@
 //! The sled checkpoint: follows the journal at a distance of at most a second, one thread, bounded queue.
+//!
+//! ```text
+//!               no room on the disk             room again
+//!   Following ─────────────────────► Resting ─────────────► Following, or, where the queue ran over meanwhile, Behind
+//!       │ sled fails                                          ▲
+//!       ▼                                                     │ up to date
+//!    Broken ── room, a directory value: a new sled ──► Behind: what is missing is read from the journal
+//! ```
+//! The one writer never waits for a checkpoint that rests, is broken or behind: what the queue has no room for stands in the journal.
+
+mod follower;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::rows::{Rows, RowsError};
-use crate::directory::{Change, Digest, Identifier, Membership, RowChange, Table};
-use crate::world::Clock;
+pub(super) use follower::Follower;
+
+use super::rows::Rows;
+use crate::directory::{Change, Digest, Directory, Identifier, Membership, RowChange, Table};
 
 /// Changes that may wait before `submit` blocks.
 pub(super) const QUEUE_CHANGES: usize = 65_536;
 /// Octets that may wait before `submit` blocks.
 pub(super) const QUEUE_OCTETS: usize = 64 * 1024 * 1024;
-/// How long changes are gathered before they are written: rows that change again meanwhile are written once.
-const GATHER: Duration = Duration::from_millis(300);
-/// While more is waiting, the time between two flushes, in microseconds, …
-const FLUSH_MICROSECONDS: u64 = 1_000_000;
-/// … and the octets.
-const FLUSH_OCTETS: usize = 64 * 1024 * 1024;
 
 /// Handle on the checkpoint's thread. Dropped without [`Checkpoint::stop`] it stops too.
 pub struct Checkpoint {
@@ -32,6 +36,10 @@ pub struct Checkpoint {
     _lock: Arc<File>,
 }
 
+/// Tells how the checkpoint is, from any thread.
+#[derive(Clone)]
+pub struct CheckpointWatch(Arc<Shared>);
+
 struct Shared {
     queue: Mutex<Queue>,
     /// Something to do for the thread.
@@ -39,7 +47,6 @@ struct Shared {
     /// Room in the queue.
     room: Condvar,
     applied: AtomicU64,
-    digest_key: [u8; 32],
 }
 
 #[derive(Default)]
@@ -48,7 +55,27 @@ struct Queue {
     changes: usize,
     octets: usize,
     stop: bool,
-    failed: bool,
+    /// Last sequence submitted.
+    newest: u64,
+    /// The thread applies nothing for now: nobody waits for room in the queue.
+    resting: bool,
+    /// Groups were let go: the journal has them.
+    behind: bool,
+    request: Request,
+    /// Why it does not follow, in words for an operator.
+    trouble: Option<String>,
+    /// The next round of the thread fails as if sled had.
+    #[cfg(test)]
+    breaks: bool,
+}
+
+/// The thread asks the one writer for a directory value to make a new sled from.
+#[derive(Default)]
+enum Request {
+    #[default]
+    None,
+    Asked,
+    Answered(Box<Directory>, u64),
 }
 
 struct Group {
@@ -59,28 +86,29 @@ struct Group {
 }
 
 impl Checkpoint {
-    pub(super) fn start(rows: Rows, digest_key: [u8; 32], clock: Arc<dyn Clock>, lock: Arc<File>) -> std::io::Result<Checkpoint> {
+    pub(super) fn start(rows: Rows, follower: Follower, lock: Arc<File>) -> std::io::Result<Checkpoint> {
         let applied = rows.meta().map_or(0, |meta| meta.applied);
-        let shared = Arc::new(Shared {
-            queue: Mutex::default(),
-            work: Condvar::new(),
-            room: Condvar::new(),
-            applied: AtomicU64::new(applied),
-            digest_key,
-        });
+        let queue = Mutex::new(Queue { newest: applied, ..Queue::default() });
+        let shared = Arc::new(Shared { queue, work: Condvar::new(), room: Condvar::new(), applied: AtomicU64::new(applied) });
         let theirs = Arc::clone(&shared);
-        let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(move || theirs.run(rows, &*clock))?;
+        let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(move || follower.run(&theirs, rows))?;
         Ok(Checkpoint { shared, thread: Some(thread), _lock: lock })
     }
 
-    /// Hands over what a durable group changed; blocks while the bounded queue is full. `through`: last sequence of the group.
+    /// Hands over what a durable group changed; blocks while the bounded queue is full and the thread gets on. `through`: last sequence of
+    /// the group.
     pub fn submit(&self, through: u64, changes: Vec<Change>, digest_after: Digest) {
         let octets = changes.iter().map(size_of_change).sum();
         let mut queue = self.shared.lock();
-        while queue.is_full() && !queue.failed {
+        queue.newest = through;
+        while queue.is_full() && !queue.resting && !queue.behind {
             queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
-        if queue.failed {
+        if queue.is_full() {
+            queue.fall_behind();
+        }
+        if queue.behind {
+            self.shared.work.notify_one();
             return;
         }
         let was_idle = queue.groups.is_empty();
@@ -92,12 +120,28 @@ impl Checkpoint {
         }
     }
 
+    /// Whether the thread waits for [`Checkpoint::renew`].
+    pub fn wants_renewal(&self) -> bool {
+        matches!(self.shared.lock().request, Request::Asked)
+    }
+
+    /// The directory as it is at a durable sequence, from which a new sled is made.
+    pub fn renew(&self, directory: Directory, through: u64) {
+        self.shared.lock().request = Request::Answered(Box::new(directory), through);
+        self.shared.work.notify_one();
+    }
+
     /// Last sequence the checkpoint holds durably.
     pub fn applied(&self) -> u64 {
         self.shared.applied.load(Ordering::Acquire)
     }
 
-    /// Applies what is queued, makes it durable and ends the thread.
+    /// For who wants to know how it is.
+    pub fn watch(&self) -> CheckpointWatch {
+        CheckpointWatch(Arc::clone(&self.shared))
+    }
+
+    /// Applies what is queued, makes it durable and ends the thread. Where that is not possible the next start does it.
     pub fn stop(mut self) {
         self.end();
     }
@@ -109,6 +153,24 @@ impl Checkpoint {
             // The thread catches its own panics and logs them.
             let _ = thread.join();
         }
+    }
+
+    /// Makes the next round of the thread fail as if sled had.
+    #[cfg(test)]
+    pub(super) fn break_sled(&self) {
+        self.shared.lock().breaks = true;
+    }
+}
+
+impl CheckpointWatch {
+    /// Last sequence the checkpoint holds durably.
+    pub fn applied(&self) -> u64 {
+        self.0.applied.load(Ordering::Acquire)
+    }
+
+    /// Why it does not follow the journal at present.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.lock().trouble.clone()
     }
 }
 
@@ -127,72 +189,17 @@ impl Queue {
     fn is_urgent(&self) -> bool {
         self.stop || self.changes >= QUEUE_CHANGES / 4 || self.octets >= QUEUE_OCTETS / 4
     }
+
+    fn fall_behind(&mut self) {
+        self.behind = true;
+        self.groups.clear();
+        (self.changes, self.octets) = (0, 0);
+    }
 }
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn run(&self, mut rows: Rows, clock: &dyn Clock) {
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.follow(&mut rows, clock)));
-        let failure = match outcome {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_) => Some("sled panicked".to_owned()),
-        };
-        if let Some(error) = failure {
-            tracing::error!(
-                %error,
-                "the checkpoint cannot be written any more; nothing is lost, the journal goes on and the next start replays it, but \
-                 that start takes longer the later it comes: look after the disk that holds the data folder, then restart the server"
-            );
-            let mut queue = self.lock();
-            queue.failed = true;
-            queue.groups.clear();
-            (queue.changes, queue.octets) = (0, 0);
-            self.room.notify_all();
-        }
-        // sled writes once more when it is dropped.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(rows)));
-    }
-
-    fn follow(&self, rows: &mut Rows, clock: &dyn Clock) -> Result<(), RowsError> {
-        let mut last_flush = clock.monotonic();
-        let mut unflushed = 0usize;
-        while let Some(groups) = self.take(unflushed > 0) {
-            unflushed = unflushed.saturating_add(groups.iter().map(|group| group.octets).sum::<usize>()).max(1);
-            if let Some(last) = groups.last() {
-                let (through, digest) = (last.through, last.digest.to_bytes());
-                rows.apply(merge(groups.into_iter().flat_map(|group| group.changes), &self.digest_key), through, digest)?;
-            }
-            let due = clock.monotonic().saturating_sub(last_flush) >= FLUSH_MICROSECONDS || unflushed >= FLUSH_OCTETS;
-            if due || self.lock().groups.is_empty() {
-                rows.flush()?;
-                self.applied.store(rows.meta().map_or(0, |meta| meta.applied), Ordering::Release);
-                last_flush = clock.monotonic();
-                unflushed = 0;
-            }
-        }
-        Ok(())
-    }
-
-    /// What to apply next; none when it is time to end. Gathers for a moment unless there is plenty or something waits for a flush.
-    fn take(&self, in_a_hurry: bool) -> Option<Vec<Group>> {
-        let queue = self.lock();
-        let mut queue =
-            self.work.wait_while(queue, |queue| queue.groups.is_empty() && !queue.stop).unwrap_or_else(PoisonError::into_inner);
-        if !in_a_hurry {
-            let waited = self.work.wait_timeout_while(queue, GATHER, |queue| !queue.is_urgent());
-            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
-        }
-        if queue.groups.is_empty() {
-            return None;
-        }
-        let groups = std::mem::take(&mut queue.groups);
-        (queue.changes, queue.octets) = (0, 0);
-        self.room.notify_all();
-        Some(groups.into())
     }
 }
 

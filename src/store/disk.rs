@@ -8,7 +8,7 @@ use std::os::unix::fs::{DirBuilderExt as _, FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
 
 pub use simulated::SimulatedDisk;
@@ -72,6 +72,11 @@ impl Disk for RealDisk {
     fn remove(&self, path: &Path) -> io::Result<()> {
         fs::remove_file(path)?;
         sync_parent(path)
+    }
+
+    fn available(&self, folder: &Path) -> io::Result<u64> {
+        let found = statvfs(folder)?;
+        Ok(found.f_bavail.saturating_mul(found.f_frsize))
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {

@@ -3,6 +3,7 @@
 mod checkpoint;
 mod content;
 pub mod disk;
+mod fill;
 mod header;
 mod identity;
 mod open;
@@ -12,10 +13,12 @@ mod rows;
 mod seal;
 mod segment;
 mod snapshot;
+mod space;
 #[cfg(test)]
 mod tests;
 
-pub use checkpoint::Checkpoint;
+pub use checkpoint::{Checkpoint, CheckpointWatch};
 pub use open::{Opened, Progress, StartNote, StoreError, StoreOptions, create, open, open_with, read_frames};
 pub use segment::{AppendError, Journal};
 pub use snapshot::{DamagedSnapshot, Position, SNAPSHOTS_KEPT, SnapshotFacts, Snapshots, Taken};
+pub use space::Space;

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::identity::Identity;
-use super::reader::{JournalEnd, JournalReader, identity_of_journal};
+use super::fill::SledPlace;
+use super::reader::{JournalEnd, JournalReader, JournalSource, identity_of_journal};
 use super::replay::Recovery;
 use super::rows::{Meta, Rows};
 use super::seal::SealKey;
 use super::segment::{Place, SEGMENT_OCTETS};
 use super::snapshot::{self, Snapshots};
+use super::space::Space;
 use super::{Checkpoint, Journal};
 use crate::directory::{Directory, IndexDeclaration};
 use crate::journal::{Chain, Frame, to_hex};
@@ -37,6 +39,8 @@ pub struct StoreOptions {
     pub entropy: Arc<dyn Entropy>,
     /// Time.
     pub clock: Arc<dyn Clock>,
+    /// Octets of the disk that are left alone: below them binds and writes are refused. 0: space is not watched.
+    pub reserve: u64,
 }
 
 /// An open data folder. The lock is held until all parts are dropped.
@@ -51,6 +55,8 @@ pub struct Opened {
     pub checkpoint: Checkpoint,
     /// Takes and keeps snapshots.
     pub snapshots: Snapshots,
+    /// Watches the disk's free space.
+    pub space: Space,
     /// What had to be done, for the log.
     pub notes: Vec<StartNote>,
 }
@@ -163,6 +169,19 @@ pub enum StoreError {
         /// What does not fit.
         problem: String,
     },
+    /// Too little room to go on: a start writes to the journal at once.
+    #[error(
+        "{path}: the disk is full: {available} octets are free, {needed} are needed to start; make space, or lower limits.disk-reserve in \
+         bindery.toml, then start again"
+    )]
+    Full {
+        /// The data folder.
+        path: PathBuf,
+        /// Octets free.
+        available: u64,
+        /// Octets needed.
+        needed: u64,
+    },
     /// Definitions were changed or taken away while the server was stopped, and what is stored needs them.
     #[error("{0}")]
     Schema(String),
@@ -220,7 +239,43 @@ impl Folder<'_> {
     }
 
     pub(super) fn reader(&self) -> Result<JournalReader, StoreError> {
-        JournalReader::new(Arc::clone(&self.options.disk), &self.journal_folder(), self.key.clone(), &self.identity)
+        self.journal().reader()
+    }
+
+    pub(super) fn journal(&self) -> JournalSource {
+        JournalSource {
+            disk: Arc::clone(&self.options.disk),
+            folder: self.journal_folder(),
+            key: self.key.clone(),
+            identity: self.identity.clone(),
+        }
+    }
+
+    pub(super) fn sled(&self) -> SledPlace {
+        SledPlace {
+            data: self.options.data.clone(),
+            folder: self.sled_folder(),
+            key: self.key.clone(),
+            salt: self.identity.salt,
+            entropy: Arc::clone(&self.options.entropy),
+        }
+    }
+
+    pub(super) fn space(&self) -> Space {
+        Space::new(Arc::clone(&self.options.disk), self.options.data.clone(), self.options.reserve)
+    }
+
+    /// A full disk is told before anything is begun on it.
+    fn check_space(&self) -> Result<(), StoreError> {
+        let space = self.space();
+        match space.available() {
+            Some(available) if !space.allows(self.segment_octets) => Err(StoreError::Full {
+                path: self.options.data.clone(),
+                available,
+                needed: space.reserve().saturating_add(self.segment_octets),
+            }),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn digest_key(&self) -> Result<[u8; 32], StoreError> {
@@ -280,6 +335,7 @@ pub fn open_with(options: &StoreOptions, segment_octets: u64, progress: &mut dyn
         notes.push(StartNote::FormatRewritten);
     }
     let folder = Folder { options, key, identity, lock, segment_octets };
+    folder.check_space()?;
     let recovered = Recovery::new(&folder, &mut notes, progress).run()?;
     if let Some((segment, octets)) = &recovered.end.tail.torn {
         notes.push(StartNote::TornTail { segment: segment.clone(), octets: *octets });
@@ -294,8 +350,8 @@ pub fn open_with(options: &StoreOptions, segment_octets: u64, progress: &mut dyn
         segment_octets: folder.segment_octets,
     };
     let journal = Journal::new(place, recovered.end.end, Arc::clone(&folder.lock));
-    let snapshots = folder.snapshots()?;
-    Ok(Opened { directory: recovered.directory, journal, chain, checkpoint: recovered.checkpoint, snapshots, notes })
+    let (snapshots, space) = (folder.snapshots()?, folder.space());
+    Ok(Opened { directory: recovered.directory, journal, chain, checkpoint: recovered.checkpoint, snapshots, space, notes })
 }
 
 /// Reads all frames from a sequence on, in order, verifying as it goes; works beside a running server (a torn tail ends it quietly).

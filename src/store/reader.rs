@@ -15,6 +15,22 @@ use super::segment::End;
 use crate::journal::{ChainCheck, Frame, FrameError, GROUP_MAGIC, GroupHeader, read_group, read_group_header};
 use crate::world::Disk;
 
+/// Where the journal is and what opens it.
+#[derive(Clone)]
+pub(super) struct JournalSource {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) folder: PathBuf,
+    pub(super) key: SealKey,
+    pub(super) identity: Identity,
+}
+
+impl JournalSource {
+    /// Reads the headers of what is there now.
+    pub(super) fn reader(&self) -> Result<JournalReader, StoreError> {
+        JournalReader::new(Arc::clone(&self.disk), &self.folder, self.key.clone(), &self.identity)
+    }
+}
+
 /// The journal's segments, headers checked.
 pub(super) struct JournalReader {
     disk: Arc<dyn Disk>,

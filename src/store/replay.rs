@@ -2,25 +2,21 @@
 //! brought up to date with the frames behind it. A checkpoint that fails is set aside, and a new one is made from the newest snapshot and the
 //! frames since.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::checkpoint::merge;
+use super::checkpoint::{Follower, merge};
 use super::content::{Content, PROGRESS_STEP, content_at, decode, replay, report};
+use super::fill::guarded;
 use super::open::{Folder, sync_real_folder};
 use super::reader::JournalEnd;
 use super::rows::{Meta, Rows, RowsError, wait_until_free};
 use super::snapshot::SnapshotFile;
 use super::{Checkpoint, Progress, StartNote, StoreError, snapshot};
-use crate::directory::{Change, Digest, Directory, RowChange};
+use crate::directory::{Change, Digest, Directory};
 
 /// Checkpoints set aside that are kept.
 const SET_ASIDE_KEPT: usize = 2;
-/// Rows handed to sled at once while a checkpoint is filled.
-const FILL_ROWS: usize = 2000;
-/// Rows between two flushes while a checkpoint is filled.
-const FILL_FLUSH_ROWS: u64 = 50_000;
 
 pub(super) struct Recovery<'a> {
     folder: &'a Folder<'a>,
@@ -217,39 +213,24 @@ impl<'a> Recovery<'a> {
     }
 
     fn start(&self, rows: Rows) -> Result<Checkpoint, StoreError> {
-        let clock = Arc::clone(&self.folder.options.clock);
-        let started = Checkpoint::start(rows, self.folder.digest_key()?, clock, Arc::clone(&self.folder.lock));
+        let follower = Follower {
+            sled: self.folder.sled(),
+            journal: self.folder.journal(),
+            space: self.folder.space(),
+            digest_key: self.folder.digest_key()?,
+            clock: Arc::clone(&self.folder.options.clock),
+        };
+        let started = Checkpoint::start(rows, follower, Arc::clone(&self.folder.lock));
         started.map_err(|error| StoreError::Io { path: self.folder.sled_folder(), error })
     }
 
     fn fill(&mut self, directory: &Directory, through: u64) -> Result<Rows, StoreError> {
-        let path = self.folder.sled_folder();
-        let mut done = 0;
         let progress = &mut *self.progress;
-        let filled = guarded(|| {
-            let Folder { key, identity, options, .. } = self.folder;
-            let mut rows = Rows::open(&path, key, &identity.salt, &*options.entropy, true)?;
-            let mut meta = Meta { applied: through, target: through, rows: 0, digest: directory.digest().to_bytes() };
-            let mut puts: Vec<RowChange> = Vec::with_capacity(FILL_ROWS);
-            for row in directory.rows() {
-                puts.push(row.into());
-                done += 1;
-                if puts.len() == FILL_ROWS {
-                    rows.fill(std::mem::take(&mut puts), &mut meta)?;
-                    progress(Progress { done, total: None });
-                }
-                if done % FILL_FLUSH_ROWS == 0 {
-                    rows.flush()?;
-                }
-            }
-            rows.fill(puts, &mut meta)?;
-            rows.finish_filling(meta)?;
-            Ok(rows)
+        let filled = self.folder.sled().fill(directory, through, &mut |done| {
+            progress(Progress { done, total: None });
+            true
         });
-        let rows = filled.map_err(|error| StoreError::Content(format!("{}: {error}", path.display())))?;
-        sync_real_folder(&path)?;
-        sync_real_folder(&self.folder.options.data)?;
-        Ok(rows)
+        filled.map_err(|error| StoreError::Content(format!("{}: {error}", self.folder.sled_folder().display())))
     }
 
     /// Renames the sled folder to `sled.aside-N` and drops the oldest such folders. Where there is none the name is still taken.
@@ -283,9 +264,4 @@ impl<'a> Recovery<'a> {
 
 fn check_references(directory: &Directory) -> Result<(), StoreError> {
     directory.undefined_reference().map_or(Ok(()), |problem| Err(StoreError::Schema(problem)))
-}
-
-/// sled panics on some damaged files; that is one more way to fail the check.
-fn guarded<T>(run: impl FnOnce() -> Result<T, RowsError>) -> Result<T, RowsError> {
-    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| Err(RowsError("sled panicked".to_owned())))
 }

@@ -22,6 +22,8 @@ use crate::world::{Disk, DiskFile, Entropy};
 
 /// Room that the buffer for a group may keep; what one large group made it grow beyond is given back.
 const KEPT: usize = 4 * 1024 * 1024;
+/// Octets that a group mostly stays below.
+const GROUP_OCTETS: u64 = 16 * 1024 * 1024;
 /// Octets reserved for a segment; a new one is begun before a group would go beyond.
 pub(super) const SEGMENT_OCTETS: u64 = 64 * 1024 * 1024;
 
@@ -37,6 +39,8 @@ pub struct Journal {
     voided: Option<(u64, u64)>,
     /// The next segment begins with a restore to this sequence.
     restores: Option<u64>,
+    /// Octets of the segments before the open one.
+    closed_octets: u64,
     _lock: Arc<File>,
 }
 
@@ -85,6 +89,7 @@ pub struct AppendError(pub String);
 
 impl Journal {
     pub(super) fn new(place: Place, end: End, lock: Arc<File>) -> Journal {
+        let closed_octets = place.octets().unwrap_or(0);
         Journal {
             place,
             state: State::Closed,
@@ -94,6 +99,7 @@ impl Journal {
             previous: end.segment,
             voided: None,
             restores: None,
+            closed_octets,
             _lock: lock,
         }
     }
@@ -133,6 +139,20 @@ impl Journal {
         self.state = State::Open(segment);
         self.voided = (through > self.durable).then_some((self.durable.saturating_add(1), through));
         Ok(())
+    }
+
+    /// Octets that the disk must have for the next group: those of a segment, where the open one may not have room for it.
+    pub fn octets_needed(&self) -> u64 {
+        match &self.state {
+            State::Open(segment) if segment.length.saturating_add(GROUP_OCTETS) <= self.place.segment_octets => 0,
+            _ => self.place.segment_octets,
+        }
+    }
+
+    /// Octets of all segments, what is only reserved left out.
+    pub fn octets(&self) -> u64 {
+        let open = if let State::Open(segment) = &self.state { segment.length } else { 0 };
+        self.closed_octets.saturating_add(open)
     }
 
     /// Last sequence that is durable.
@@ -205,6 +225,7 @@ impl Journal {
     fn close(&mut self) {
         if let State::Open(segment) = &self.state {
             let _ = segment.file.set_length(segment.length);
+            self.closed_octets = self.closed_octets.saturating_add(segment.length);
             self.previous = Some(segment.extent());
         }
         self.state = State::Closed;
@@ -215,6 +236,7 @@ impl Journal {
         if let State::Open(segment) = &self.state {
             let _ = segment.file.set_length(segment.length);
             if segment.holds_groups() {
+                self.closed_octets = self.closed_octets.saturating_add(segment.length);
                 self.previous = Some(segment.extent());
             }
         }
@@ -258,6 +280,14 @@ impl Journal {
             AppendError(format!("{}: {error}", path.display()))
         })?;
         Ok(Segment { file, sealer, first, length: SEGMENT_HEADER_OCTETS as u64 })
+    }
+}
+
+impl Place {
+    /// Octets of the segments that are there.
+    fn octets(&self) -> io::Result<u64> {
+        let lengths = self.disk.list(&self.folder)?.into_iter().map(|path| self.disk.open(&path)?.length());
+        lengths.sum()
     }
 }
 

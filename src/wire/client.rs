@@ -21,7 +21,7 @@ const LARGEST_REPLY: usize = 256 * 1024 * 1024;
 /// Octets read at once.
 const READ_SIZE: usize = 64 * 1024;
 
-/// A bound connection to the server of this installation.
+/// A connection to the server of this installation.
 pub struct LocalClient {
     socket: UnixStream,
     codec: LdapCodec,
@@ -65,10 +65,7 @@ pub struct ReadEntry {
 impl LocalClient {
     /// Connects and binds with SASL EXTERNAL: the kernel tells the server who calls.
     pub fn connect(path: &Path) -> Result<LocalClient, ClientError> {
-        let socket =
-            UnixStream::connect(path).map_err(|error| ClientError::Absent { path: path.display().to_string(), error })?;
-        let codec = LdapCodec::new(Some(LARGEST_REPLY), None);
-        let mut client = LocalClient { socket, codec, buffer: BytesMut::new(), next_id: 1 };
+        let mut client = LocalClient::connect_unbound(path)?;
         let credentials = SaslCredentials { mechanism: "EXTERNAL".to_owned(), credentials: Vec::new() };
         let request = LdapBindRequest { version: 3, dn: String::new(), cred: LdapBindCred::SASL(credentials) };
         client.send(LdapOp::BindRequest(request))?;
@@ -77,6 +74,14 @@ impl LocalClient {
             _ => return Err(unexpected()),
         }
         Ok(client)
+    }
+
+    /// Connects and stays anonymous.
+    pub fn connect_unbound(path: &Path) -> Result<LocalClient, ClientError> {
+        let socket =
+            UnixStream::connect(path).map_err(|error| ClientError::Absent { path: path.display().to_string(), error })?;
+        let codec = LdapCodec::new(Some(LARGEST_REPLY), None);
+        Ok(LocalClient { socket, codec, buffer: BytesMut::new(), next_id: 1 })
     }
 
     /// Reads every entry at or below `base` with the attributes named, handing each over as it comes.

@@ -1,7 +1,9 @@
 //! The real parts behind all connections of a transcript: data folder, committer, hash pool; a clock that moves when it is told.
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 use bindery::directory::{Directory, IndexDeclaration, IndexKinds, Lookup};
 use bindery::model::ldif::{LdifBody, LdifReader};
@@ -9,6 +11,7 @@ use bindery::model::schema::Schema;
 use bindery::model::{Dn, ResultCode, Secret, Timestamp};
 use bindery::operation::add::AddRequest;
 use bindery::operation::backup::BackupSnapshot;
+use bindery::operation::monitor::Monitor;
 use bindery::operation::{
     Attached, Authority, CertificateRule, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal,
     ProposedOperation, Settings, WaivedNetwork, prepare,
@@ -19,7 +22,7 @@ use bindery::server::committer::Committer;
 use bindery::server::snapshotter;
 use bindery::store::disk::RealDisk;
 use bindery::store::{self, StoreOptions};
-use bindery::world::{Clock, Entropy};
+use bindery::world::{Clock, Disk, DiskFile, Entropy};
 use bytes::Bytes;
 
 pub const SUFFIX: &str = "dc=mercy,dc=example";
@@ -52,9 +55,47 @@ impl Entropy for CountingEntropy {
     }
 }
 
+/// The machine's disk, which says that it is full when the transcript wants it.
+#[derive(Default)]
+struct ScarceDisk {
+    disk: RealDisk,
+    is_full: AtomicBool,
+}
+
+impl Disk for ScarceDisk {
+    fn open(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
+        self.disk.open(path)
+    }
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.disk.read(path)
+    }
+    fn read_front(&self, path: &Path, length: usize) -> io::Result<Vec<u8>> {
+        self.disk.read_front(path, length)
+    }
+    fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
+        self.disk.list(folder)
+    }
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        self.disk.create_folder(folder)
+    }
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.disk.rename(from, to)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.disk.remove(path)
+    }
+    fn available(&self, _: &Path) -> io::Result<u64> {
+        Ok(if self.is_full.load(Ordering::Relaxed) { 0 } else { 1 << 40 })
+    }
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        self.disk.sync_folder(folder)
+    }
+}
+
 pub struct Machine {
     pub settings: Arc<Settings>,
     committer: Option<Committer>,
+    disk: Arc<ScarceDisk>,
     options: StoreOptions,
     hasher: Hasher,
     clock: Arc<StoppedClock>,
@@ -70,20 +111,23 @@ impl Machine {
         let schema = Arc::new(Schema::embedded().unwrap());
         let clock = Arc::new(StoppedClock(AtomicI64::new(START.0)));
         let entropy = Arc::new(CountingEntropy(AtomicU64::new(0)));
+        let disk = Arc::new(ScarceDisk::default());
         let options = StoreOptions {
             data: folder.path().join("data"),
             seal_key: Secret::new(vec![7; 32]),
             indexes: indexes(),
             schema,
             suffix: Dn::parse(SUFFIX.as_bytes()).unwrap(),
-            disk: Arc::new(RealDisk),
+            disk: disk.clone(),
             entropy: entropy.clone(),
             clock: clock.clone(),
+            reserve: 1 << 20,
         };
         store::create(&options).unwrap();
         let mut machine = Machine {
             settings: Arc::new(settings()),
             committer: None,
+            disk,
             options,
             hasher: Hasher::new(Argon2Parameters { memory: 8, passes: 1, lanes: 1 }),
             clock,
@@ -97,7 +141,10 @@ impl Machine {
 
     fn open(&mut self) {
         let opened = store::open(&self.options, &mut |_| {}).unwrap();
-        self.committer = Some(Committer::new(opened, self.clock.clone(), self.entropy.clone()));
+        let committer = Committer::new(opened, self.clock.clone(), self.entropy.clone());
+        let monitor = Monitor::new(committer.health());
+        self.settings = Arc::new(Settings { monitor, ..(*self.settings).clone() });
+        self.committer = Some(committer);
     }
 
     /// Closes the data folder and opens it again: what is not durable is gone.
@@ -170,9 +217,14 @@ impl Machine {
         Ok(snapshotter::for_backup(taken.unwrap().facts))
     }
 
+    /// Fills the disk, or makes room on it.
+    pub fn fill_disk(&self, is_full: bool) {
+        self.disk.is_full.store(is_full, Ordering::Relaxed);
+    }
+
     /// What the committer does when it has nothing else to do.
     pub fn tick(&mut self) {
-        self.committer.as_mut().unwrap().expire();
+        self.committer.as_mut().unwrap().tick();
     }
 
     /// The schemes of an entry's stored passwords.
@@ -274,6 +326,7 @@ fn settings() -> Settings {
         identifiers: Default::default(),
         hash_key: Secret::new(vec![9; 32]),
         version: "0.1.0",
+        monitor: Default::default(),
         start_tls: true,
     }
 }

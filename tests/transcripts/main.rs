@@ -64,6 +64,7 @@ transcripts! {
     identifiers
     matching_rules
     modify
+    monitor
     names_and_options
     operational
     paging

@@ -149,6 +149,7 @@ impl Player {
                 "with" => self.with(&words[1], words.get(2)),
                 "limit" => self.limit(&words[1], words[2].parse().unwrap()),
                 "identifiers" => self.identifiers(),
+                "disk" => self.machine.fill_disk(words[1] == "full"),
                 "tick" => self.machine.tick(),
                 "restart" => self.restart(),
                 "hold" => self.holding = true,

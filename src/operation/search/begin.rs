@@ -9,12 +9,12 @@ use super::follow::{self, Bounds};
 use super::reference::Hidden;
 use super::sorting::Sorting;
 use super::{Phase, SearchStream, cookie, cost, done};
-use crate::directory::{Directory, SUBSCHEMA};
-use crate::model::{DerefAliases, Dn, Filter, ResultCode, Scope, Timestamp};
+use crate::directory::{Directory, Node};
+use crate::model::{DerefAliases, Filter, ResultCode, Scope, Timestamp};
 use crate::operation::control::{self, Controls};
 use crate::operation::refusal::{Refusal, parse_name};
 use crate::operation::selection::Selection;
-use crate::operation::write::{is_subschema, is_true};
+use crate::operation::write::is_true;
 use crate::operation::{Context, root_dse};
 use crate::policy::access::{self, Right};
 use crate::protocol::{Control, Reply, ResponseKind, SearchRequest};
@@ -50,8 +50,8 @@ fn begin_decoded(
         return Err(Refusal::new(ResultCode::AdminLimitExceeded, "filter nested too deeply"));
     }
     let mut selection = Selection::new(directory, &request.attributes, request.types_only);
-    if base.is_empty() || is_subschema(directory, &base) {
-        return special(directory, context, request, controls, sorting, &base, selection);
+    if let Some(node) = root_dse::special(directory, context, &base) {
+        return special(directory, context, request, controls, sorting, &node, selection);
     }
     let subject = context.subject(directory);
     if !subject.administrator {
@@ -109,32 +109,31 @@ fn limit(asked: u32, configured: u32, administrator: bool) -> Option<u32> {
     if administrator { asked } else { Some(asked.map_or(configured, |asked| asked.min(configured))) }
 }
 
-/// The root DSE and the subschema entry: base searches, and a subtree of the subschema entry, which has nothing below it.
+/// The root DSE, the subschema entry and the monitor: base searches, and a subtree of the latter two, which have nothing below them.
 fn special(
     directory: &Arc<Directory>,
     context: &Context,
     request: &SearchRequest,
     controls: &Controls,
     sorting: Option<Sorting>,
-    base: &Dn,
+    node: &Node,
     selection: Selection,
 ) -> Result<SearchStream, Refusal> {
     if follow::is_asked(controls) {
         return Err(Refusal::new(ResultCode::UnwillingToPerform, "this entry cannot be followed"));
     }
-    if base.is_empty() && request.scope != Scope::Base {
+    if node.name.is_empty() && request.scope != Scope::Base {
         return Err(Refusal::no_such_object(directory, None));
     }
-    let node = if base.is_empty() { root_dse::root_dse(directory, context) } else { root_dse::subschema(directory) };
     let page = cookie::page(context, request, controls)?;
     sorting.as_ref().map_or(Ok(()), Sorting::only_sorted)?;
-    if controls.assertion.as_ref().is_some_and(|assertion| !root_dse::matches(directory, assertion, &node)) {
+    if controls.assertion.as_ref().is_some_and(|assertion| !root_dse::matches(directory, assertion, node)) {
         return Err(Refusal::new(ResultCode::AssertionFailed, ""));
     }
     let answer = Answer::new(directory, context.subject(directory), selection, controls)?;
     let in_scope = matches!(request.scope, Scope::Base | Scope::Subtree);
-    let entry = (in_scope && root_dse::matches(directory, &request.filter, &node))
-        .then(|| answer.special(directory, if base.is_empty() { "" } else { SUBSCHEMA }, &node));
+    let entry = (in_scope && root_dse::matches(directory, &request.filter, node))
+        .then(|| answer.special(directory, &node.name, node));
     Ok(SearchStream {
         directory: Arc::clone(directory),
         filter: Filter::Or(Vec::new()),

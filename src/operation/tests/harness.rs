@@ -157,6 +157,7 @@ impl Server {
                 identifiers: self.identifiers.clone(),
                 hash_key: Secret::new(vec![7; 32]),
                 version: "1.2.3",
+                monitor: Default::default(),
                 start_tls: true,
             }),
             fresh: Fresh { uuid: [self.fresh; 16], salt: [self.fresh; 16], password: [self.fresh; 16] },

@@ -84,6 +84,7 @@ impl Door {
             identifiers: Default::default(),
             hash_key: Secret::new(vec![7; 32]),
             version: "0",
+            monitor: Default::default(),
             start_tls: true,
         };
         Door { peer, tls: None, settings }

@@ -30,6 +30,7 @@ struct State {
     syncs_fail: bool,
     writes_fail: bool,
     capacity: Option<u64>,
+    available: Option<u64>,
     random: u64,
     last_write: Option<(usize, Range<u64>)>,
 }
@@ -119,8 +120,7 @@ impl SimulatedDisk {
 
     /// Octets all files have together.
     pub fn used(&self) -> u64 {
-        let state = self.lock();
-        state.names.values().filter_map(|number| state.files.get(*number)).map(|file| file.current.len() as u64).sum()
+        self.lock().used(None)
     }
 
     /// Where the last write went: the file and the octets of it.
@@ -139,6 +139,11 @@ impl SimulatedDisk {
         file.durable.truncate(length);
         file.current.truncate(length);
         is_longer
+    }
+
+    /// What the disk says is free, whatever it takes; none: what `set_capacity` leaves.
+    pub fn set_available(&self, available: Option<u64>) {
+        self.lock().available = available;
     }
 
     /// Inverts bits of one octet for good. False where the file has no such octet.
@@ -287,14 +292,17 @@ impl State {
 
     fn check_space(&self, number: usize, length: usize) -> io::Result<()> {
         let Some(capacity) = self.capacity else { return Ok(()) };
-        let used: u64 = self
-            .names
-            .values()
-            .filter(|other| **other != number)
-            .filter_map(|other| self.files.get(*other))
-            .map(|file| file.current.len() as u64)
-            .sum();
-        if used + length as u64 > capacity { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+        // What is reserved already takes nothing more.
+        if self.files.get(number).is_some_and(|file| length <= file.current.len()) {
+            return Ok(());
+        }
+        if self.used(Some(number)) + length as u64 > capacity { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
+    }
+
+    /// Octets of all files but this one.
+    fn used(&self, but: Option<usize>) -> u64 {
+        let others = self.names.values().filter(|number| Some(**number) != but);
+        others.filter_map(|number| self.files.get(*number)).map(|file| file.current.len() as u64).sum()
     }
 }
 
@@ -374,6 +382,15 @@ impl Disk for SimulatedDisk {
         state.names.remove(path).ok_or_else(|| io::Error::from(io::ErrorKind::NotFound))?;
         state.pending_names.push(Naming::Removed(path.to_owned()));
         path.parent().map_or(Ok(()), |folder| state.sync_names(folder))
+    }
+
+    fn available(&self, _folder: &Path) -> io::Result<u64> {
+        let state = self.lock();
+        state.powered()?;
+        if let Some(available) = state.available {
+            return Ok(available);
+        }
+        Ok(state.capacity.map_or(u64::MAX, |capacity| capacity.saturating_sub(state.used(None))))
     }
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {

@@ -37,6 +37,7 @@ pub(super) fn options(data: &Path, disk: Arc<dyn Disk>) -> StoreOptions {
         disk,
         entropy: Arc::new(CountingEntropy::default()),
         clock: Arc::new(SteppingClock::default()),
+        reserve: 0,
     }
 }
 
@@ -58,7 +59,13 @@ pub(super) struct Server {
 impl Server {
     /// Opens with small segments.
     pub(super) fn start(options: &StoreOptions) -> Result<Server, StoreError> {
-        let Opened { directory, journal, chain, checkpoint, snapshots, notes } = open_with(options, SEGMENT, &mut |_| {})?;
+        Server::start_with(options, SEGMENT)
+    }
+
+    /// Opens with segments of this size.
+    pub(super) fn start_with(options: &StoreOptions, segment_octets: u64) -> Result<Server, StoreError> {
+        let opened = open_with(options, segment_octets, &mut |_| {})?;
+        let Opened { directory, journal, chain, checkpoint, snapshots, notes, .. } = opened;
         let random = chain.next_sequence;
         Ok(Server { directory, journal, chain, checkpoint, snapshots, notes, random })
     }

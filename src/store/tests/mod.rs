@@ -1,5 +1,6 @@
 //! Tests by injection: cuts of power, flipped octets, full disks, lost and old files.
 
+mod checkpoint;
 mod folder;
 mod journal;
 mod open;

@@ -1,0 +1,289 @@
+//! The checkpoint's thread: applies, rests, catches up, makes a new sled.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use super::{Group, Request, Shared, merge};
+use crate::directory::Directory;
+use crate::store::StoreError;
+use crate::store::fill::{SledPlace, guarded};
+use crate::store::reader::JournalSource;
+use crate::store::content::decode;
+use crate::store::rows::{Rows, RowsError, wait_until_free};
+use crate::store::space::Space;
+use crate::world::Clock;
+
+/// How long changes are gathered before they are written: rows that change again meanwhile are written once.
+const GATHER: Duration = Duration::from_millis(300);
+/// While more is waiting, the time between two flushes, in microseconds, …
+const FLUSH_MICROSECONDS: u64 = 1_000_000;
+/// … and the octets.
+const FLUSH_OCTETS: usize = 64 * 1024 * 1024;
+/// Changes read from the journal that are applied at once.
+const CATCH_UP_CHANGES: usize = 8192;
+/// How often a resting checkpoint looks whether there is room, and how long it waits before it makes a new sled the first time, …
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+/// … and at most.
+const RETRY_LAST: Duration = Duration::from_secs(60);
+
+/// What the thread works with.
+pub(in crate::store) struct Follower {
+    pub(in crate::store) sled: SledPlace,
+    pub(in crate::store) journal: JournalSource,
+    pub(in crate::store) space: Space,
+    pub(in crate::store) digest_key: [u8; 32],
+    pub(in crate::store) clock: Arc<dyn Clock>,
+}
+
+/// Why reading the journal was broken off.
+enum Halt {
+    /// Everything that was asked for is there.
+    Enough,
+    /// The thread is to end.
+    Stopped,
+    Rows(RowsError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for Halt {
+    fn from(error: StoreError) -> Halt {
+        Halt::Store(error)
+    }
+}
+
+impl From<RowsError> for Halt {
+    fn from(error: RowsError) -> Halt {
+        Halt::Rows(error)
+    }
+}
+
+impl Follower {
+    pub(super) fn run(&self, shared: &Shared, mut rows: Rows) {
+        while let Err(error) = guarded(|| self.follow(shared, &mut rows)) {
+            shared.fail(&error);
+            // sled writes once more when it is dropped.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(rows)));
+            rows = match self.make_anew(shared) {
+                Some(rows) => rows,
+                None => return,
+            };
+        }
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(rows)));
+    }
+
+    /// Until it is time to end. An error is sled's: what it holds is not to be trusted any more.
+    fn follow(&self, shared: &Shared, rows: &mut Rows) -> Result<(), RowsError> {
+        let mut last_flush = self.clock.monotonic();
+        let mut unflushed = 0usize;
+        loop {
+            if shared.lock().behind && !self.catch_up(shared, rows)? {
+                return Ok(());
+            }
+            let Some(groups) = shared.take(unflushed > 0) else { return Ok(()) };
+            let octets = groups.iter().map(|group| group.octets).sum::<usize>();
+            if !self.wait_for_room(shared, octets) {
+                return Ok(());
+            }
+            unflushed = unflushed.saturating_add(octets).max(1);
+            if let Some(last) = groups.last() {
+                let (through, digest) = (last.through, last.digest.to_bytes());
+                let changes = groups.into_iter().flat_map(|group| group.changes);
+                rows.apply(merge(changes, &self.digest_key), through, digest)?;
+            }
+            let due = self.clock.monotonic().saturating_sub(last_flush) >= FLUSH_MICROSECONDS || unflushed >= FLUSH_OCTETS;
+            if due || shared.lock().groups.is_empty() {
+                shared.flush(rows)?;
+                last_flush = self.clock.monotonic();
+                unflushed = 0;
+            }
+        }
+    }
+
+    /// Rests while there is no room for so many octets. False when it is time to end.
+    fn wait_for_room(&self, shared: &Shared, octets: usize) -> bool {
+        // sled writes more than it is given.
+        let octets = octets.saturating_mul(2) as u64;
+        let mut rested = false;
+        while !self.space.allows_checkpoint(octets) {
+            if !rested {
+                rested = true;
+                shared.rest("the disk is full");
+            }
+            if shared.pause(RETRY_FIRST) {
+                return false;
+            }
+        }
+        if rested {
+            shared.go_on();
+        }
+        true
+    }
+
+    /// Reads what is missing from the journal. False when it is time to end.
+    fn catch_up(&self, shared: &Shared, rows: &mut Rows) -> Result<bool, RowsError> {
+        loop {
+            let target = {
+                let mut queue = shared.lock();
+                if queue.stop {
+                    return Ok(false);
+                }
+                let applied = rows.meta().map_or(0, |meta| meta.applied);
+                if applied >= queue.newest {
+                    queue.behind = false;
+                    queue.trouble = None;
+                    tracing::info!(sequence = applied, "the checkpoint is up to date again");
+                    return Ok(true);
+                }
+                queue.newest
+            };
+            match self.read_up_to(shared, rows, target) {
+                Ok(()) | Err(Halt::Enough) => shared.flush(rows)?,
+                Err(Halt::Stopped) => return Ok(false),
+                Err(Halt::Rows(error)) => return Err(error),
+                Err(Halt::Store(error)) => return Err(RowsError(format!("catching up with the journal: {error}"))),
+            }
+        }
+    }
+
+    fn read_up_to(&self, shared: &Shared, rows: &mut Rows, target: u64) -> Result<(), Halt> {
+        let from = rows.meta().map_or(0, |meta| meta.applied);
+        let mut changes = Vec::new();
+        let read = self.journal.reader()?.read(from.saturating_add(1), target, &mut |group| {
+            let last = group.last();
+            if last <= from {
+                return Ok(());
+            }
+            changes.extend(decode(&group, &group.frames)?);
+            if changes.len() >= CATCH_UP_CHANGES || last >= target {
+                if !self.wait_for_room(shared, group.frames.iter().map(|frame| frame.changes.len()).sum()) {
+                    return Err(Halt::Stopped);
+                }
+                let changes = std::mem::take(&mut changes).into_iter();
+                rows.apply(merge(changes, &self.digest_key), last, group.header.digest)?;
+            }
+            if last >= target { Err(Halt::Enough) } else { Ok(()) }
+        });
+        read.map(drop)
+    }
+
+    /// Makes a new sled from a directory value, again and again until it succeeds. None when it is time to end.
+    fn make_anew(&self, shared: &Shared) -> Option<Rows> {
+        let mut wait = RETRY_FIRST;
+        loop {
+            if shared.pause(wait) {
+                return None;
+            }
+            wait = wait.saturating_mul(2).min(RETRY_LAST);
+            if !self.space.allows_again(0) {
+                wait = RETRY_FIRST;
+                continue;
+            }
+            let (directory, through) = shared.ask()?;
+            match self.refill(shared, &directory, through) {
+                Ok(rows) => return Some(rows),
+                Err(error) => tracing::debug!(%error, "the checkpoint cannot be made anew yet"),
+            }
+        }
+    }
+
+    fn refill(&self, shared: &Shared, directory: &Directory, through: u64) -> Result<Rows, RowsError> {
+        let folder = &self.sled.folder;
+        if !wait_until_free(folder) {
+            return Err(RowsError("sled's file is locked".to_owned()));
+        }
+        match std::fs::remove_dir_all(folder) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(RowsError(format!("{}: {error}", folder.display())));
+            }
+            Ok(()) | Err(_) => {}
+        }
+        let rows = self.sled.fill(directory, through, &mut |_| !shared.lock().stop && self.space.allows_checkpoint(0))?;
+        shared.applied.store(through, Ordering::Release);
+        Ok(rows)
+    }
+}
+
+impl Shared {
+    /// What to apply next; none when it is time to end. Gathers for a moment unless there is plenty or something waits for a flush.
+    fn take(&self, in_a_hurry: bool) -> Option<Vec<Group>> {
+        let queue = self.lock();
+        let waits = self.work.wait_while(queue, |queue| queue.groups.is_empty() && !queue.is_wanted());
+        let mut queue = waits.unwrap_or_else(PoisonError::into_inner);
+        if !in_a_hurry {
+            let waited = self.work.wait_timeout_while(queue, GATHER, |queue| !queue.is_urgent() && !queue.is_wanted());
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if queue.groups.is_empty() && queue.stop {
+            return None;
+        }
+        let groups = std::mem::take(&mut queue.groups);
+        (queue.changes, queue.octets) = (0, 0);
+        self.room.notify_all();
+        Some(groups.into())
+    }
+
+    fn flush(&self, rows: &Rows) -> Result<(), RowsError> {
+        #[cfg(test)]
+        if std::mem::take(&mut self.lock().breaks) {
+            return Err(RowsError("broken by a test".to_owned()));
+        }
+        rows.flush()?;
+        self.applied.store(rows.meta().map_or(0, |meta| meta.applied), Ordering::Release);
+        Ok(())
+    }
+
+    /// Waits. Whether it is time to end.
+    fn pause(&self, time: Duration) -> bool {
+        let waited = self.work.wait_timeout_while(self.lock(), time, |queue| !queue.stop);
+        waited.unwrap_or_else(PoisonError::into_inner).0.stop
+    }
+
+    fn rest(&self, reason: &str) {
+        let mut queue = self.lock();
+        queue.resting = true;
+        queue.trouble = Some(reason.to_owned());
+        tracing::warn!("the checkpoint rests, because {reason}; nothing is lost, the journal has what it lacks, and it goes on by itself");
+        self.room.notify_all();
+    }
+
+    fn go_on(&self) {
+        let mut queue = self.lock();
+        queue.resting = false;
+        queue.trouble = None;
+        tracing::info!("the checkpoint goes on");
+    }
+
+    fn fail(&self, error: &RowsError) {
+        tracing::error!(
+            %error,
+            "the checkpoint cannot be written; nothing is lost, the journal goes on, and the checkpoint is made anew once the disk that \
+             holds the data folder lets it: look after that disk"
+        );
+        let mut queue = self.lock();
+        queue.trouble = Some(error.to_string());
+        queue.resting = false;
+        queue.fall_behind();
+        self.room.notify_all();
+    }
+
+    /// A directory value from the one writer; none when it is time to end.
+    fn ask(&self) -> Option<(Directory, u64)> {
+        let mut queue = self.lock();
+        queue.request = Request::Asked;
+        let waits = self.work.wait_while(queue, |queue| matches!(queue.request, Request::Asked) && !queue.stop);
+        let mut queue = waits.unwrap_or_else(PoisonError::into_inner);
+        match std::mem::take(&mut queue.request) {
+            Request::Answered(directory, through) => Some((*directory, through)),
+            Request::None | Request::Asked => None,
+        }
+    }
+}
+
+impl super::Queue {
+    /// Whether the thread has something else to do than to apply groups.
+    fn is_wanted(&self) -> bool {
+        self.stop || self.behind
+    }
+}
