@@ -34,16 +34,22 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         Err(error) => return Err(CommandError::Cannot(error.to_string())),
     };
     let mut found = 0_u64;
-    for note in &opened.notes {
+    // Damage is told below, where everything is read.
+    for note in opened.notes.iter().filter(|note| !matches!(note, StartNote::Damaged(_))) {
         output::line(note)?;
         found += u64::from(matches!(note, StartNote::Rebuilt { .. } | StartNote::SnapshotDamaged { .. }));
     }
     // Opening reads what the checkpoint has not got; here everything is read, back to the first record.
-    let mut records = 0_u64;
-    let read = store::read_frames(&options, 1, &mut |_| {
+    let (mut records, mut damaged) = (0_u64, 0_u64);
+    let mut each = |_| {
         records += 1;
         Ok(())
+    };
+    let read = store::read_frames_around(&options, 1, &mut each, &mut |damage| {
+        damaged += 1;
+        output::line(&damage).map_err(|error| StoreError::Content(error.to_string()))
     });
+    found += damaged;
     match read {
         Ok(()) => {}
         Err(error @ (StoreError::Damaged { .. } | StoreError::Content(_))) => {

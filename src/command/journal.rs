@@ -8,6 +8,7 @@ use clap::{Args, Subcommand};
 
 use super::installation::create_private;
 use super::{CommandError, FOUND_SOMETHING, Installation, output};
+use crate::journal::Frame;
 use crate::store::{self, StoreError};
 
 /// Arguments of `bindery journal`.
@@ -47,8 +48,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
             Box::new(BufWriter::new(create_private(path).map_err(|error| CommandError::Cannot(cannot(error).to_string()))?))
         }
     };
-    let read = store::read_frames(&options, *from, &mut |frame| writeln!(sink, "{}", frame.line).map_err(cannot));
+    let mut damages = 0_u64;
+    let mut each = |frame: Frame| writeln!(sink, "{}", frame.line).map_err(cannot);
+    let read = store::read_frames_around(&options, *from, &mut each, &mut |damage| {
+        damages += 1;
+        output::remark(damage);
+        Ok(())
+    });
     match read.and_then(|()| sink.flush().map_err(cannot)) {
+        Ok(()) if damages > 0 => Ok(ExitCode::from(FOUND_SOMETHING)),
         Ok(()) => Ok(ExitCode::SUCCESS),
         // Whoever reads has enough: `bindery journal export | head`.
         Err(StoreError::Io { error, .. }) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),

@@ -61,6 +61,7 @@ pub fn log(found: &[StartNote]) {
     for note in found {
         match note {
             StartNote::Replayed { .. } => tracing::info!("{note}"),
+            StartNote::Damaged(_) => tracing::error!("{note}"),
             StartNote::TornTail { .. }
             | StartNote::Rebuilt { .. }
             | StartNote::SnapshotDamaged { .. }

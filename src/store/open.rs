@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::identity::Identity;
 use super::fill::SledPlace;
-use super::reader::{JournalEnd, JournalReader, JournalSource, identity_of_journal};
+use super::reader::{Damage, JournalEnd, JournalReader, JournalSource, identity_of_journal};
 use super::replay::Recovery;
 use super::rows::{Meta, Rows};
 use super::seal::SealKey;
@@ -94,6 +94,8 @@ pub enum StartNote {
         /// What does not fit.
         problem: String,
     },
+    /// Old records in the journal cannot be read. What they changed is in the checkpoint or in a snapshot.
+    Damaged(Damage),
     /// The file `format` was missing or damaged and was written anew from the journal's headers.
     FormatRewritten,
 }
@@ -116,6 +118,11 @@ impl std::fmt::Display for StartNote {
             StartNote::SnapshotDamaged { name, problem } => {
                 write!(f, "{name}: damaged ({problem}) and not used; the next snapshot takes its place; look after the disk")
             }
+            StartNote::Damaged(damage) => write!(
+                f,
+                "{damage}; what they changed is not lost, it is in the checkpoint; copy that file out of a backup while the server is \
+                 stopped, if the records matter"
+            ),
             StartNote::FormatRewritten => {
                 f.write_str("the file format was missing or damaged and was written anew from the journal")
             }
@@ -340,6 +347,7 @@ pub fn open_with(options: &StoreOptions, segment_octets: u64, progress: &mut dyn
     if let Some((segment, octets)) = &recovered.end.tail.torn {
         notes.push(StartNote::TornTail { segment: segment.clone(), octets: *octets });
     }
+    notes.extend(recovered.end.damages.iter().cloned().map(StartNote::Damaged));
     let chain = chain(&folder, &recovered.end);
     let place = Place {
         disk: Arc::clone(&options.disk),
@@ -383,6 +391,33 @@ pub fn read_frames(
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The same for who wants all that can be read: damage is told, with what can be read before and behind it. An error where nothing can be
+/// read behind it.
+pub fn read_frames_around(
+    options: &StoreOptions,
+    from: u64,
+    each: &mut dyn FnMut(Frame) -> Result<(), StoreError>,
+    told: &mut dyn FnMut(Damage) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut next = from.max(1);
+    let read = read_frames(options, from, &mut |frame| {
+        next = frame.last_sequence().saturating_add(1);
+        each(frame)
+    });
+    match read {
+        Err(StoreError::Damaged { .. }) => {}
+        other => return other,
+    }
+    let key = seal_key(options)?;
+    let (identity, _) = identity(options, &key)?;
+    let reader = JournalReader::new(Arc::clone(&options.disk), &options.data.join(JOURNAL_FOLDER), key, &identity)?;
+    let end = reader.read_around::<StoreError>(next, &mut |group| {
+        let frames = group.frames.into_iter().filter(|frame| frame.last_sequence() >= next);
+        frames.map(|frame| each(frame.starting_at(next))).collect()
+    })?;
+    end.damages.into_iter().filter(|damage| damage.sequences.1 >= next).try_for_each(told)
 }
 
 fn seal_key(options: &StoreOptions) -> Result<SealKey, StoreError> {

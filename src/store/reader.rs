@@ -3,6 +3,9 @@
 //! A segment with another one behind it is read up to the length that one's header names, strictly: anything else is damage. The last
 //! segment ends where only zeros follow. A group that does not fit there is a torn tail, unless something proves that it had been
 //! durable: an intact group behind it, or the checkpoint.
+//!
+//! Damage before the first sequence that is asked for is told and stepped over: whoever asks has the content of that time from elsewhere,
+//! the checkpoint or a snapshot. Only the records in it are lost.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,7 +15,7 @@ use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader, first_of_name}
 use super::identity::Identity;
 use super::seal::{SealKey, SegmentSealer};
 use super::segment::End;
-use crate::journal::{ChainCheck, Frame, FrameError, GROUP_MAGIC, GroupHeader, read_group, read_group_header};
+use crate::journal::{ChainCheck, Frame, FrameError, GROUP_MAGIC, GroupHeader, LineStamp, read_group, read_group_header};
 use crate::world::Disk;
 
 /// Where the journal is and what opens it.
@@ -35,14 +38,36 @@ impl JournalSource {
 pub(super) struct JournalReader {
     disk: Arc<dyn Disk>,
     key: SealKey,
+    identity: Identity,
     segments: Vec<SegmentFile>,
     /// A last file without an intact header.
     unborn: Option<(u64, PathBuf)>,
 }
 
 struct SegmentFile {
+    /// As its name says.
+    first: u64,
     path: PathBuf,
-    header: SegmentHeader,
+    /// None where it is damaged.
+    header: Option<SegmentHeader>,
+}
+
+/// Damage that was stepped over.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Damage {
+    /// File name.
+    pub segment: String,
+    /// First and last sequence that cannot be read.
+    pub sequences: (u64, u64),
+    /// What does not fit.
+    pub problem: String,
+}
+
+impl std::fmt::Display for Damage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Damage { segment, sequences: (first, last), problem } = self;
+        write!(f, "{segment}: damaged at sequence {first}: {problem}; records {first} to {last} are lost")
+    }
 }
 
 /// A group read and verified.
@@ -65,6 +90,8 @@ pub(super) struct JournalEnd {
     pub(super) end: End,
     pub(super) time: crate::model::Timestamp,
     pub(super) tail: Tail,
+    /// What was stepped over.
+    pub(super) damages: Vec<Damage>,
 }
 
 /// What lies behind the last group.
@@ -106,7 +133,7 @@ impl JournalEnd {
 }
 
 impl JournalReader {
-    /// Lists the segments and checks that their headers form one row.
+    /// Lists the segments. A damaged header is an error only for who reads that segment.
     pub(super) fn new(
         disk: Arc<dyn Disk>,
         folder: &Path,
@@ -117,23 +144,20 @@ impl JournalReader {
         let mut segments: Vec<SegmentFile> = Vec::with_capacity(files.len());
         let mut unborn = None;
         for (index, (first, path)) in files.iter().enumerate() {
-            let Some(header) = read_header(&*disk, path)? else {
-                if index + 1 == files.len() {
-                    unborn = Some((*first, path.clone()));
-                    break;
-                }
-                return Err(damaged(path, *first, "the segment's header"));
-            };
-            let previous = segments.last().map(|segment| segment.header.first);
-            check_header(&header, *first, previous, identity).map_err(|problem| damaged(path, *first, problem))?;
-            segments.push(SegmentFile { path: path.clone(), header });
+            let header = read_header(&*disk, path)?;
+            if header.is_none() && index + 1 == files.len() {
+                unborn = Some((*first, path.clone()));
+            } else {
+                segments.push(SegmentFile { first: *first, path: path.clone(), header });
+            }
         }
-        Ok(JournalReader { disk, key, segments, unborn })
+        Ok(JournalReader { disk, key, identity: identity.clone(), segments, unborn })
     }
 
     /// The sequences of restores and what each restored, ascending.
     pub(super) fn restores(&self) -> Vec<(u64, u64)> {
-        self.segments.iter().filter_map(|segment| Some((segment.header.first, segment.header.restores?))).collect()
+        let headers = self.segments.iter().filter_map(|segment| segment.header.as_ref());
+        headers.filter_map(|header| Some((header.first, header.restores?))).collect()
     }
 
     /// Reads every group from the segment that holds sequence `from` on. `proven`: the last sequence something else proves to have been
@@ -144,108 +168,213 @@ impl JournalReader {
         proven: u64,
         each: &mut dyn FnMut(ReadGroup) -> Result<(), E>,
     ) -> Result<JournalEnd, E> {
-        let start = self.segments.iter().rposition(|segment| segment.header.first <= from.max(1)).unwrap_or(0);
-        let mut check = ChainCheck::default();
+        self.read_leniently(from, proven, from, each)
+    }
+
+    /// The same for who has to know what there is and not what it comes to: damage before the last segment's end is stepped over
+    /// everywhere.
+    pub(super) fn read_around<E: From<StoreError>>(
+        &self,
+        from: u64,
+        each: &mut dyn FnMut(ReadGroup) -> Result<(), E>,
+    ) -> Result<JournalEnd, E> {
+        self.read_leniently(from, 0, u64::MAX, each)
+    }
+
+    /// `needed`: damage before this sequence is stepped over.
+    fn read_leniently<E: From<StoreError>>(
+        &self,
+        from: u64,
+        proven: u64,
+        needed: u64,
+        each: &mut dyn FnMut(ReadGroup) -> Result<(), E>,
+    ) -> Result<JournalEnd, E> {
+        let from = from.max(1);
+        let start = self.segments.iter().rposition(|segment| segment.first <= from).unwrap_or(0);
+        let mut state = Reading { check: ChainCheck::default(), needed, proven, damages: self.damages_before(start), gap: false };
         let (mut end, mut tail) = (End::default(), Tail::default());
         // A file is made when everything before its first sequence is durable, even where its header never got to the disk.
         let named = self.unborn.as_ref().map_or(0, |(first, _)| first.saturating_sub(1));
         self.check_unborn(proven, &mut tail)?;
-        let proven = proven.max(named);
+        state.proven = proven.max(named);
         for (index, segment) in self.segments.iter().enumerate().skip(start) {
-            if index == start {
-                check.last_sequence = segment.header.first.saturating_sub(1);
-                check.last_leaf = segment.header.leaf_before;
-                end.segment = segment.header.previous;
-            } else if segment.header.first != check.last_sequence.saturating_add(1)
-                || segment.header.leaf_before != check.last_leaf
-            {
-                let problem = "the segment does not continue the one before";
-                return Err(damaged(&segment.path, segment.header.first, problem).into());
-            }
-            let next = self.segments.get(index + 1).map(|next| &next.header);
-            let walked = self.walk(segment, next.and_then(|next| next.previous), proven, &mut check, each)?;
-            if next.is_none() {
-                self.finish(index, walked, &mut end, &mut tail);
-            } else {
-                end.segment = next.and_then(|next| next.previous);
+            let Some(header) = self.enter(index, index == start, from, &mut state)? else { continue };
+            end.segment = if index == start { header.previous } else { end.segment };
+            let next = self.segments.get(index + 1);
+            let limit = next.map(|next| next.header.as_ref().and_then(|header| header.previous).filter(|it| it.first == segment.first));
+            let walked = self.walk(segment, header, limit, &mut state, each)?;
+            match limit {
+                None => self.finish(index, header, walked, &mut end, &mut tail),
+                Some(_) => end.segment = Some(Extent { first: segment.first, length: walked.length }),
             }
         }
-        let last = check.last_sequence;
-        if last < proven {
+        let last = state.check.last_sequence;
+        if last < state.proven {
             let path = self.segments.last().map_or_else(|| PathBuf::from("journal"), |segment| segment.path.clone());
-            let problem = format!("the journal ends at sequence {last}, but had been durable up to {proven}");
+            let problem = format!("the journal ends at sequence {last}, but had been durable up to {}", state.proven);
             return Err(damaged(&path, last.saturating_add(1), &problem).into());
         }
-        (end.sequence, end.leaf) = (last, check.last_leaf);
-        Ok(JournalEnd { end, time: check.last_time, tail })
+        (end.sequence, end.leaf) = (last, state.check.last_leaf);
+        Ok(JournalEnd { end, time: state.check.last_time, tail, damages: state.damages })
     }
 
-    fn finish(&self, index: usize, walked: Walked, end: &mut End, tail: &mut Tail) {
+    /// Checks that a segment continues the one before. None: its header is damaged, and that was stepped over.
+    fn enter(&self, index: usize, is_start: bool, from: u64, state: &mut Reading) -> Result<Option<&SegmentHeader>, StoreError> {
+        let Some(segment) = self.segments.get(index) else { return Ok(None) };
+        let previous = index.checked_sub(1).and_then(|before| self.segments.get(before)).map(|before| before.first);
+        let checked = match &segment.header {
+            None => Err("the segment's header"),
+            Some(header) => check_header(header, segment.first, &self.identity).map(|()| header),
+        };
+        let header = match checked {
+            Ok(header) => header,
+            Err(problem) => {
+                let next = self.segments.get(index + 1).map(|next| next.first);
+                state.step_over(segment, segment.first, next, problem)?;
+                state.gap = true;
+                return Ok(None);
+            }
+        };
+        let check = &state.check;
+        let problem = if is_start && header.first > from {
+            Some("the segment before is missing")
+        } else if is_start || state.gap || check.last_sequence == header.first.saturating_sub(1) && check.last_leaf == header.leaf_before {
+            None
+        } else if header.previous.map(|extent| extent.first) != previous {
+            Some("the segment before is missing")
+        } else {
+            Some("the segment does not continue the one before")
+        };
+        if let Some(problem) = problem {
+            let expected = if is_start { from } else { check.last_sequence.saturating_add(1) };
+            state.step_over(segment, expected, Some(header.first.max(expected.saturating_add(1))), problem)?;
+        }
+        state.gap = false;
+        state.check.last_sequence = header.first.saturating_sub(1);
+        state.check.last_leaf = header.leaf_before;
+        Ok(Some(header))
+    }
+
+    /// What is wrong with the headers of segments that are not read.
+    fn damages_before(&self, start: usize) -> Vec<Damage> {
+        let mut damages = Vec::new();
+        for (index, segment) in self.segments.iter().enumerate().take(start) {
+            let next = self.segments.get(index + 1).map_or(segment.first, |next| next.first.saturating_sub(1));
+            let problem = match &segment.header {
+                None => Err("the segment's header"),
+                Some(header) => check_header(header, segment.first, &self.identity),
+            };
+            if let Err(problem) = problem {
+                let sequences = (segment.first, next);
+                damages.push(Damage { segment: name(&segment.path), sequences, problem: problem.to_owned() });
+            }
+        }
+        damages
+    }
+
+    fn finish(&self, index: usize, header: &SegmentHeader, walked: Walked, end: &mut End, tail: &mut Tail) {
         let Some(segment) = self.segments.get(index) else { return };
         if let Some(octets) = walked.torn {
             tail.torn = Some((name(&segment.path), octets));
         }
         if walked.groups > 0 {
-            end.segment = Some(Extent { first: segment.header.first, length: walked.length });
+            end.segment = Some(Extent { first: header.first, length: walked.length });
             tail.cut = Some(segment.path.clone());
             tail.last_group = Some(walked.last_group);
         } else {
-            end.segment = segment.header.previous;
+            end.segment = header.previous;
             tail.empty.push(segment.path.clone());
             tail.cut = index.checked_sub(1).and_then(|before| self.segments.get(before)).map(|before| before.path.clone());
         }
     }
 
+    /// `limit`: none in the last segment; the next one's word on where this one ends, where that can be read.
     fn walk<E: From<StoreError>>(
         &self,
         segment: &SegmentFile,
-        limit: Option<Extent>,
-        proven: u64,
-        check: &mut ChainCheck,
+        header: &SegmentHeader,
+        limit: Option<Option<Extent>>,
+        state: &mut Reading,
         each: &mut dyn FnMut(ReadGroup) -> Result<(), E>,
     ) -> Result<Walked, E> {
         let octets = self.disk.read(&segment.path).map_err(|error| StoreError::Io { path: segment.path.clone(), error })?;
-        let counts = match limit {
-            None => octets.as_slice(),
-            Some(extent) => usize::try_from(extent.length)
-                .ok()
-                .and_then(|length| octets.get(..length))
-                .ok_or_else(|| damaged(&segment.path, check.last_sequence.saturating_add(1), "the file ends early"))?,
-        };
-        let sealer = SegmentSealer::new(&self.key, &segment.header.salt, segment.header.first).map_err(StoreError::from)?;
+        let length = limit.flatten().map_or(octets.len(), |extent| usize::try_from(extent.length).unwrap_or(usize::MAX));
+        let counts = octets.get(..length).unwrap_or(&octets);
+        let sealer = SegmentSealer::new(&self.key, &header.salt, header.first).map_err(StoreError::from)?;
+        let end_of_segment = self.segments.iter().map(|next| next.first).find(|first| *first > segment.first);
+        let mut walked = Walked { length: SEGMENT_HEADER_OCTETS as u64, ..Walked::default() };
         let mut at = SEGMENT_HEADER_OCTETS;
-        let mut groups = 0;
-        let mut last_group = 0..0;
-        let walked = |at: usize, groups, last: std::ops::Range<usize>, torn| {
-            let last_group = (last.start as u64, counts.get(last).unwrap_or_default().to_vec());
-            Walked { length: at as u64, groups, last_group, torn }
-        };
         loop {
             let rest = counts.get(at..).unwrap_or_default();
-            let expected = check.last_sequence.saturating_add(1);
-            if rest.is_empty() || (limit.is_none() && is_zero(rest)) {
-                return Ok(walked(at, groups, last_group, None));
+            let expected = state.check.last_sequence.saturating_add(1);
+            if limit == Some(None) && end_of_segment.is_some_and(|end| expected >= end) {
+                // What lies behind was given up; only the next header says where.
+                return Ok(walked);
             }
-            let group = match read_group(rest) {
+            if rest.is_empty() && counts.len() < length {
+                state.step_over(segment, expected, end_of_segment, "the file ends early")?;
+                state.gap = true;
+                return Ok(walked);
+            }
+            if rest.is_empty() || (limit.flatten().is_none() && is_zero(rest)) {
+                return Ok(walked);
+            }
+            let group = match self.open_group(segment, &sealer, rest, state) {
                 Ok(group) => group,
-                Err(error) if limit.is_some() || expected <= proven || proves_durable(rest, expected) => {
-                    return Err(damaged(&segment.path, expected, problem_of(&error)).into());
+                // Only in the last segment, where a group ends early or was written in part.
+                Err(problem)
+                    if problem.may_be_torn && limit.is_none() && expected > state.proven && !proves_durable(rest, expected) =>
+                {
+                    walked.torn = Some(used(rest));
+                    return Ok(walked);
                 }
-                Err(_) => return Ok(walked(at, groups, last_group, Some(used(rest)))),
+                Err(problem) => {
+                    let resumed = find_group(rest, expected);
+                    let next = resumed.as_ref().map(|(_, first)| *first).or(end_of_segment);
+                    state.step_over(segment, problem.sequence.max(expected), next, problem.problem)?;
+                    let Some((skip, first)) = resumed else {
+                        state.gap = true;
+                        return Ok(walked);
+                    };
+                    at = at.saturating_add(skip);
+                    state.resume(first, counts.get(at..).unwrap_or_default(), &sealer);
+                    continue;
+                }
             };
-            if group.header.first != expected || group.header.previous_durable != check.last_sequence || group.header.count == 0 {
-                return Err(damaged(&segment.path, expected, "the group does not continue the one before").into());
-            }
-            let frames = group.open(&sealer).map_err(|error| of_frame(&segment.path, &error))?;
-            for frame in &frames {
-                check.accept(frame).map_err(|problem| damaged(&segment.path, frame.sequence, problem))?;
-            }
-            last_group = at..at.saturating_add(group.length);
-            at = last_group.end;
-            groups += 1;
-            let restores = if groups == 1 { segment.header.restores } else { None };
-            each(ReadGroup { segment: name(&segment.path), header: group.header, frames, restores })?;
+            let (mut group, length) = group;
+            group.restores = header.restores.filter(|_| group.header.first == header.first);
+            walked.last_group = (at as u64, rest.get(..length).unwrap_or_default().to_vec());
+            at = at.saturating_add(length);
+            (walked.length, walked.groups) = (at as u64, walked.groups + 1);
+            each(group)?;
         }
+    }
+
+    /// The group at the front of `rest`, verified.
+    fn open_group(
+        &self,
+        segment: &SegmentFile,
+        sealer: &SegmentSealer,
+        rest: &[u8],
+        state: &mut Reading,
+    ) -> Result<(ReadGroup, usize), Problem> {
+        let expected = state.check.last_sequence.saturating_add(1);
+        let sealed = read_group(rest).map_err(|error| Problem { sequence: expected, problem: problem_of(&error), may_be_torn: true })?;
+        let fails = |sequence, problem| Problem { sequence, problem, may_be_torn: false };
+        let header = sealed.header.clone();
+        if header.first != expected || header.previous_durable != state.check.last_sequence || header.count == 0 {
+            return Err(fails(expected, "the group does not continue the one before"));
+        }
+        let frames = sealed.open(sealer).map_err(|error| match error {
+            FrameError::Incomplete => fails(expected, problem_of(&error)),
+            FrameError::Damaged { sequence, problem } => fails(sequence, problem),
+        })?;
+        let mut check = state.check.clone();
+        for frame in &frames {
+            check.accept(frame).map_err(|problem| fails(frame.sequence, problem))?;
+        }
+        state.check = check;
+        Ok((ReadGroup { segment: name(&segment.path), header, frames, restores: None }, sealed.length))
     }
 
     /// A last file whose header never got to the disk holds nothing; one that lost its header is damage.
@@ -263,6 +392,58 @@ impl JournalReader {
     }
 }
 
+/// How far reading is.
+struct Reading {
+    check: ChainCheck,
+    /// Damage before this sequence is stepped over.
+    needed: u64,
+    /// Up to here something else proves the journal to have been durable.
+    proven: u64,
+    damages: Vec<Damage>,
+    /// What came before the next segment was stepped over: it need not continue anything.
+    gap: bool,
+}
+
+/// Why a group cannot be read.
+struct Problem {
+    sequence: u64,
+    problem: &'static str,
+    /// It looks as a group does that was never written whole.
+    may_be_torn: bool,
+}
+
+impl Reading {
+    /// Notes damage from `sequence` up to where reading goes on, if nothing of that is needed; otherwise it is an error.
+    fn step_over(&mut self, segment: &SegmentFile, sequence: u64, next: Option<u64>, problem: &str) -> Result<(), StoreError> {
+        let Some(next) = next.filter(|next| *next <= self.needed) else {
+            return Err(damaged(&segment.path, sequence, problem));
+        };
+        let sequences = (sequence.min(next), next.saturating_sub(1).max(sequence));
+        self.damages.push(Damage { segment: name(&segment.path), sequences, problem: problem.to_owned() });
+        Ok(())
+    }
+
+    /// Goes on with the group at the front of `rest`, which says itself what it continues. Its seal shows that it stands where it was
+    /// written; what is lost before it shows in the chain.
+    fn resume(&mut self, first: u64, rest: &[u8], sealer: &SegmentSealer) {
+        self.check.last_sequence = first.saturating_sub(1);
+        let opened = read_group(rest).ok().and_then(|group| group.open(sealer).ok());
+        let stamp = opened.as_deref().and_then(|frames| LineStamp::parse(frames.first()?.lines().next()?));
+        if let Some(stamp) = stamp {
+            self.check.last_leaf = stamp.previous;
+        }
+    }
+}
+
+/// An intact group behind a damaged one: how far behind, and its first sequence.
+fn find_group(rest: &[u8], expected: u64) -> Option<(usize, u64)> {
+    memchr::memmem::find_iter(rest, &GROUP_MAGIC).find_map(|at| {
+        let group = read_group(rest.get(at..)?).ok()?;
+        (at > 0 && group.header.first > expected).then_some((at, group.header.first))
+    })
+}
+
+#[derive(Default)]
 struct Walked {
     length: u64,
     groups: u64,
@@ -294,7 +475,7 @@ fn read_header(disk: &dyn Disk, path: &Path) -> Result<Option<SegmentHeader>, St
     SegmentHeader::decode(&octets, path)
 }
 
-fn check_header(header: &SegmentHeader, first: u64, previous: Option<u64>, identity: &Identity) -> Result<(), &'static str> {
+fn check_header(header: &SegmentHeader, first: u64, identity: &Identity) -> Result<(), &'static str> {
     if header.identity != *identity {
         return Err("the segment belongs to another installation");
     }
@@ -304,11 +485,7 @@ fn check_header(header: &SegmentHeader, first: u64, previous: Option<u64>, ident
     if header.restores.is_some_and(|restored| restored >= first) {
         return Err("the segment restores what comes after it");
     }
-    match (header.previous.map(|extent| extent.first), previous) {
-        (None, None) if first == 1 => Ok(()),
-        (Some(named), Some(present)) if named == present => Ok(()),
-        _ => Err("the segment before is missing"),
-    }
+    Ok(())
 }
 
 /// Whether an intact group follows that was written when sequence `expected` was durable already.
@@ -341,13 +518,6 @@ fn problem_of(error: &FrameError) -> &'static str {
     match error {
         FrameError::Incomplete => "the group ends early",
         FrameError::Damaged { problem, .. } => problem,
-    }
-}
-
-fn of_frame(path: &Path, error: &FrameError) -> StoreError {
-    match error {
-        FrameError::Incomplete => damaged(path, 0, problem_of(error)),
-        FrameError::Damaged { sequence, problem } => damaged(path, *sequence, problem),
     }
 }
 

@@ -155,6 +155,9 @@ impl Follower {
             if last <= from {
                 return Ok(());
             }
+            if group.restores.is_some() {
+                return Err(RowsError("a restore lies between".to_owned()).into());
+            }
             changes.extend(decode(&group, &group.frames)?);
             if changes.len() >= CATCH_UP_CHANGES || last >= target {
                 if !self.wait_for_room(shared, group.frames.iter().map(|frame| frame.changes.len()).sum()) {

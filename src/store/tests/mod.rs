@@ -1,6 +1,7 @@
 //! Tests by injection: cuts of power, flipped octets, full disks, lost and old files.
 
 mod checkpoint;
+mod damage;
 mod folder;
 mod journal;
 mod open;
