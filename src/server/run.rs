@@ -92,6 +92,8 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     let hash_pool = HashPool::start(configuration.password, &installation.entropy).map_err(system("the hash pool"))?;
     let context = notes::context(installation.settings());
     let before = snapshotter::Source::of(&committer);
+    let snapshots = committer.snapshots().clone();
+    health.add_gauge("monitorSnapshotSequence", move || snapshots.newest());
     let (handle, thread) = committer_thread::start(committer).map_err(system("the committer's thread"))?;
     health.add_gauge("monitorWaitingProposals", handle.waiting());
     let monitored: Arc<dyn Monitored> = Arc::<Health>::clone(&health);

@@ -199,7 +199,7 @@ impl Worker {
         let is_old = now.saturating_sub(self.since.at) >= interval && grown >= WORTH_OCTETS;
         // Not oftener than the journal grows by as much as a snapshot is long: that bounds what snapshots add to the disk's work.
         let is_long = grown >= self.settings.octets.max(self.since.length);
-        now >= self.since.not_before && (is_old || is_long)
+        now >= self.since.not_before && (is_old || is_long) && self.snapshots.has_room(self.since.length)
     }
 
     fn take(&mut self) -> Result<Taken, StoreError> {

@@ -241,6 +241,7 @@ impl Folder<'_> {
             key: self.key.clone(),
             identity: self.identity.clone(),
             digest_key: self.digest_key()?,
+            space: self.space(),
             lock: Arc::clone(&self.lock),
         }))
     }

@@ -72,6 +72,12 @@ impl Disk for ScarceDisk {
     fn read_front(&self, path: &Path, length: usize) -> io::Result<Vec<u8>> {
         self.disk.read_front(path, length)
     }
+    fn read_part(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.disk.read_part(path, offset, length)
+    }
+    fn length(&self, path: &Path) -> io::Result<u64> {
+        self.disk.length(path)
+    }
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
         self.disk.list(folder)
     }

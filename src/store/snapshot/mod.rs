@@ -39,6 +39,7 @@ pub(super) use read::SnapshotFile;
 use super::StoreError;
 use super::identity::Identity;
 use super::seal::SealKey;
+use super::space::Space;
 use crate::directory::{Digest, Directory};
 use crate::journal::Leaf;
 use crate::model::Timestamp;
@@ -102,6 +103,7 @@ struct Shared {
     key: SealKey,
     identity: Identity,
     digest_key: [u8; 32],
+    space: Space,
     /// Held while one is taken.
     taking: Mutex<()>,
     strippable: AtomicU64,
@@ -117,17 +119,24 @@ pub(super) struct Place {
     pub(super) key: SealKey,
     pub(super) identity: Identity,
     pub(super) digest_key: [u8; 32],
+    pub(super) space: Space,
     pub(super) lock: Arc<std::fs::File>,
 }
 
 /// Whether taking a snapshot is still wanted.
 struct GoOn<'a> {
     go_on: &'a dyn Fn() -> bool,
+    /// What the disk holds back is not for snapshots.
+    space: &'a Space,
     path: &'a Path,
 }
 
 impl GoOn<'_> {
     fn check(&self) -> Result<(), StoreError> {
+        if !self.space.allows(0) {
+            let error = io::Error::new(io::ErrorKind::StorageFull, "the disk is full");
+            return Err(StoreError::Io { path: self.path.to_owned(), error });
+        }
         if (self.go_on)() {
             return Ok(());
         }
@@ -156,9 +165,9 @@ pub struct Taken {
 
 impl Snapshots {
     pub(super) fn new(place: Place) -> Snapshots {
-        let Place { disk, entropy, folder, key, identity, digest_key, lock } = place;
+        let Place { disk, entropy, folder, key, identity, digest_key, space, lock } = place;
         let (taking, strippable) = (Mutex::default(), AtomicU64::new(0));
-        let shared = Shared { disk, entropy, folder, key, identity, digest_key, taking, strippable, _lock: lock };
+        let shared = Shared { disk, entropy, folder, key, identity, digest_key, space, taking, strippable, _lock: lock };
         Snapshots { shared: Arc::new(shared) }
     }
 
@@ -173,13 +182,18 @@ impl Snapshots {
         }
         shared.remove_unfinished()?;
         let path = shared.folder.join(snapshot_name(position.sequence));
-        let go_on = GoOn { go_on, path: &path };
+        let go_on = GoOn { go_on, space: &shared.space, path: &path };
         let facts = match shared.verified(&path, &go_on) {
             Ok(facts) if facts.position == *position => facts,
             _ => shared.write(directory, position, &path, &go_on)?,
         };
         let damaged = shared.keep_the_last(&path, &go_on)?;
         Ok(Taken { facts, damaged })
+    }
+
+    /// Whether the disk has room for one of so many octets.
+    pub fn has_room(&self, octets: u64) -> bool {
+        self.shared.space.allows(octets)
     }
 
     /// Changes of frames up to this sequence are needed by no snapshot that is kept: both were found whole, and the older one holds
@@ -192,7 +206,7 @@ impl Snapshots {
     pub fn check(&self) -> Result<Vec<Result<SnapshotFacts, StoreError>>, StoreError> {
         let shared = &*self.shared;
         let paths = list(&*shared.disk, &shared.folder)?;
-        Ok(paths.iter().map(|(_, path)| shared.verified(path, &GoOn { go_on: &|| true, path })).collect())
+        Ok(paths.iter().map(|(_, path)| shared.verified(path, &GoOn { go_on: &|| true, space: &shared.space, path })).collect())
     }
 
     /// The sequence of the newest snapshot there is, whole or not.
