@@ -50,6 +50,7 @@ transcripts! {
     add
     aliases
     authorization
+    backup
     bind
     cancel
     certificates

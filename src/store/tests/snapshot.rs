@@ -13,6 +13,7 @@ use crate::store::disk::SimulatedDisk;
 use crate::store::identity::Identity;
 use crate::store::seal::SealKey;
 use crate::store::snapshot::{Place, SnapshotFile};
+use crate::store::space::Space;
 use crate::store::{Position, SNAPSHOTS_KEPT, Snapshots, StartNote, StoreError, StoreOptions};
 use crate::world::Disk;
 
@@ -44,6 +45,7 @@ impl Bench {
             key: self.key.clone(),
             identity: self.identity.clone(),
             digest_key: self.digest_key,
+            space: Space::new(Arc::new(disk.clone()), Bench::folder(), 0),
             lock: Arc::new(tempfile::tempfile().unwrap()),
         })
     }
