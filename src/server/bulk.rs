@@ -62,7 +62,14 @@ impl Committer {
         let (clock, entropy) = (parts.clock, parts.entropy);
         let (groups, waiting) = sync_channel(AHEAD);
         let mut bulk = Bulk { head: parts.head.clone(), last_time: parts.chain.last_time, clock, groups };
-        let mut writer = Writer { journal: parts.journal, chain: parts.chain, checkpoint: parts.checkpoint, space: parts.space, clock, entropy };
+        let mut writer = Writer {
+            journal: parts.journal,
+            chain: parts.chain,
+            checkpoint: parts.checkpoint,
+            space: parts.space,
+            clock,
+            entropy,
+        };
         let (result, head, written) = std::thread::scope(|scope| {
             let writing = scope.spawn(move || writer.run(&waiting));
             let result = work(&mut bulk);

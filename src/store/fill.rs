@@ -27,14 +27,11 @@ pub(super) struct SledPlace {
 
 impl SledPlace {
     /// Fills a new sled folder; there is none, or one that was never finished. `each` hears how many rows are in and says whether to go on.
-    pub(super) fn fill(
-        &self,
-        directory: &Directory,
-        through: u64,
-        each: &mut dyn FnMut(u64) -> bool,
-    ) -> Result<Rows, RowsError> {
+    pub(super) fn fill(&self, directory: &Directory, through: u64, each: &mut dyn FnMut(u64) -> bool) -> Result<Rows, RowsError> {
         let rows = guarded(|| self.fill_rows(directory, through, each))?;
-        sync_real_folder(&self.folder).and_then(|()| sync_real_folder(&self.data)).map_err(|error| RowsError(error.to_string()))?;
+        sync_real_folder(&self.folder)
+            .and_then(|()| sync_real_folder(&self.data))
+            .map_err(|error| RowsError(error.to_string()))?;
         Ok(rows)
     }
 

@@ -18,9 +18,7 @@ mod space;
 mod tests;
 
 pub use checkpoint::{Checkpoint, CheckpointWatch};
-pub use open::{
-    Opened, Progress, StartNote, StoreError, StoreOptions, create, open, open_with, read_frames, read_frames_around,
-};
+pub use open::{Opened, Progress, StartNote, StoreError, StoreOptions, create, open, open_with, read_frames, read_frames_around};
 pub use reader::Damage;
 pub use segment::{AppendError, Journal};
 pub use snapshot::{DamagedSnapshot, Position, SNAPSHOTS_KEPT, SnapshotFacts, Snapshots, Taken};

@@ -4,8 +4,8 @@ use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::identity::Identity;
 use super::fill::SledPlace;
+use super::identity::Identity;
 use super::reader::{Damage, JournalEnd, JournalReader, JournalSource, identity_of_journal};
 use super::replay::Recovery;
 use super::rows::{Meta, Rows};

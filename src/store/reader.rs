@@ -201,7 +201,8 @@ impl JournalReader {
             let Some(header) = self.enter(index, index == start, from, &mut state)? else { continue };
             end.segment = if index == start { header.previous } else { end.segment };
             let next = self.segments.get(index + 1);
-            let limit = next.map(|next| next.header.as_ref().and_then(|header| header.previous).filter(|it| it.first == segment.first));
+            let limit =
+                next.map(|next| next.header.as_ref().and_then(|header| header.previous).filter(|it| it.first == segment.first));
             let walked = self.walk(segment, header, limit, &mut state, each)?;
             match limit {
                 None => self.finish(index, header, walked, &mut end, &mut tail),
@@ -238,7 +239,10 @@ impl JournalReader {
         let check = &state.check;
         let problem = if is_start && header.first > from {
             Some("the segment before is missing")
-        } else if is_start || state.gap || check.last_sequence == header.first.saturating_sub(1) && check.last_leaf == header.leaf_before {
+        } else if is_start
+            || state.gap
+            || check.last_sequence == header.first.saturating_sub(1) && check.last_leaf == header.leaf_before
+        {
             None
         } else if header.previous.map(|extent| extent.first) != previous {
             Some("the segment before is missing")
@@ -359,7 +363,8 @@ impl JournalReader {
         state: &mut Reading,
     ) -> Result<(ReadGroup, usize), Problem> {
         let expected = state.check.last_sequence.saturating_add(1);
-        let sealed = read_group(rest).map_err(|error| Problem { sequence: expected, problem: problem_of(&error), may_be_torn: true })?;
+        let sealed =
+            read_group(rest).map_err(|error| Problem { sequence: expected, problem: problem_of(&error), may_be_torn: true })?;
         let fails = |sequence, problem| Problem { sequence, problem, may_be_torn: false };
         let header = sealed.header.clone();
         if header.first != expected || header.previous_durable != state.check.last_sequence || header.count == 0 {

@@ -92,6 +92,7 @@ pub(crate) fn settings() -> Settings {
         identifiers: Default::default(),
         hash_key: bindery::model::Secret::new(vec![7; 32]),
         version: "0",
+        monitor: Default::default(),
         start_tls: true,
     }
 }

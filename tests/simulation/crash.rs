@@ -78,6 +78,7 @@ impl Machine {
             disk: Arc::new(disk.clone()),
             entropy: Arc::clone(&entropy) as _,
             clock: Arc::clone(&clock) as _,
+            reserve: 0,
         };
         let memory = Memory {
             model: Model::default(),
@@ -136,6 +137,7 @@ impl Machine {
                 StartNote::TornTail { .. } => "starts that cut off a torn tail",
                 StartNote::Replayed { .. } => "starts that replayed frames",
                 StartNote::Rebuilt { .. } => "starts that rebuilt the checkpoint",
+                StartNote::Damaged(_) => "starts that stepped over damage they did not need",
                 StartNote::FormatRewritten => "starts that wrote the format file anew",
                 StartNote::SnapshotDamaged { .. } => "starts that passed over a damaged snapshot",
                 #[allow(unreachable_patterns, reason = "notes that say more come without faults that are injected here")]

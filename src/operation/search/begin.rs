@@ -132,8 +132,8 @@ fn special(
     }
     let answer = Answer::new(directory, context.subject(directory), selection, controls)?;
     let in_scope = matches!(request.scope, Scope::Base | Scope::Subtree);
-    let entry = (in_scope && root_dse::matches(directory, &request.filter, node))
-        .then(|| answer.special(directory, &node.name, node));
+    let entry =
+        (in_scope && root_dse::matches(directory, &request.filter, node)).then(|| answer.special(directory, &node.name, node));
     Ok(SearchStream {
         directory: Arc::clone(directory),
         filter: Filter::Or(Vec::new()),

@@ -8,9 +8,9 @@ use std::time::Duration;
 use super::{Group, Request, Shared, merge};
 use crate::directory::Directory;
 use crate::store::StoreError;
+use crate::store::content::decode;
 use crate::store::fill::{SledPlace, guarded};
 use crate::store::reader::JournalSource;
-use crate::store::content::decode;
 use crate::store::rows::{Rows, RowsError, wait_until_free};
 use crate::store::space::Space;
 use crate::world::Clock;
@@ -247,7 +247,9 @@ impl Shared {
         let mut queue = self.lock();
         queue.resting = true;
         queue.trouble = Some(reason.to_owned());
-        tracing::warn!("the checkpoint rests, because {reason}; nothing is lost, the journal has what it lacks, and it goes on by itself");
+        tracing::warn!(
+            "the checkpoint rests, because {reason}; nothing is lost, the journal has what it lacks, and it goes on by itself"
+        );
         self.room.notify_all();
     }
 

@@ -68,6 +68,8 @@ impl Site {
             ("data = \"data\"", format!("data = {:?}", self.data.display().to_string())),
             // As often as it gets, so that there are some.
             ("[snapshots]", "[snapshots]\njournal = 1048576".to_owned()),
+            // The file systems of these tests are small.
+            ("[limits]", "[limits]\ndisk-reserve = 33554432".to_owned()),
             ("[password.argon2id]", "[password.argon2id]\nmemory = 8\npasses = 1".to_owned()),
         ];
         // The waiver that init wrote, once more for another thing.
