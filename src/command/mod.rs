@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+pub mod backup;
 pub mod check;
 pub mod completions;
 pub mod demo;
@@ -12,6 +13,7 @@ pub mod journal;
 mod logging;
 mod output;
 mod password_file;
+pub mod restore;
 pub mod schema;
 pub mod serve;
 pub mod status;
@@ -26,7 +28,7 @@ use clap::{Args, Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, nothing to report
-  1  done, and something was found (check, schema check, status, import with rejects)
+  1  done, and something was found (check, schema check, status, import with rejects, backup and restore past damage)
   2  the command line is wrong
   3  it could not be done; the message says why and what to do";
 
@@ -58,6 +60,12 @@ enum Command {
     /// Write the directory as LDIF, as it is at one instant
     #[command(after_help = EXIT_CODES)]
     Export(export::Arguments),
+    /// Copy the sealed data to a folder or a pipe, while the server runs or not; the key is never part of it
+    #[command(after_help = EXIT_CODES)]
+    Backup(backup::Arguments),
+    /// Make the data folder anew from a backup, as it was at any instant; only while the server is stopped
+    #[command(after_help = EXIT_CODES)]
+    Restore(restore::Arguments),
     /// Check the configuration and the whole store of an installation whose server is stopped
     #[command(after_help = EXIT_CODES)]
     Check(check::Arguments),
@@ -111,6 +119,8 @@ pub fn run() -> ExitCode {
         Command::Status(arguments) => status::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
+        Command::Restore(arguments) => restore::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

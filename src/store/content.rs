@@ -95,6 +95,14 @@ fn base_sequence(path: &Path) -> u64 {
     snapshot::sequence_of(path).unwrap_or(0)
 }
 
+/// A snapshot is taken of what is durable: the journal must not end before the newest one whose header is intact.
+pub(super) fn proven_by_snapshots(folder: &Folder<'_>) -> Result<u64, StoreError> {
+    let Folder { options, key, identity, .. } = folder;
+    let snapshots = snapshot::list(&*options.disk, &folder.snapshot_folder())?;
+    let of = |path: &Path| SnapshotFile::open(Arc::clone(&options.disk), path, key, identity).ok();
+    Ok(snapshots.iter().find_map(|(_, path)| of(path)).map_or(0, |file| file.position().sequence))
+}
+
 /// Fills memory from a snapshot.
 fn load(folder: &Folder<'_>, path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Base, StoreError> {
     let file = SnapshotFile::open(Arc::clone(&folder.options.disk), path, &folder.key, &folder.identity)?;
@@ -144,10 +152,12 @@ fn follow(
         if !fits {
             return Err(misfit());
         }
-        if group.header.first <= target && lineage.holds(group.header.first) {
-            apply_up_to(&group, target, &mut directory)?;
-            frames += group.frames.len() as u64;
-            report(progress, frames, group.frames.len());
+        let leads = |frame: &&Frame| frame.last_sequence() <= target && lineage.holds(frame.last_sequence());
+        let within = group.frames.iter().take_while(leads).count();
+        if within > 0 {
+            apply_front(&group, within, &mut directory)?;
+            frames += within as u64;
+            report(progress, frames, within);
         }
         Ok(())
     })?;
@@ -157,10 +167,9 @@ fn follow(
     Ok(Content { directory, end, snapshot: name, frames })
 }
 
-/// Applies a group as far as the target; what follows in the group is applied to a copy, to compare the digest it promises.
-fn apply_up_to(group: &ReadGroup, target: u64, directory: &mut Directory) -> Result<(), StoreError> {
-    let until = group.frames.iter().position(|frame| frame.last_sequence() > target);
-    let (within, beyond) = group.frames.split_at(until.unwrap_or(group.frames.len()));
+/// Applies the first frames of a group; what follows in the group is applied to a copy, to compare the digest it promises.
+fn apply_front(group: &ReadGroup, count: usize, directory: &mut Directory) -> Result<(), StoreError> {
+    let (within, beyond) = group.frames.split_at(count.min(group.frames.len()));
     apply(group, within, directory)?;
     if beyond.is_empty() {
         return check_digest(group, directory.digest());

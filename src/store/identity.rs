@@ -77,7 +77,7 @@ impl Identity {
         }
     }
 
-    fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let lines = format!(
             "{TITLE}\nformat {FORMAT}\nnode {}\nsalt {}\nkey {}\n",
             self.node_text(),

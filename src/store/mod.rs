@@ -1,5 +1,6 @@
 //! Files: journal segments, the sled checkpoint, sealing, the start-up check. Nothing else knows sled or a file's layout.
 
+mod backup;
 mod checkpoint;
 mod content;
 pub mod disk;
@@ -9,6 +10,7 @@ mod identity;
 mod open;
 mod reader;
 mod replay;
+mod restore;
 mod rows;
 mod seal;
 mod segment;
@@ -17,9 +19,11 @@ mod space;
 #[cfg(test)]
 mod tests;
 
+pub use backup::{BackupFacts, BackupFile, BackupSink, MANIFEST, check_files, is_file_name, write_backup};
 pub use checkpoint::{Checkpoint, CheckpointWatch};
 pub use open::{Opened, Progress, StartNote, StoreError, StoreOptions, create, open, open_with, read_frames, read_frames_around};
 pub use reader::Damage;
+pub use restore::{NewerJournal, RestoreFacts, RestoreTarget, newer_journal, put_in_place, restore};
 pub use segment::{AppendError, Journal};
 pub use snapshot::{DamagedSnapshot, Position, SNAPSHOTS_KEPT, SnapshotFacts, Snapshots, Taken};
 pub use space::Space;

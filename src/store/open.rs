@@ -189,6 +189,9 @@ pub enum StoreError {
         /// Octets needed.
         needed: u64,
     },
+    /// Something is wrong with a backup, or it does not reach as far as asked.
+    #[error("{0}")]
+    Backup(String),
     /// Definitions were changed or taken away while the server was stopped, and what is stored needs them.
     #[error("{0}")]
     Schema(String),
@@ -350,15 +353,7 @@ pub fn open_with(options: &StoreOptions, segment_octets: u64, progress: &mut dyn
     }
     notes.extend(recovered.end.damages.iter().cloned().map(StartNote::Damaged));
     let chain = chain(&folder, &recovered.end);
-    let place = Place {
-        disk: Arc::clone(&options.disk),
-        entropy: Arc::clone(&options.entropy),
-        folder: folder.journal_folder(),
-        key: folder.key.clone(),
-        identity: folder.identity.clone(),
-        segment_octets: folder.segment_octets,
-    };
-    let journal = Journal::new(place, recovered.end.end, Arc::clone(&folder.lock));
+    let journal = Journal::new(place(&folder), recovered.end.end, Arc::clone(&folder.lock));
     let (snapshots, space) = (folder.snapshots()?, folder.space());
     Ok(Opened { directory: recovered.directory, journal, chain, checkpoint: recovered.checkpoint, snapshots, space, notes })
 }
@@ -421,12 +416,12 @@ pub fn read_frames_around(
     end.damages.into_iter().filter(|damage| damage.sequences.1 >= next).try_for_each(told)
 }
 
-fn seal_key(options: &StoreOptions) -> Result<SealKey, StoreError> {
+pub(super) fn seal_key(options: &StoreOptions) -> Result<SealKey, StoreError> {
     SealKey::new(&options.seal_key).ok_or_else(|| StoreError::Content("the seal key must be 32 octets long".to_owned()))
 }
 
 /// The lock is let go when the file is closed, also by a kill.
-fn lock(data: &Path) -> Result<File, StoreError> {
+pub(super) fn lock(data: &Path) -> Result<File, StoreError> {
     let path = data.join(LOCK_FILE);
     let opened = std::fs::OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let file = opened.map_err(|error| StoreError::Io { path: path.clone(), error })?;
@@ -438,7 +433,7 @@ fn lock(data: &Path) -> Result<File, StoreError> {
 }
 
 /// Who this installation is, and whether the format file has to be written anew.
-fn identity(options: &StoreOptions, key: &SealKey) -> Result<(Identity, bool), StoreError> {
+pub(super) fn identity(options: &StoreOptions, key: &SealKey) -> Result<(Identity, bool), StoreError> {
     let disk = &*options.disk;
     if let Some(identity) = Identity::read(disk, &options.data)? {
         identity.check_key(key, &options.data)?;
@@ -450,7 +445,19 @@ fn identity(options: &StoreOptions, key: &SealKey) -> Result<(Identity, bool), S
     Ok((identity, true))
 }
 
-fn chain(folder: &Folder<'_>, found: &JournalEnd) -> Chain {
+/// Where the journal's segments are made.
+pub(super) fn place(folder: &Folder<'_>) -> Place {
+    Place {
+        disk: Arc::clone(&folder.options.disk),
+        entropy: Arc::clone(&folder.options.entropy),
+        folder: folder.journal_folder(),
+        key: folder.key.clone(),
+        identity: folder.identity.clone(),
+        segment_octets: folder.segment_octets,
+    }
+}
+
+pub(super) fn chain(folder: &Folder<'_>, found: &JournalEnd) -> Chain {
     let mut boot = [0; 8];
     folder.options.entropy.fill(&mut boot);
     Chain {

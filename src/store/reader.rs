@@ -77,6 +77,8 @@ pub(super) struct ReadGroup {
     pub(super) frames: Vec<Frame>,
     /// It is the record of a restore to this sequence.
     pub(super) restores: Option<u64>,
+    /// Where it ends in its file.
+    pub(super) end: u64,
 }
 
 impl ReadGroup {
@@ -349,6 +351,7 @@ impl JournalReader {
             group.restores = header.restores.filter(|_| group.header.first == header.first);
             walked.last_group = (at as u64, rest.get(..length).unwrap_or_default().to_vec());
             at = at.saturating_add(length);
+            group.end = at as u64;
             (walked.length, walked.groups) = (at as u64, walked.groups + 1);
             each(group)?;
         }
@@ -379,7 +382,7 @@ impl JournalReader {
             check.accept(frame).map_err(|problem| fails(frame.sequence, problem))?;
         }
         state.check = check;
-        Ok((ReadGroup { segment: name(&segment.path), header, frames, restores: None }, sealed.length))
+        Ok((ReadGroup { segment: name(&segment.path), header, frames, restores: None, end: 0 }, sealed.length))
     }
 
     /// A last file whose header never got to the disk holds nothing; one that lost its header is damage.

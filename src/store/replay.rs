@@ -6,13 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::checkpoint::{Follower, merge};
-use super::content::{Content, PROGRESS_STEP, content_at, decode, replay, report};
+use super::content::{Content, PROGRESS_STEP, content_at, decode, proven_by_snapshots, replay, report};
 use super::fill::guarded;
 use super::open::{Folder, sync_real_folder};
 use super::reader::JournalEnd;
 use super::rows::{Meta, Rows, RowsError, wait_until_free};
-use super::snapshot::SnapshotFile;
-use super::{Checkpoint, Progress, StartNote, StoreError, snapshot};
+use super::{Checkpoint, Progress, StartNote, StoreError};
 use crate::directory::{Change, Digest, Directory};
 
 /// Checkpoints set aside that are kept.
@@ -60,7 +59,7 @@ impl<'a> Recovery<'a> {
     }
 
     pub(super) fn run(mut self) -> Result<Recovered, StoreError> {
-        self.proven = self.proven_by_snapshots()?;
+        self.proven = proven_by_snapshots(self.folder)?;
         match self.load_checkpoint() {
             Ok((rows, directory, meta)) => match self.follow(rows, directory, meta) {
                 Err(Trouble::Checkpoint(reason)) => self.rebuild(reason),
@@ -70,14 +69,6 @@ impl<'a> Recovery<'a> {
             Err(Trouble::Checkpoint(reason)) => self.rebuild(reason),
             Err(Trouble::Store(error)) => Err(error),
         }
-    }
-
-    /// A snapshot is taken of what is durable: the journal must not end before the newest one whose header is intact.
-    fn proven_by_snapshots(&self) -> Result<u64, StoreError> {
-        let Folder { options, key, identity, .. } = self.folder;
-        let snapshots = snapshot::list(&*options.disk, &self.folder.snapshot_folder())?;
-        let of = |path: &PathBuf| SnapshotFile::open(Arc::clone(&options.disk), path, key, identity).ok();
-        Ok(snapshots.iter().find_map(|(_, path)| of(path)).map_or(0, |file| file.position().sequence))
     }
 
     /// Opens sled, makes it whole where a crash left it in the middle of something, and fills memory from it.

@@ -9,7 +9,7 @@ use std::path::Path;
 use bytes::{Bytes, BytesMut};
 use ldap3_proto::LdapCodec;
 use ldap3_proto::proto::{
-    LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapFilter, LdapMsg, LdapOp, LdapResult, LdapResultCode, LdapSearchRequest,
+    LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapExtendedRequest, LdapFilter, LdapMsg, LdapOp, LdapResult, LdapResultCode, LdapSearchRequest,
     LdapSearchScope, SaslCredentials,
 };
 use tokio_util::codec::{Decoder, Encoder};
@@ -114,6 +114,15 @@ impl LocalClient {
                 LdapOp::SearchResultDone(result) => return accept(&result),
                 _ => return Err(unexpected()),
             }
+        }
+    }
+
+    /// Asks for an extended operation without a value; answers with the response's, empty where there is none.
+    pub fn extended(&mut self, name: &str) -> Result<Vec<u8>, ClientError> {
+        self.send(LdapOp::ExtendedRequest(LdapExtendedRequest { name: name.to_owned(), value: None }))?;
+        match self.receive()? {
+            LdapOp::ExtendedResponse(response) => accept(&response.res).map(|()| response.value.unwrap_or_default()),
+            _ => Err(unexpected()),
         }
     }
 

@@ -87,7 +87,7 @@ impl SnapshotFile {
     }
 
     /// Reads every row and compares the digest over them with the header's. `go_on` is asked now and then.
-    pub(super) fn verify(
+    pub(in crate::store) fn verify(
         &self,
         digest_key: &[u8; 32],
         go_on: &dyn Fn() -> Result<(), StoreError>,

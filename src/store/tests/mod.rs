@@ -5,6 +5,7 @@ mod damage;
 mod folder;
 mod journal;
 mod open;
+mod restore;
 mod schema;
 mod snapshot;
 
