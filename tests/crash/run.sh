@@ -1,7 +1,7 @@
 #!/bin/bash
 # Injects faults into real installations and prints the table of faults survived and found (Markdown) on standard output.
 #
-#   tests/crash/run.sh [ROUNDS] [--seed S] [--only kill,import,power,full,flip,cut,missing] [--folder DIR]
+#   tests/crash/run.sh [ROUNDS] [--seed S] [--only kill,backup,import,power,full,flip,cut,missing] [--folder DIR]
 #
 # ROUNDS of each row (200 unless given; the full disk's are shared out over tmpfs and ext4). Needs root, /dev/fuse, loop devices and
 # e2fsprogs; where one is missing it says so and fails. Power is cut on ext4 on a disk that forgets what was not flushed (tests/crash/faults/device.rs);

@@ -2,7 +2,6 @@
 //! on by itself; nothing acknowledged is lost, also when the server is killed and started while the disk is full.
 
 use std::fs::File;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -20,7 +19,7 @@ use crate::table::{Table, Verdict};
 use crate::trial::Trial;
 
 /// Octets of the file system.
-const MEBIOCTETS: u64 = 400;
+const MEBIOCTETS: u64 = 768;
 /// What some modifications carry, so that the space reserved ahead is used up soon.
 const PADDING: usize = 1 << 20;
 /// How long a server may take to notice that the disk is full, or that it is not any more.
@@ -150,15 +149,16 @@ struct Ballast(PathBuf);
 impl Ballast {
     /// Takes what is free now, down to the last block.
     fn grow(&self) -> Result<(), String> {
-        let opened = File::options().create(true).append(true).open(&self.0);
-        let mut file = match opened {
+        let file = match File::options().create(true).append(true).open(&self.0) {
             Ok(file) => file,
             Err(error) if error.kind() == std::io::ErrorKind::StorageFull => return Ok(()),
             Err(error) => return Err(format!("{}: {error}", self.0.display())),
         };
-        for octets in [1 << 20, 1 << 16, 1 << 12] {
-            let chunk = vec![0x5a; octets];
-            while file.write_all(&chunk).is_ok() {}
+        let mut length = file.metadata().map_err(|error| format!("{}: {error}", self.0.display()))?.len();
+        for octets in [64 << 20, 1 << 20, 1 << 16, 1 << 12] {
+            while rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), length, octets).is_ok() {
+                length += octets;
+            }
         }
         Ok(())
     }

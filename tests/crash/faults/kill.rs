@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::common::random::Random;
-use crate::common::{SUFFIX, client::Client};
-use crate::load::dn;
+use crate::common::{SUFFIX, bindery, client::Client};
+use crate::load::{Gate, dn};
 use crate::table::{Table, Verdict};
 use crate::trial::{Trial, empty};
 
@@ -17,14 +18,22 @@ const OPERATIONS: u64 = 300;
 /// Entries of an import that is killed.
 const IMPORTED: usize = 3000;
 
-pub(crate) fn serving(folder: &Path, rounds: usize, random: &mut Random, table: &mut Table) -> Result<(), String> {
+/// What the server does when it is killed, beside serving.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Work {
+    Load,
+    /// One backup after the other, each of which takes a snapshot.
+    Backups,
+}
+
+pub(crate) fn serving(folder: &Path, work: Work, rounds: usize, random: &mut Random, table: &mut Table) -> Result<(), String> {
     let data = folder.join("data");
     let mut trial = Trial::new(folder, &data)?;
     for round in 0..rounds {
         if round % ROUNDS_ON_A_FOLDER == 0 {
             trial.reset()?;
         }
-        let verdict = match kill_server(&mut trial, random) {
+        let verdict = match kill_server(&mut trial, work, random) {
             Ok(()) => Verdict::Survived,
             Err(problem) => {
                 let kept = keep(folder, &data, round);
@@ -32,21 +41,48 @@ pub(crate) fn serving(folder: &Path, rounds: usize, random: &mut Random, table: 
                 Verdict::Lost(format!("round {round}: {problem}; {kept}"))
             }
         };
-        table.add("kill −9", "server under load", verdict);
+        let place = match work {
+            Work::Load => "server under load",
+            Work::Backups => "server that takes snapshots for backups",
+        };
+        table.add("kill −9", place, verdict);
     }
     table.count(&trial);
     Ok(())
 }
 
-fn kill_server(trial: &mut Trial, random: &mut Random) -> Result<(), String> {
+fn kill_server(trial: &mut Trial, work: Work, random: &mut Random) -> Result<(), String> {
     let server = trial.site.start()?;
     let load = trial.start_load(&server, random, 0);
+    let backups = (work == Work::Backups).then(|| Backups::start(trial, load.gate.clone()));
     // The moment of death is the fault.
     load.wait_for(random.below(OPERATIONS));
     std::thread::sleep(Duration::from_micros(random.below(5000)));
     server.kill();
     trial.finish_load(load)?;
+    backups.map_or(Ok(()), Backups::finish)?;
     trial.examine(random)
+}
+
+/// Takes backups until the server is gone.
+struct Backups(JoinHandle<usize>);
+
+impl Backups {
+    fn start(trial: &Trial, gate: Gate) -> Backups {
+        let configuration = trial.site.configuration();
+        Backups(std::thread::spawn(move || {
+            let mut taken = 0;
+            while !gate.is_closed() {
+                let output = bindery(&["backup", "--out", "-", "--config", configuration.to_str().unwrap()]);
+                taken += usize::from(output.status.success());
+            }
+            taken
+        }))
+    }
+
+    fn finish(self) -> Result<(), String> {
+        self.0.join().map(drop).map_err(|_| "backups panicked".to_owned())
+    }
 }
 
 /// An import that is killed leaves a part of what it loads, each entry whole, and what was there before.

@@ -9,7 +9,7 @@ use fuser::BackgroundSession;
 use crate::device::{Device, FILE};
 
 /// Octets of the disk whose power is cut. Memory is taken for what was written alone.
-const DISK_OCTETS: usize = 512 << 20;
+const DISK_OCTETS: usize = 1 << 30;
 
 /// Why this machine cannot do what a fault needs.
 pub(crate) fn lacks() -> Option<String> {

@@ -1,7 +1,7 @@
 //! Injects faults into installations and prints which were survived and which were found: kill −9, power cuts, full disks, changed, cut
 //! and missing files. `tests/crash/run.sh` runs it.
 //!
-//! `faults [--rounds N] [--seed S] [--folder DIR] [--only kill,import,power,full,flip,cut,missing]`; as root, with /dev/fuse and loop devices. Where
+//! `faults [--rounds N] [--seed S] [--folder DIR] [--only kill,backup,import,power,full,flip,cut,missing]`; as root, with /dev/fuse and loop devices. Where
 //! that is not to be had it says so and fails.
 #![allow(
     missing_docs,
@@ -34,9 +34,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use common::random::Random;
 use damage::Fault;
+use kill::Work;
 use table::Table;
 
-const ALL: [&str; 7] = ["kill", "import", "power", "full", "flip", "cut", "missing"];
+const ALL: [&str; 8] = ["kill", "backup", "import", "power", "full", "flip", "cut", "missing"];
 
 struct Arguments {
     rounds: usize,
@@ -88,7 +89,9 @@ fn run(arguments: &Arguments, table: &mut Table) -> Result<(), String> {
         outcome.map_err(|problem| format!("{name}: {problem}"))
     };
     let rounds = arguments.rounds;
-    each("kill", &mut |folder, random, table| kill::serving(folder, rounds, random, table), table)?;
+    for (name, work) in [("kill", Work::Load), ("backup", Work::Backups)] {
+        each(name, &mut |folder, random, table| kill::serving(folder, work, rounds, random, table), table)?;
+    }
     each("import", &mut |folder, random, table| kill::importing(folder, rounds, random, table), table)?;
     each("power", &mut |folder, random, table| power::cuts(folder, rounds, random, table), table)?;
     each("full", &mut |folder, random, table| full::disks(folder, rounds, random, table), table)?;
