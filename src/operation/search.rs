@@ -175,9 +175,9 @@ impl SearchStream {
         matches!(&self.phase, Phase::Following(following) if following.is_persistent())
     }
 
-    /// Terms of the filter, which are kept while the search goes on.
-    pub fn terms(&self) -> usize {
-        self.filter.terms()
+    /// What the filter weighs ([`Filter::weight`]); it is kept while the search goes on.
+    pub fn weight(&self) -> usize {
+        self.filter.weight()
     }
 
     /// Whether entries are put in order before they are sent.
@@ -280,7 +280,7 @@ const CHAIN_TOO_LONG: &str = "too many nested groups to follow";
 const TERMS_AT_ONCE: usize = 8;
 
 fn cost(filter: &Filter) -> u32 {
-    u32::try_from(filter.terms() / TERMS_AT_ONCE).unwrap_or(u32::MAX).max(1)
+    u32::try_from(filter.weight() / TERMS_AT_ONCE).unwrap_or(u32::MAX).max(1)
 }
 
 fn done(result: LdapResult) -> Reply {

@@ -118,6 +118,7 @@ fn assertion(mut parts: Reader<'_>) -> Result<(String, Bytes), FilterDecodeError
 }
 
 fn substrings(mut parts: Reader<'_>, terms: &mut usize) -> Result<Filter, FilterDecodeError> {
+    take_terms(terms, Filter::TERMS_OF_PARTS - 1)?;
     let attribute = description(parts.octet_string()?)?;
     let mut pieces = parts.sequence()?;
     parts.finish_extensible(0)?;
@@ -263,15 +264,15 @@ mod tests {
             .to_vec()
         };
         let longest = decode_all(&any_of(Filter::MAXIMUM_TERMS - 1)).unwrap();
-        assert_eq!(longest.terms(), Filter::MAXIMUM_TERMS);
+        assert_eq!(longest.weight(), Filter::MAXIMUM_TERMS);
         assert_eq!(decode_all(&any_of(Filter::MAXIMUM_TERMS)), Err(FilterDecodeError::TooLong));
-        assert_eq!(decode_all(&parts(Filter::MAXIMUM_TERMS - 1)).unwrap().terms(), Filter::MAXIMUM_TERMS);
-        assert_eq!(decode_all(&parts(Filter::MAXIMUM_TERMS)), Err(FilterDecodeError::TooLong));
+        assert_eq!(decode_all(&parts(Filter::MAXIMUM_TERMS - Filter::TERMS_OF_PARTS)).unwrap().weight(), Filter::MAXIMUM_TERMS);
+        assert_eq!(decode_all(&parts(Filter::MAXIMUM_TERMS - 9)), Err(FilterDecodeError::TooLong));
         let by_rule = |count: usize| {
             let one = b"\xa9\x08\x81\x032.5\x83\x01x".repeat(count);
             crate::protocol::ber::encode(|writer| writer.element(Tag(0xa1), &one)).to_vec()
         };
-        assert_eq!(decode_all(&by_rule(99)).unwrap().terms(), 9901);
+        assert_eq!(decode_all(&by_rule(99)).unwrap().weight(), 9901);
         assert_eq!(decode_all(&by_rule(100)), Err(FilterDecodeError::TooLong), "terms about all attributes are dear");
     }
 }

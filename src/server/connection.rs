@@ -215,16 +215,23 @@ impl Connection {
             Deadline::Lifetime => self.look_at_lifetime().await,
             Deadline::FirstRequest => self.close(None),
             Deadline::WholeRequest => {
-                tracing::info!(peer = self.peer.text, "a client took too long to send a request; its connection is closed");
+                self.tell("a client took too long to send a request; its connection is closed");
                 self.close(None);
             }
             Deadline::Write => {
-                tracing::info!(peer = self.peer.text, "a client did not take its results; its connection is closed");
+                self.tell("a client did not take its results; its connection is closed");
                 return false;
             }
             Deadline::LastReplies => return false,
         }
         true
+    }
+
+    /// A line in the log, unless there are too many already.
+    fn tell(&self, what: &str) {
+        if self.allowance.seat.gate().may_tell() {
+            tracing::info!(peer = self.peer.text, "{what}");
+        }
     }
 
     /// Ends a session that is over; else sets when it is looked at again.
@@ -234,7 +241,7 @@ impl Connection {
             Lifetime::Until(end) => micros(now, end),
             Lifetime::Over(_) if self.elsewhere > 0 => LOOK_AGAIN,
             Lifetime::Over(over) => {
-                tracing::info!(peer = self.peer.text, "{}", over.diagnostic());
+                self.tell(over.diagnostic());
                 let action = self.session.end(over);
                 return self.perform(action).await;
             }
@@ -324,7 +331,7 @@ impl Connection {
                 Ok(Some(message)) => message,
                 Ok(None) => return,
                 Err(error) => {
-                    tracing::info!(%error, "a client sent what is no LDAP message; its connection is closed");
+                    self.tell(&format!("a client sent what is no LDAP message ({error}); its connection is closed"));
                     self.close(Some(Reply::notice_of_disconnection(ResultCode::ProtocolError, "protocol error")));
                     return;
                 }
@@ -498,11 +505,11 @@ impl Connection {
                 self.stream = Some(Stream::Tls(Box::new(stream)));
             }
             Ok(Err(error)) => {
-                tracing::info!(%error, "StartTLS handshake failed");
+                self.tell(&format!("StartTLS handshake failed: {error}"));
                 self.close(None);
             }
             Err(_) => {
-                tracing::info!("StartTLS handshake took too long");
+                self.tell("StartTLS handshake took too long");
                 self.close(None);
             }
         }

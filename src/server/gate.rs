@@ -12,13 +12,15 @@ use tokio_util::sync::CancellationToken;
 use crate::config::ConnectionSettings;
 use crate::model::EntryId;
 use crate::operation::{AccountClass, Peer};
-use crate::policy::share::{AddressLimits, Asked, Buckets, Crowd, Ledger, Origin, Owner, Permit, Rate, Refused, Share};
+use crate::policy::share::{AddressLimits, Asked, Bucket, Buckets, Crowd, Ledger, Origin, Owner, Permit, Rate, Refused, Share};
 use crate::world::Clock;
 
 /// Accounts whose searches are remembered, for their rate.
 const ACCOUNTS: usize = 100_000;
 /// Seconds of searching that an account can be behind.
 const LONGEST_DEBT: u32 = 10;
+/// Lines in the log about single clients, over all.
+const LINES: Rate = Rate { per_second: 2, burst: 50 };
 /// Microseconds between two lines in the log about connections that were refused for the same reason.
 const TELL_AGAIN: u64 = 10_000_000;
 
@@ -29,6 +31,7 @@ pub struct Gate {
     entrance: Mutex<Entrance>,
     stocks: [Mutex<Ledger<Owner>>; Stock::COUNT],
     scans: Mutex<Buckets<Owner>>,
+    told: Mutex<Bucket>,
     /// Octets of results that clients have not taken, beyond what each may always hold.
     results: AtomicUsize,
     most_results: AtomicUsize,
@@ -98,6 +101,7 @@ impl Gate {
             entrance: Mutex::default(),
             stocks: Stock::ALL.map(|_| Mutex::default()),
             scans: Mutex::new(Buckets::new(ACCOUNTS)),
+            told: Mutex::default(),
             results: AtomicUsize::new(0),
             most_results: AtomicUsize::new(0),
         })
@@ -175,6 +179,12 @@ impl Gate {
     /// Connections that are open.
     pub fn connections(&self) -> u64 {
         self.entrance().crowd.open() as u64
+    }
+
+    /// Whether one more line about what a single client did may go into the log: a flood must not fill it.
+    pub fn may_tell(&self) -> bool {
+        let now = self.clock.monotonic();
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).try_take(LINES, now)
     }
 
     /// For the log: what there is and the most there was since the last report.

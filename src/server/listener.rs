@@ -135,13 +135,15 @@ async fn shake_hands(socket: TcpStream, seat: Seat, peer: Arc<Peer>, services: A
             return;
         }
     };
+    let gate = Arc::clone(seat.gate());
     match outcome {
         Ok(Ok(stream)) => {
             let facts = Arc::new(tls::facts(stream.get_ref().1));
             Connection::run(Stream::Tls(Box::new(stream)), seat, peer, Some(facts), services).await;
         }
-        Ok(Err(error)) => tracing::info!(peer = peer.text, %error, "TLS handshake failed"),
-        Err(_) => tracing::info!(peer = peer.text, "TLS handshake took too long"),
+        Ok(Err(error)) if gate.may_tell() => tracing::info!(peer = peer.text, %error, "TLS handshake failed"),
+        Err(_) if gate.may_tell() => tracing::info!(peer = peer.text, "TLS handshake took too long"),
+        Ok(Err(_)) | Err(_) => {}
     }
 }
 

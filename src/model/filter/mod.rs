@@ -79,9 +79,11 @@ pub struct FilterError {
 impl Filter {
     /// Deepest nesting that is read: BEHAVIOUR "Default limits".
     pub const MAXIMUM_DEPTH: usize = 100;
-    /// Most terms in one filter that a client sends, parts of substrings counted each: every candidate of a search may cost a test of each.
+    /// Most terms in one filter that a client sends, counted as in [`Filter::weight`]: every candidate of a search may cost a test of each.
     pub const MAXIMUM_TERMS: usize = 10_000;
 
+    /// What a term about parts of values counts as, beside those in the middle: every value is prepared and searched through for it.
+    pub const TERMS_OF_PARTS: usize = 10;
     /// What a term about every attribute that a rule applies to counts as.
     pub const TERMS_OF_ANY: usize = 100;
 
@@ -103,14 +105,29 @@ impl Filter {
 
     /// How many terms there are to test, parts of substrings counted each.
     pub fn terms(&self) -> usize {
-        match self {
-            Filter::And(filters) | Filter::Or(filters) => {
-                filters.iter().fold(1, |sum, filter| filter.terms().saturating_add(sum))
-            }
-            Filter::Not(filter) => filter.terms().saturating_add(1),
+        self.sum(&|filter| match filter {
             Filter::Substrings(_, parts) => parts.any.len().saturating_add(1),
+            _ => 1,
+        })
+    }
+
+    /// What testing an entry costs: as many terms as [`Filter::terms`], those that are dear counted more often.
+    pub fn weight(&self) -> usize {
+        self.sum(&|filter| match filter {
+            Filter::Substrings(_, parts) => parts.any.len().saturating_add(Filter::TERMS_OF_PARTS),
             Filter::Extensible(MatchingRuleAssertion { attribute: None, .. }) => Filter::TERMS_OF_ANY,
             _ => 1,
-        }
+        })
+    }
+
+    fn sum(&self, own: &impl Fn(&Filter) -> usize) -> usize {
+        let inner = match self {
+            Filter::And(filters) | Filter::Or(filters) => {
+                filters.iter().fold(0_usize, |sum, filter| filter.sum(own).saturating_add(sum))
+            }
+            Filter::Not(filter) => filter.sum(own),
+            _ => 0,
+        };
+        inner.saturating_add(own(self))
     }
 }

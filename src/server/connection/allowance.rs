@@ -120,7 +120,7 @@ impl Allowance {
     /// What a search holds beside its request: a place among those that go on, memory for a long filter and to sort in. `Err`:
     /// what the client is told where there is none now.
     pub(super) fn begin_search(&mut self, id: MessageId, search: &SearchStream) -> Result<(), &'static str> {
-        let terms = search.terms();
+        let terms = search.weight();
         let (places, memory) = ("too many persistent searches", "no memory for the search");
         for (wanted, stock, amount, text) in [
             (search.is_persistent(), Stock::Persistent, 1, places),
