@@ -93,7 +93,7 @@ fn long_filters(target: &Arc<Target>, size: Size) -> Result<String, Failure> {
     let parts = message::element(0x30, &message::element(0x81, b"nobody is like this"));
     let part = message::element(0xa4, &[message::string("description"), parts].concat());
     let any = message::by_rule("caseIgnoreSubstringsMatch", "*nobody is called so*");
-    let terms = message::element(0xa1, &[part.repeat(800), any.repeat(15)].concat());
+    let terms = message::element(0xa1, &[part.repeat(700), any.repeat(15)].concat());
     let filter = message::element(0xa0, &[message::present("uid"), terms].concat());
     let mut open = Vec::new();
     for _ in 0..connections {
@@ -118,7 +118,7 @@ fn long_filters(target: &Arc<Target>, size: Size) -> Result<String, Failure> {
         }
     });
     std::thread::sleep(end.saturating_duration_since(Instant::now()));
-    Ok(format!("{} filters of 815 terms sent on {connections} connections", sent.into_inner()))
+    Ok(format!("{} filters of 715 terms sent on {connections} connections", sent.into_inner()))
 }
 
 /// Connections that begin no handshake, from very many addresses.
