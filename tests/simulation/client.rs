@@ -8,6 +8,7 @@ use bindery::operation::{Limits, ListenerKind, Peer, Settings, TlsFacts};
 use bindery::protocol::{Reply, ber};
 use bindery::session::Session;
 
+use crate::ask::Operation;
 use crate::model::{Asked, Model, Who, is_reference, normalized};
 
 /// Whom every peer is said to be.
@@ -65,6 +66,13 @@ impl Client {
             asked: BTreeMap::new(),
             waiting: BTreeMap::new(),
         }
+    }
+
+    /// Whether the end of a transaction is not answered yet.
+    pub(crate) fn is_ending(&self) -> bool {
+        let ends =
+            |message: &i32| matches!(self.asked.get(message), Some(Asked { operation: Operation::EndTransaction { .. }, .. }));
+        self.waiting.keys().any(ends)
     }
 
     /// Checks that a reply was due and says what the model says.

@@ -83,6 +83,8 @@ impl Machine {
         let memory = Memory {
             model: Model::default(),
             candidates: Vec::new(),
+            power_was_cut: false,
+            checkpoint_harmed: false,
             groups: Vec::new(),
             snapshots: Vec::new(),
             clients: 0,
@@ -123,12 +125,17 @@ impl Machine {
                 }
                 Err(_) if self.disk.is_off() => {
                     self.memory.tally.count("crashes while starting");
-                    if self.random.percent(50) { self.disk.restart() } else { self.disk.resume() }
+                    if self.random.percent(50) { self.cut_power() } else { self.disk.resume() }
                 }
                 Err(error) => return Err(format!("does not start: {error}")),
             }
         }
         unreachable!("attempts without a cut end it");
+    }
+
+    fn cut_power(&mut self) {
+        self.disk.restart();
+        self.memory.power_was_cut = true;
     }
 
     fn look_at(&mut self, opened: &Opened) -> Checked {
@@ -144,6 +151,16 @@ impl Machine {
                 _ => "starts with another note",
             });
         }
+        for note in &opened.notes {
+            match note {
+                StartNote::Rebuilt { .. } if !self.memory.checkpoint_harmed => return Err(format!("for nothing: {note}")),
+                StartNote::SnapshotDamaged { .. } if self.memory.snapshots.iter().all(|(_, is_whole)| *is_whole) => {
+                    return Err(format!("nobody damaged it: {note}"));
+                }
+                _ => {}
+            }
+        }
+        self.memory.checkpoint_harmed = false;
         verify::journal(&self.options, &mut self.memory)?;
         verify::content(&opened.directory, &self.memory.model)
     }
@@ -169,7 +186,7 @@ impl Machine {
             change_faults(&mut self.random, &self.disk, &mut self.memory);
         }
         let end = match () {
-            () if self.disk.is_off() => End::PowerCut,
+            () if self.disk.is_off() => self.random.pick(&[End::Kill, End::PowerCut, End::PowerCut]),
             () if self.random.percent(30) && started => End::InOrder,
             () => self.random.pick(&[End::Kill, End::Kill, End::PowerCut]),
         };
@@ -178,7 +195,7 @@ impl Machine {
             end_faults(&self.disk, &mut self.memory);
             life.settle(&mut self.random, &mut self.memory)?;
         }
-        self.end(life, if self.disk.is_off() { End::PowerCut } else { end })
+        self.end(life, if end == End::InOrder && self.disk.is_off() { End::PowerCut } else { end })
     }
 
     fn end(&mut self, life: Life, end: End) -> Checked {
@@ -198,7 +215,7 @@ impl Machine {
             }
             End::PowerCut => {
                 self.memory.tally.count("crashes by power cut");
-                self.disk.restart();
+                self.cut_power();
             }
         }
         end_faults(&self.disk, &mut self.memory);
@@ -226,6 +243,7 @@ impl Machine {
         }
         let earlier = (!self.copies.is_empty()).then(|| self.random.pick(&self.copies));
         let database = sled.join("db");
+        self.memory.checkpoint_harmed = fate <= 43;
         match (fate, earlier) {
             (0..=14, Some(copy)) => {
                 self.memory.tally.count("checkpoints replaced by an earlier one");

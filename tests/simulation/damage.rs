@@ -66,7 +66,7 @@ pub(crate) fn probe(
             if is_told { Ok(what) } else { Err(format!("{}: cut off without a word", harm.what)) }
         }
         Ok(opened) if !harm.is_last && may_cover(last) => {
-            let mut models = std::iter::once(&memory.model).chain(&memory.candidates);
+            let mut models = std::iter::once(&memory.model).chain(memory.candidates.iter().map(|it| &it.after));
             let is_whole = models.any(|model| verify::content(&opened.directory, model).is_ok());
             let what = "damage to the journal that a start did not need, for a snapshot covers it";
             if is_whole { Ok(what) } else { Err(format!("{}: a start from a snapshot has another content", harm.what)) }

@@ -48,12 +48,23 @@ pub(crate) struct Group {
     pub(crate) last: u64,
 }
 
+/// A group that was tried.
+pub(crate) struct Candidate {
+    pub(crate) after: Model,
+    /// The clients were told that nothing came of it. Then it may come back only where power was cut before that got to the disk.
+    pub(crate) refused: bool,
+}
+
 /// What lasts longer than a process.
 pub(crate) struct Memory {
     /// What clients were told.
     pub(crate) model: Model,
-    /// What was tried and refused with 52 since the last durable group: any one of them may be found after a crash.
-    pub(crate) candidates: Vec<Model>,
+    /// What was tried since the last durable group, and failed: any one of them may be found after a crash.
+    pub(crate) candidates: Vec<Candidate>,
+    /// Power was cut since the last start.
+    pub(crate) power_was_cut: bool,
+    /// Something was done to sled's folder since the last start.
+    pub(crate) checkpoint_harmed: bool,
     /// The durable groups.
     pub(crate) groups: Vec<Group>,
     /// The snapshots that were taken, newest last, and whether they are whole.
@@ -209,7 +220,8 @@ impl Life {
             () if in_transaction => script::change(random),
             () if open && random.percent(60) => Operation::EndTransaction { commit: random.percent(85) },
             () => match script::operation(random, &memory.model, who) {
-                Operation::StartTransaction if open => return Ok(()),
+                // One whose end waits for a password to be hashed is still there.
+                Operation::StartTransaction if open || client.is_ending() => return Ok(()),
                 operation => operation,
             },
         };
@@ -393,7 +405,7 @@ impl Life {
             self.failing = false;
             return Ok(answers.into_iter().zip(codes).map(|(answer, code)| answer.map(|decision| (decision, code))).collect());
         }
-        memory.candidates.push(after);
+        memory.candidates.push(Candidate { after, refused: !self.disk.is_off() });
         self.failing = true;
         if refused < answers.len() || answers.iter().any(|answer| !matches!(answer, Err(ResultCode::Unavailable))) {
             return Err(format!("{refused} of {} operations of one group were refused", answers.len()));

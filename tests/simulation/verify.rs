@@ -9,7 +9,7 @@ use bindery::policy::password::{HashAnswer, HashJob, Hasher};
 use bindery::store::{StoreOptions, read_frames};
 
 use crate::client::ADDRESS;
-use crate::life::{ARGON2, Checked, Memory};
+use crate::life::{ARGON2, Candidate, Checked, Memory};
 use crate::model::{Entry, Expected, Model};
 
 type Attributes = BTreeMap<String, BTreeSet<String>>;
@@ -28,15 +28,23 @@ pub(crate) fn journal(options: &StoreOptions, memory: &mut Memory) -> Checked {
     let known = memory.model.records.len();
     compare_records(&memory.model.records, found.get(..known).unwrap_or(&found))?;
     if found.len() > known {
-        let survived = memory.candidates.iter().find(|candidate| candidate.records == found);
-        let survived = survived.ok_or_else(|| {
+        let may_return = |candidate: &&Candidate| !candidate.refused || memory.power_was_cut;
+        let mut possible = memory.candidates.iter().filter(may_return);
+        let survived = possible.find(|candidate| candidate.after.records == found).ok_or_else(|| {
             let (behind, tried) = (&found[known..], memory.candidates.len());
-            format!("behind record {known} stand {behind:#?}, which is none of the {tried} groups that were tried")
+            format!(
+                "behind record {known} stand {behind:#?}, which is none of the {tried} groups that were tried and may be there"
+            )
         })?;
-        memory.model = survived.clone();
-        memory.tally.count("groups in flight that a crash kept");
+        let what = match survived.refused {
+            true => "groups refused with 52 that a power cut brought back",
+            false => "groups in flight that a crash kept",
+        };
+        memory.model = survived.after.clone();
+        memory.tally.count(what);
     }
     memory.candidates.clear();
+    memory.power_was_cut = false;
     memory.history.update(lines.last().map_or(b"", |line| line.as_bytes()));
     Ok(())
 }

@@ -404,7 +404,7 @@ struct SimulatedFile {
 }
 
 impl SimulatedFile {
-    /// Runs one writing operation on the content; one that power is cut in may still reach the disk in part.
+    /// Runs one writing operation on the content; one that power is cut in, or the process is killed in, happens or not.
     fn change(&self, length: Option<usize>, change: impl FnOnce(&mut Content)) -> io::Result<()> {
         let mut state = self.disk.lock();
         state.powered()?;
@@ -412,7 +412,8 @@ impl SimulatedFile {
         if let Some(length) = length {
             state.check_space(self.number, length)?;
         }
-        if let Some(file) = state.files.get_mut(self.number) {
+        let state = &mut *state;
+        if let Some(file) = state.files.get_mut(self.number).filter(|_| outcome.is_ok() || chance(&mut state.random)) {
             change(file);
         }
         outcome
