@@ -168,7 +168,7 @@ impl Machine {
     fn live(&mut self, opened: Opened) -> Checked {
         let entropy = Arc::clone(&self.entropy) as Arc<dyn Entropy>;
         let mut life = Life::new(opened, (self.disk.clone(), Arc::clone(&self.clock), entropy), &mut self.memory);
-        let steps = 4 + self.random.below(70);
+        let steps = 6 + self.random.below(110);
         if self.random.percent(40) {
             self.disk.cut_power_at(self.disk.operations() + self.random.below(60));
         }

@@ -217,7 +217,7 @@ impl Life {
         let (who, open) = (client.who, client.transaction.is_some());
         let in_transaction = open && random.percent(60);
         let operation = match () {
-            () if in_transaction => script::change(random),
+            () if in_transaction => script::change(random, &memory.model),
             () if open && random.percent(60) => Operation::EndTransaction { commit: random.percent(85) },
             () => match script::operation(random, &memory.model, who) {
                 // One whose end waits for a password to be hashed is still there.
