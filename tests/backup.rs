@@ -75,7 +75,8 @@ fn a_backup_taken_while_serving_brings_every_instant_back() {
     assert_eq!(again.status.code(), Some(2), "{}", message(&again));
     assert_eq!(server.stop(), Some(0));
     let records = journal(&installation);
-    let recorded = records.iter().find(|record| record["type"] == "backup" && record["result"] == 0).expect("a backup is recorded");
+    let recorded =
+        records.iter().find(|record| record["type"] == "backup" && record["result"] == 0).expect("a backup is recorded");
     assert_eq!(recorded["actor"]["dn"], ADMIN);
     assert!(records.iter().any(|record| record["type"] == "snapshot" && record["result"] == 0));
 

@@ -73,7 +73,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
 fn ask(socket: &Path) -> Result<u64, CommandError> {
     let mut client = LocalClient::connect(socket).map_err(|error| cannot(&error))?;
     let answer = client.extended(oid::BACKUP).map_err(|error| {
-        CommandError::Cannot(format!("{error}; backups are made by root, the server's own user, or an administrator of [ldapi.users]"))
+        CommandError::Cannot(format!(
+            "{error}; backups are made by root, the server's own user, or an administrator of [ldapi.users]"
+        ))
     })?;
     sequence_of(&answer).map_err(|error| CommandError::Cannot(format!("the server's answer cannot be read: {error}")))
 }
@@ -86,11 +88,10 @@ fn sequence_of(answer: &[u8]) -> Result<u64, BerError> {
     u64::try_from(sequence).map_err(|_| BerError("the sequence"))
 }
 
-fn offline_snapshot(
-    installation: crate::server::installation::Installation,
-) -> Result<(OfflineInstallation, u64), CommandError> {
+fn offline_snapshot(installation: crate::server::installation::Installation) -> Result<(OfflineInstallation, u64), CommandError> {
     let mut opened = OfflineInstallation::without_indexes(installation)?;
-    let facts = opened.snapshot().ok_or_else(|| CommandError::Cannot("no snapshot could be taken, so there is no backup".to_owned()))?;
+    let facts =
+        opened.snapshot().ok_or_else(|| CommandError::Cannot("no snapshot could be taken, so there is no backup".to_owned()))?;
     opened.note(OfflineInstallation::record(RecordKind::Backup, snapshotter::details(&facts.name, &facts.position)))?;
     Ok((opened, facts.position.sequence))
 }

@@ -57,7 +57,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         }),
     };
     let adopted = newer.map(|newer| newer.adopt(&options)).transpose().map_err(|error| cannot(&error))?;
-    let restored = store::restore(&options, target, record(&facts), &mut notes::log_progress()).map_err(|error| cannot(&error))?;
+    let restored =
+        store::restore(&options, target, record(&facts), &mut notes::log_progress()).map_err(|error| cannot(&error))?;
     for note in &restored.notes {
         found += 1;
         output::remark(note);
@@ -155,7 +156,10 @@ impl Staging {
             self.unpack(File::open(backup).map_err(named)?).map_err(named)?
         };
         let manifest = manifest.ok_or_else(|| {
-            CommandError::Cannot(format!("{}: no backup, or it was never finished: there is no manifest at its end", backup.display()))
+            CommandError::Cannot(format!(
+                "{}: no backup, or it was never finished: there is no manifest at its end",
+                backup.display()
+            ))
         })?;
         let facts = BackupFacts::parse(&manifest, &backup.join(MANIFEST)).map_err(|error| cannot(&error))?;
         store::check_files(&self.0, &facts).map_err(|error| cannot(&error))?;
@@ -226,7 +230,9 @@ mod tests {
         assert_eq!(target(None).unwrap(), RestoreTarget::End);
         assert_eq!(target(Some("4711")).unwrap(), RestoreTarget::Sequence(4711));
         let moment = RestoreTarget::Time(Timestamp(1_795_342_500_000_000));
-        for text in ["2026-11-22T10:15:00Z", "2026-11-22T04:15:00-06:00", "20261122101500Z", "202611221015Z", "20261122041500-0600"] {
+        for text in
+            ["2026-11-22T10:15:00Z", "2026-11-22T04:15:00-06:00", "20261122101500Z", "202611221015Z", "20261122041500-0600"]
+        {
             assert_eq!(target(Some(text)).unwrap(), moment, "{text}");
         }
         for text in ["", "yesterday", "2026-11-22", "2026-11-22T10:15:00", "-5"] {

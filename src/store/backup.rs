@@ -156,7 +156,8 @@ pub fn write_backup(
     let disk = &options.disk;
     let mut snapshots: Vec<(PathBuf, SnapshotFacts)> = Vec::new();
     for (of, path) in snapshot::list(&**disk, &options.data.join("snapshots"))?.into_iter().filter(|(of, _)| *of <= sequence) {
-        let checked = SnapshotFile::open(Arc::clone(disk), &path, &key, &identity).and_then(|it| it.verify(&digest_key, &|| Ok(())));
+        let checked =
+            SnapshotFile::open(Arc::clone(disk), &path, &key, &identity).and_then(|it| it.verify(&digest_key, &|| Ok(())));
         match checked {
             Ok(facts) => snapshots.push((path, facts)),
             Err(error) if of == sequence => return Err(error),
@@ -410,7 +411,16 @@ mod tests {
         for good in ["format", "journal/00000000000000000001.segment", "snapshots/snapshot-00000000000000000001"] {
             assert!(is_file_name(good), "{good}");
         }
-        for bad in ["", "manifest", "/etc/passwd", "../format", "journal/../format", "journal/x", "snapshots/snapshot-1", "keys/seal.key"] {
+        for bad in [
+            "",
+            "manifest",
+            "/etc/passwd",
+            "../format",
+            "journal/../format",
+            "journal/x",
+            "snapshots/snapshot-1",
+            "keys/seal.key",
+        ] {
             assert!(!is_file_name(bad), "{bad}");
         }
         assert!(!is_file_name("snapshots/../snapshot-00000000000000000001"));

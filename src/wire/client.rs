@@ -9,8 +9,8 @@ use std::path::Path;
 use bytes::{Bytes, BytesMut};
 use ldap3_proto::LdapCodec;
 use ldap3_proto::proto::{
-    LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapExtendedRequest, LdapFilter, LdapMsg, LdapOp, LdapResult, LdapResultCode, LdapSearchRequest,
-    LdapSearchScope, SaslCredentials,
+    LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapExtendedRequest, LdapFilter, LdapMsg, LdapOp, LdapResult,
+    LdapResultCode, LdapSearchRequest, LdapSearchScope, SaslCredentials,
 };
 use tokio_util::codec::{Decoder, Encoder};
 

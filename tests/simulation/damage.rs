@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bindery::store::disk::SimulatedDisk;
-use bindery::store::{StartNote, StoreError, StoreOptions, open_with, read_frames};
+use bindery::store::{Opened, StartNote, StoreError, StoreOptions, open_with, read_frames};
 use bindery::world::Disk as _;
 
 use crate::life::{Checked, Group, Memory};
@@ -20,6 +20,8 @@ struct Harm {
     what: &'static str,
     segments: Vec<PathBuf>,
     sequences: std::ops::RangeInclusive<u64>,
+    /// The last sequence that cannot be read any more.
+    lost: u64,
     /// Nothing behind it shows that it had been durable.
     is_last: bool,
 }
@@ -55,23 +57,9 @@ pub(crate) fn probe(
         crate::crash::copy_folder(&sled, &kept)?;
     }
     let opened = open_with(&options, segment_octets, &mut |_| {});
-    let may_cover = |sequence| memory.snapshots.iter().rev().take(3).any(|(taken, _)| *taken >= sequence);
-    let proves = |sequence| memory.snapshots.last().is_some_and(|(taken, is_whole)| *is_whole && *taken >= sequence);
-    let (first, last) = (*harm.sequences.start(), *harm.sequences.end());
     let outcome = match opened {
-        Err(error) => check(&harm, &error).map(|()| "damage to the journal that a start named"),
-        Ok(opened) if harm.is_last && !with_checkpoint && !proves(first) => {
-            let is_told = opened.notes.iter().any(|note| matches!(note, StartNote::TornTail { .. }));
-            let what = "damage to the last group that a start without checkpoint told as a torn tail";
-            if is_told { Ok(what) } else { Err(format!("{}: cut off without a word", harm.what)) }
-        }
-        Ok(opened) if !harm.is_last && may_cover(last) => {
-            let mut models = std::iter::once(&memory.model).chain(memory.candidates.iter().map(|it| &it.after));
-            let is_whole = models.any(|model| verify::content(&opened.directory, model).is_ok());
-            let what = "damage to the journal that a start did not need, for a snapshot covers it";
-            if is_whole { Ok(what) } else { Err(format!("{}: a start from a snapshot has another content", harm.what)) }
-        }
-        Ok(_) => Err(format!("{}: went unnoticed", harm.what)),
+        Err(error) => check(&harm, &error).map(|()| "damage to the journal that a start named and refused"),
+        Ok(opened) => survived(&harm, &opened, with_checkpoint, memory),
     };
     if sled.exists() {
         std::fs::remove_dir_all(&sled).map_err(|error| error.to_string())?;
@@ -80,6 +68,32 @@ pub(crate) fn probe(
         rename(&kept, &sled)?;
     }
     outcome.map(|what| memory.tally.count(what))
+}
+
+/// What a start that went on must have said: that it cut off a torn tail, where nothing proves that the group had been durable; that it
+/// stepped over damage; or nothing, where a snapshot spared it looking there. And the content must be the one that was acknowledged.
+fn survived(harm: &Harm, opened: &Opened, with_checkpoint: bool, memory: &Memory) -> Result<&'static str, String> {
+    let proves = |sequence| memory.snapshots.last().is_some_and(|(taken, is_whole)| *is_whole && *taken >= sequence);
+    let cut = opened.notes.iter().any(|note| matches!(note, StartNote::TornTail { .. }));
+    if harm.is_last && cut && !with_checkpoint && !proves(*harm.sequences.start()) {
+        return Ok("damage to the last group that a start without checkpoint told as a torn tail");
+    }
+    let mut models = std::iter::once(&memory.model).chain(memory.candidates.iter().map(|it| &it.after));
+    if !models.any(|model| verify::content(&opened.directory, model).is_ok()) {
+        return Err(format!("{}: a start went on with another content", harm.what));
+    }
+    let named = opened.notes.iter().any(|note| match note {
+        StartNote::Damaged(damage) => {
+            harm.is_named(&damage.segment, damage.sequences.0) || harm.is_named(&damage.segment, damage.sequences.1)
+        }
+        _ => false,
+    });
+    let covered = memory.snapshots.iter().rev().take(3).any(|(taken, _)| *taken >= harm.lost);
+    match (named, covered) {
+        (true, _) => Ok("damage to the journal that a start told and stepped over"),
+        (false, true) => Ok("damage to the journal that a start did not look at, for a snapshot covers it"),
+        (false, false) => Err(format!("{}: went unnoticed", harm.what)),
+    }
 }
 
 fn rename(from: &Path, to: &Path) -> Checked {
@@ -92,28 +106,39 @@ fn harm(disk: &SimulatedDisk, random: &mut Random, groups: &[Group]) -> Option<H
     let is_last_segment = segments.last() == Some(&group.segment);
     let of_segment = |what, octets: u64| {
         let first = groups.iter().find(|it| it.segment == group.segment).map_or(1, |it| it.first);
-        let harm = Harm { what, segments: vec![group.segment.clone()], sequences: first..=u64::MAX, is_last: false };
+        let lost = groups.iter().rfind(|it| it.segment == group.segment).map_or(u64::MAX, |it| it.last);
+        let harm = Harm { what, segments: vec![group.segment.clone()], sequences: first..=lost, lost, is_last: false };
         (harm, octets)
     };
     let bits = 1 << random.below(8);
     let (harm, at) = match random.below(6) {
         0 => of_segment("flipped octets in a segment's header", random.below(HEADER)),
         1 if !is_last_segment => {
-            let next = segments.iter().skip_while(|it| **it != group.segment).nth(1)?.clone();
+            let files = disk.list(group.segment.parent()?).ok()?;
+            let next = files.into_iter().find(|path| *path > group.segment)?;
             disk.remove(&group.segment).ok()?;
-            return Some(Harm { what: "lost segments", segments: vec![next], sequences: 0..=u64::MAX, is_last: false });
+            let (harm, _) = of_segment("lost segments", 0);
+            return Some(Harm { segments: vec![group.segment.clone(), next], sequences: 0..=u64::MAX, ..harm });
         }
         2 if !is_last_segment => {
             let at = group.octets.start + random.below(group.octets.end - group.octets.start);
-            let (mut harm, at) = of_segment("cut segments", at);
-            harm.sequences = *harm.sequences.start()..=group.last;
+            let (harm, at) = of_segment("cut segments", at);
             return disk.shorten(&group.segment, at as usize).then_some(harm);
         }
         _ => {
             let at = group.octets.start + random.below(group.octets.end - group.octets.start);
             let is_last = groups.last().is_some_and(|last| last.first == group.first);
             let sequences = group.first..=group.last;
-            (Harm { what: "flipped octets in the journal", segments: vec![group.segment.clone()], sequences, is_last }, at)
+            (
+                Harm {
+                    what: "flipped octets in the journal",
+                    segments: vec![group.segment.clone()],
+                    sequences,
+                    lost: group.last,
+                    is_last,
+                },
+                at,
+            )
         }
     };
     disk.flip(&group.segment, at as usize, bits).then_some(harm)
@@ -126,17 +151,16 @@ fn segments(groups: &[Group]) -> Vec<PathBuf> {
     segments
 }
 
+impl Harm {
+    fn is_named(&self, segment: &str, sequence: u64) -> bool {
+        let mut names = self.segments.iter().filter_map(|path| path.file_name());
+        names.any(|name| name.to_string_lossy() == segment) && self.sequences.contains(&sequence)
+    }
+}
+
 fn check(harm: &Harm, error: &StoreError) -> Checked {
     match error {
-        StoreError::Damaged { segment, sequence, .. }
-            if harm
-                .segments
-                .iter()
-                .any(|path| path.file_name().is_some_and(|name| name.to_string_lossy() == segment.as_str()))
-                && harm.sequences.contains(sequence) =>
-        {
-            Ok(())
-        }
+        StoreError::Damaged { segment, sequence, .. } if harm.is_named(segment, *sequence) => Ok(()),
         error => Err(format!("{} {:?} {:?} was told as: {error}", harm.what, harm.segments, harm.sequences)),
     }
 }

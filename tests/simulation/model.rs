@@ -380,8 +380,15 @@ impl Model {
         for edit in edits {
             self.check_edit(asked, edit)?;
         }
+        let before = self.entries[&key].references.clone();
         for edit in edits {
             self.edit(&key, edit, asked.who, now)?;
+        }
+        // What is taken out and put back by one request was never gone.
+        for (key, reference) in &mut self.entries.get_mut(&key).unwrap().references {
+            if let Some(before) = before.get(key) {
+                *reference = before.clone();
+            }
         }
         let by = self.actor(asked.who);
         let entry = self.entries.get_mut(&key).unwrap();

@@ -12,8 +12,8 @@ use crate::model::{Secret, Timestamp};
 use crate::store::restore::{newer_journal, put_in_place};
 use crate::store::snapshot::SnapshotFile;
 use crate::store::{
-    BackupFacts, BackupSink, MANIFEST, RestoreFacts, RestoreTarget, StartNote, StoreError, StoreOptions, check_files, open, read_frames,
-    restore, write_backup,
+    BackupFacts, BackupSink, MANIFEST, RestoreFacts, RestoreTarget, StartNote, StoreError, StoreOptions, check_files, open,
+    read_frames, restore, write_backup,
 };
 
 /// A folder as a data folder has it.
@@ -124,7 +124,9 @@ fn every_instant_is_restored_as_it_was() {
                 within += 1;
                 assert!(problem.contains("within the transaction"), "{problem}");
             }
-            (_, Err(StoreError::Backup(problem))) if sequence == 0 => assert!(problem.contains("nothing is recorded"), "{problem}"),
+            (_, Err(StoreError::Backup(problem))) if sequence == 0 => {
+                assert!(problem.contains("nothing is recorded"), "{problem}")
+            }
             (_, outcome) => panic!("sequence {sequence}: {outcome:?}"),
         }
         std::fs::remove_dir_all(&to).unwrap();
@@ -176,7 +178,11 @@ fn a_restored_folder_goes_on_and_is_restored_again_also_to_what_was_left_out() {
         restores.push((done.record, target));
         let mut server = Server::start(&here).unwrap();
         assert!(rows(&server.directory) == rows(&known[&target].0), "round {round}: sequence {target}");
-        assert!(matches!(server.notes.as_slice(), [StartNote::Rebuilt { frames: 0, snapshot: Some(_), .. }]), "{:?}", server.notes);
+        assert!(
+            matches!(server.notes.as_slice(), [StartNote::Rebuilt { frames: 0, snapshot: Some(_), .. }]),
+            "{:?}",
+            server.notes
+        );
         (0..5).for_each(|_| server.step().unwrap());
         let content = rows(&server.directory);
         let newest = server.snapshot().unwrap().facts;
