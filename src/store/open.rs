@@ -410,8 +410,8 @@ pub fn read_frames_around(
     let (identity, _) = identity(options, &key)?;
     let reader = JournalReader::new(Arc::clone(&options.disk), &options.data.join(JOURNAL_FOLDER), key, &identity)?;
     let end = reader.read_around::<StoreError>(next, &mut |group| {
-        let frames = group.frames.into_iter().filter(|frame| frame.last_sequence() >= next);
-        frames.map(|frame| each(frame.starting_at(next))).collect()
+        let mut frames = group.frames.into_iter().filter(|frame| frame.last_sequence() >= next);
+        frames.try_for_each(|frame| each(frame.starting_at(next)))
     })?;
     end.damages.into_iter().filter(|damage| damage.sequences.1 >= next).try_for_each(told)
 }
