@@ -221,7 +221,7 @@ fn examine(site: &Site, template: &Template, file: &Path, random: &mut Random) -
     // Some passwords are tried, too.
     let mut books = template.books.clone();
     books.iter_mut().flat_map(|book| book.values_mut()).for_each(|known| known.is_touched = random.one_in(16));
-    let content = verify::content(&server.address, &mut books).map(drop);
+    let content = verify::content(&server, &mut books).map(drop);
     let stopped = server.stop();
     let log = site.log();
     if let Err(problem) = stopped {

@@ -15,6 +15,7 @@ use ldap3_proto::proto::{
 use crate::common::client::Client;
 use crate::common::random::Random;
 use crate::common::{ADMIN, PASSWORD, SUFFIX};
+use crate::site::Running;
 
 /// Connections, each with entries of its own.
 pub(crate) const WRITERS: usize = 8;
@@ -71,10 +72,12 @@ pub(crate) enum Expected {
     Nothing,
 }
 
+/// Where a request went: the server's process, what it calls the connection, and the messageID on it. Ports are used again by later lives.
+pub(crate) type Place = (u32, String, i64);
+
 #[derive(Clone, Debug)]
 pub(crate) struct Note {
-    /// As the server calls the connection, and the messageID on it.
-    pub(crate) place: (String, i64),
+    pub(crate) place: Place,
     pub(crate) kind: &'static str,
     pub(crate) expected: Expected,
 }
@@ -96,13 +99,14 @@ pub(crate) struct Load {
 
 impl Load {
     /// `padding`: octets that some of the modifications carry beside what they say.
-    pub(crate) fn start(address: &str, books: &mut Vec<Book>, random: &mut Random, padding: usize) -> Load {
+    pub(crate) fn start(server: &Running, books: &mut Vec<Book>, random: &mut Random, padding: usize) -> Load {
         let (gate, counts) = (Gate::default(), Counts::default());
         let writers = books.drain(..).enumerate().map(|(number, book)| {
-            let (address, gate, counts) = (address.to_owned(), gate.clone(), counts.clone());
+            let (process, address) = (server.process(), server.address.clone());
+            let (gate, counts) = (gate.clone(), counts.clone());
             let random = Random::new(random.next());
             std::thread::spawn(move || {
-                let mut writer = match Writer::connect(number, &address, book, random, gate, counts) {
+                let mut writer = match Writer::connect(number, process, &address, book, random, gate, counts) {
                     Ok(writer) => writer,
                     Err((book, notes)) => return Ok((book, notes)),
                 };
@@ -137,6 +141,8 @@ impl Load {
 
 struct Writer {
     number: usize,
+    /// The server's.
+    process: u32,
     client: Client,
     /// A connection that does nothing but log in.
     visitor: Client,
@@ -150,6 +156,7 @@ struct Writer {
 impl Writer {
     fn connect(
         number: usize,
+        process: u32,
         address: &str,
         book: Book,
         random: Random,
@@ -159,7 +166,7 @@ impl Writer {
         let (Ok(client), Ok(visitor)) = (Client::connect(address), Client::connect(address)) else {
             return Err((book, Vec::new()));
         };
-        let mut writer = Writer { number, client, visitor, book, notes: Vec::new(), random, gate, counts };
+        let mut writer = Writer { number, process, client, visitor, book, notes: Vec::new(), random, gate, counts };
         loop {
             let outcome = writer.client.bind(ADMIN, PASSWORD);
             match writer.note_bind(false, outcome) {
@@ -255,7 +262,8 @@ impl Writer {
         let result = operation(&mut self.client);
         let outcome = self.judge(result);
         let expected = outcome.expected();
-        self.notes.push(Note { place: (self.client.local(), self.client.last_id().into()), kind, expected });
+        let place = (self.process, self.client.local(), self.client.last_id().into());
+        self.notes.push(Note { place, kind, expected });
         self.conclude(name, intended, outcome)
     }
 
@@ -272,7 +280,7 @@ impl Writer {
         let (last, kind) = (i64::from(self.client.last_id()), if is_new { "add" } else { "modify" });
         let places = if matches!(outcome, Outcome::Ended) { last - 3..last + 1 } else { last - 2..last };
         for message in places {
-            let place = (self.client.local(), message);
+            let place = (self.process, self.client.local(), message);
             self.notes.push(Note { place, kind, expected: outcome.expected() });
         }
         self.conclude(&name, intended, outcome)
@@ -295,7 +303,7 @@ impl Writer {
     fn note_bind(&mut self, is_visitor: bool, result: io::Result<LdapResultCode>) -> Outcome {
         let outcome = self.judge(result);
         let client = if is_visitor { &self.visitor } else { &self.client };
-        let place = (client.local(), client.last_id().into());
+        let place = (self.process, client.local(), client.last_id().into());
         self.notes.push(Note { place, kind: "bind", expected: outcome.expected() });
         outcome
     }

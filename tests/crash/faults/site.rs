@@ -187,6 +187,11 @@ pub(crate) struct Running {
 }
 
 impl Running {
+    /// As its start record calls it.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kill −9
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();

@@ -41,7 +41,7 @@ impl Trial {
     }
 
     pub(crate) fn start_load(&mut self, server: &Running, random: &mut Random, padding: usize) -> Load {
-        Load::start(&server.address, &mut self.books, random, padding)
+        Load::start(server, &mut self.books, random, padding)
     }
 
     /// Ends the load and keeps what its connections know.
@@ -56,7 +56,7 @@ impl Trial {
 
     /// Looks at what a server that runs has.
     pub(crate) fn compare(&mut self, server: &Running) -> Result<(), String> {
-        let notes = verify::content(&server.address, &mut self.books)?;
+        let notes = verify::content(server, &mut self.books)?;
         self.notes.extend(notes);
         Ok(())
     }

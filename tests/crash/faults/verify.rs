@@ -6,13 +6,15 @@ use ldap3_proto::proto::{LdapFilter, LdapResultCode, LdapSearchScope};
 
 use crate::common::client::{Client, values};
 use crate::common::{ADMIN, PASSWORD, SUFFIX};
-use crate::load::{Book, Expected, Known, Note, PAIR, dn, number_of, password};
+use crate::load::{Book, Expected, Known, Note, PAIR, Place, dn, number_of, password};
+use crate::site::Running;
 
 /// Compares the directory with the books and puts down in them what was found. Returns notes of the logins that took.
-pub(crate) fn content(address: &str, books: &mut [Book]) -> Result<Vec<Note>, String> {
+pub(crate) fn content(server: &Running, books: &mut [Book]) -> Result<Vec<Note>, String> {
     let mut notes = Vec::new();
-    let mut client = Client::connect(address).map_err(|error| format!("{address}: {error}"))?;
-    if log_in(&mut client, ADMIN, PASSWORD, &mut notes)? != 0 {
+    let process = server.process();
+    let mut client = Client::connect(&server.address).map_err(|error| format!("{}: {error}", server.address))?;
+    if log_in(&mut client, process, (ADMIN, PASSWORD), &mut notes)? != 0 {
         return Err("the administrator cannot log in".to_owned());
     }
     let mut found = people(&mut client)?;
@@ -26,7 +28,7 @@ pub(crate) fn content(address: &str, books: &mut [Book]) -> Result<Vec<Note>, St
         } else {
             found.remove(name)
         };
-        settle(&mut client, name, known, seen, &mut notes)?;
+        settle(&mut client, process, name, known, seen, &mut notes)?;
     }
     match found.keys().next() {
         Some(name) => Err(format!("{name} is there and nobody added it, or it was deleted")),
@@ -63,7 +65,14 @@ fn people(client: &mut Client) -> Result<BTreeMap<String, Seen>, String> {
 }
 
 /// Finds out which of the states it may be in an entry is in.
-fn settle(client: &mut Client, name: &str, known: &mut Known, seen: Option<Seen>, notes: &mut Vec<Note>) -> Result<(), String> {
+fn settle(
+    client: &mut Client,
+    process: u32,
+    name: &str,
+    known: &mut Known,
+    seen: Option<Seen>,
+    notes: &mut Vec<Note>,
+) -> Result<(), String> {
     let mut possible = vec![known.acknowledged.clone()];
     possible.extend(known.under_way.clone());
     possible.retain(|state| state.as_ref().map(|person| (person.version, person.member)) == seen);
@@ -73,7 +82,7 @@ fn settle(client: &mut Client, name: &str, known: &mut Known, seen: Option<Seen>
         for version in passwords {
             // Logging in changes who a connection is.
             let mut visitor = client.another().map_err(|error| format!("connect: {error}"))?;
-            if log_in(&mut visitor, &dn(name), &password(version), notes)? == 0 {
+            if log_in(&mut visitor, process, (&dn(name), &password(version)), notes)? == 0 {
                 fits = Some(version);
                 break;
             }
@@ -87,10 +96,10 @@ fn settle(client: &mut Client, name: &str, known: &mut Known, seen: Option<Seen>
     Ok(())
 }
 
-fn log_in(client: &mut Client, dn: &str, password: &str, notes: &mut Vec<Note>) -> Result<u64, String> {
+fn log_in(client: &mut Client, process: u32, (dn, password): (&str, &str), notes: &mut Vec<Note>) -> Result<u64, String> {
     let code = client.bind(dn, password).map_err(|error| format!("bind: {error}"))?;
     let code = number_of(&code);
-    let place = (client.local(), client.last_id().into());
+    let place = (process, client.local(), client.last_id().into());
     notes.push(Note { place, kind: "bind", expected: Expected::Code(code) });
     Ok(code)
 }
@@ -99,22 +108,27 @@ fn log_in(client: &mut Client, dn: &str, password: &str, notes: &mut Vec<Note>) 
 struct Record {
     sequence: u64,
     kind: String,
+    /// Peer and messageID.
     place: Option<(String, i64)>,
+    /// Of a start: the process that began.
+    process: Option<u32>,
     result: u64,
 }
 
 /// What `journal export` printed holds exactly one record for each operation that was acknowledged since sequence `next`, none for what was
 /// refused with 52, none that nobody asked for, and no gap. Moves `next` behind it.
 pub(crate) fn journal(lines: &str, next: &mut u64, notes: &[Note]) -> Result<(), String> {
-    let mut records: HashMap<(String, i64), Vec<Record>> = HashMap::new();
+    let mut records: HashMap<Place, Vec<Record>> = HashMap::new();
+    let mut process = 0;
     for line in lines.lines() {
         let record = parse(line).ok_or_else(|| format!("a line of the journal cannot be read: {line}"))?;
         if record.sequence != *next {
             return Err(format!("the journal has sequence {} where {next} is due", record.sequence));
         }
         *next += 1;
-        if let Some(place) = record.place.clone() {
-            records.entry(place).or_default().push(record);
+        process = record.process.unwrap_or(process);
+        if let Some((peer, message)) = record.place.clone() {
+            records.entry((process, peer, message)).or_default().push(record);
         }
     }
     for note in notes {
@@ -129,8 +143,8 @@ pub(crate) fn journal(lines: &str, next: &mut u64, notes: &[Note]) -> Result<(),
             return Err(format!("of {note:?} the journal has {told:?}"));
         }
     }
-    let asked_for: BTreeSet<&String> = notes.iter().map(|note| &note.place.0).collect();
-    match records.keys().find(|(peer, _)| asked_for.contains(peer)) {
+    let asked_for: BTreeSet<(u32, &String)> = notes.iter().map(|note| (note.place.0, &note.place.1)).collect();
+    match records.keys().find(|(process, peer, _)| asked_for.contains(&(*process, peer))) {
         Some(place) => Err(format!("the journal has a record for {place:?}, and nobody asked for that")),
         None => Ok(()),
     }
@@ -141,7 +155,10 @@ fn parse(line: &str) -> Option<Record> {
     let text = |name: &str| value.get(name).and_then(|it| it.as_str()).map(str::to_owned);
     let number = |name: &str| value.get(name).and_then(serde_json::Value::as_i64);
     let place = text("peer").zip(number("message"));
+    let started = text("type").is_some_and(|kind| kind == "start");
+    let process = value.pointer("/details/process").and_then(|it| it.as_str()).and_then(|it| it.parse().ok());
     Some(Record {
+        process: process.filter(|_| started),
         sequence: u64::try_from(number("seq")?).ok()?,
         kind: text("type")?,
         place,
