@@ -27,6 +27,7 @@ fn settings() -> Settings {
         limits: Limits::default(),
         identifiers: Default::default(),
         hash_key: Secret::new(vec![1; 32]),
+        remembered_logins: None,
         version: "test",
         monitor: Default::default(),
         start_tls: false,

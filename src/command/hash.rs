@@ -30,7 +30,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
             output::octets(b"\n")?;
             Ok(ExitCode::SUCCESS)
         }
-        HashAnswer::Busy | HashAnswer::Verified { .. } => {
+        HashAnswer::Busy | HashAnswer::Recalled(_) | HashAnswer::Verified { .. } => {
             Err(CommandError::Cannot("there is not enough memory to hash a password; 19 MiB are needed".to_owned()))
         }
     }

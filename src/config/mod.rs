@@ -30,7 +30,7 @@ use crate::model::schema::PosixSchema;
 use crate::model::{Dn, Secret, Timestamp};
 use crate::operation::identifier::IdentifierSettings;
 use crate::operation::monitor::Monitor;
-use crate::operation::{CertificateRule, Limits, Settings, WaivedNetwork};
+use crate::operation::{CertificateRule, Limits, RememberedLoginSettings, Settings, WaivedNetwork};
 use crate::policy::password::Argon2Parameters;
 
 /// A checked configuration. Paths in it are absolute.
@@ -74,6 +74,8 @@ pub struct Configuration {
     pub disk_reserve: u64,
     /// Cost of new password hashes.
     pub password: Argon2Parameters,
+    /// Seconds for which a verified login is remembered; 0: none is.
+    pub remember_logins: u32,
     /// How the log looks.
     pub log_format: LogFormat,
     /// What is logged.
@@ -179,8 +181,8 @@ impl Configuration {
     }
 
     /// What operations need of it. `seal_key`: the key for keyed hashes is derived from it, so that equal unknown names can be told to be
-    /// equal across restarts.
-    pub fn settings(&self, seal_key: &Secret) -> Settings {
+    /// equal across restarts. `process_key`: random octets of this process alone, for logins that are remembered.
+    pub fn settings(&self, seal_key: &Secret, process_key: &Secret) -> Settings {
         let key = hmac::Key::new(hmac::HMAC_SHA256, seal_key.expose());
         Settings {
             clear_text: self.waived_networks(WaiverName::ClearText),
@@ -188,6 +190,8 @@ impl Configuration {
             limits: self.limits,
             identifiers: self.identifiers.clone(),
             hash_key: Secret::from(hmac::sign(&key, b"bindery keyed hashes").as_ref()),
+            remembered_logins: (self.remember_logins > 0)
+                .then(|| RememberedLoginSettings { key: process_key.clone(), seconds: self.remember_logins }),
             version: env!("CARGO_PKG_VERSION"),
             monitor: Monitor::default(),
             start_tls: self.tls.is_some(),

@@ -153,6 +153,7 @@ pub(super) struct RawSnapshots {
 pub(super) struct Password {
     #[serde(default)]
     pub(super) argon2id: Argon2id,
+    pub(super) remember_logins: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -40,7 +40,7 @@ fn a_suffix_is_enough() {
     assert_eq!(configuration.connections, ConnectionSettings::default());
     assert_eq!(configuration.password, Argon2Parameters::default());
     assert_eq!(configuration.digest.len(), 64);
-    let settings = configuration.settings(&Secret::new(vec![1; 32]));
+    let settings = configuration.settings(&Secret::new(vec![1; 32]), &Secret::new(vec![2; 32]));
     assert!(settings.clear_text.is_empty() && !settings.start_tls && settings.certificate_rules.is_empty());
     assert_eq!(settings.hash_key.len(), 32);
     let uid = configuration.indexes.iter().find(|index| index.attribute == "uid").unwrap();
@@ -128,7 +128,7 @@ until = 2027-04-01T06:00:00+02:00
     assert_eq!(configuration.connections.handshake, std::time::Duration::from_secs(3));
     assert_eq!(configuration.password, Argon2Parameters { memory: 65_536, passes: 3, lanes: 4 });
     assert_eq!((configuration.log_format, configuration.log_level), (LogFormat::Json, LogLevel::Debug));
-    let settings = configuration.settings(&Secret::new(vec![1; 32]));
+    let settings = configuration.settings(&Secret::new(vec![1; 32]), &Secret::new(vec![2; 32]));
     let until = Timestamp::from_generalized_time(b"20270228000000Z").unwrap();
     let network = |text: &str| WaivedNetwork { network: text.parse().unwrap(), until };
     assert_eq!(settings.clear_text, [network("10.1.0.0/16"), network("::1/128")]);
@@ -266,7 +266,7 @@ fn cheap_password_hashes_need_a_waiver() {
 fn a_waiver_that_ran_out_is_off_with_a_warning() {
     let text = "[[waiver]]\nname = \"clear-text\"\nreason = \"r\"\nowner = \"the chief\"\nuntil = 2026-11-01\n";
     let configuration = below_suffix(text);
-    assert!(configuration.settings(&Secret::new(vec![1; 32])).clear_text.is_empty());
+    assert!(configuration.settings(&Secret::new(vec![1; 32]), &Secret::new(vec![2; 32])).clear_text.is_empty());
     assert!(configuration.waivers.is_empty());
     let warning = &configuration.warnings[0];
     assert!(

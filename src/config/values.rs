@@ -17,6 +17,10 @@ const DISK_RESERVE: i64 = 256 * 1024 * 1024;
 /// The least: what the checkpoint may write at once.
 const MIN_DISK_RESERVE: i64 = 16 * 1024 * 1024;
 const MAX_DISK_RESERVE: i64 = 1 << 40;
+/// Seconds for which a verified login is remembered unless the file says otherwise, …
+const DEFAULT_REMEMBERED: i64 = 300;
+/// … and at most.
+const MAX_REMEMBERED: i64 = 3600;
 
 /// What applications search for: these are indexed unless the file says otherwise. `member` and its kin are sets with indexes of their
 /// own.
@@ -99,6 +103,12 @@ pub(super) fn argon2id(
     let problem = format!("memory = {}, passes = {} is weaker than OWASP's floor", parameters.memory, parameters.passes);
     let remedy = "write memory = 19456 and passes = 2 or more, or add a [[waiver]] named \"password-hash\" with a reason, an owner and an end";
     Err(source.error(span, key, problem, remedy))
+}
+
+/// Seconds for which a verified login is remembered; 0: none is.
+pub(super) fn remember_logins(source: &Source<'_>, written: Option<&Spanned<i64>>) -> Result<u32, ConfigurationError> {
+    let written = written.cloned();
+    number(source, "password.remember-logins", &written, (0, MAX_REMEMBERED), DEFAULT_REMEMBERED).map(narrow)
 }
 
 /// The defaults, each replaced by what the file says of that attribute; an empty list takes the index away.

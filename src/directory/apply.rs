@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::change::row;
 use super::recent::{Happening, Place};
+use super::usage;
 use super::{AccountState, Change, ChangeError, ContextState, Digest, Directory, Membership, MembershipAttribute, Node, Row};
 use crate::model::schema::RdnKey;
 use crate::model::{ChangeStamp, Dn, Entry, EntryId, Rdn, Timestamp};
@@ -52,7 +53,9 @@ impl Directory {
         let superiors_before = self.superiors(id);
         let before = self.tree.put(&fixed.hash, node)?;
         self.indexes.update(&fixed.index_plan, &fixed.schema, id, before.as_ref().map(|node| &node.entry), Some(&entry));
-        self.kinds.update(fixed.kind_classes, &fixed.schema, id, Some(&entry));
+        if before.as_ref().is_none_or(|before| !usage::classes_are_same(fixed, &before.entry, &entry)) {
+            self.kinds.update(fixed.kind_classes, &fixed.schema, id, Some(&entry));
+        }
         self.usage.update(fixed, before.as_ref().map(|node| &node.entry), Some(&entry));
         let expired_before = before.as_ref().and_then(|node| self.expires(node));
         self.expiries.update(id, expired_before, self.expiry_of(&entry));

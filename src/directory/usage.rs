@@ -76,7 +76,7 @@ impl Usage {
     }
 }
 
-fn classes_are_same(fixed: &Fixed, old: &Entry, new: &Entry) -> bool {
+pub(super) fn classes_are_same(fixed: &Fixed, old: &Entry, new: &Entry) -> bool {
     fixed.object_class.is_none_or(|object_class| {
         old.attributes_of(object_class).map(|it| it.encoded).eq(new.attributes_of(object_class).map(|it| it.encoded))
     })

@@ -8,23 +8,34 @@ const LARGEST_EXACT: i128 = (1 << 53) - 1;
 /// An object under construction: members may be given in any order, they are written sorted.
 #[derive(Default)]
 pub(super) struct Object {
-    members: Vec<(&'static str, String)>,
+    /// The values, one behind the other.
+    values: String,
+    /// Each member's name and where its value ends; it starts where the one before ends.
+    members: Vec<(&'static str, usize)>,
 }
 
 impl Object {
     /// Adds a member whose value is canonical JSON already. Names are ASCII and given once, so that sorting them by octets is sorting
     /// them by UTF-16 code units (RFC 8785 section 3.2.3).
-    pub(super) fn raw(&mut self, name: &'static str, json: String) -> &mut Object {
-        self.members.push((name, json));
-        self
+    pub(super) fn raw(&mut self, name: &'static str, json: &str) -> &mut Object {
+        self.write(name, |values| values.push_str(json))
     }
 
     pub(super) fn string(&mut self, name: &'static str, value: &str) -> &mut Object {
-        self.raw(name, string(value))
+        self.write(name, |values| write_string(values, value))
     }
 
     pub(super) fn integer(&mut self, name: &'static str, value: impl Into<i128>) -> &mut Object {
-        self.raw(name, integer(value.into()))
+        self.write(name, |values| write_integer(values, value.into()))
+    }
+
+    /// Adds octets in lower-case hexadecimal.
+    pub(super) fn hex(&mut self, name: &'static str, octets: &[u8]) -> &mut Object {
+        self.write(name, |values| {
+            values.push('"');
+            write_hex(values, octets);
+            values.push('"');
+        })
     }
 
     /// Adds a string member where there is a value.
@@ -35,13 +46,25 @@ impl Object {
         self
     }
 
+    fn write(&mut self, name: &'static str, value: impl FnOnce(&mut String)) -> &mut Object {
+        value(&mut self.values);
+        self.members.push((name, self.values.len()));
+        self
+    }
+
     /// The object's text.
-    pub(super) fn finish(&mut self) -> String {
-        self.members.sort_by(|left, right| left.0.as_bytes().cmp(right.0.as_bytes()));
-        let mut text =
-            String::with_capacity(self.members.iter().map(|(name, json)| name.len() + json.len() + 4).sum::<usize>() + 2);
+    pub(super) fn finish(&self) -> String {
+        let mut start = 0;
+        let mut members = Vec::with_capacity(self.members.len());
+        for (name, end) in &self.members {
+            members.push((*name, self.values.get(start..*end).unwrap_or_default()));
+            start = *end;
+        }
+        members.sort_unstable_by_key(|(name, _)| *name);
+        let names: usize = members.iter().map(|(name, _)| name.len() + 4).sum();
+        let mut text = String::with_capacity(self.values.len() + names + 2);
         text.push('{');
-        for (index, (name, json)) in self.members.iter().enumerate() {
+        for (index, (name, json)) in members.iter().enumerate() {
             if index > 0 {
                 text.push(',');
             }
@@ -74,33 +97,59 @@ pub(super) fn string(value: &str) -> String {
     text
 }
 
-pub(super) fn integer(value: i128) -> String {
-    if value.abs() > LARGEST_EXACT { format!("\"{value}\"") } else { value.to_string() }
+fn write_integer(text: &mut String, value: i128) {
+    let quote = if value.abs() > LARGEST_EXACT { "\"" } else { "" };
+    // Writing to a String does not fail. Numbers of 128 bits take much longer to write.
+    let _ = match i64::try_from(value) {
+        Ok(value) => write!(text, "{quote}{value}{quote}"),
+        Err(_) => write!(text, "{quote}{value}{quote}"),
+    };
+}
+
+/// Lower-case hexadecimal.
+pub(super) fn write_hex(text: &mut String, octets: &[u8]) {
+    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
+    text.reserve(octets.len() * 2);
+    let digits = octets.iter().flat_map(|octet| [octet >> 4, octet & 15]);
+    text.extend(digits.filter_map(|digit| DIGITS.get(usize::from(digit))));
 }
 
 fn write_string(text: &mut String, value: &str) {
+    text.reserve(value.len() + 2);
     text.push('"');
-    for character in value.chars() {
-        match character {
-            '"' => text.push_str("\\\""),
-            '\\' => text.push_str("\\\\"),
-            '\u{8}' => text.push_str("\\b"),
-            '\t' => text.push_str("\\t"),
-            '\n' => text.push_str("\\n"),
-            '\u{c}' => text.push_str("\\f"),
-            '\r' => text.push_str("\\r"),
-            control if control < ' ' => {
-                let _ = write!(text, "\\u{:04x}", u32::from(control));
-            }
-            other => text.push(other),
+    let mut rest = value;
+    // Nearly all of nearly every string needs no escape.
+    while let Some(at) = rest.bytes().position(|octet| octet < b' ' || octet == b'"' || octet == b'\\') {
+        let (plain, special) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        text.push_str(plain);
+        let mut characters = special.chars();
+        if let Some(character) = characters.next() {
+            write_escaped(text, character);
+        }
+        rest = characters.as_str();
+    }
+    text.push_str(rest);
+    text.push('"');
+}
+
+fn write_escaped(text: &mut String, character: char) {
+    match character {
+        '"' => text.push_str("\\\""),
+        '\\' => text.push_str("\\\\"),
+        '\u{8}' => text.push_str("\\b"),
+        '\t' => text.push_str("\\t"),
+        '\n' => text.push_str("\\n"),
+        '\u{c}' => text.push_str("\\f"),
+        '\r' => text.push_str("\\r"),
+        control => {
+            let _ = write!(text, "\\u{:04x}", u32::from(control));
         }
     }
-    text.push('"');
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Object, array, integer, string};
+    use super::{Object, array, string, write_hex, write_integer};
 
     #[test]
     fn strings_are_escaped_as_rfc_8785_section_3_2_2_2_shows() {
@@ -115,16 +164,29 @@ mod tests {
             .integer("time", 5i64)
             .string("actor", "x")
             .optional("none", None)
-            .raw("m", array([].into_iter()))
+            .raw("m", &array([].into_iter()))
             .finish();
         assert_eq!(text, r#"{"actor":"x","m":[],"time":5}"#);
     }
 
     #[test]
     fn integers_that_other_readers_would_round_are_strings() {
-        assert_eq!(integer(9_007_199_254_740_991), "9007199254740991");
-        assert_eq!(integer(9_007_199_254_740_992), "\"9007199254740992\"");
-        assert_eq!(integer(-1), "-1");
+        let written = |value| {
+            let mut text = String::new();
+            write_integer(&mut text, value);
+            text
+        };
+        assert_eq!(written(9_007_199_254_740_991), "9007199254740991");
+        assert_eq!(written(9_007_199_254_740_992), "\"9007199254740992\"");
+        assert_eq!(written(-1), "-1");
+        assert_eq!(written(i128::MAX), format!("\"{}\"", i128::MAX));
+    }
+
+    #[test]
+    fn octets_are_lower_case_hexadecimal() {
+        let mut text = String::from("x");
+        write_hex(&mut text, &[0x00, 0x9a, 0xff]);
+        assert_eq!(text, "x009aff");
     }
 
     proptest::proptest! {

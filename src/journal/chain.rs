@@ -3,7 +3,6 @@
 
 use aws_lc_rs::digest;
 
-use super::line::to_hex;
 use super::record::sha256;
 use super::{Frame, Leaf, LineStamp, Record, RecordStamp};
 use crate::model::Timestamp;
@@ -41,7 +40,7 @@ impl Chain {
         monotonic: u64,
     ) -> Frame {
         let salt = if changes.is_empty() { [0; 16] } else { salt };
-        let commitment = if changes.is_empty() { None } else { Some(to_hex(&commitment(&salt, &changes))) };
+        let commitment = if changes.is_empty() { None } else { Some(commitment(&salt, &changes)) };
         let sequence = self.next_sequence;
         let mut lines = String::new();
         for (place, record) in (0..).zip(records) {
@@ -51,9 +50,9 @@ impl Chain {
                 previous: self.last_leaf,
                 time,
                 monotonic,
-                boot: self.boot.clone(),
-                node: self.node.clone(),
-                commitment: commitment.clone(),
+                boot: &self.boot,
+                node: &self.node,
+                commitment,
             });
             self.next_sequence = self.next_sequence.saturating_add(1);
             self.last_leaf = Leaf::of_line(&line);

@@ -60,7 +60,7 @@ impl RecordKind {
 
 impl Record {
     /// The canonical line, without a newline.
-    pub fn to_line(&self, stamp: &RecordStamp) -> String {
+    pub fn to_line(&self, stamp: &RecordStamp<'_>) -> String {
         let mut line = Object::default();
         write_stamp(&mut line, stamp);
         line.string("type", self.kind.name());
@@ -72,50 +72,52 @@ impl Record {
         }
         line.optional("peer", self.peer.as_deref());
         if let Some(tls) = &self.tls {
-            line.raw("tls", write_tls(tls));
+            line.raw("tls", &write_tls(tls));
         }
         if let Some(actor) = &self.actor {
-            line.raw("actor", write_named(actor));
+            line.raw("actor", &write_named(actor));
         }
         if let Some(assumed) = &self.assumed {
-            line.raw("assumed", write_named(assumed));
+            line.raw("assumed", &write_named(assumed));
         }
         if let Some(target) = &self.target {
-            line.raw("target", write_named(target));
+            line.raw("target", &write_named(target));
         }
         if let Some((hash, length)) = &self.unknown_name {
             let length = i128::try_from(*length).unwrap_or(i128::MAX);
-            line.raw("unknownName", Object::default().string("hash", hash).integer("length", length).finish());
+            line.raw("unknownName", &Object::default().string("hash", hash).integer("length", length).finish());
         }
         line.optional("method", self.method.as_deref());
         if !self.factors.is_empty() {
-            line.raw("factors", array(self.factors.iter().map(|factor| canonical::string(factor))));
+            line.raw("factors", &array(self.factors.iter().map(|factor| canonical::string(factor))));
         }
         line.optional("rule", self.rule.as_deref());
         line.integer("result", self.result.number());
         line.optional("reason", self.reason);
         if !self.changes.is_empty() {
-            line.raw("changes", array(self.changes.iter().map(write_change)));
+            line.raw("changes", &array(self.changes.iter().map(write_change)));
         }
         if !self.effects.is_empty() {
-            line.raw("effects", array(self.effects.iter().map(write_effect)));
+            line.raw("effects", &array(self.effects.iter().map(write_effect)));
         }
         if !self.details.is_empty() {
-            line.raw("details", write_details(&self.details));
+            line.raw("details", &write_details(&self.details));
         }
         line.finish()
     }
 }
 
-fn write_stamp(line: &mut Object, stamp: &RecordStamp) {
+fn write_stamp(line: &mut Object, stamp: &RecordStamp<'_>) {
     line.integer("v", LINE_VERSION)
         .integer("seq", stamp.sequence)
-        .string("prev", &stamp.previous.to_hex())
+        .hex("prev", &stamp.previous.0)
         .integer("time", stamp.time.0)
         .integer("mono", stamp.monotonic)
-        .string("boot", &stamp.boot)
-        .string("node", &stamp.node)
-        .optional("commitment", stamp.commitment.as_deref());
+        .string("boot", stamp.boot)
+        .string("node", stamp.node);
+    if let Some(commitment) = &stamp.commitment {
+        line.hex("commitment", commitment);
+    }
 }
 
 fn write_tls(tls: &TlsStamp) -> String {
@@ -149,7 +151,7 @@ fn change_object(change: &RecordedChange) -> Object {
     let mut object = Object::default();
     object.string("attr", &change.attribute).string("op", operation);
     match &change.values {
-        RecordedValue::Shown(values) => object.raw("values", array(values.iter().map(|value| write_octets(value)))),
+        RecordedValue::Shown(values) => object.raw("values", &array(values.iter().map(|value| write_octets(value)))),
         RecordedValue::Redacted(count) => object.integer("redacted", i128::try_from(*count).unwrap_or(i128::MAX)),
     };
     object
@@ -175,8 +177,8 @@ fn write_details(details: &[(&'static str, String)]) -> String {
     let mut object = Object::default();
     for (name, texts) in named {
         match <[String; 1]>::try_from(texts) {
-            Ok([text]) => object.raw(name, text),
-            Err(texts) => object.raw(name, array(texts.into_iter())),
+            Ok([text]) => object.raw(name, &text),
+            Err(texts) => object.raw(name, &array(texts.into_iter())),
         };
     }
     object.finish()
@@ -223,7 +225,9 @@ impl LineStamp {
 
 /// Lower-case hexadecimal.
 pub fn to_hex(octets: &[u8]) -> String {
-    octets.iter().flat_map(|octet| [octet >> 4, octet & 15]).filter_map(|digit| char::from_digit(u32::from(digit), 16)).collect()
+    let mut text = String::new();
+    canonical::write_hex(&mut text, octets);
+    text
 }
 
 fn hex_to_32(text: &str) -> Option<[u8; 32]> {

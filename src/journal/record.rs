@@ -156,7 +156,7 @@ pub enum RecordedValue {
 
 /// What the committer adds to a record.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct RecordStamp {
+pub struct RecordStamp<'a> {
     /// Sequence number, from 1, without gaps.
     pub sequence: u64,
     /// Leaf of the record before.
@@ -166,11 +166,11 @@ pub struct RecordStamp {
     /// Monotonic microseconds of this process.
     pub monotonic: u64,
     /// Identifies the process incarnation (hex).
-    pub boot: String,
+    pub boot: &'a str,
     /// Identifies the installation.
-    pub node: String,
-    /// Salted commitment to the frame's encoded changes (SHA-256, hex); none where nothing changed.
-    pub commitment: Option<String>,
+    pub node: &'a str,
+    /// Salted commitment to the frame's encoded changes (SHA-256); none where nothing changed.
+    pub commitment: Option<[u8; 32]>,
 }
 
 impl Leaf {

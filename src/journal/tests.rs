@@ -65,9 +65,9 @@ fn a_line_is_sorted_complete_and_leaves_out_what_is_absent() {
         previous: Leaf([0xab; 32]),
         time: Timestamp(1_700_000_000_000_001),
         monotonic: 5,
-        boot: "b".into(),
-        node: "n".into(),
-        commitment: Some("c".into()),
+        boot: "b",
+        node: "n",
+        commitment: Some([0xcd; 32]),
     };
     let line = full.to_line(&stamp);
     let previous = "ab".repeat(32);
@@ -76,14 +76,15 @@ fn a_line_is_sorted_complete_and_leaves_out_what_is_absent() {
         format!(
             concat!(
                 r#"{{"actor":{{"dn":"cn=admin,dc=x","uuid":"u-1"}},"boot":"b","changes":[{{"attr":"cn","op":"add","#,
-                r#""values":["a",{{"base64":"//4="}}]}},{{"attr":"userPassword","op":"replace","redacted":2}}],"commitment":"c","#,
+                r#""values":["a",{{"base64":"//4="}}]}},{{"attr":"userPassword","op":"replace","redacted":2}}],"commitment":"{commitment}","#,
                 r#""details":{{"gone":["cn=a","cn=b"],"z":"1"}},"factors":["password","certificate"],"message":2,"method":"SIMPLE","#,
                 r#""mono":5,"node":"n","peer":"127.0.0.1:50123","prev":"{previous}","reason":"why","result":51,"rule":"r","seq":3,"#,
                 r#""session":7,"target":{{"dn":"cn=\"q\""}},"time":1700000000000001,"#,
                 r#""tls":{{"suite":"TLS13_AES_256_GCM_SHA384","version":"TLSv1.3"}},"type":"modify","#,
                 r#""unknownName":{{"hash":"ab","length":9}},"v":1}}"#
             ),
-            previous = previous
+            previous = previous,
+            commitment = "cd".repeat(32)
         )
     );
     let bare = record(RecordKind::Stop).to_line(&RecordStamp { commitment: None, ..stamp });

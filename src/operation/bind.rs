@@ -8,14 +8,16 @@
 //! ```
 
 mod finish;
+mod recall;
 mod sasl;
 
 pub use finish::finish;
+pub use recall::Proof;
 
 use super::{Context, account, control};
 use crate::directory::Directory;
 use crate::model::{EntryId, ResultCode, Secret, Value};
-use crate::policy::password::{HashAnswer, HashJob};
+use crate::policy::password::{HashAnswer, HashJob, LoginTag};
 use crate::protocol::{Authentication, BindRequest, Control, LdapResult, ResponseKind};
 
 /// Why a bind went the way it did, for the journal; never sent to the client.
@@ -89,6 +91,8 @@ pub struct PendingBind {
     version: Option<Value>,
     /// As many sessions of the account are open as may be.
     too_many: bool,
+    /// Under which the login may be remembered.
+    tag: Option<LoginTag>,
 }
 
 /// How the client wants to prove who it is.
@@ -175,9 +179,9 @@ fn simple(directory: &Directory, context: &Context, mut pending: PendingBind, na
         (_, false) if !context.may_send_credentials() => pending.refuse_clear_channel(),
         (true, false) => {
             pending.reason = Some(reason::EMPTY_NAME);
-            pending.verify(directory, password)
+            pending.verify(directory, context, password)
         }
-        (false, false) => pending.verify(directory, password),
+        (false, false) => pending.verify(directory, context, password),
     }
 }
 
@@ -192,6 +196,7 @@ impl PendingBind {
             unknown_name: None,
             version: None,
             too_many: false,
+            tag: None,
         }
     }
 
@@ -205,6 +210,7 @@ impl PendingBind {
     pub fn expected(&self) -> Option<EntryId> {
         let proven = match (&self.answer, self.method) {
             (Some(HashAnswer::Verified { matched, .. }), _) => matched.is_some(),
+            (Some(HashAnswer::Recalled(_)), _) => true,
             (_, method) => matches!(method, Method::External(_)),
         };
         self.account.filter(|_| proven && self.refusal.is_none())
@@ -238,7 +244,7 @@ impl PendingBind {
     }
 
     /// Has the password looked at. No account, or one without a password, costs the same as any other: a decoy is verified.
-    fn verify(mut self, directory: &Directory, given: Secret) -> Step {
+    fn verify(mut self, directory: &Directory, context: &Context, given: Secret) -> Step {
         let stored = account::stored_passwords(directory, self.account);
         self.version = account::version(directory, self.account);
         self.reason = self.reason.or(Some(match (self.account, stored.is_empty()) {
@@ -246,6 +252,7 @@ impl PendingBind {
             (Some(_), true) => reason::NO_PASSWORD,
             (Some(_), false) => reason::WRONG_PASSWORD,
         }));
+        self.tag = recall::tag(directory, context, &self, &given);
         Step::Verify(Box::new(HashJob::Verify { stored, given }), self)
     }
 }

@@ -165,12 +165,23 @@ pub struct Settings {
     pub identifiers: IdentifierSettings,
     /// Keyed hashes of unknown bind names, paged-results cookies.
     pub hash_key: Secret,
+    /// Whether and how logins that were verified a moment ago are remembered; none: every login costs an Argon2 run.
+    pub remembered_logins: Option<RememberedLoginSettings>,
     /// For vendorVersion.
     pub version: &'static str,
     /// How the server is.
     pub monitor: Monitor,
     /// Whether the server offers StartTLS (it has a certificate).
     pub start_tls: bool,
+}
+
+/// How logins that were verified a moment ago are remembered.
+#[derive(Clone, Debug)]
+pub struct RememberedLoginSettings {
+    /// Of this process alone: what was remembered means nothing to another one.
+    pub key: Secret,
+    /// Seconds from the Argon2 run.
+    pub seconds: u32,
 }
 
 /// Limits that operations enforce; defaults are BEHAVIOUR.md's.
@@ -262,5 +273,6 @@ pub(super) fn is_administrator(directory: &Directory, id: EntryId) -> bool {
 }
 
 fn is_named(directory: &Directory, node: &Node, rdn: &[u8]) -> bool {
-    Rdn::parse(rdn).is_ok_and(|rdn| directory.schema().rdn_key(&rdn) == node.rdn_key)
+    // Spelled as `init` spells it, mostly.
+    node.name.as_bytes() == rdn || Rdn::parse(rdn).is_ok_and(|rdn| directory.schema().rdn_key(&rdn) == node.rdn_key)
 }

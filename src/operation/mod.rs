@@ -44,8 +44,8 @@ mod write;
 pub use account::AccountClass;
 pub use attached::{Assumed, Attached};
 pub use context::{
-    Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, Settings, TlsFacts,
-    WaivedNetwork,
+    Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, RememberedLoginSettings,
+    Settings, TlsFacts, WaivedNetwork,
 };
 
 use crate::directory::{Change, Directory};

@@ -54,6 +54,8 @@ pub struct Committer {
     full: bool,
     /// An append failed: the journal must open its next segment before anything else is tried.
     failed: bool,
+    /// Values that were published before and are still to be let go: what only they hold is taken apart when nobody waits for it.
+    retired: Vec<Arc<Directory>>,
     /// Sequences that the next group must record as void: they may stand in a file that failed, and nobody was told about them.
     voided: Option<(u64, u64)>,
 }
@@ -115,6 +117,7 @@ impl Committer {
             snapshots,
             context: None,
             failed: false,
+            retired: Vec::new(),
             voided: None,
         }
     }
@@ -170,6 +173,11 @@ impl Committer {
         answers
     }
 
+    /// Lets go of the values that were published before: best called when the answers are sent.
+    pub fn retire(&mut self) {
+        self.retired.clear();
+    }
+
     /// Removes dynamic entries whose time is over, where there are any. While the journal cannot be written they are left: nobody sees them.
     fn expire(&mut self) {
         if !self.head.expired(self.policy_time(&self.chain)).is_empty() {
@@ -179,6 +187,7 @@ impl Committer {
 
     /// Answers the first ones, one at least.
     fn commit_group(&mut self, proposals: &mut [Proposal]) -> Vec<Result<Decision, ResultCode>> {
+        self.retire();
         if !self.may_write() {
             return refuse_all(proposals.len());
         }
@@ -199,7 +208,7 @@ impl Committer {
         self.head = tentative.head;
         self.chain = tentative.chain;
         self.durable_time.store(self.chain.last_time.0, Ordering::Release);
-        self.published.store(Arc::new(self.head.clone()));
+        self.retired.push(self.published.swap(Arc::new(self.head.clone())));
         self.tell_durable(tentative.octets);
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest);
         self.written();

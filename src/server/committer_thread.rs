@@ -179,14 +179,15 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>, changed: &watch::S
         if committer.head().recent().end() != before {
             changed.send_replace(());
         }
-        proposals.clear();
-        shares.clear();
         for ((id, completion), decision) in addresses.drain(..).zip(decisions) {
             if let Some(completion) = completion {
                 // A connection has room for as many completions as it may have operations outstanding: this fails only when it is gone.
                 let _ = completion.try_send(Completion::Committed(id, decision.map(Box::new)));
             }
         }
+        proposals.clear();
+        shares.clear();
+        committer.retire();
     }
 }
 

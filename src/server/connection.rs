@@ -446,6 +446,11 @@ impl Connection {
                     Ok(()) => self.elsewhere += 1,
                     Err(code) => actions.push_front(self.session.snapshot_taken(&self.services.directory(), id, Err(code))),
                 },
+                Action::Recall(ticket, tag, job) => match self.services.recall(&tag, &job) {
+                    Some(answer) => actions.push_front(self.session.hashed(&self.services.directory(), ticket, vec![answer])),
+                    None => actions.push_front(Action::Hash(ticket, vec![*job])),
+                },
+                Action::Remember(tag, stored) => self.services.remember(tag, stored),
                 Action::Abandon(id) => {
                     self.searches.retain(|(running, _)| *running != id);
                     self.parked.remove(id);

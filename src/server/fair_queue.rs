@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The queue takes no more, or not from this key.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -13,6 +14,8 @@ pub(super) struct Full;
 pub(super) struct FairQueue<K, T> {
     state: Mutex<State<K, T>>,
     filled: Condvar,
+    /// The same for [`FairQueue::take_stalled`].
+    watched: Condvar,
     overall: usize,
     each: usize,
 }
@@ -23,14 +26,17 @@ struct State<K, T> {
     /// Keys in the order in which they come to their turn.
     turns: VecDeque<K>,
     length: usize,
+    /// How many were taken out so far, but by [`FairQueue::take_stalled`].
+    taken: u64,
     closed: bool,
 }
 
 impl<K: Eq + Hash + Copy, T> FairQueue<K, T> {
     /// With room for so many, and so many of one key.
     pub(super) fn new(overall: usize, each: usize) -> FairQueue<K, T> {
-        let state = State { waiting: HashMap::new(), turns: VecDeque::new(), length: 0, closed: false };
-        FairQueue { state: Mutex::new(state), filled: Condvar::new(), overall, each }
+        let state = State { waiting: HashMap::new(), turns: VecDeque::new(), length: 0, taken: 0, closed: false };
+        let (filled, watched) = (Condvar::new(), Condvar::new());
+        FairQueue { state: Mutex::new(state), filled, watched, overall, each }
     }
 
     /// Puts one in.
@@ -49,8 +55,12 @@ impl<K: Eq + Hash + Copy, T> FairQueue<K, T> {
         }
         own.push_back(item);
         state.length += 1;
+        let is_first = state.length == 1;
         drop(guard);
         self.filled.notify_one();
+        if is_first {
+            self.watched.notify_one();
+        }
         Ok(())
     }
 
@@ -58,22 +68,36 @@ impl<K: Eq + Hash + Copy, T> FairQueue<K, T> {
     pub(super) fn take(&self) -> Option<T> {
         let mut guard = self.state();
         loop {
-            let state = &mut *guard;
-            if let Some(key) = state.turns.pop_front() {
-                let own = state.waiting.get_mut(&key)?;
-                let item = own.pop_front()?;
-                if own.is_empty() {
-                    state.waiting.remove(&key);
-                } else {
-                    state.turns.push_back(key);
-                }
-                state.length -= 1;
+            if let Some(item) = guard.next() {
+                guard.taken += 1;
                 return Some(item);
             }
-            if state.closed {
+            if guard.closed {
                 return None;
             }
             guard = self.filled.wait(guard).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// For one who only steps in: takes the next out when something waited for as long as `patience` and nobody else took anything.
+    pub(super) fn take_stalled(&self, patience: Duration) -> Option<T> {
+        let mut guard = self.state();
+        loop {
+            if guard.length == 0 {
+                if guard.closed {
+                    return None;
+                }
+                guard = self.watched.wait(guard).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let taken = guard.taken;
+            let waited = self.watched.wait_timeout_while(guard, patience, |state| state.taken == taken && !state.closed);
+            guard = waited.unwrap_or_else(PoisonError::into_inner).0;
+            if (guard.taken == taken || guard.closed)
+                && let Some(item) = guard.next()
+            {
+                return Some(item);
+            }
         }
     }
 
@@ -81,10 +105,26 @@ impl<K: Eq + Hash + Copy, T> FairQueue<K, T> {
     pub(super) fn close(&self) {
         self.state().closed = true;
         self.filled.notify_all();
+        self.watched.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State<K, T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Eq + Hash + Copy, T> State<K, T> {
+    fn next(&mut self) -> Option<T> {
+        let key = self.turns.pop_front()?;
+        let own = self.waiting.get_mut(&key)?;
+        let item = own.pop_front()?;
+        if own.is_empty() {
+            self.waiting.remove(&key);
+        } else {
+            self.turns.push_back(key);
+        }
+        self.length -= 1;
+        Some(item)
     }
 }
 

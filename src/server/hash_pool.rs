@@ -1,12 +1,21 @@
-//! The hash pool: as many threads as cores, below normal priority, so that a storm of binds does not slow searches down.
+//! The hash pool: as many threads as cores, which run when nothing else wants to, so that a storm of binds does not slow searches down.
+//!
+//! A thread of normal rank that wakes up takes the core from a thread of the pool at once (SCHED_IDLE); at mere low priority it would wait
+//! for the end of a time slice, which is many searches long. Where everything else on the machine takes all cores the pool would stand
+//! still: one more thread, of low priority, goes on for it.
 
 use std::io;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+    thread_schedule_policy,
+};
 use tokio::sync::oneshot;
 
 use super::fair_queue::FairQueue;
@@ -19,7 +28,9 @@ use crate::world::Entropy;
 pub const QUEUE: usize = 1024;
 /// Which part of them may be of one address.
 const PART_OF_ONE: usize = 4;
-/// nice(2) value of the threads: any other work of the server goes first.
+/// How long jobs wait without any being taken before the thread of low priority takes one: several runs of the hash.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// nice(2) value of that thread: about a tenth of a core that is wanted by others.
 const NICENESS: i32 = 10;
 
 /// The queue is full, or the pool is stopping.
@@ -39,21 +50,35 @@ struct Waiting {
     answer: oneshot::Sender<HashAnswer>,
 }
 
+/// Which jobs a thread takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Rank {
+    /// Any, when a core has nothing else to do.
+    Idle,
+    /// Only while the others get no core.
+    Rescue,
+}
+
 impl HashPool {
-    /// Starts a thread for each core.
+    /// Starts a thread for each core, and the one that goes on when those get none.
     pub fn start(parameters: Argon2Parameters, entropy: &Arc<dyn Entropy>) -> io::Result<HashPool> {
         let count = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        HashPool::start_with(count, QUEUE, parameters, entropy)
+        HashPool::start_with(std::iter::repeat_n(Rank::Idle, count).chain([Rank::Rescue]), QUEUE, parameters, entropy)
     }
 
-    fn start_with(count: usize, queue: usize, parameters: Argon2Parameters, entropy: &Arc<dyn Entropy>) -> io::Result<HashPool> {
+    fn start_with(
+        ranks: impl IntoIterator<Item = Rank>,
+        queue: usize,
+        parameters: Argon2Parameters,
+        entropy: &Arc<dyn Entropy>,
+    ) -> io::Result<HashPool> {
         let queue = Arc::new(FairQueue::new(queue, queue.div_ceil(PART_OF_ONE)));
         let parameters = Arc::new(ArcSwap::from_pointee(parameters));
-        let mut threads = Vec::with_capacity(count);
-        for number in 0..count {
+        let mut threads = Vec::new();
+        for (number, rank) in ranks.into_iter().enumerate() {
             let (waiting, parameters, entropy) = (Arc::clone(&queue), Arc::clone(&parameters), Arc::clone(entropy));
             let thread = std::thread::Builder::new().name(format!("hash-{number}"));
-            threads.push(thread.spawn(move || work(&waiting, &parameters, &*entropy))?);
+            threads.push(thread.spawn(move || rank.work(&waiting, &parameters, &*entropy))?);
         }
         Ok(HashPool { queue, threads, parameters })
     }
@@ -81,32 +106,55 @@ impl Drop for HashPool {
     }
 }
 
-fn work(waiting: &FairQueue<Option<Origin>, Waiting>, parameters: &ArcSwap<Argon2Parameters>, entropy: &dyn Entropy) {
-    if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::warn!(%error, "a thread of the hash pool keeps normal priority");
+impl Rank {
+    /// Ranks the calling thread. Where the system does not let it, the thread works all the same.
+    fn take(self) {
+        let ranked = match self {
+            Rank::Idle => {
+                let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+                // Its second step sets the nice value to 0, which means nothing at this rank and may be refused.
+                let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle);
+                thread_schedule_policy().is_ok_and(|policy| policy == idle)
+            }
+            Rank::Rescue => false,
+        };
+        if !ranked && let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
+            tracing::warn!(%error, "a thread of the hash pool keeps normal priority");
+        }
     }
-    let mut current = **parameters.load();
-    let mut hasher = Hasher::new(current);
-    while let Some(Waiting { job, answer }) = waiting.take() {
-        if answer.is_closed() {
-            continue;
+
+    fn next(self, waiting: &FairQueue<Option<Origin>, Waiting>) -> Option<Waiting> {
+        match self {
+            Rank::Idle => waiting.take(),
+            Rank::Rescue => waiting.take_stalled(PATIENCE),
         }
-        let wanted = **parameters.load();
-        if wanted != current {
-            current = wanted;
-            hasher = Hasher::new(current);
+    }
+
+    fn work(self, waiting: &FairQueue<Option<Origin>, Waiting>, parameters: &ArcSwap<Argon2Parameters>, entropy: &dyn Entropy) {
+        self.take();
+        let mut current = **parameters.load();
+        let mut hasher = Hasher::new(current);
+        while let Some(Waiting { job, answer }) = self.next(waiting) {
+            if answer.is_closed() {
+                continue;
+            }
+            let wanted = **parameters.load();
+            if wanted != current {
+                current = wanted;
+                hasher = Hasher::new(current);
+            }
+            let mut salt = [0; 16];
+            entropy.fill(&mut salt);
+            let answered = catch_unwind(AssertUnwindSafe(|| hasher.perform(&job, salt))).unwrap_or_else(|_| {
+                tracing::error!(
+                    "verifying a password broke down by a fault of the server and was answered with 51; please report it"
+                );
+                hasher = Hasher::new(current);
+                HashAnswer::Busy
+            });
+            // Fails only when the connection is gone.
+            let _ = answer.send(answered);
         }
-        let mut salt = [0; 16];
-        entropy.fill(&mut salt);
-        let answered = catch_unwind(AssertUnwindSafe(|| hasher.perform(&job, salt))).unwrap_or_else(|_| {
-            tracing::error!(
-                "verifying a password broke down by a fault of the server and was answered with 51; please report it"
-            );
-            hasher = Hasher::new(current);
-            HashAnswer::Busy
-        });
-        // Fails only when the connection is gone.
-        let _ = answer.send(answered);
     }
 }
 
@@ -120,7 +168,7 @@ mod tests {
 
     fn pool(threads: usize, queue: usize, parameters: Argon2Parameters) -> HashPool {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
-        HashPool::start_with(threads, queue, parameters, &entropy).unwrap()
+        HashPool::start_with(std::iter::repeat_n(Rank::Idle, threads), queue, parameters, &entropy).unwrap()
     }
 
     fn hash_job(text: &str) -> HashJob {
@@ -170,13 +218,26 @@ mod tests {
     }
 
     #[test]
-    fn threads_run_below_normal_priority() {
-        let here = rustix::process::getpriority_process(None).unwrap();
-        let other = std::thread::spawn(|| {
-            rustix::process::setpriority_process(None, NICENESS).unwrap();
-            rustix::process::getpriority_process(None).unwrap()
-        });
-        assert!(other.join().unwrap() >= NICENESS);
-        assert_eq!(rustix::process::getpriority_process(None).unwrap(), here, "only the one thread");
+    fn threads_run_when_nothing_else_wants_to() {
+        let policy = || (thread_schedule_policy().unwrap(), rustix::process::getpriority_process(None).unwrap());
+        let here = policy();
+        let ranked = |rank: Rank| {
+            let thread = std::thread::spawn(move || {
+                rank.take();
+                policy()
+            });
+            thread.join().unwrap()
+        };
+        assert_eq!(ranked(Rank::Idle).0, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle));
+        assert!(ranked(Rank::Rescue).1 >= NICENESS);
+        assert_eq!(policy(), here, "only the one thread");
+    }
+
+    #[test]
+    fn the_pool_goes_on_when_no_core_is_idle() {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
+        // No thread that waits for one.
+        let pool = HashPool::start_with([Rank::Rescue], 4, CHEAP, &entropy).unwrap();
+        hashed(pool.submit(hash_job("secret"), None).unwrap().blocking_recv().unwrap());
     }
 }

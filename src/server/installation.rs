@@ -25,6 +25,8 @@ pub struct Installation {
     /// The machine's randomness.
     pub entropy: Arc<dyn Entropy>,
     seal_key: Secret,
+    /// Of this process alone.
+    process_key: Secret,
 }
 
 /// Why an installation cannot be used.
@@ -49,7 +51,10 @@ impl Installation {
         let configuration = Configuration::load(path, clock.now())?;
         let seal_key = configuration.seal_key.read()?;
         let schema = Arc::new(schema(configuration.posix, configuration.schema.as_deref())?);
-        let installation = Installation { configuration, schema, clock, entropy, seal_key };
+        let mut key = vec![0; 32];
+        entropy.fill(&mut key);
+        let process_key = Secret::new(key);
+        let installation = Installation { configuration, schema, clock, entropy, seal_key, process_key };
         indexes(&installation.configuration, &installation.schema, Unknown::MayBeDefinedOnline)?;
         identifiers(&installation.configuration, &installation.schema)?;
         Ok(installation)
@@ -63,13 +68,13 @@ impl Installation {
         identifiers(&configuration, &self.schema)?;
         // Each needs an index that is made at start.
         configuration.identifiers = self.configuration.identifiers.clone();
-        let settings = configuration.settings(&self.seal_key);
+        let settings = configuration.settings(&self.seal_key, &self.process_key);
         Ok((configuration, settings))
     }
 
     /// Settings for operations.
     pub fn settings(&self) -> Settings {
-        self.configuration.settings(&self.seal_key)
+        self.configuration.settings(&self.seal_key, &self.process_key)
     }
 
     /// What opening the data folder needs.

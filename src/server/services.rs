@@ -1,7 +1,7 @@
 //! What every connection shares: the published directory, the committer, the hash pool, settings, TLS, time.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::ServerConfig;
@@ -16,9 +16,9 @@ use super::hash_pool::HashPool;
 use super::snapshotter::Snapshotter;
 use crate::directory::Directory;
 use crate::journal::Record;
-use crate::model::{ResultCode, Timestamp};
+use crate::model::{ResultCode, Secret, Timestamp};
 use crate::operation::{Context, Proposal, ProposedOperation, Settings};
-use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob};
+use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, LoginTag, REMEMBERED_LOGINS, RememberedLogins};
 use crate::policy::share::{Origin, Owner};
 use crate::protocol::MessageId;
 use crate::session::Ticket;
@@ -30,6 +30,7 @@ pub struct Services {
     committer: CommitterHandle,
     hash_pool: Arc<HashPool>,
     snapshotter: Arc<Snapshotter>,
+    remembered_logins: Mutex<RememberedLogins>,
     settings: ArcSwap<Settings>,
     tls: ArcSwapOption<ServerConfig>,
     clock: Arc<dyn Clock>,
@@ -55,6 +56,7 @@ impl Services {
             committer,
             hash_pool,
             snapshotter,
+            remembered_logins: Mutex::new(RememberedLogins::new(REMEMBERED_LOGINS)),
             settings: ArcSwap::from_pointee(settings),
             tls: ArcSwapOption::new(tls),
             clock,
@@ -82,7 +84,28 @@ impl Services {
     pub fn reload(&self, settings: Settings, tls: Option<Arc<ServerConfig>>, password: Argon2Parameters) {
         self.tls.store(tls);
         self.hash_pool.set_parameters(password);
+        if settings.remembered_logins.is_none() {
+            self.logins().clear();
+        }
         self.settings.store(Arc::new(settings));
+    }
+
+    fn logins(&self) -> MutexGuard<'_, RememberedLogins> {
+        self.remembered_logins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The answer to a job without doing it, where the login is remembered.
+    pub fn recall(&self, tag: &LoginTag, job: &HashJob) -> Option<HashAnswer> {
+        let HashJob::Verify { stored, .. } = job else { return None };
+        self.logins().recall(tag, stored, self.now()).map(HashAnswer::Recalled)
+    }
+
+    /// Remembers a login for the time the settings say.
+    pub fn remember(&self, tag: LoginTag, stored: Secret) {
+        let Some(seconds) = self.settings.load().remembered_logins.as_ref().map(|settings| settings.seconds) else { return };
+        let now = self.now();
+        let until = Timestamp(now.0.saturating_add(i64::from(seconds).saturating_mul(1_000_000)));
+        self.logins().remember(tag, stored, until, now);
     }
 
     /// Policy time: the wall clock, never below the last durable record, so that turning the clock back revives no waiver.

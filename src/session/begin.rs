@@ -7,7 +7,7 @@ use super::{Action, Phase, Session};
 use crate::directory::Directory;
 use crate::model::{ResultCode, Secret};
 use crate::operation::add::AddRequest;
-use crate::operation::bind::{self, Step};
+use crate::operation::bind::{self, Proof, Step};
 use crate::operation::compare::{self, CompareRequest};
 use crate::operation::delete::DeleteRequest;
 use crate::operation::dynamic::RefreshRequest;
@@ -75,7 +75,7 @@ impl Session {
         if !self.operations.is_empty() {
             return Action::Nothing;
         }
-        match std::mem::replace(&mut self.phase, Phase::Binding) {
+        match std::mem::replace(&mut self.phase, Phase::Binding(Proof::None)) {
             Phase::BindWaits(bind) => self.begin_bind(directory, *bind),
             phase => {
                 self.phase = phase;
@@ -93,7 +93,12 @@ impl Session {
         match step {
             Step::Verify(job, pending) => {
                 let id = context.message;
-                Action::Hash(self.operations.put_hashing(id, ResponseKind::Bind, context, Hashing::Bind(pending)), vec![*job])
+                let tag = pending.tag().cloned();
+                let ticket = self.operations.put_hashing(id, ResponseKind::Bind, context, Hashing::Bind(pending));
+                match tag {
+                    Some(tag) => Action::Recall(ticket, tag, job),
+                    None => Action::Hash(ticket, vec![*job]),
+                }
             }
             Step::Commit(pending) => self.commit(context, ResponseKind::Bind, ProposedOperation::Bind(pending)),
         }

@@ -6,14 +6,19 @@ use super::begin::several;
 use super::operations::{Hashing, Ticket};
 use super::{Action, Phase, Session};
 use crate::directory::Directory;
-use crate::model::ResultCode;
+use crate::model::{ResultCode, Secret};
 use crate::operation::backup::{BackupRequest, BackupSnapshot};
-use crate::operation::{Decision, ProposedOperation, compare, prepare};
-use crate::policy::password::HashAnswer;
+use crate::operation::bind::Proof;
+use crate::operation::{Decision, Identity, ProposedOperation, compare, prepare};
+use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{LdapResult, MessageId, Reply, ResponseKind};
 
 impl Session {
     pub(super) fn complete_hashing(&mut self, directory: &Arc<Directory>, ticket: Ticket, answers: Vec<HashAnswer>) -> Action {
+        if let Some((id, reply)) = self.operations.take_refused(ticket) {
+            self.phase = Phase::Open;
+            return self.answer(directory, id, reply);
+        }
         let Some((id, operation, context, hashing)) = self.operations.take_hashing(ticket) else { return Action::Nothing };
         if operation.abandoned {
             self.leave_transaction(&context);
@@ -24,7 +29,11 @@ impl Session {
                 let reply = compare::compare(&directory.at(context.now), &context, &request, &answers);
                 return self.answer(directory, id, reply);
             }
-            Hashing::Bind(pending) => ProposedOperation::Bind(pending.with_answers(answers)),
+            Hashing::Bind(pending) => {
+                let pending = pending.with_answers(answers);
+                self.phase = Phase::Binding(pending.proof());
+                ProposedOperation::Bind(pending)
+            }
             Hashing::PasswordModify(request) => ProposedOperation::PasswordModify(request.with_answers(answers)),
             // The hash pool has nothing to do with it.
             Hashing::Backup => ProposedOperation::Backup(BackupRequest::after(Err(ResultCode::Other))),
@@ -61,13 +70,27 @@ impl Session {
             Ok(Decision { reply, identity, .. }) => (reply, identity),
             Err(code) => (Reply::result(operation.kind, LdapResult::of(code)), None),
         };
+        let mut remember = Action::Nothing;
         if operation.kind == ResponseKind::Bind {
+            match (std::mem::replace(&mut self.phase, Phase::Open), &identity) {
+                (Phase::Binding(Proof::Recalled), None) => return self.refuse_slowly(id, reply),
+                (Phase::Binding(Proof::Verified(tag, stored)), Some(_)) => remember = Action::Remember(tag, stored),
+                _ => {}
+            }
             self.identity = identity.unwrap_or_default();
             // Nothing was received since the bind.
             self.since = self.active;
-            self.phase = Phase::Open;
         }
-        if operation.abandoned { self.release_bind(directory) } else { self.answer(directory, id, reply) }
+        let action = if operation.abandoned { self.release_bind(directory) } else { self.answer(directory, id, reply) };
+        several(vec![remember, action])
+    }
+
+    /// A login that was recalled and is refused all the same takes as long as a wrong password does.
+    fn refuse_slowly(&mut self, id: MessageId, reply: Reply) -> Action {
+        self.phase = Phase::Binding(Proof::None);
+        self.identity = Identity::default();
+        let ticket = self.operations.put_refused(id, ResponseKind::Bind, reply);
+        Action::Hash(ticket, vec![HashJob::Verify { stored: Vec::new(), given: Secret::new(Vec::new()) }])
     }
 
     fn answer(&mut self, directory: &Arc<Directory>, id: MessageId, reply: Reply) -> Action {

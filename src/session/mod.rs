@@ -29,12 +29,13 @@ use std::sync::Arc;
 pub use lifetime::{Lifetime, Over};
 
 use crate::directory::Directory;
-use crate::model::{ResultCode, Timestamp};
+use crate::model::{ResultCode, Secret, Timestamp};
 use crate::operation::backup::BackupSnapshot;
+use crate::operation::bind::Proof;
 use crate::operation::extended::cancelled_operation;
 use crate::operation::search::SearchStream;
 use crate::operation::{Attached, Authority, Context, Decision, Fresh, Identity, Peer, Proposal, Settings, TlsFacts};
-use crate::policy::password::{HashAnswer, HashJob};
+use crate::policy::password::{HashAnswer, HashJob, LoginTag};
 use crate::protocol::{LdapResult, Message, MessageId, Reply, Request, oid};
 pub use operations::Ticket;
 use operations::{Operations, WaitingBind};
@@ -63,8 +64,8 @@ enum Phase {
     Open,
     /// A bind that waits for writes to end.
     BindWaits(Box<WaitingBind>),
-    /// A bind is under way; it is among the operations.
-    Binding,
+    /// A bind is under way; it is among the operations. What its password came to, once that is known.
+    Binding(Proof),
     /// Between the answer to StartTLS and the end of the handshake.
     StartingTls,
     /// Unbound, or cut off.
@@ -83,6 +84,11 @@ pub enum Action {
     Hash(Ticket, Vec<HashJob>),
     /// Have a snapshot taken, then call [`Session::snapshot_taken`].
     Snapshot(Ticket),
+    /// If a login with this tag is remembered, and matched one of the values of the job, call [`Session::hashed`] with
+    /// [`HashAnswer::Recalled`] at once; else as [`Action::Hash`].
+    Recall(Ticket, LoginTag, Box<HashJob>),
+    /// Remember this login: the password behind the tag was verified by a run of the hash, matches this stored value, and was let in.
+    Remember(LoginTag, Secret),
     /// Have the committer decide this, then call [`Session::committed`] once it is durable.
     Commit(MessageId, Box<Proposal>),
     /// Drop the search with this number, if there is one; what is with the committer goes on. No reply (RFC 4511 section 4.11).
@@ -138,7 +144,7 @@ impl Session {
             Phase::Closed => return Action::Nothing,
             // What comes between StartTLS and the handshake could be from anybody on the way.
             Phase::StartingTls => return self.close(None),
-            Phase::Open | Phase::BindWaits(_) | Phase::Binding => {}
+            Phase::Open | Phase::BindWaits(_) | Phase::Binding(_) => {}
         }
         if message.id.0 <= 0 || self.is_in_use(message.id) {
             let text = "message ID is zero, negative or in use";

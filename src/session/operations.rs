@@ -6,7 +6,7 @@ use crate::operation::bind::PendingBind;
 use crate::operation::compare::CompareRequest;
 use crate::operation::password::PasswordModifyRequest;
 use crate::operation::{Context, ProposedOperation};
-use crate::protocol::{BindRequest, Control, LdapResult, MessageId, ResponseKind};
+use crate::protocol::{BindRequest, Control, LdapResult, MessageId, Reply, ResponseKind};
 
 /// Work of the hash pool, by which its answers find their way back: a message ID may be in use again by then.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -51,6 +51,8 @@ pub(super) enum Stage {
     Hashing(Ticket, Box<(Context, Hashing)>),
     /// With the committer.
     Committing,
+    /// A bind that was decided without a run of the hash and is refused: one is done before this is sent, for every refusal takes as long.
+    Refused(Ticket, Box<Reply>),
 }
 
 /// What came of cancelling an operation.
@@ -117,8 +119,7 @@ impl Operations {
 
     /// The hash pool is to work on this.
     pub(super) fn put_hashing(&mut self, id: MessageId, kind: ResponseKind, context: Context, hashing: Hashing) -> Ticket {
-        let ticket = Ticket { number: self.next_ticket, message: id };
-        self.next_ticket += 1;
+        let ticket = self.ticket(id);
         self.hashing.insert(ticket);
         self.put(id, kind, Stage::Hashing(ticket, Box::new((context, hashing))));
         ticket
@@ -147,8 +148,33 @@ impl Operations {
     pub(super) fn take_committing(&mut self, id: MessageId) -> Option<Operation> {
         match self.by_id.get(&id)?.stage {
             Stage::Committing => self.by_id.remove(&id),
-            Stage::Searching | Stage::Hashing(..) => None,
+            Stage::Searching | Stage::Hashing(..) | Stage::Refused(..) => None,
         }
+    }
+
+    /// The answer that only waited for the hash pool's time; the operation leaves the table.
+    pub(super) fn take_refused(&mut self, ticket: Ticket) -> Option<(MessageId, Reply)> {
+        match self.by_id.get(&ticket.message)?.stage {
+            Stage::Refused(own, _) if own == ticket => {}
+            _ => return None,
+        }
+        match self.by_id.remove(&ticket.message)?.stage {
+            Stage::Refused(_, reply) => Some((ticket.message, *reply)),
+            _ => None,
+        }
+    }
+
+    /// This answer waits until the hash pool has done as much as for any other refusal.
+    pub(super) fn put_refused(&mut self, id: MessageId, kind: ResponseKind, reply: Reply) -> Ticket {
+        let ticket = self.ticket(id);
+        self.put(id, kind, Stage::Refused(ticket, Box::new(reply)));
+        ticket
+    }
+
+    fn ticket(&mut self, message: MessageId) -> Ticket {
+        let number = self.next_ticket;
+        self.next_ticket += 1;
+        Ticket { number, message }
     }
 
     /// Puts a search in that goes on until it is abandoned.

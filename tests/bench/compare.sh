@@ -251,11 +251,11 @@ start_bindery() {
     exit 1
 }
 
-drive() { # SERVER WORKLOAD TRANSPORT CONNECTIONS STORM
+drive() { # SERVER WORKLOAD TRANSPORT CONNECTIONS STORM PACE
     local address=${tcp[$1]} ca=()
     if [ "$3" = tls ]; then address=${tls[$1]} ca=(--ca "$work/bindery/tls/server.pem"); fi
     "$load" run --server "$1" --address "$address" --pid "${pid[$1]}" --people "$people" --password-file "$work/password" \
-        --workload "${names[$2]:-$2}" --connections "$4" --storm "$5" --seed "$seed" --first "$first" --seconds "$seconds" \
+        --workload "${names[$2]:-$2}" --connections "$4" --storm "$5" --pace "$6" --seed "$seed" --first "$first" --seconds "$seconds" \
         --warm-up "$warm_up" "${ca[@]}" >>"$results"
 }
 
@@ -270,40 +270,42 @@ for server in $servers; do "start_$server"; done
 rm "$work"/*.ldif
 
 reads="slapd bindery" changes="slapd audited bindery"
-# Workload, transport, connections, connections that send wrong passwords meanwhile, servers. Durable ones come behind the others: they make
-# data and logs grow. Renaming comes last: while everybody has another name nothing else would be found.
-plan="search:tcp:8:0:$reads
-search:tcp:64:0:$reads
-search:tls:8:0:$reads
-search:tls:64:0:$reads
-and:tcp:8:0:$reads
-membersearch:tcp:8:0:$reads
-compare:tcp:8:0:$reads
-substring:tcp:8:0:$reads
-scan:tcp:8:0:$reads
-scanpaged:tcp:8:0:$reads
-modify:tcp:8:0:$changes
-modify:tcp:64:0:$changes
-adddelete:tcp:64:0:$changes
-joinsmall:tcp:8:0:$changes
-bind:tcp:64:0:$changes
-login:tls:64:0:$changes
-bindcold:tcp:64:0:$reads
-bindwrong:tcp:64:0:$changes
-search:tcp:8:64:bindery"
-further="comparemember:tcp:8:0:$reads
-joinlarge:tcp:64:0:$changes
-readgroup:tcp:1:0:$reads
-rename:tcp:1:0:$reads"
+# Workload, transport, connections, connections that send wrong passwords meanwhile, operations a second (0: as many as there can be),
+# servers. How long searches take beside wrong passwords is measured at a pace that leaves room: where searches alone take all processors,
+# whatever comes to them shows. Durable ones come behind the others: they make data and logs grow. Renaming comes last: while everybody has another name nothing else would be found.
+plan="search:tcp:8:0:0:$reads
+search:tcp:64:0:0:$reads
+search:tls:8:0:0:$reads
+search:tls:64:0:0:$reads
+and:tcp:8:0:0:$reads
+membersearch:tcp:8:0:0:$reads
+compare:tcp:8:0:0:$reads
+substring:tcp:8:0:0:$reads
+scan:tcp:8:0:0:$reads
+scanpaged:tcp:8:0:0:$reads
+modify:tcp:8:0:0:$changes
+modify:tcp:64:0:0:$changes
+adddelete:tcp:64:0:0:$changes
+joinsmall:tcp:8:0:0:$changes
+bind:tcp:64:0:0:$changes
+login:tls:64:0:0:$changes
+bindcold:tcp:64:0:0:$reads
+bindwrong:tcp:64:0:0:$changes
+search:tcp:8:0:2000:bindery
+search:tcp:8:64:2000:bindery"
+further="comparemember:tcp:8:0:0:$reads
+joinlarge:tcp:64:0:0:$changes
+readgroup:tcp:1:0:0:$reads
+rename:tcp:1:0:0:$reads"
 if $all || [ -n "$rows" ]; then plan="$plan
 $further"; fi
 
 seed=1 first=0
-while IFS=: read -r workload transport connections storm which; do
+while IFS=: read -r workload transport connections storm pace which; do
     if [ -n "$rows" ] && [[ " $rows " != *" $workload:$transport:$connections"[\ :]* ]]; then continue; fi
     for _ in $(seq "$rounds"); do
         for server in $servers; do
-            if [[ " $which " = *" $server "* ]]; then drive "$server" "$workload" "$transport" "$connections" "$storm"; fi
+            if [[ " $which " = *" $server "* ]]; then drive "$server" "$workload" "$transport" "$connections" "$storm" "$pace"; fi
         done
         if [ "$workload" = bindcold ]; then first=$((first + 16 * connections)); fi
         seed=$((seed + 1))

@@ -138,6 +138,8 @@ impl Connection {
             Action::Search(id, search) => self.searches.push_back((id, search)),
             Action::Hash(id, jobs) => self.work.push_back(Work::Hash(id, jobs)),
             Action::Snapshot(id) => self.work.push_back(Work::Snapshot(id)),
+            Action::Recall(id, _, job) => self.work.push_back(Work::Hash(id, vec![*job])),
+            Action::Remember(..) => {}
             Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
             Action::Abandon(id) => {
                 self.searches.retain(|(running, _)| *running != id);

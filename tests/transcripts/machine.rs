@@ -331,6 +331,7 @@ fn settings() -> Settings {
         limits: Limits::default(),
         identifiers: Default::default(),
         hash_key: Secret::new(vec![9; 32]),
+        remembered_logins: None,
         version: "0.1.0",
         monitor: Default::default(),
         start_tls: true,

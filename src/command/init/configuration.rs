@@ -101,6 +101,10 @@ key = {key}
 # journal = 268435456                            # octets of journal after which one is taken
 # interval = 21600                               # seconds after which one is taken, if anything happened
 
+[password]
+# The same password for the same account, unchanged, costs no Argon2id run for so long after one that verified it; 0: every login costs one.
+# remember-logins = 300                          # seconds
+
 [password.argon2id]
 # What OWASP recommends; less needs a waiver named "password-hash".
 # memory = 19456                                 # KiB

@@ -22,7 +22,10 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
     record.method = pending.method.name().map(str::to_owned);
     record.target = pending.account.and_then(|id| record::named(head, id));
     record.unknown_name = pending.unknown_name.clone();
-    let judged = judge(head, pending).and_then(|accepted| refuse_locked(head, accepted));
+    let judged = judge(head, pending).and_then(|accepted| match accepted.account {
+        Some(id) => refuse_locked(head, id).map(|()| accepted),
+        None => Ok(accepted),
+    });
     match judged.and_then(|accepted| refuse_session(pending, accepted)) {
         Ok(accepted) => succeed(head, context, pending.method, accepted, record),
         Err(refused) => {
@@ -56,6 +59,12 @@ fn judge<'a>(head: &Directory, pending: &'a PendingBind) -> Result<Accepted<'a>,
                 let unmodified = head.node(account).is_some() && account::version(head, Some(account)) == pending.version;
                 if unmodified { Ok(Accepted { account: Some(account), rewrite: None }) } else { Err(changed()) }
             }
+            Some(HashAnswer::Recalled(matched)) => match pending.account {
+                Some(account) if account::stored_passwords(head, Some(account)).contains(matched) => {
+                    Ok(Accepted { account: Some(account), rewrite: None })
+                }
+                _ => Err(changed()),
+            },
             Some(HashAnswer::Verified { matched: None, .. }) => Err(refused(ResultCode::InvalidCredentials)),
             Some(HashAnswer::Busy | HashAnswer::Hashed(_)) | None => {
                 Err(Refusal { result: LdapResult::of(ResultCode::Busy), reason: reason::BUSY })
@@ -66,13 +75,11 @@ fn judge<'a>(head: &Directory, pending: &'a PendingBind) -> Result<Accepted<'a>,
 }
 
 /// 49 for an account locked for good, also with the right password or a certificate. It is judged last, so it costs what a login costs.
-fn refuse_locked<'a>(head: &Directory, accepted: Accepted<'a>) -> Result<Accepted<'a>, Refusal> {
-    match accepted.account {
-        Some(id) if account::is_locked(head, id) => {
-            Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason::LOCKED })
-        }
-        _ => Ok(accepted),
+pub(super) fn refuse_locked(head: &Directory, id: EntryId) -> Result<(), Refusal> {
+    if account::is_locked(head, id) {
+        return Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason::LOCKED });
     }
+    Ok(())
 }
 
 /// 11 for an account with as many sessions as may be. Judged after everything else, so it tells nothing to whom cannot log in.

@@ -84,7 +84,7 @@ fn plain(directory: &Directory, context: &Context, credentials: Option<Secret>) 
         pending.refusal = Some(LdapResult::of(ResultCode::InvalidCredentials));
         pending.reason = Some(reason::OTHER_IDENTITY);
     }
-    pending.verify(directory, Secret::from(message.password))
+    pending.verify(directory, context, Secret::from(message.password))
 }
 
 /// `[authzid] NUL authcid NUL passwd` (RFC 4616 section 2).

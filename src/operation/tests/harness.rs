@@ -156,6 +156,7 @@ impl Server {
                 limits: self.limits,
                 identifiers: self.identifiers.clone(),
                 hash_key: Secret::new(vec![7; 32]),
+                remembered_logins: None,
                 version: "1.2.3",
                 monitor: Default::default(),
                 start_tls: true,

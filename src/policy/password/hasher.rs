@@ -22,11 +22,9 @@ struct Verdict {
 }
 
 impl Hasher {
-    /// Allocates the memory once. Where there is not enough of it, jobs are answered with `Busy` until there is.
+    /// The memory is allocated with the first job. Where there is not enough of it, jobs are answered with `Busy` until there is.
     pub fn new(parameters: Argon2Parameters) -> Hasher {
-        let mut memory = Memory::default();
-        let _ = memory.fit(parameters.memory as usize);
-        Hasher { parameters, memory }
+        Hasher { parameters, memory: Memory::default() }
     }
 
     /// Does one job. `rehash_salt`: 16 random octets, used when a matched value is to be rewritten.

@@ -8,11 +8,13 @@ mod crypt;
 mod digest;
 mod hasher;
 mod pbkdf2;
+mod remembered;
 mod scheme;
 #[cfg(test)]
 mod tests;
 
 pub use hasher::Hasher;
+pub use remembered::{LoginTag, REMEMBERED_LOGINS, RememberedLogins};
 
 use crate::model::Secret;
 
@@ -74,6 +76,8 @@ pub enum HashAnswer {
         /// What to store in its place.
         rehashed: Option<Secret>,
     },
+    /// For `Verify`, without a run: a login with this password and this stored value succeeded a moment ago, and the account is unchanged.
+    Recalled(Secret),
     /// For `Hash`: the value to store.
     Hashed(Secret),
     /// The work could not be done: the pool's queue is full or the machine is out of memory. Answered with 51.

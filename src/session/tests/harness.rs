@@ -17,7 +17,7 @@ use crate::operation::{
     self, Attached, Authority, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation,
     Settings, TlsFacts, WaivedNetwork, prepare,
 };
-use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
+use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher, RememberedLogins};
 use crate::protocol::{
     Authentication, BindRequest, Control, LdapResult, Message, MessageId, Reply, Request, SearchRequest, ber, oid,
 };
@@ -33,6 +33,9 @@ pub(super) const PASSWORD: &str = "correct horse";
 /// `{SHA}` of [`PASSWORD`]: Bert's is of an old scheme.
 pub(super) const OLD_SCHEME: &str = "{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=";
 pub(super) const START: Timestamp = Timestamp(1_795_000_000_000_000);
+
+/// Microseconds for which logins are remembered.
+pub(super) const REMEMBERED: i64 = 300_000_000;
 
 /// Work a session asked for.
 enum Work {
@@ -57,8 +60,9 @@ pub(super) struct Server {
     searches: BTreeMap<MessageId, Box<SearchStream>>,
     work: VecDeque<Work>,
     hasher: Hasher,
+    logins: RememberedLogins,
     next_id: i32,
-    clock: i64,
+    pub(super) clock: i64,
 }
 
 /// How a connection comes in.
@@ -83,6 +87,7 @@ impl Door {
             limits: Limits::default(),
             identifiers: Default::default(),
             hash_key: Secret::new(vec![7; 32]),
+            remembered_logins: None,
             version: "0",
             monitor: Default::default(),
             start_tls: true,
@@ -134,6 +139,7 @@ impl Server {
             searches: BTreeMap::new(),
             work: VecDeque::new(),
             hasher: Hasher::new(Argon2Parameters { memory: 8, passes: 1, lanes: 1 }),
+            logins: RememberedLogins::new(10),
             next_id: 1,
             clock: START.0,
         };
@@ -159,7 +165,7 @@ impl Server {
         }
     }
 
-    fn add(&mut self, dn: &str, attributes: &[(&str, &[&str])]) {
+    pub(super) fn add(&mut self, dn: &str, attributes: &[(&str, &[&str])]) {
         let attributes = attributes.iter().map(|(name, values)| Attribute {
             description: (*name).to_owned(),
             values: values.iter().map(|value| Bytes::copy_from_slice(value.as_bytes())).collect(),
@@ -203,6 +209,21 @@ impl Server {
         let mut head = (*self.directory).clone();
         head.apply(&Change::PutEntry { id: node.id, parent: node.parent, name: node.name.clone(), block }).unwrap();
         self.directory = Arc::new(head);
+    }
+
+    /// Argon2 runs so far, whatever they were for.
+    pub(super) fn argon2_runs(&self) -> u64 {
+        self.hasher.runs()
+    }
+
+    /// Decides a modify as the installation, beside the session.
+    pub(super) fn change_past_sessions(&mut self, request: Request) {
+        let Request::Modify { name, changes } = request else { panic!("a modify") };
+        let context = self.installation();
+        let operation = ProposedOperation::Modify(crate::operation::modify::ModifyRequest::new(name, changes, Vec::new()));
+        let decision = self.decide(Proposal { context, operation });
+        assert_eq!(decision.record.result, ResultCode::Success, "{:?}", decision.reply);
+        self.records.pop();
     }
 
     fn installation(&mut self) -> Context {
@@ -294,6 +315,21 @@ impl Server {
             Action::Search(id, stream) => assert!(self.searches.insert(id, stream).is_none()),
             Action::Hash(id, jobs) => self.work.push_back(Work::Hash(id, jobs)),
             Action::Snapshot(id) => self.work.push_back(Work::Snapshot(id)),
+            Action::Recall(id, tag, job) => {
+                let HashJob::Verify { stored, .. } = &*job else { panic!("only verifications are recalled") };
+                match self.logins.recall(&tag, stored, Timestamp(self.clock)) {
+                    Some(stored) => {
+                        let answers = vec![HashAnswer::Recalled(stored)];
+                        let action = self.session.hashed(&Arc::clone(&self.directory), id, answers);
+                        self.perform(action);
+                    }
+                    None => self.work.push_back(Work::Hash(id, vec![*job])),
+                }
+            }
+            Action::Remember(tag, stored) => {
+                let now = Timestamp(self.clock);
+                self.logins.remember(tag, stored, Timestamp(self.clock + REMEMBERED), now);
+            }
             Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
             Action::Abandon(id) => assert!(self.searches.remove(&id).is_some(), "only what runs is abandoned"),
             Action::StartTls(id, reply, note) => {

@@ -9,4 +9,5 @@ mod lifetime;
 mod password;
 mod pipelining;
 mod random;
+mod recall;
 mod transaction;

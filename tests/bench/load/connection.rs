@@ -140,9 +140,14 @@ impl Connection {
         self.transport.socket()
     }
 
-    /// Sends the next request.
+    /// Sends the next request, which counts from now.
     pub(crate) fn send(&mut self) -> Result<(), Failure> {
-        self.sent = Instant::now();
+        self.send_since(Instant::now())
+    }
+
+    /// Sends the next request, which was due at `since`: what it waited in here counts.
+    pub(crate) fn send_since(&mut self, since: Instant) -> Result<(), Failure> {
+        self.sent = since;
         self.entries = 0;
         let request = self.requests.get(self.next).ok_or("no requests")?;
         self.next = (self.next + 1) % self.requests.len();

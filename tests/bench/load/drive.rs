@@ -55,13 +55,14 @@ impl Counts {
         self.microseconds.sort_unstable();
         let operations = self.microseconds.len().max(1) as f64;
         Ok(format!(
-            "server={} workload={} transport={} connections={} storm={} operations={operations} operations_per_second={:.1} \
+            "server={} workload={} transport={} connections={} storm={} pace={} operations={operations} operations_per_second={:.1} \
              p50_us={} p99_us={} cpu_us={:.1} storm_per_second={:.1}",
             arguments.server,
             format!("{:?}", arguments.workload).to_lowercase(),
             if arguments.ca.is_some() { "tls" } else { "tcp" },
             connections(arguments),
             arguments.storm,
+            arguments.pace,
             operations / elapsed,
             self.percentile(50),
             self.percentile(99),
@@ -90,6 +91,10 @@ pub(crate) fn run(arguments: &RunArguments) -> Result<String, Failure> {
     for (number, driven) in open.iter_mut().enumerate() {
         epoll::add(&poll, driven.connection.socket(), epoll::EventData::new_u64(number as u64), epoll::EventFlags::IN)?;
         driven.connection.send()?;
+        if let Some(pace) = &mut driven.pace {
+            // Evenly spread over the connections.
+            pace.next = Instant::now() + pace.interval.mul_f64(number as f64 / f64::from(arguments.connections));
+        }
     }
     turn(&poll, &mut open, warm, true)?;
     let (cpu_before, start) = (cpu_microseconds(arguments.pid)?, Instant::now());
@@ -111,6 +116,48 @@ struct Driven {
     connection: Connection,
     workload: Workload,
     storm: bool,
+    /// None: the next request follows the answer.
+    pace: Option<Pace>,
+}
+
+/// When a connection sends.
+#[derive(Clone, Copy)]
+struct Pace {
+    interval: Duration,
+    /// When the next request is due.
+    next: Instant,
+    /// The last one was answered.
+    waits: bool,
+}
+
+impl Driven {
+    /// What follows an answer.
+    fn go_on(&mut self) -> Result<(), Failure> {
+        match &mut self.pace {
+            None => self.connection.send(),
+            Some(pace) => {
+                pace.waits = true;
+                self.send_if_due(Instant::now())
+            }
+        }
+    }
+
+    fn send_if_due(&mut self, now: Instant) -> Result<(), Failure> {
+        match &mut self.pace {
+            Some(pace) if pace.waits && pace.next <= now => {
+                pace.waits = false;
+                let due = pace.next;
+                pace.next += pace.interval;
+                self.connection.send_since(due)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// When the next request is due, where it waits for that.
+    fn due(&self) -> Option<Instant> {
+        self.pace.filter(|pace| pace.waits).map(|pace| pace.next)
+    }
 }
 
 /// Connects, binds, and encodes what each connection will ask.
@@ -131,7 +178,10 @@ fn open(arguments: &RunArguments) -> Result<Vec<Driven>, Failure> {
                 connection.ask(request)?;
             }
             connection.drive(workload::requests(arguments, workload, number, &mut random)?)?;
-            Ok(Driven { connection, workload, storm })
+            let paced = arguments.pace > 0 && !storm;
+            let interval = Duration::from_secs_f64(f64::from(arguments.connections) / f64::from(arguments.pace.max(1)));
+            let pace = paced.then(|| Pace { interval, next: Instant::now(), waits: false });
+            Ok(Driven { connection, workload, storm, pace })
         })
         .collect()
 }
@@ -143,15 +193,22 @@ fn connections(arguments: &RunArguments) -> u32 {
 /// Takes answers until `end`; sends the next request for each if `going_on`, else ends when none is outstanding.
 fn turn(poll: &impl std::os::fd::AsFd, open: &mut [Driven], end: Instant, going_on: bool) -> Result<Counts, Failure> {
     let mut counts = Counts::default();
-    let mut outstanding = open.len();
+    let mut outstanding = open.iter().filter(|driven| driven.due().is_none()).count();
     let mut events = Vec::with_capacity(open.len());
     while outstanding > 0 {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return if going_on { Ok(counts) } else { Err("the server did not answer in time".into()) };
         }
+        let mut wait = left;
+        if going_on {
+            let now = Instant::now();
+            open.iter_mut().try_for_each(|driven| driven.send_if_due(now))?;
+            let due = open.iter().filter_map(Driven::due).min();
+            wait = due.map_or(left, |due| left.min(due.saturating_duration_since(now)));
+        }
         events.clear();
-        epoll::wait(poll, rustix::buffer::spare_capacity(&mut events), Some(&Timespec::try_from(left)?))?;
+        epoll::wait(poll, rustix::buffer::spare_capacity(&mut events), Some(&Timespec::try_from(wait)?))?;
         for event in &events {
             let driven = open.get_mut(event.data.u64() as usize).ok_or("an event of no connection")?;
             let Some(completed) = driven.connection.receive()? else { continue };
@@ -164,7 +221,7 @@ fn turn(poll: &impl std::os::fd::AsFd, open: &mut [Driven], end: Instant, going_
                 counts.done(completed.latency)?;
             }
             if going_on {
-                driven.connection.send()?;
+                driven.go_on()?;
             } else {
                 outstanding -= 1;
             }

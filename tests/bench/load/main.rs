@@ -121,6 +121,9 @@ struct RunArguments {
     /// Connections that send wrong passwords meanwhile; they are not measured.
     #[arg(long, default_value_t = 0)]
     storm: u32,
+    /// Operations a second, all measured connections together, however long each takes; 0: the next one when the last one was answered.
+    #[arg(long, default_value_t = 0)]
+    pace: u32,
     /// Who searches and modifies.
     #[arg(long, default_value = people::ADMIN)]
     bind_dn: String,

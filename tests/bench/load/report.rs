@@ -54,13 +54,13 @@ struct Measured<'a> {
 
 impl Measured<'_> {
     fn median(&self, server: Server, row: &Row, key: &str) -> Option<f64> {
-        let (connections, storm) = (row.connections.to_string(), row.storm.to_string());
+        let (connections, storm, pace) = (row.connections.to_string(), row.storm.to_string(), row.pace.to_string());
         let is = |line: &Line<'_>, key, wanted: &str| line.get(key).is_none_or(|found| *found == wanted);
         let mut numbers: Vec<f64> = self
             .lines
             .iter()
             .filter(|line| line.get("server") == Some(&server.name()) && line.get("workload") == Some(&row.workload))
-            .filter(|line| is(line, "transport", row.transport) && is(line, "storm", &storm))
+            .filter(|line| is(line, "transport", row.transport) && is(line, "storm", &storm) && is(line, "pace", &pace))
             .filter(|line| is(line, "connections", &connections))
             .filter_map(|line| line.get(key)?.parse().ok())
             .collect();

@@ -52,7 +52,7 @@ pub(super) fn is_utc_time(value: &[u8]) -> bool {
 fn in_range(text: &[u8], start: usize, range: std::ops::RangeInclusive<u8>) -> bool {
     let pair = text.get(start..start + 2).and_then(|pair| std::str::from_utf8(pair).ok());
     pair.filter(|pair| pair.bytes().all(|octet| octet.is_ascii_digit()))
-        .and_then(|pair| pair.parse().ok())
+        .and_then(|pair| pair.parse::<u8>().ok())
         .is_some_and(|number| range.contains(&number))
 }
 
