@@ -204,6 +204,7 @@ fn settings() -> Arc<Settings> {
         limits: Limits::default(),
         identifiers: Default::default(),
         hash_key: Secret::new(vec![1; 32]),
+        remembered_logins: None,
         version: "0",
         monitor: Default::default(),
         start_tls: true,

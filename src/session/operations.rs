@@ -140,7 +140,7 @@ impl Operations {
                 let (context, hashing) = *held;
                 Some((id, operation, context, hashing))
             }
-            Stage::Searching | Stage::Committing => None,
+            Stage::Searching | Stage::Committing | Stage::Refused(..) => None,
         }
     }
 
@@ -216,7 +216,7 @@ impl Operations {
             }
             None | Some(Operation { abandoned: true, .. }) => Cancelled::Unknown,
             Some(Operation { kind: ResponseKind::Bind, .. }) => Cancelled::Bind,
-            Some(Operation { stage: Stage::Committing, .. }) => Cancelled::Committing,
+            Some(Operation { stage: Stage::Committing | Stage::Refused(..), .. }) => Cancelled::Committing,
             Some(operation @ Operation { stage: Stage::Hashing(..), .. }) if operation.is_backup() => {
                 operation.abandoned = true;
                 Cancelled::Ended(operation.kind)

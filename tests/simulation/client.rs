@@ -99,6 +99,7 @@ pub(crate) fn settings() -> Settings {
         limits: Limits::default(),
         identifiers: Default::default(),
         hash_key: bindery::model::Secret::new(vec![7; 32]),
+        remembered_logins: None,
         version: "0",
         monitor: Default::default(),
         start_tls: true,

@@ -53,6 +53,8 @@ pub fn server_configuration(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsEr
         fault(&files.key, error, "the key must be the one that the certificate was made for; check which belong together")
     })?;
     // Without tickets every resumption would be a full handshake; a reload makes new ticket keys, so old tickets end with it.
+    // One each: a client that comes back with it is given the next.
+    configuration.send_tls13_tickets = 1;
     configuration.ticketer = aws_lc_rs::Ticketer::new()
         .map_err(|error| fault(&files.key, error, "the system gives no random octets; check the kernel's generator"))?;
     Ok(Arc::new(configuration))
