@@ -115,10 +115,12 @@ fn harm(disk: &SimulatedDisk, random: &mut Random, groups: &[Group]) -> Option<H
         0 => of_segment("flipped octets in a segment's header", random.below(HEADER)),
         1 if !is_last_segment => {
             let files = disk.list(group.segment.parent()?).ok()?;
-            let next = files.into_iter().find(|path| *path > group.segment)?;
+            // Where what counts of the file before would be read in the lost one, that file may be the one that is named.
+            let mut around: Vec<PathBuf> = files.iter().rfind(|path| **path < group.segment).cloned().into_iter().collect();
+            around.extend(files.into_iter().filter(|path| *path >= group.segment).take(2));
             disk.remove(&group.segment).ok()?;
             let (harm, _) = of_segment("lost segments", 0);
-            return Some(Harm { segments: vec![group.segment.clone(), next], sequences: 0..=u64::MAX, ..harm });
+            return Some(Harm { segments: around, sequences: 0..=u64::MAX, ..harm });
         }
         2 if !is_last_segment => {
             let at = group.octets.start + random.below(group.octets.end - group.octets.start);
