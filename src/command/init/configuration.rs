@@ -64,7 +64,7 @@ key = {key}
 [limits]
 # size = 1000                                    # entries a search returns to others than administrators
 # time = 60                                      # seconds a search may take
-# sorted = 100000                               # entries that one search sorts
+# sorted = 100000                                # entries that one search sorts
 # filter-depth = 100                             # filters within each other
 # controls = 10                                  # on one request
 # pending-operations = 100                       # on one connection
@@ -93,8 +93,8 @@ key = {key}
 # handshakes-per-second = 200
 # failed-binds-per-second = 20                   # beyond that further binds from there wait
 # [limits.networks."192.0.2.10/32"]              # the smallest network that fits counts; what is not said is as above
-# connections-per-address = 5000
-# failed-binds-per-second = 200
+#   connections-per-address = 5000
+#   failed-binds-per-second = 200
 
 [snapshots]
 # The whole content in one sealed file, the last two kept: what a start rebuilds from, and what backups are made of.

@@ -83,12 +83,24 @@ fn every_remark_in_the_file_is_a_valid_setting_with_its_default() {
         "kept-after-deletion",
         "size",
         "time",
+        "sorted",
+        "filter",
+        "controls",
         "pending",
+        "operations",
+        "scanned",
+        "persistent",
         "unauth",
         "request",
+        "result",
         "connections",
         "handshake",
         "first",
+        "whole",
+        "write",
+        "idle",
+        "service",
+        "failed",
         "memory",
         "passes",
         "lanes",
@@ -105,7 +117,7 @@ fn every_remark_in_the_file_is_a_valid_setting_with_its_default() {
             _ => format!("{line}\n"),
         })
         .collect();
-    assert_eq!(tried, 16);
+    assert_eq!(tried, 36);
     let default = Configuration::from_text(folder, &plain, NOW).unwrap();
     let written = Configuration::from_text(folder, &opened, NOW).unwrap_or_else(|error| panic!("{error}\n{opened}"));
     assert_eq!(written.identifiers, default.identifiers);
