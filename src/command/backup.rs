@@ -13,7 +13,6 @@ use super::{CommandError, FOUND_SOMETHING, Installation, output};
 use crate::journal::RecordKind;
 use crate::protocol::ber::{BerError, Reader};
 use crate::protocol::oid;
-use crate::server::notes;
 use crate::server::snapshotter;
 use crate::store::{self, BackupFacts, BackupSink};
 use crate::wire::client::LocalClient;
@@ -49,7 +48,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         output::remark(format_args!("damaged, and not or not whole in the backup: {what}"));
     };
     let mut write = |sink: &mut dyn BackupSink| {
-        store::write_backup(&options, sequence, sink, &mut notes::log_progress(), &mut damaged).map_err(|error| cannot(&error))
+        store::write_backup(&options, sequence, sink, &mut output::progress(), &mut damaged).map_err(|error| cannot(&error))
     };
     let (facts, place) = if arguments.out.as_deref() == Some(Path::new("-")) {
         let mut sink = Archive(tar::Builder::new(io::stdout().lock()));

@@ -10,7 +10,7 @@ use clap::Args;
 
 use super::installation::server_socket;
 use super::{CommandError, FOUND_SOMETHING, Installation, output};
-use crate::journal::{Record, RecordKind};
+use crate::journal::{Named, Record, RecordKind};
 use crate::model::Timestamp;
 use crate::server::notes;
 use crate::store::{self, BackupFacts, MANIFEST, RestoreFacts, RestoreTarget, StoreOptions};
@@ -46,7 +46,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let mut found = 0;
     let newer = match data.exists() {
         false => None,
-        true => store::newer_journal(&options, &data, &mut notes::log_progress()).unwrap_or_else(|error| {
+        true => store::newer_journal(&options, &data, &mut output::progress()).unwrap_or_else(|error| {
             found += 1;
             output::remark(format_args!(
                 "the journal of the present data folder cannot be read ({error}); what it records behind the backup stays in that folder \
@@ -57,8 +57,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         }),
     };
     let adopted = newer.map(|newer| newer.adopt(&options)).transpose().map_err(|error| cannot(&error))?;
-    let restored =
-        store::restore(&options, target, record(&facts), &mut notes::log_progress()).map_err(|error| cannot(&error))?;
+    let restored = store::restore(&options, target, record(&facts, installation.administrator()), &mut output::progress())
+        .map_err(|error| cannot(&error))?;
     for note in &restored.notes {
         found += 1;
         output::remark(note);
@@ -89,15 +89,17 @@ fn target(text: Option<&str>) -> Result<RestoreTarget, CommandError> {
     })
 }
 
-fn record(facts: &BackupFacts) -> Record {
+/// Whoever holds the data folder and its key did it, as with every command on a stopped installation.
+fn record(facts: &BackupFacts, administrator: String) -> Record {
     let details = vec![("backupSequence", facts.sequence.to_string()), ("backupDigest", facts.digest.clone())];
-    let actor = crate::journal::Named { uuid: None, dn: format!("local uid={}", rustix::process::getuid().as_raw()) };
-    Record { peer: Some(actor.dn), ..notes::record(RecordKind::Restore, details) }
+    let peer = format!("local uid={}", rustix::process::getuid().as_raw());
+    let actor = Named { uuid: None, dn: administrator };
+    Record { peer: Some(peer), actor: Some(actor), ..notes::record(RecordKind::Restore, details) }
 }
 
 /// Opens the restored folder as a server would.
 fn check(options: &StoreOptions, restored: &RestoreFacts) -> Result<(), CommandError> {
-    let opened = store::open(options, &mut notes::log_progress()).map_err(|error| cannot(&error))?;
+    let opened = store::open(options, &mut output::progress()).map_err(|error| cannot(&error))?;
     if opened.chain.next_sequence != restored.record.saturating_add(1) {
         return Err(CommandError::Cannot("the restored folder opens with another end; please report it".to_owned()));
     }
