@@ -161,6 +161,8 @@ pub(crate) fn keep(folder: &Path, data: &Path, round: usize) -> String {
     match crate::site::copy_folder(data, &target) {
         Ok(()) => {
             let _ = std::fs::copy(folder.join("server.log"), target.join("server.log"));
+            // With the key, so that it can be read.
+            let _ = crate::site::copy_folder(&folder.join("installation"), &target.join("installation"));
             format!("the data folder is kept in {}", target.display())
         }
         Err(problem) => format!("the data folder cannot be kept: {problem}"),

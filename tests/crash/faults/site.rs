@@ -235,7 +235,8 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {
         let target = to.join(path.file_name().unwrap());
         if path.is_dir() {
             copy_folder(&path, &target)?;
-        } else {
+        } else if path.is_file() {
+            // Not sockets.
             copy_file(&path, &target).map_err(problem(&path))?;
         }
     }
