@@ -58,6 +58,8 @@ pub(crate) struct Row {
     pub(crate) transport: &'static str,
     pub(crate) connections: u32,
     pub(crate) storm: u32,
+    /// Operations a second that were asked for; 0: as many as there can be.
+    pub(crate) pace: u32,
     pub(crate) goals: &'static [Goal],
 }
 
@@ -70,7 +72,7 @@ const SCAN: &[Goal] = &[Rate(Slapd, 4.0, 8.0)];
 const NONE: &[Goal] = &[Rate(Slapd, 0.0, 0.0)];
 
 const fn row(title: &'static str, workload: &'static str, connections: u32, goals: &'static [Goal]) -> Row {
-    Row { title, workload, transport: "tcp", connections, storm: 0, goals }
+    Row { title, workload, transport: "tcp", connections, storm: 0, pace: 0, goals }
 }
 
 const fn tls(title: &'static str, workload: &'static str, connections: u32, goals: &'static [Goal]) -> Row {
