@@ -63,6 +63,7 @@ transcripts! {
     extensible
     groups
     identifiers
+    lifetime
     matching_rules
     modify
     monitor
