@@ -86,6 +86,7 @@ key = {key}
 # write = 60                                     # seconds in which a client must take some of its results
 # idle = 900                                     # seconds a session of a person may do nothing
 # idle-administrator = 600                       # seconds an administrator's may
+# disk-reserve = 268435456                       # octets of the disk left free: below them binds and changes are answered with 52
 # service-lifetime = 86400                       # seconds after which a service must log in anew
 # What one address may have. Behind the address of a gateway there may be a whole hospital: say so below.
 # connections-per-address = 500
