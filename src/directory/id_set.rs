@@ -1,11 +1,13 @@
 //! Sets of entries, as indexes hold them: small ones are lists, large ones chunks of 4,096 numbers each, shared between versions.
 
+mod builder;
 mod chunk;
 
 use std::sync::Arc;
 
 use super::id_map::IdMap;
 use crate::model::EntryId;
+pub(super) use builder::Builder;
 use chunk::Chunk;
 
 /// A persistent set of entry numbers: cloning costs a reference count, one more member at most a copy of 2 KB.
@@ -149,6 +151,33 @@ impl IdSet {
         }
     }
 
+    /// What is in all of these; none without any. Nothing is made in between: chunks are met all at once.
+    pub fn intersection_of(mut sets: Vec<IdSet>) -> Option<IdSet> {
+        sets.sort_by_key(IdSet::len);
+        let (smallest, others) = sets.split_first()?;
+        let large: Option<Vec<&Many>> = others.iter().map(IdSet::many).collect();
+        let (Some(smallest), Some(large)) = (smallest.many(), large) else {
+            return Some(smallest.iter().filter(|id| others.iter().all(|other| other.contains(*id))).collect());
+        };
+        let mut chunks = Vec::new();
+        let mut met = Vec::with_capacity(large.len());
+        for (number, chunk) in smallest.chunks.iter() {
+            met.clear();
+            met.extend(large.iter().map_while(|other| other.chunks.get(number)));
+            if met.len() == large.len() {
+                let common = chunk.intersection_of(&met);
+                if !common.is_empty() {
+                    chunks.push((number, common));
+                }
+            }
+        }
+        Some(Many::of_chunks(chunks).into())
+    }
+
+    fn many(&self) -> Option<&Many> {
+        if let Form::Many(many) = &self.0 { Some(many) } else { None }
+    }
+
     /// What is in either.
     pub fn union(&self, other: &IdSet) -> IdSet {
         let (small, large) = if self.len() <= other.len() { (self, other) } else { (other, self) };
@@ -224,10 +253,13 @@ impl IntoIterator for IdSet {
 
 impl FromIterator<EntryId> for IdSet {
     fn from_iter<I: IntoIterator<Item = EntryId>>(ids: I) -> IdSet {
-        let mut set = IdSet::default();
-        for id in ids {
+        let mut ids = ids.into_iter();
+        let mut builder = Builder::default();
+        let out_of_order = ids.by_ref().find(|id| !builder.push(*id));
+        let mut set = builder.finish();
+        out_of_order.into_iter().chain(ids).for_each(|id| {
             set.insert(id);
-        }
+        });
         set
     }
 }
@@ -242,6 +274,15 @@ impl Many {
     fn of(list: &[u64]) -> Many {
         let mut many = Many::default();
         list.iter().for_each(|id| many.insert(*id));
+        many
+    }
+
+    fn of_chunks(chunks: Vec<(u64, Chunk)>) -> Many {
+        let mut many = Many::default();
+        for (number, chunk) in chunks {
+            many.len += chunk.len();
+            many.chunks.insert(number, chunk);
+        }
         many
     }
 
@@ -368,6 +409,15 @@ mod tests {
             prop_assert_eq!(content(&either), first.union(&second).copied().collect::<Vec<_>>());
             prop_assert_eq!(both.len(), content(&both).len());
             prop_assert_eq!(either.len(), content(&either).len());
+        }
+
+        #[test]
+        fn many_are_intersected_at_once(sets in proptest::collection::vec(any_ids(), 1..5), common in any_ids()) {
+            let sets: Vec<BTreeSet<u64>> = sets.iter().map(|ids| ids.union(&common).copied().collect()).collect();
+            let expected = sets.iter().skip(1).fold(sets[0].clone(), |met, ids| met.intersection(ids).copied().collect());
+            let found = IdSet::intersection_of(sets.iter().map(set_of).collect()).unwrap();
+            prop_assert_eq!(found.len(), expected.len());
+            prop_assert_eq!(content(&found), expected.into_iter().collect::<Vec<_>>());
         }
 
         #[test]

@@ -3,15 +3,15 @@
 //! What an index finds is a superset: keys are hashes, and substrings are found by runs of three octets. Whoever asks evaluates
 //! the filter for each entry found.
 
+mod build;
 mod keys;
 
-use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
 use imbl::OrdMap;
 
-use super::hash::{HashedAlready, KeyedHash};
+use super::hash::KeyedHash;
 use super::id_set::IdSet;
 use crate::model::schema::{Key, MatchingRule, Schema};
 use crate::model::{AttributeTypeId, Entry, EntryId};
@@ -155,8 +155,7 @@ impl Indexes {
             {
                 continue;
             }
-            let keys =
-                |entry: Option<&Entry>| entry.map(|entry| Keys::of(plan, slot, schema, entry)).unwrap_or_default().once_each();
+            let keys = |entry: Option<&Entry>| Keys::of(plan, slot, schema, entry).once_each();
             let ((points_before, ordered_before), (points, ordered)) = (keys(old), keys(new));
             for point in points_before.difference(&points) {
                 remove_from(&mut self.points, point, id);
@@ -171,26 +170,6 @@ impl Indexes {
                 self.ordered.entry((slot.number, key.clone())).or_default().insert(id);
             }
         }
-    }
-
-    /// Builds all indexes over entries that come in order of numbers.
-    pub(super) fn build<'a>(plan: &IndexPlan, schema: &Schema, entries: impl Iterator<Item = (EntryId, &'a Entry)>) -> Indexes {
-        let mut points: HashMap<u64, IdSet, HashedAlready> = HashMap::default();
-        let mut ordered: BTreeMap<(u16, Arc<[u8]>), IdSet> = BTreeMap::new();
-        for (id, entry) in entries {
-            for slot in &plan.slots {
-                let keys = Keys::of(plan, slot, schema, entry);
-                for point in keys.points {
-                    points.entry(point).or_default().insert(id);
-                }
-                for key in keys.ordered {
-                    ordered.entry((slot.number, key)).or_default().insert(id);
-                }
-            }
-        }
-        let mut points: Vec<_> = points.into_iter().collect();
-        points.sort_unstable_by_key(|(point, _)| *point);
-        Indexes { points: points.into_iter().collect(), ordered: ordered.into_iter().collect() }
     }
 
     /// Entries that may have a value equal to this key; none: not indexed under this rule.
@@ -251,16 +230,7 @@ impl Indexes {
         parts: &Parts,
     ) -> Option<IdSet> {
         let slot = plan.slot(schema, attribute_type, |slot| slot.substring.is_some_and(|own| own.oid == rule.oid))?;
-        let mut sets: Vec<IdSet> = keys::of_parts(slot, parts).into_iter().map(|run| self.at(run)).collect();
-        sets.sort_by_key(IdSet::len);
-        let mut sets = sets.into_iter();
-        let mut found = sets.next()?;
-        while found.len() > ENOUGH
-            && let Some(set) = sets.next()
-        {
-            found = found.intersection(&set);
-        }
-        Some(found)
+        IdSet::intersection_of(keys::of_parts(slot, parts).into_iter().map(|run| self.at(run)).collect())
     }
 
     fn at(&self, point: u64) -> IdSet {

@@ -1,6 +1,8 @@
 //! Entries that are not like the others, by their object class: referrals (RFC 3296) and subentries (RFC 3672). Mostly there are few, and
 //! whoever asks for none of them pays nothing.
 
+use std::collections::HashMap;
+
 use super::{Directory, IdSet};
 use crate::model::schema::Schema;
 use crate::model::{AttributeTypeId, Entry, EntryId};
@@ -39,6 +41,22 @@ impl KindClasses {
 }
 
 impl Kinds {
+    /// Sorts entries that come in order of numbers. Most have the same classes as others: those are looked up once.
+    pub(super) fn build<'a>(classes: KindClasses, schema: &Schema, entries: impl Iterator<Item = (EntryId, &'a Entry)>) -> Kinds {
+        let mut known: HashMap<&[u8], (bool, bool)> = HashMap::new();
+        let (mut referrals, mut subentries) = (Vec::new(), Vec::new());
+        for (id, entry) in entries {
+            let names = classes.object_class.and_then(|it| entry.attributes_of(it).find(|attribute| !attribute.has_options));
+            let (is_referral, is_subentry) =
+                *known.entry(names.map(|names| names.encoded).unwrap_or_default()).or_insert_with(|| {
+                    (classes.is_of(schema, entry, classes.referral), classes.is_of(schema, entry, classes.subentry))
+                });
+            referrals.extend(Some(id).filter(|_| is_referral));
+            subentries.extend(Some(id).filter(|_| is_subentry));
+        }
+        Kinds { referrals: referrals.into_iter().collect(), subentries: subentries.into_iter().collect() }
+    }
+
     /// Follows an entry to what it is now; none: it is gone.
     pub(super) fn update(&mut self, classes: KindClasses, schema: &Schema, id: EntryId, entry: Option<&Entry>) {
         for (kind, class) in [(&mut self.referrals, classes.referral), (&mut self.subentries, classes.subentry)] {

@@ -4,7 +4,9 @@ use super::apply::row_of;
 use super::change::row::{self, Content};
 use super::expiry::Expiries;
 use super::index::Indexes;
+use super::kind::Kinds;
 use super::recent::Recent;
+use super::usage::Usage;
 use super::{ChangeError, Directory, LastRevision, Membership, Row, StoredDefinition};
 use crate::model::EntryId;
 
@@ -97,14 +99,10 @@ impl Directory {
             return Err(ChangeError(format!("there are login times of entry {id}, which is not there")));
         }
         let entries = self.tree.nodes().iter().map(|(_, node)| (node.id, &node.entry));
-        for (_, node) in self.tree.nodes().iter() {
-            self.kinds.update(self.fixed.kind_classes, &self.fixed.schema, node.id, Some(&node.entry));
-        }
         self.indexes = Indexes::build(&self.fixed.index_plan, &self.fixed.schema, entries);
+        self.kinds = Kinds::build(self.fixed.kind_classes, &self.fixed.schema, self.nodes().map(|node| (node.id, &node.entry)));
+        self.usage = Usage::build(&self.fixed, self.nodes().map(|node| &node.entry));
         self.find_context();
-        for (_, node) in self.tree.nodes().iter() {
-            self.usage.update(&self.fixed, None, Some(&node.entry));
-        }
         let expiries = self.nodes().filter_map(|node| Some((node.id, self.expires(node)?)));
         let mut found = Expiries::default();
         expiries.for_each(|(id, time)| found.update(id, None, Some(time)));

@@ -4,6 +4,7 @@
 //! checkpoint stores and the journal replays, so nothing here can disagree with what is on disk.
 
 mod apply;
+mod bulk;
 mod chain;
 mod change;
 mod computed;

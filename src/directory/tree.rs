@@ -1,13 +1,15 @@
 //! Names to entries and back: each entry knows its parent and RDN, so a rename touches one entry however many lie below.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use imbl::OrdMap;
 
+use super::bulk;
 use super::change::ChangeError;
 use super::hash::KeyedHash;
 use super::id_map::IdMap;
-use super::id_set::IdSet;
+use super::id_set::{Builder, IdSet};
 use crate::model::schema::{RdnKey, Schema};
 use crate::model::{Dn, Entry, EntryId, Rdn};
 
@@ -157,17 +159,53 @@ impl Tree {
 
     /// Links all held entries and checks that they hang together.
     pub(super) fn link_all(&mut self, hash: &KeyedHash) -> Result<(), ChangeError> {
-        let nodes: Vec<Arc<Node>> = self.nodes.iter().map(|(_, node)| node.clone()).collect();
+        let nodes: Vec<&Arc<Node>> = self.nodes.iter().map(|(_, node)| node).collect();
+        let mut near = self.nodes.neighbours();
+        let mut names = Vec::with_capacity(nodes.len());
+        let mut children: BTreeMap<EntryId, Builder> = BTreeMap::new();
+        let mut root = None;
         for node in &nodes {
-            if node.parent.is_some_and(|parent| self.node(parent).is_none()) || (node.parent.is_none() && self.root.is_some()) {
+            let is_placed = match node.parent {
+                None => root.replace(node.id).is_none(),
+                Some(parent) => near.get(parent.0).is_some(),
+            };
+            if !is_placed {
                 return Err(ChangeError(format!("entry {} has no place in the tree", node.id.0)));
             }
-            if node.parent.is_some_and(|parent| self.child(hash, parent, &node.rdn_key).is_some()) {
-                return Err(ChangeError(format!("entry {} has the name of another", node.id.0)));
+            if let Some(parent) = node.parent {
+                names.push((hash.of(parent.0, &node.rdn_key.0), node.id));
+                children.entry(parent).or_default().push(node.id);
             }
-            self.link(hash, node);
         }
-        if self.reachable() == nodes.len() { Ok(()) } else { Err(ChangeError("some entries lie below themselves".into())) }
+        let count = nodes.len();
+        self.names = bulk::map(self.grouped(names)?);
+        self.root = root;
+        self.inner = children.keys().copied().collect();
+        for (parent, of_parent) in children {
+            self.children.insert(parent.0, of_parent.finish());
+        }
+        if self.reachable() == count { Ok(()) } else { Err(ChangeError("some entries lie below themselves".into())) }
+    }
+
+    /// The entries of each hash, in order of hashes. No two have the same name.
+    fn grouped(&self, mut names: Vec<(u64, EntryId)>) -> Result<Vec<(u64, IdSet)>, ChangeError> {
+        names.sort_unstable();
+        let mut groups = Vec::with_capacity(names.len());
+        for of_hash in names.chunk_by(|(first, _), (second, _)| first == second) {
+            for (place, (_, id)) in of_hash.iter().enumerate() {
+                let is_same = |(_, other): &(u64, EntryId)| match (self.node(*id), self.node(*other)) {
+                    (Some(node), Some(other)) => node.parent == other.parent && node.rdn_key == other.rdn_key,
+                    _ => false,
+                };
+                if of_hash.iter().take(place).any(is_same) {
+                    return Err(ChangeError(format!("entry {} has the name of another", id.0)));
+                }
+            }
+            if let Some((hash, _)) = of_hash.first() {
+                groups.push((*hash, of_hash.iter().map(|(_, id)| *id).collect()));
+            }
+        }
+        Ok(groups)
     }
 
     fn reachable(&self) -> usize {

@@ -1,11 +1,15 @@
 //! How many entries use each attribute type and each object class, kept up with every change: whether a definition may go is decided
 //! without looking at entries.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::definitions::Fixed;
 use crate::model::schema::Schema;
 use crate::model::{AttributeTypeId, Entry};
+
+/// The attribute types of an entry, and its object classes as they are encoded.
+type Kind<'a> = (Vec<AttributeTypeId>, &'a [u8]);
 
 /// Counts by number. Copied when the first change after a clone comes: a few thousand octets.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
@@ -22,6 +26,21 @@ impl Usage {
 
     pub(super) fn entries_of(&self, class: usize) -> u64 {
         self.classes.get(class).copied().unwrap_or(0)
+    }
+
+    /// Counts all entries. Most have the same classes and attributes as others: those are resolved once.
+    pub(super) fn build<'a>(fixed: &Fixed, entries: impl Iterator<Item = &'a Entry>) -> Usage {
+        let mut kinds: HashMap<Kind<'a>, (&Entry, u64)> = HashMap::new();
+        for entry in entries {
+            let classes = fixed.object_class.and_then(|object_class| entry.attributes_of(object_class).next());
+            let kind = (entry.attribute_types().collect(), classes.map(|it| it.encoded).unwrap_or_default());
+            kinds.entry(kind).or_insert((entry, 0)).1 += 1;
+        }
+        let mut usage = Usage::default();
+        for (entry, entries) in kinds.into_values() {
+            usage.count(fixed, entry, |count| *count = count.saturating_add(entries));
+        }
+        usage
     }
 
     /// Follows one entry from what it was to what it is.

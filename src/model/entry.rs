@@ -10,6 +10,7 @@
 
 mod block;
 mod builder;
+mod slots;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use super::AttributeTypeId;
 pub use block::Values;
 pub use builder::{BuilderAttribute, EntryBuilder};
+use slots::{Slot, Slots};
 
 /// Which part of the block an attribute lives in.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -45,14 +47,7 @@ struct Inner {
     block: Bytes,
     operational_start: u32,
     secret_start: u32,
-    slots: Box<[Slot]>,
-}
-
-/// Where one attribute starts; it ends where the next one starts.
-#[derive(Clone, Copy)]
-struct Slot {
-    attribute_type: AttributeTypeId,
-    start: u32,
+    slots: Slots,
 }
 
 /// One attribute of an entry, borrowed from its block.
@@ -115,13 +110,13 @@ impl Entry {
 
     /// All attributes, sections in order.
     pub fn attributes(&self) -> impl Iterator<Item = AttributeView<'_>> {
-        self.0.slots.iter().enumerate().filter_map(|(position, slot)| self.view(position, *slot))
+        self.0.slots.iter().enumerate().filter_map(|(position, slot)| self.view(position, slot))
     }
 
     /// The attributes (one per set of options) of exactly this type, subtypes not included.
     pub fn attributes_of(&self, attribute_type: AttributeTypeId) -> impl Iterator<Item = AttributeView<'_>> {
         let of_type = self.0.slots.iter().enumerate().filter(move |(_, slot)| slot.attribute_type == attribute_type);
-        of_type.filter_map(|(position, slot)| self.view(position, *slot))
+        of_type.filter_map(|(position, slot)| self.view(position, slot))
     }
 
     /// The type of each attribute, sections in order; one that stands there with several sets of options comes several times.

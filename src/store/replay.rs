@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
 
 use super::checkpoint::{Follower, merge};
 use super::content::{Content, PROGRESS_STEP, content_at, decode, proven_by_snapshots, replay, report};
@@ -12,10 +13,14 @@ use super::open::{Folder, sync_real_folder};
 use super::reader::JournalEnd;
 use super::rows::{Meta, Rows, RowsError, wait_until_free};
 use super::{Checkpoint, Progress, StartNote, StoreError};
-use crate::directory::{Change, Digest, Directory};
+use crate::directory::{Change, Digest, Directory, Row};
 
 /// Checkpoints set aside that are kept.
 const SET_ASIDE_KEPT: usize = 2;
+/// Rows that are handed over at once while memory is filled, …
+const SCAN_PART: usize = 256;
+/// … and how often that is done before the reader waits.
+const SCAN_AHEAD: usize = 4;
 
 pub(super) struct Recovery<'a> {
     folder: &'a Folder<'a>,
@@ -123,27 +128,29 @@ impl<'a> Recovery<'a> {
         Ok(())
     }
 
+    /// One thread reads and unseals, another fills memory.
     fn scan(&mut self, rows: &Rows, directory: &mut Directory, total: u64) -> Result<(), Trouble> {
-        let mut done = 0;
-        let mut mismatch = None;
+        let (read, waiting) = sync_channel::<Vec<Row>>(SCAN_AHEAD);
         let progress = &mut *self.progress;
-        let scanned = guarded(|| {
-            rows.scan(&mut |row| {
-                done += 1;
-                if done % PROGRESS_STEP == 0 {
+        std::thread::scope(|scope| {
+            let reading = scope.spawn(move || guarded(|| scan_in_parts(rows, &read)));
+            let (mut done, mut reported) = (0u64, 0);
+            for part in waiting {
+                done += part.len() as u64;
+                if done / PROGRESS_STEP != reported / PROGRESS_STEP {
                     progress(Progress { done, total: Some(total) });
+                    reported = done;
                 }
-                directory.load_row(row.clone()).map_err(|error| {
-                    mismatch = directory.schema_mismatch_of_row(&row);
-                    RowsError(error.to_string())
-                })
-            })
-        });
-        // The journal would say the same: it is not the checkpoint that is wrong.
-        match mismatch {
-            Some(problem) => Err(StoreError::Schema(problem).into()),
-            None => Ok(scanned?),
-        }
+                for row in part {
+                    directory.load_row(row.clone()).map_err(|error| match directory.schema_mismatch_of_row(&row) {
+                        // The journal would say the same: it is not the checkpoint that is wrong.
+                        Some(problem) => Trouble::Store(StoreError::Schema(problem)),
+                        None => Trouble::Checkpoint(error.to_string()),
+                    })?;
+                }
+            }
+            Ok(reading.join().unwrap_or_else(|_| Err(RowsError("reading broke down".to_owned())))?)
+        })
     }
 
     /// Compares the checkpoint with the journal's word for its sequence and applies what is newer.
@@ -255,4 +262,18 @@ impl<'a> Recovery<'a> {
 
 fn check_references(directory: &Directory) -> Result<(), StoreError> {
     directory.undefined_reference().map_or(Ok(()), |problem| Err(StoreError::Schema(problem)))
+}
+
+/// Ends early when nobody takes the rows any more.
+fn scan_in_parts(rows: &Rows, read: &SyncSender<Vec<Row>>) -> Result<(), RowsError> {
+    let nobody = |_| RowsError("the rows are not wanted any more".to_owned());
+    let mut part = Vec::with_capacity(SCAN_PART);
+    rows.scan(&mut |row| {
+        part.push(row);
+        if part.len() == SCAN_PART {
+            read.send(std::mem::replace(&mut part, Vec::with_capacity(SCAN_PART))).map_err(nobody)?;
+        }
+        Ok(())
+    })?;
+    read.send(part).map_err(nobody)
 }

@@ -28,7 +28,7 @@ use crate::world::Entropy;
 /// Keys in one sled transaction: more at once and sled's memory grows without bound.
 const TRANSACTION_KEYS: usize = 200;
 /// sled's page cache, in octets. It is only a hint to sled; the directory is in memory anyway.
-const CACHE_OCTETS: u64 = 64 * 1024 * 1024;
+const CACHE_OCTETS: u64 = 8 * 1024 * 1024;
 
 /// How long a sled of this process that was just dropped may take to let its file go, and how often that is looked at.
 const RELEASE_WAIT: Duration = Duration::from_secs(10);

@@ -36,6 +36,16 @@ impl Chunk {
         Chunk::List(Arc::new(vec![place]))
     }
 
+    /// Of places in ascending order.
+    pub(super) fn of(places: &[u16]) -> Chunk {
+        if places.len() <= LIST {
+            return Chunk::List(Arc::new(places.to_vec()));
+        }
+        let mut words = [0; WORDS];
+        places.iter().for_each(|place| set(&mut words, *place));
+        Chunk::Bitmap(Arc::new(words))
+    }
+
     pub(super) fn len(&self) -> usize {
         match self {
             Chunk::List(list) => list.len(),
@@ -115,6 +125,22 @@ impl Chunk {
             }
             _ => Chunk::from_words(self.combine(other, |a, b| a & b)),
         }
+    }
+
+    /// What is in this one and in all the others.
+    pub(super) fn intersection_of(&self, others: &[&Chunk]) -> Chunk {
+        if let Chunk::List(list) = self {
+            let places = list.iter().copied().filter(|place| others.iter().all(|other| other.contains(*place)));
+            return Chunk::List(Arc::new(places.collect()));
+        }
+        let mut words = self.words();
+        for other in others {
+            match other {
+                Chunk::Bitmap(of_other) => words.iter_mut().zip(of_other.iter()).for_each(|(word, with)| *word &= with),
+                Chunk::List(_) => words.iter_mut().zip(other.words()).for_each(|(word, with)| *word &= with),
+            }
+        }
+        Chunk::from_words(words)
     }
 
     pub(super) fn union(&self, other: &Chunk) -> Chunk {

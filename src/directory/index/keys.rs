@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{IndexPlan, Slot};
 use crate::model::Entry;
-use crate::model::schema::{Key, ObjectClass, Schema};
+use crate::model::schema::{Key, MatchingRule, ObjectClass, Schema};
 
 /// The keys of one entry in one index; one may be there several times.
 #[derive(Default)]
@@ -23,17 +23,24 @@ pub(in crate::directory) struct Parts {
 }
 
 impl Keys {
-    pub(super) fn of(plan: &IndexPlan, slot: &Slot, schema: &Schema, entry: &Entry) -> Keys {
+    pub(super) fn of(plan: &IndexPlan, slot: &Slot, schema: &Schema, entry: Option<&Entry>) -> Keys {
         let mut keys = Keys::default();
-        for attribute in slot.covers.iter().flat_map(|id| entry.attributes_of(*id)) {
-            if slot.presence {
-                keys.points.push(presence(plan, slot));
-            }
-            for value in attribute.values() {
-                keys.add_value(plan, slot, schema, value);
-            }
+        if let Some(entry) = entry {
+            keys.read(plan, slot, schema, entry);
         }
         keys
+    }
+
+    /// Adds the keys of an entry.
+    pub(super) fn read(&mut self, plan: &IndexPlan, slot: &Slot, schema: &Schema, entry: &Entry) {
+        for attribute in slot.covers.iter().flat_map(|id| entry.attributes_of(*id)) {
+            if slot.presence {
+                self.points.push(presence(plan, slot));
+            }
+            for value in attribute.values() {
+                self.add_value(plan, slot, schema, value);
+            }
+        }
     }
 
     /// Points and ordering keys as sets.
@@ -48,13 +55,22 @@ impl Keys {
             for class in classes.iter().filter_map(|class| schema.object_classes().get(*class)) {
                 self.points.push(equality(plan, slot, class_key(class)));
             }
-        } else if let Some(Ok(key)) = slot.equality.map(|rule| (rule.prepare)(schema, value)) {
+        }
+        let equality_rule = slot.equality.filter(|_| !slot.is_object_class);
+        let prepared = |rule: &MatchingRule| (rule.prepare)(schema, value).ok();
+        let equality_key = equality_rule.and_then(prepared);
+        // Most often the rules of an attribute prepare values in the same way.
+        let key_by = |rule: &MatchingRule| match equality_rule {
+            Some(equality) if std::ptr::fn_addr_eq(equality.prepare, rule.prepare) => equality_key.clone(),
+            _ => prepared(rule),
+        };
+        if let Some(key) = &equality_key {
             self.points.push(equality(plan, slot, &key.0));
         }
-        if let Some(Ok(key)) = slot.ordering.map(|rule| (rule.prepare)(schema, value)) {
+        if let Some(key) = slot.ordering.and_then(key_by) {
             self.ordered.push(key.0.into());
         }
-        if let Some(Ok(key)) = slot.substring.map(|rule| (rule.prepare)(schema, value)) {
+        if let Some(key) = slot.substring.and_then(key_by) {
             self.points.extend(runs(slot, &key.0));
             self.points.extend(start(slot, &key.0));
             self.points.extend(end(slot, &key.0));
@@ -86,6 +102,11 @@ pub(super) fn of_parts(slot: &Slot, parts: &Parts) -> Vec<u64> {
 
 /// Marks runs of octets; hashes have this bit clear.
 const RUN: u64 = 1 << 63;
+
+/// Whether a point is a run of octets.
+pub(super) fn is_run(point: u64) -> bool {
+    point & RUN != 0
+}
 
 /// Every three octets that follow each other.
 fn runs(slot: &Slot, key: &[u8]) -> impl Iterator<Item = u64> {

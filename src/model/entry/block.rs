@@ -52,7 +52,7 @@ pub(super) fn read(block: Bytes, resolve: impl Fn(&str) -> Option<(AttributeType
     let end = offset(block.len())?;
     let secret_start = secret_start.unwrap_or(end);
     let operational_start = operational_start.unwrap_or(secret_start);
-    Ok(Entry(Arc::new(Inner { block, operational_start, secret_start, slots: slots.into_boxed_slice() })))
+    Ok(Entry(Arc::new(Inner { block, operational_start, secret_start, slots: slots.into() })))
 }
 
 /// Builds an entry from attributes in section order; who calls sees to the order.
@@ -77,8 +77,7 @@ pub(super) fn lay_out<'a>(
     let end = u32::try_from(block.len()).unwrap_or(u32::MAX);
     let secret_start = secret_start.unwrap_or(end);
     let operational_start = operational_start.unwrap_or(secret_start);
-    let slots = slots.into_boxed_slice();
-    Entry(Arc::new(Inner { block: Bytes::from(block), operational_start, secret_start, slots }))
+    Entry(Arc::new(Inner { block: Bytes::from(block), operational_start, secret_start, slots: slots.into() }))
 }
 
 /// Takes a PartialAttribute apart: description and values.

@@ -174,7 +174,7 @@ fn open(arguments: &RunArguments) -> Result<Vec<Driven>, Failure> {
             if !workload.binds() {
                 connection.exchange(message::bind(1, &arguments.bind_dn, &password))?;
             }
-            if let Some(request) = workload::preparation(workload) {
+            if let Some(request) = workload::preparation(arguments, workload) {
                 connection.ask(request)?;
             }
             connection.drive(workload::requests(arguments, workload, number, &mut random)?)?;

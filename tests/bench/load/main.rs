@@ -115,6 +115,9 @@ struct RunArguments {
     /// Which random numbers to use; another round takes another.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// The `ou` below the suffix that is renamed (workload rename).
+    #[arg(long, default_value = "people")]
+    renamed: String,
     /// The first of those who bind cold (workload bind-cold); a run takes 16 for each connection.
     #[arg(long, default_value_t = 0)]
     first: u32,

@@ -34,7 +34,7 @@ pub(crate) enum Workload {
     JoinLarge,
     /// Reads the large group whole.
     ReadGroup,
-    /// Renames ou=people, with everybody below it, and back, in turn; takes one connection.
+    /// Renames ou=people (or what --renamed says), with everybody below it, and back, in turn; takes one connection.
     Rename,
     /// Simple bind as one of a few accounts that bound before.
     Bind,
@@ -46,8 +46,7 @@ pub(crate) enum Workload {
     Login,
 }
 
-/// What ou=people is called, and what it is renamed to.
-const NAMED: &str = "people";
+/// What is renamed is called so for a while.
 const RENAMED: &str = "staff";
 /// Accounts of one run that bind cold, for each connection.
 pub(crate) const COLD_ACCOUNTS: u32 = 16;
@@ -85,9 +84,9 @@ impl Workload {
 }
 
 /// The request that puts back what the last run may have left.
-pub(crate) fn preparation(workload: Workload) -> Option<Vec<u8>> {
+pub(crate) fn preparation(arguments: &RunArguments, workload: Workload) -> Option<Vec<u8>> {
     // It may have ended between there and back; where it did not, this is refused.
-    (workload == Workload::Rename).then(|| message::rename(1, RENAMED, NAMED))
+    (workload == Workload::Rename).then(|| message::rename(1, RENAMED, &arguments.renamed))
 }
 
 /// What connection `number` sends in turn.
@@ -127,8 +126,8 @@ fn request(arguments: &RunArguments, workload: Workload, number: u32, id: u32, r
         Workload::JoinSmall => message::membership(id, people::SMALL, own(people::SMALL), id % 2 == 1),
         Workload::JoinLarge => message::membership(id, people::LARGE, own(people::LARGE), id % 2 == 1),
         Workload::ReadGroup => message::read_group(id, people::LARGE),
-        Workload::Rename if id.is_multiple_of(2) => message::rename(id, NAMED, RENAMED),
-        Workload::Rename => message::rename(id, RENAMED, NAMED),
+        Workload::Rename if id.is_multiple_of(2) => message::rename(id, &arguments.renamed, RENAMED),
+        Workload::Rename => message::rename(id, RENAMED, &arguments.renamed),
         Workload::Bind => bind(id, random.below(accounts(arguments))),
         Workload::BindWrong => message::bind(id, &people::dn(person % people::first_of_argon2(all)), "not this one"),
         Workload::BindCold => bind(id, cold_account(arguments, number, id - 2)),
