@@ -193,7 +193,8 @@ fn connections(arguments: &RunArguments) -> u32 {
 /// Takes answers until `end`; sends the next request for each if `going_on`, else ends when none is outstanding.
 fn turn(poll: &impl std::os::fd::AsFd, open: &mut [Driven], end: Instant, going_on: bool) -> Result<Counts, Failure> {
     let mut counts = Counts::default();
-    let mut outstanding = open.iter().filter(|driven| driven.due().is_none()).count();
+    // Those that only wait for their time are not outstanding at the end.
+    let mut outstanding = open.iter().filter(|driven| going_on || driven.due().is_none()).count();
     let mut events = Vec::with_capacity(open.len());
     while outstanding > 0 {
         let left = end.saturating_duration_since(Instant::now());
