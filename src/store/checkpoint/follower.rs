@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use super::{Group, Request, Shared, merge};
+use super::{Group, QUEUE_CHANGES, Request, Shared, merge};
 use crate::directory::Directory;
 use crate::store::StoreError;
 use crate::store::content::decode;
@@ -23,6 +23,8 @@ const FLUSH_MICROSECONDS: u64 = 1_000_000;
 const FLUSH_OCTETS: usize = 64 * 1024 * 1024;
 /// Changes read from the journal that are applied at once.
 const CATCH_UP_CHANGES: usize = 8192;
+/// Records that may be missing when groups queue again: they are read while the queue fills.
+const CATCH_UP_REST: u64 = QUEUE_CHANGES as u64 / 2;
 /// How often a resting checkpoint looks whether there is room, and how long it waits before it makes a new sled the first time, …
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 /// … and at most.
@@ -81,7 +83,10 @@ impl Follower {
             if shared.lock().behind && !self.catch_up(shared, rows)? {
                 return Ok(());
             }
-            let Some(groups) = shared.take(unflushed > 0) else { return Ok(()) };
+            let Some(mut groups) = shared.take(unflushed > 0) else { return Ok(()) };
+            // One that waited for room in the queue while the journal was read may be there already.
+            let applied = rows.meta().map_or(0, |meta| meta.applied);
+            groups.retain(|group| group.through > applied);
             let octets = groups.iter().map(|group| group.octets).sum::<usize>();
             if !self.wait_for_room(shared, octets) {
                 return Ok(());
@@ -121,34 +126,50 @@ impl Follower {
         true
     }
 
-    /// Reads what is missing from the journal. False when it is time to end.
+    /// Reads what is missing from the journal. Groups queue again before the last of it is read: under load there is always more. False
+    /// when it is time to end.
     fn catch_up(&self, shared: &Shared, rows: &mut Rows) -> Result<bool, RowsError> {
+        let mut seen_at = None;
         loop {
-            let target = {
+            let (target, is_last) = {
                 let mut queue = shared.lock();
                 if queue.stop {
                     return Ok(false);
                 }
                 let applied = rows.meta().map_or(0, |meta| meta.applied);
-                if applied >= queue.newest {
-                    queue.behind = false;
-                    queue.trouble = None;
-                    tracing::info!(sequence = applied, "the checkpoint is up to date again");
-                    return Ok(true);
-                }
-                queue.newest
+                let is_last = queue.newest.saturating_sub(applied) <= CATCH_UP_REST;
+                queue.behind = !is_last;
+                (queue.newest, is_last)
             };
             match self.read_up_to(shared, rows, target) {
                 Ok(()) | Err(Halt::Enough) => shared.flush(rows)?,
                 Err(Halt::Stopped) => return Ok(false),
+                // A file read while it is made may look damaged. Damage stays where it is.
+                Err(Halt::Store(StoreError::Damaged { sequence, .. })) if seen_at != Some(sequence) => seen_at = Some(sequence),
                 Err(Halt::Rows(error)) => return Err(error),
                 Err(Halt::Store(error)) => return Err(RowsError(format!("catching up with the journal: {error}"))),
+            }
+            if !is_last {
+                continue;
+            }
+            let applied = rows.meta().map_or(0, |meta| meta.applied);
+            let mut queue = shared.lock();
+            if applied < target {
+                // The next segment was just being made.
+                queue.fall_behind();
+            } else if !queue.behind {
+                queue.trouble = None;
+                tracing::info!(sequence = applied, "the checkpoint is up to date again");
+                return Ok(true);
             }
         }
     }
 
     fn read_up_to(&self, shared: &Shared, rows: &mut Rows, target: u64) -> Result<(), Halt> {
         let from = rows.meta().map_or(0, |meta| meta.applied);
+        if from >= target {
+            return Ok(());
+        }
         let mut changes = Vec::new();
         let read = self.journal.reader()?.read(from.saturating_add(1), target, &mut |group| {
             let last = group.last();
