@@ -5,7 +5,7 @@
 //! ```text
 //! offset size
 //!      0    8  "BNDsegmt"
-//!      8    4  format, 1
+//!      8    4  format, as in the file `format`
 //!     16   16  node                    }
 //!     32   32  installation salt       } as in the file `format`
 //!     64   32  key check               }

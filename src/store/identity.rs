@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! bindery data folder
-//! format 2
+//! format 3
 //! node 0f0e0d0c-0b0a-4908-8706-050403020100
 //! salt <64 hex digits>
 //! key <64 hex digits: tells whether a seal key is the right one, and nothing else of it>
@@ -17,8 +17,8 @@ use crate::journal::to_hex;
 use crate::world::{Disk, Entropy};
 
 /// Layout of the whole data folder this program writes; it reads that and the ones before. 1: the first; 2: references, definitions,
-/// identifiers and transactions.
-pub(super) const FORMAT: u32 = 2;
+/// identifiers and transactions; 3: segments that begin with a restore.
+pub(super) const FORMAT: u32 = 3;
 
 const FILE_NAME: &str = "format";
 const TITLE: &str = "bindery data folder";

@@ -363,10 +363,10 @@ fn the_right_key_the_lock_and_the_format_are_asked_for() {
         assert_eq!(std::fs::read_to_string(&format).unwrap(), text);
     }
     let (lines, _) = text.rsplit_once("check ").unwrap();
-    let newer = lines.replacen("format 2", "format 3", 1);
+    let newer = lines.replacen("format 3", "format 4", 1);
     let check = blake3::hash(newer.as_bytes()).to_hex();
     std::fs::write(&format, format!("{newer}check {check}\n")).unwrap();
-    assert!(matches!(open(&options, &mut |_| {}), Err(StoreError::TooNew { found: 3, known: 2, .. })));
+    assert!(matches!(open(&options, &mut |_| {}), Err(StoreError::TooNew { found: 4, known: 3, .. })));
 }
 
 #[test]
