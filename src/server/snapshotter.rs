@@ -116,7 +116,8 @@ impl Snapshotter {
     ) -> std::io::Result<Snapshotter> {
         let shared = Arc::new(Shared::default());
         let Source { published, durable, snapshots, unsnapped } = source;
-        let since = Since { octets: -i128::from(unsnapped), at: clock.monotonic(), length: 0, not_before: 0 };
+        let since =
+            Since { octets: -i128::from(unsnapped), at: clock.monotonic(), length: snapshots.newest_octets(), not_before: 0 };
         let worker =
             Worker { shared: Arc::clone(&shared), published, durable, snapshots, committer, context, settings, clock, since };
         let thread = std::thread::Builder::new().name("snapshots".to_owned()).spawn(move || worker.run())?;
@@ -199,10 +200,11 @@ impl Worker {
         let is_old = now.saturating_sub(self.since.at) >= interval && grown >= WORTH_OCTETS;
         // Not oftener than the journal grows by as much as a snapshot is long: that bounds what snapshots add to the disk's work.
         let is_long = grown >= self.settings.octets.max(self.since.length);
-        now >= self.since.not_before && (is_old || is_long) && self.snapshots.has_room(self.since.length)
+        now >= self.since.not_before && (is_old || is_long) && self.snapshots.check_room(self.since.length).is_ok()
     }
 
     fn take(&mut self) -> Result<Taken, StoreError> {
+        self.snapshots.check_room(self.since.length)?;
         let (directory, durable) = self.durable_value()?;
         let go_on = || !self.shared.lock().stop;
         let taken = self.snapshots.take(&directory, &durable.position, &go_on);

@@ -84,6 +84,12 @@ impl Disk for RealDisk {
     }
 }
 
+/// Whether reading failed because of what the file lies on, as opposed to rights, limits of the process, or a file that is gone.
+pub(super) fn is_of_medium(error: &io::Error) -> bool {
+    let medium = [Errno::IO, Errno::BADMSG, Errno::UCLEAN, Errno::ILSEQ, Errno::NODATA, Errno::REMOTEIO];
+    Errno::from_io_error(error).is_some_and(|error| medium.contains(&error))
+}
+
 fn sync_parent(path: &Path) -> io::Result<()> {
     match path.parent() {
         Some(parent) if parent.as_os_str().is_empty() => File::open(".")?.sync_all(),

@@ -245,6 +245,8 @@ impl Folder<'_> {
             identity: self.identity.clone(),
             digest_key: self.digest_key()?,
             space: self.space(),
+            // What the committer asks for before it begins a segment, and one more to be used meanwhile.
+            margin: self.segment_octets.saturating_mul(2),
             lock: Arc::clone(&self.lock),
         }))
     }

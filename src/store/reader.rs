@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::StoreError;
+use super::disk::is_of_medium;
 use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader, first_of_name};
 use super::identity::Identity;
 use super::seal::{SealKey, SegmentSealer};
@@ -303,7 +304,13 @@ impl JournalReader {
         state: &mut Reading,
         each: &mut dyn FnMut(ReadGroup) -> Result<(), E>,
     ) -> Result<Walked, E> {
-        let octets = self.disk.read(&segment.path).map_err(|error| StoreError::Io { path: segment.path.clone(), error })?;
+        let octets = match self.disk.read(&segment.path) {
+            Ok(octets) => octets,
+            Err(error) => {
+                self.step_over_unreadable(segment, error, state)?;
+                return Ok(Walked { length: SEGMENT_HEADER_OCTETS as u64, ..Walked::default() });
+            }
+        };
         let length = limit.flatten().map_or(octets.len(), |extent| usize::try_from(extent.length).unwrap_or(usize::MAX));
         let counts = octets.get(..length).unwrap_or(&octets);
         let sealer = SegmentSealer::new(&self.key, &header.salt, header.first).map_err(StoreError::from)?;
@@ -355,6 +362,18 @@ impl JournalReader {
             (walked.length, walked.groups) = (at as u64, walked.groups + 1);
             each(group)?;
         }
+    }
+
+    /// A segment that the disk does not give back: all of it is damaged. The last one has to be read.
+    fn step_over_unreadable(&self, segment: &SegmentFile, error: std::io::Error, state: &mut Reading) -> Result<(), StoreError> {
+        let next = self.segments.iter().map(|next| next.first).find(|first| *first > segment.first);
+        if next.is_none() || !is_of_medium(&error) {
+            return Err(StoreError::Io { path: segment.path.clone(), error });
+        }
+        let expected = state.check.last_sequence.saturating_add(1);
+        state.step_over(segment, expected, next, &format!("it cannot be read: {error}"))?;
+        state.gap = true;
+        Ok(())
     }
 
     /// The group at the front of `rest`, verified.
@@ -479,8 +498,11 @@ fn list(disk: &dyn Disk, folder: &Path) -> Result<Vec<(u64, PathBuf)>, StoreErro
 }
 
 fn read_header(disk: &dyn Disk, path: &Path) -> Result<Option<SegmentHeader>, StoreError> {
-    let octets = disk.read_front(path, SEGMENT_HEADER_OCTETS).map_err(|error| StoreError::Io { path: path.to_owned(), error })?;
-    SegmentHeader::decode(&octets, path)
+    match disk.read_front(path, SEGMENT_HEADER_OCTETS) {
+        Ok(octets) => SegmentHeader::decode(&octets, path),
+        Err(error) if is_of_medium(&error) => Ok(None),
+        Err(error) => Err(StoreError::Io { path: path.to_owned(), error }),
+    }
 }
 
 fn check_header(header: &SegmentHeader, first: u64, identity: &Identity) -> Result<(), &'static str> {

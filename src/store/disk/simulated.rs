@@ -1,7 +1,7 @@
 //! A disk in memory that fails as real ones do: power cuts that keep any part of what was not synced, in any order, and tear sectors;
 //! syncs that fail and drop what they were to write; writes that fail; no space left; flipped octets. Everything it does follows from a seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,7 @@ struct State {
     capacity: Option<u64>,
     available: Option<u64>,
     random: u64,
+    unreadable: BTreeSet<PathBuf>,
     last_write: Option<(usize, Range<u64>)>,
 }
 
@@ -111,6 +112,11 @@ impl SimulatedDisk {
     /// Whether writes fail from now on, each somewhere in the middle.
     pub fn fail_writes(&self, fail: bool) {
         self.lock().writes_fail = fail;
+    }
+
+    /// From now on reading this file fails, as from a medium that is worn out.
+    pub fn wear_out(&self, path: &Path) {
+        self.lock().unreadable.insert(path.to_owned());
     }
 
     /// Octets all files may have together; none: no limit.
@@ -275,6 +281,9 @@ impl State {
 
     fn file(&self, path: &Path) -> io::Result<&Content> {
         self.powered()?;
+        if self.unreadable.contains(path) {
+            return Err(rustix::io::Errno::IO.into());
+        }
         self.names.get(path).and_then(|number| self.files.get(*number)).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 

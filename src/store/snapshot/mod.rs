@@ -37,6 +37,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(super) use read::SnapshotFile;
 
 use super::StoreError;
+use super::disk::is_of_medium;
 use super::identity::Identity;
 use super::seal::SealKey;
 use super::space::Space;
@@ -104,6 +105,7 @@ struct Shared {
     identity: Identity,
     digest_key: [u8; 32],
     space: Space,
+    margin: u64,
     /// Held while one is taken.
     taking: Mutex<()>,
     strippable: AtomicU64,
@@ -120,22 +122,23 @@ pub(super) struct Place {
     pub(super) identity: Identity,
     pub(super) digest_key: [u8; 32],
     pub(super) space: Space,
+    /// Octets beyond the reserve that are left to the journal.
+    pub(super) margin: u64,
     pub(super) lock: Arc<std::fs::File>,
 }
 
 /// Whether taking a snapshot is still wanted.
 struct GoOn<'a> {
     go_on: &'a dyn Fn() -> bool,
-    /// What the disk holds back is not for snapshots.
-    space: &'a Space,
+    /// What the disk holds back, and what the journal is to grow by meanwhile, is not for snapshots; none where nothing is written.
+    room: Option<(&'a Space, u64)>,
     path: &'a Path,
 }
 
 impl GoOn<'_> {
     fn check(&self) -> Result<(), StoreError> {
-        if !self.space.allows(0) {
-            let error = io::Error::new(io::ErrorKind::StorageFull, "the disk is full");
-            return Err(StoreError::Io { path: self.path.to_owned(), error });
+        if self.room.is_some_and(|(space, margin)| !space.allows(margin)) {
+            return Err(full(self.path));
         }
         if (self.go_on)() {
             return Ok(());
@@ -165,9 +168,9 @@ pub struct Taken {
 
 impl Snapshots {
     pub(super) fn new(place: Place) -> Snapshots {
-        let Place { disk, entropy, folder, key, identity, digest_key, space, lock } = place;
+        let Place { disk, entropy, folder, key, identity, digest_key, space, margin, lock } = place;
         let (taking, strippable) = (Mutex::default(), AtomicU64::new(0));
-        let shared = Shared { disk, entropy, folder, key, identity, digest_key, space, taking, strippable, _lock: lock };
+        let shared = Shared { disk, entropy, folder, key, identity, digest_key, space, margin, taking, strippable, _lock: lock };
         Snapshots { shared: Arc::new(shared) }
     }
 
@@ -182,18 +185,20 @@ impl Snapshots {
         }
         shared.remove_unfinished()?;
         let path = shared.folder.join(snapshot_name(position.sequence));
-        let go_on = GoOn { go_on, space: &shared.space, path: &path };
-        let facts = match shared.verified(&path, &go_on) {
+        let reading = GoOn { go_on, room: None, path: &path };
+        let writing = GoOn { go_on, room: Some((&shared.space, shared.margin)), path: &path };
+        let facts = match shared.verified(&path, &reading) {
             Ok(facts) if facts.position == *position => facts,
-            _ => shared.write(directory, position, &path, &go_on)?,
+            _ => shared.write(directory, position, &path, &writing)?,
         };
-        let damaged = shared.keep_the_last(&path, &go_on)?;
+        let damaged = shared.keep_the_last(&path, &reading)?;
         Ok(Taken { facts, damaged })
     }
 
-    /// Whether the disk has room for one of so many octets.
-    pub fn has_room(&self, octets: u64) -> bool {
-        self.shared.space.allows(octets)
+    /// An error where the disk has no room for one of so many octets beside a journal that goes on.
+    pub fn check_room(&self, octets: u64) -> Result<(), StoreError> {
+        let Shared { space, margin, folder, .. } = &*self.shared;
+        if space.allows(octets.saturating_add(*margin)) { Ok(()) } else { Err(full(folder)) }
     }
 
     /// Changes of frames up to this sequence are needed by no snapshot that is kept: both were found whole, and the older one holds
@@ -206,12 +211,19 @@ impl Snapshots {
     pub fn check(&self) -> Result<Vec<Result<SnapshotFacts, StoreError>>, StoreError> {
         let shared = &*self.shared;
         let paths = list(&*shared.disk, &shared.folder)?;
-        Ok(paths.iter().map(|(_, path)| shared.verified(path, &GoOn { go_on: &|| true, space: &shared.space, path })).collect())
+        Ok(paths.iter().map(|(_, path)| shared.verified(path, &GoOn { go_on: &|| true, room: None, path })).collect())
     }
 
     /// The sequence of the newest snapshot there is, whole or not.
     pub fn newest(&self) -> Option<u64> {
         list(&*self.shared.disk, &self.shared.folder).ok()?.first().map(|(sequence, _)| *sequence)
+    }
+
+    /// How long its file is; 0 where there is none.
+    pub fn newest_octets(&self) -> u64 {
+        let Shared { disk, folder, .. } = &*self.shared;
+        let newest = list(&**disk, folder).ok().and_then(|snapshots| snapshots.into_iter().next());
+        newest.and_then(|(_, path)| disk.length(&path).ok()).unwrap_or(0)
     }
 }
 
@@ -318,6 +330,16 @@ pub(super) fn name_of(path: &Path) -> String {
 
 pub(super) fn damaged(path: &Path, problem: impl Into<String>) -> StoreError {
     StoreError::Snapshot { name: name_of(path), problem: problem.into() }
+}
+
+/// A file that the disk does not give back is a damaged one.
+fn unreadable(path: &Path, error: io::Error) -> StoreError {
+    if is_of_medium(&error) { damaged(path, error.to_string()) } else { StoreError::Io { path: path.to_owned(), error } }
+}
+
+fn full(path: &Path) -> StoreError {
+    let error = io::Error::new(io::ErrorKind::StorageFull, "the disk is full");
+    StoreError::Io { path: path.to_owned(), error }
 }
 
 /// What binds a piece to its place.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{
     CHECK_AT, FOOTER_MAGIC, FOOTER_OCTETS, FORMAT, HEADER_OCTETS, LAST_PIECE, MAGIC, PIECE_OCTETS, PURPOSE, Position,
-    ROW_HEADER_OCTETS, SnapshotFacts, associated, damaged, name_of, nonce,
+    ROW_HEADER_OCTETS, SnapshotFacts, associated, damaged, name_of, nonce, unreadable,
 };
 use crate::directory::{Digest, Row, Table};
 use crate::journal::Leaf;
@@ -50,7 +50,7 @@ impl SnapshotFile {
         key: &SealKey,
         identity: &Identity,
     ) -> Result<SnapshotFile, StoreError> {
-        let io = |error| StoreError::Io { path: path.to_owned(), error };
+        let io = |error| unreadable(path, error);
         let header = disk.read_front(path, HEADER_OCTETS).map_err(io)?;
         let length = disk.length(path).map_err(io)?;
         let content = header
@@ -82,7 +82,7 @@ impl SnapshotFile {
     pub(in crate::store) fn rows(&self) -> Result<u64, StoreError> {
         let at = self.length.saturating_sub(FOOTER_OCTETS as u64);
         let footer = self.disk.read_part(&self.path, at, FOOTER_OCTETS);
-        let footer = footer.map_err(|error| StoreError::Io { path: self.path.clone(), error })?;
+        let footer = footer.map_err(|error| unreadable(&self.path, error))?;
         take(&footer, 16).map(u64::from_le_bytes).ok_or_else(|| damaged(&self.path, "the file ends early"))
     }
 
@@ -195,7 +195,7 @@ impl Octets<'_> {
         while taken.len() < count {
             if self.taken == self.buffer.len() {
                 let part = self.disk.read_part(self.path, self.at, READ_OCTETS);
-                self.buffer = part.map_err(|error| StoreError::Io { path: self.path.to_owned(), error })?;
+                self.buffer = part.map_err(|error| unreadable(self.path, error))?;
                 self.taken = 0;
                 self.at = self.at.saturating_add(self.buffer.len() as u64);
                 if self.buffer.is_empty() {

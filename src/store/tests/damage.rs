@@ -1,10 +1,13 @@
 //! Damage in what nobody needs any more is told, stepped over, and keeps nobody from serving.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use super::folder::{Server, copy, files, made, rows};
+use super::folder::{self, Server, copy, files, made, rows};
 use crate::journal::Frame;
-use crate::store::{Damage, StartNote, StoreError, StoreOptions, read_frames_around};
+use crate::store::disk::SimulatedDisk;
+use crate::store::{Damage, StartNote, StoreError, StoreOptions, create, read_frames_around};
+use crate::world::Disk as _;
 
 /// What can be read, and what is told of the rest.
 fn read_around(options: &StoreOptions) -> (Vec<Frame>, Vec<Damage>) {
@@ -100,4 +103,45 @@ fn a_damaged_group_in_the_last_segment_is_stepped_over_when_the_checkpoint_is_ah
     std::fs::remove_dir_all(options.data.join("sled")).unwrap();
     let error = Server::start(&options).err().unwrap();
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+}
+
+#[test]
+fn what_the_disk_does_not_give_back_is_damage_of_that_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    let disk = SimulatedDisk::new(1);
+    let options = folder::options(&data, Arc::new(disk.clone()));
+    create(&options).unwrap();
+    let mut server = Server::start(&options).unwrap();
+    let step = |server: &mut Server| (0..150).for_each(|_| server.step().unwrap());
+    step(&mut server);
+    server.snapshot().unwrap();
+    step(&mut server);
+    let newest = server.snapshot().unwrap().facts.name;
+    step(&mut server);
+    let content = rows(&server.directory);
+    server.stop();
+    let all = sequences(&read_around(&options).0);
+    let segments = disk.list(&data.join("journal")).unwrap();
+    assert!(segments.len() > 3, "{segments:?}");
+    disk.wear_out(&segments[0]);
+    disk.wear_out(&data.join("snapshots").join(&newest));
+
+    let check = |what: &str, expected: &[&str]| {
+        let server = Server::start(&options).unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert!(rows(&server.directory) == content, "{what}");
+        let notes: Vec<String> = server.notes.iter().map(|note| format!("{note:?}")).collect();
+        assert!(expected.iter().all(|name| notes.iter().any(|note| note.contains(name))), "{what}: {notes:?}");
+        server.stop();
+    };
+    let oldest = segments[0].file_name().unwrap().to_str().unwrap();
+    check("an old segment", &[oldest]);
+    std::fs::remove_dir_all(data.join("sled")).unwrap();
+    check("the newest snapshot", &[oldest, &newest]);
+    let (frames, damages) = read_around(&options);
+    assert_eq!((damages.len(), damages[0].segment.as_str()), (1, oldest));
+    let mut found = sequences(&frames);
+    found.extend(damages[0].sequences.0..=damages[0].sequences.1);
+    assert!(found.is_superset(&all));
 }

@@ -23,13 +23,16 @@ struct Bench {
     key: SealKey,
     identity: Identity,
     digest_key: [u8; 32],
+    reserve: u64,
 }
+
+const MARGIN: u64 = 1000;
 
 impl Bench {
     fn new(seed: u64, digest_key: [u8; 32]) -> Bench {
         let key = SealKey::new(&Secret::new(vec![7; 32])).unwrap();
         let identity = Identity::generate(&key, &CountingEntropy::default()).unwrap();
-        Bench { disk: SimulatedDisk::new(seed), key, identity, digest_key }
+        Bench { disk: SimulatedDisk::new(seed), key, identity, digest_key, reserve: 0 }
     }
 
     fn folder() -> PathBuf {
@@ -45,7 +48,8 @@ impl Bench {
             key: self.key.clone(),
             identity: self.identity.clone(),
             digest_key: self.digest_key,
-            space: Space::new(Arc::new(disk.clone()), Bench::folder(), 0),
+            space: Space::new(Arc::new(disk.clone()), Bench::folder(), self.reserve),
+            margin: MARGIN,
             lock: Arc::new(tempfile::tempfile().unwrap()),
         })
     }
@@ -212,6 +216,36 @@ fn what_is_not_needed_any_more_is_known_when_two_are_whole() {
     assert_eq!(taken.damaged.len(), 1);
     assert_eq!(bench.whole(&bench.disk, "the damaged one is gone, the whole one stays"), [4, 2]);
     assert_eq!(snapshots.strippable(), 2);
+}
+
+#[test]
+fn one_that_the_disk_does_not_give_back_is_a_damaged_one() {
+    let (history, digest_key) = history();
+    let bench = Bench::new(1, digest_key);
+    for (directory, position) in &history[..2] {
+        bench.snapshots(&bench.disk).take(directory, position, &|| true).unwrap();
+    }
+    bench.disk.wear_out(&Bench::folder().join("snapshot-00000000000000000002"));
+    let taken = bench.snapshots(&bench.disk).take(&history[2].0, &history[2].1, &|| true).unwrap();
+    assert_eq!((taken.facts.position.sequence, taken.damaged.len()), (3, 1));
+    assert_eq!(bench.whole(&bench.disk, "the one before stays"), [3, 1]);
+}
+
+#[test]
+fn room_for_the_journal_is_left_and_reading_needs_none() {
+    let (history, digest_key) = history();
+    let bench = Bench { reserve: 5000, ..Bench::new(1, digest_key) };
+    let snapshots = bench.snapshots(&bench.disk);
+    let take = |at: usize| snapshots.take(&history[at].0, &history[at].1, &|| true);
+    let octets = take(0).unwrap().facts.octets;
+    assert_eq!(snapshots.newest_octets(), octets);
+    bench.disk.set_available(Some(5000 + MARGIN - 1));
+    assert!(matches!(take(1), Err(StoreError::Io { error, .. }) if error.kind() == std::io::ErrorKind::StorageFull));
+    take(0).unwrap();
+    assert_eq!(bench.whole(&bench.disk, "the disk is full"), [1]);
+    bench.disk.set_available(Some(5000 + MARGIN));
+    assert!(snapshots.check_room(1).is_err() && snapshots.check_room(0).is_ok());
+    take(1).unwrap();
 }
 
 fn rebuilt(notes: &[StartNote]) -> Option<(Option<String>, u64)> {
