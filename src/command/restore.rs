@@ -127,7 +127,12 @@ fn tell(restored: &RestoreFacts, adopted: Option<u64>, data: &Path, aside: Optio
     if let Some(aside) = aside {
         output::remark(format_args!("what was there is {}; remove it when you are sure", aside.display()));
     }
-    output::remark("consumers of content synchronization start anew: what they were told after that instant is undone");
+    if restored.left_out.is_some() {
+        output::remark(
+            "empty every consumer of content synchronization by hand, its cookie with it, before it connects again: the server does not tell \
+             it what is undone",
+        );
+    }
 }
 
 /// The folder in which everything is made before it takes the data folder's place; removed with everything in it when it does not.
