@@ -43,8 +43,8 @@ pub(crate) fn probe(
     let options = StoreOptions { disk: Arc::new(copy.clone()), ..options.clone() };
     memory.tally.count(harm.what);
     let by_reading = read_frames(&options, 1, &mut |_| Ok(())).err();
-    match by_reading {
-        Some(error) => check(&harm, &error)?,
+    match &by_reading {
+        Some(error) => check(&harm, error)?,
         None if harm.is_last => {}
         None => return Err(format!("{}: went unnoticed when the journal was read", harm.what)),
     }
@@ -59,7 +59,7 @@ pub(crate) fn probe(
     let opened = open_with(&options, segment_octets, &mut |_| {});
     let outcome = match opened {
         Err(error) => check(&harm, &error).map(|()| "damage to the journal that a start named and refused"),
-        Ok(opened) => survived(&harm, &opened, with_checkpoint, memory),
+        Ok(opened) => survived(&harm, &opened, with_checkpoint, by_reading.is_some(), memory),
     };
     if sled.exists() {
         std::fs::remove_dir_all(&sled).map_err(|error| error.to_string())?;
@@ -71,8 +71,15 @@ pub(crate) fn probe(
 }
 
 /// What a start that went on must have said: that it cut off a torn tail, where nothing proves that the group had been durable; that it
-/// stepped over damage; or nothing, where a snapshot spared it looking there. And the content must be the one that was acknowledged.
-fn survived(harm: &Harm, opened: &Opened, with_checkpoint: bool, memory: &Memory) -> Result<&'static str, String> {
+/// stepped over damage; or nothing, where a snapshot spared it looking there, or the checkpoint did and who reads the journal is told. And
+/// the content must be the one that was acknowledged.
+fn survived(
+    harm: &Harm,
+    opened: &Opened,
+    with_checkpoint: bool,
+    told_by_reading: bool,
+    memory: &Memory,
+) -> Result<&'static str, String> {
     let proves = |sequence| memory.snapshots.last().is_some_and(|(taken, is_whole)| *is_whole && *taken >= sequence);
     let cut = opened.notes.iter().any(|note| matches!(note, StartNote::TornTail { .. }));
     if harm.is_last && cut && !with_checkpoint && !proves(*harm.sequences.start()) {
@@ -92,6 +99,10 @@ fn survived(harm: &Harm, opened: &Opened, with_checkpoint: bool, memory: &Memory
     match (named, covered) {
         (true, _) => Ok("damage to the journal that a start told and stepped over"),
         (false, true) => Ok("damage to the journal that a start did not look at, for a snapshot covers it"),
+        // The group was the last one of a segment behind which an empty one had been begun: the start went on there.
+        (false, false) if with_checkpoint && told_by_reading => {
+            Ok("damage to the journal that a start did not look at, for the checkpoint covers it")
+        }
         (false, false) => Err(format!("{}: went unnoticed", harm.what)),
     }
 }
