@@ -13,7 +13,7 @@ use super::{CommandError, FOUND_SOMETHING, Installation, output};
 use crate::journal::{Named, Record, RecordKind};
 use crate::model::Timestamp;
 use crate::server::notes;
-use crate::store::{self, BackupFacts, MANIFEST, RestoreFacts, RestoreTarget, StoreOptions};
+use crate::store::{self, BackupFacts, MANIFEST, PresentFolder, RestoreFacts, RestoreTarget, StoreOptions};
 
 /// Octets of the longest manifest that is believed: some hundred thousand segments.
 const LONGEST_MANIFEST: u64 = 64 * 1024 * 1024;
@@ -40,21 +40,28 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         return Err(CommandError::Cannot("the server runs; stop it first".to_owned()));
     }
     let data = installation.configuration.data.clone();
+    // Held to the end: nothing may be recorded there that is not taken over.
+    let present = PresentFolder::lock(&data).map_err(|error| cannot(&error))?;
     let staging = Staging::new(&data)?;
     let facts = staging.fill(&arguments.backup)?;
     let options = StoreOptions { data: staging.0.clone(), ..installation.store_options_without_indexes() };
     let mut found = 0;
-    let newer = match data.exists() {
-        false => None,
-        true => store::newer_journal(&options, &data, &mut output::progress()).unwrap_or_else(|error| {
-            found += 1;
-            output::remark(format_args!(
-                "the journal of the present data folder cannot be read ({error}); what it records behind the backup stays in that folder \
-                 alone, and the restored journal gives the sequences behind {} again",
-                facts.sequence
-            ));
-            None
-        }),
+    let mut lost = |error: &store::StoreError, last: u64| {
+        found += 1;
+        output::remark(format_args!(
+            "the journal of the present data folder cannot be read to its end ({error}); what it records behind sequence {last} stays in that \
+             folder alone, and the restored journal gives the sequences behind it again"
+        ));
+    };
+    let newer = match &present {
+        None => None,
+        Some(present) => match store::newer_journal(&options, present, &mut output::progress()) {
+            Ok(newer) => newer.inspect(|newer| newer.damage().into_iter().for_each(|error| lost(error, newer.last()))),
+            Err(error) => {
+                lost(&error, facts.sequence);
+                None
+            }
+        },
     };
     let adopted = newer.map(|newer| newer.adopt(&options)).transpose().map_err(|error| cannot(&error))?;
     let restored = store::restore(&options, target, record(&facts, installation.administrator()), &mut output::progress())
@@ -64,7 +71,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         output::remark(note);
     }
     check(&options, &restored)?;
-    let aside = store::put_in_place(&staging.0, &data).map_err(|error| cannot(&error))?;
+    let aside = store::put_in_place(&staging.0, &data, present).map_err(|error| cannot(&error))?;
     tell(&restored, adopted, &data, aside.as_deref());
     Ok(if found == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND_SOMETHING) })
 }

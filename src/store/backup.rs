@@ -232,36 +232,47 @@ fn read_extents(
     let folder = options.data.join("journal");
     for _ in 0..TRIES {
         let reader = JournalReader::new(Arc::clone(&options.disk), &folder, seal_key(options)?, identity)?;
-        match extents(&reader, &folder, until, None, progress) {
+        let mut found = Extents::default();
+        match extents(&reader, &folder, Wanted { until, asked: None, proven: until }, progress, &mut found) {
             Err(StoreError::Damaged { .. }) => {}
-            other => return other,
+            read => return read.map(|()| found),
         }
     }
     let reader = JournalReader::new(Arc::clone(&options.disk), &folder, seal_key(options)?, identity)?;
     extents_around(options, &reader, &folder, until, damaged)
 }
 
-/// Reads and verifies the journal from its first record up to the group that holds `until`, or to its end. `asked`: whose leaf to tell.
+/// What is wanted of a journal.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted {
+    /// The group that holds this sequence is the last one.
+    pub(super) until: u64,
+    /// Whose leaf to tell.
+    pub(super) asked: Option<u64>,
+    /// The last sequence that something else proves to have been durable.
+    pub(super) proven: u64,
+}
+
+/// Reads and verifies the journal from its first record on. Where that fails, `found` holds what stands before.
 pub(super) fn extents(
     reader: &JournalReader,
     folder: &Path,
-    until: u64,
-    asked: Option<u64>,
+    wanted: Wanted,
     progress: &mut dyn FnMut(Progress),
-) -> Result<Extents, StoreError> {
-    let mut found = Extents::default();
+    found: &mut Extents,
+) -> Result<(), StoreError> {
     let mut frames = 0;
-    let read = reader.read::<Stop>(1, 0, &mut |group| {
-        if found.sequence >= until {
+    let read = reader.read::<Stop>(1, wanted.proven, &mut |group| {
+        if found.sequence >= wanted.until {
             return Err(Stop::Enough);
         }
         frames += group.frames.len() as u64;
         super::content::report(progress, frames, group.frames.len());
-        found.take(&group, folder, asked);
+        found.take(&group, folder, wanted.asked);
         Ok(())
     });
     match read {
-        Ok(_) | Err(Stop::Enough) => Ok(found),
+        Ok(_) | Err(Stop::Enough) => Ok(()),
         Err(Stop::Store(error)) => Err(error),
     }
 }

@@ -23,7 +23,7 @@ pub use backup::{BackupFacts, BackupFile, BackupSink, MANIFEST, check_files, is_
 pub use checkpoint::{Checkpoint, CheckpointWatch};
 pub use open::{Opened, Progress, StartNote, StoreError, StoreOptions, create, open, open_with, read_frames, read_frames_around};
 pub use reader::Damage;
-pub use restore::{NewerJournal, RestoreFacts, RestoreTarget, newer_journal, put_in_place, restore};
+pub use restore::{NewerJournal, PresentFolder, RestoreFacts, RestoreTarget, newer_journal, put_in_place, restore};
 pub use segment::{AppendError, Journal};
 pub use snapshot::{DamagedSnapshot, Position, SNAPSHOTS_KEPT, SnapshotFacts, Snapshots, Taken};
 pub use space::Space;

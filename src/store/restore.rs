@@ -3,10 +3,11 @@
 //! The journal stays as long as it is, with the records of everything that happened, and goes on behind its end: a segment that begins with
 //! the record `restore` says of which sequence the content is from there on. No sequence is given twice, no record is lost.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::backup::{Extents, extents, time_of};
+use super::backup::{Extents, Wanted, extents, time_of};
 use super::content::{Content, Lineage, content_at, proven_by_snapshots};
 use super::open::{Folder, chain, identity, lock, place, seal_key};
 use super::reader::JournalReader;
@@ -49,37 +50,83 @@ struct Instant {
     time: Timestamp,
 }
 
+/// The data folder there is, locked: no server has it open, and none opens it while this is held.
+pub struct PresentFolder {
+    data: PathBuf,
+    lock: Arc<File>,
+}
+
+impl PresentFolder {
+    /// None: there is no folder. An error where a server has it open.
+    pub fn lock(data: &Path) -> Result<Option<PresentFolder>, StoreError> {
+        if !data.exists() {
+            return Ok(None);
+        }
+        Ok(Some(PresentFolder { data: data.to_owned(), lock: Arc::new(lock(data)?) }))
+    }
+}
+
 /// A journal that goes on behind a backup's end.
 pub struct NewerJournal {
     files: Vec<(PathBuf, u64)>,
     last: u64,
+    damage: Option<StoreError>,
 }
 
-/// The journal of another data folder, where it is that of the backup's files at `options.data` and goes on behind them: what happened since
-/// then is to stay recorded. None: it does not, or belongs to another installation.
+/// The journal of the data folder there is, where it is that of the backup's files at `options.data` and goes on behind them: what happened
+/// since then is to stay recorded. None: it does not, or belongs to another installation. Where it is damaged, what stands before the damage.
 pub fn newer_journal(
     options: &StoreOptions,
-    other: &Path,
+    present: &PresentFolder,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<NewerJournal>, StoreError> {
     let key = seal_key(options)?;
     let (ours, _) = identity(options, &key)?;
-    let there = StoreOptions { data: other.to_owned(), ..options.clone() };
-    let (theirs, _) = identity(&there, &key)?;
+    let options_there = StoreOptions { data: present.data.clone(), ..options.clone() };
+    let (theirs, _) = identity(&options_there, &key)?;
     if theirs != ours {
         return Ok(None);
     }
-    let mut read = |folder: &Path, asked| -> Result<Extents, StoreError> {
-        let reader = JournalReader::new(Arc::clone(&options.disk), folder, key.clone(), &ours)?;
-        extents(&reader, folder, u64::MAX, asked, &mut *progress)
+    let folder = Folder {
+        options: &options_there,
+        key: key.clone(),
+        identity: theirs,
+        lock: Arc::clone(&present.lock),
+        segment_octets: SEGMENT_OCTETS,
     };
-    let here = read(&options.data.join("journal"), None)?;
-    let there = read(&other.join("journal"), Some(here.sequence))?;
+    let proven = proven_by_snapshots(&folder)?;
+    let mut read = |folder: &Path, asked, proven, found: &mut Extents| -> Result<(), StoreError> {
+        let reader = JournalReader::new(Arc::clone(&options.disk), folder, key.clone(), &ours)?;
+        extents(&reader, folder, Wanted { until: u64::MAX, asked, proven }, &mut *progress, found)
+    };
+    let (mut here, mut there) = (Extents::default(), Extents::default());
+    read(&options.data.join("journal"), None, 0, &mut here)?;
+    let damage = match read(&present.data.join("journal"), Some(here.sequence), proven, &mut there) {
+        Err(error @ StoreError::Damaged { .. }) => Some(error),
+        other => {
+            other?;
+            None
+        }
+    };
     let goes_on = there.leaf_asked == Some(here.leaf) && there.sequence > here.sequence;
-    Ok(goes_on.then_some(NewerJournal { files: there.files, last: there.sequence }))
+    match (goes_on, damage) {
+        (true, damage) => Ok(Some(NewerJournal { files: there.files, last: there.sequence, damage })),
+        (false, Some(damage)) => Err(damage),
+        (false, None) => Ok(None),
+    }
 }
 
 impl NewerJournal {
+    /// Why records behind [`Self::last`] cannot be taken over.
+    pub fn damage(&self) -> Option<&StoreError> {
+        self.damage.as_ref()
+    }
+
+    /// The last sequence of it.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
     /// Puts it in place of the backup's; returns its last sequence.
     pub fn adopt(self, options: &StoreOptions) -> Result<u64, StoreError> {
         let journal = options.data.join("journal");
@@ -100,7 +147,7 @@ fn copy_front(from: &Path, to: &Path, length: u64) -> std::io::Result<()> {
     use std::io::Read as _;
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut target = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(to)?;
-    std::io::copy(&mut std::fs::File::open(from)?.take(length), &mut target)?;
+    std::io::copy(&mut File::open(from)?.take(length), &mut target)?;
     target.sync_all()
 }
 
@@ -240,30 +287,29 @@ fn remove_snapshots_elsewhere(folder: &Folder<'_>, target: u64) -> Result<(), St
     Ok(())
 }
 
-/// The data folder moves out of the way, to `data.aside-N`, and the restored one into its place. The old one's lock is taken, so that no
-/// server has it open.
-pub fn put_in_place(restored: &Path, data: &Path) -> Result<Option<PathBuf>, StoreError> {
-    let io = |path: &Path| {
-        let path = path.to_owned();
-        move |error| StoreError::Io { path, error }
-    };
+/// The restored folder takes the place of the one there is, which is kept beside it as `data.aside-N`; at no moment is there none.
+pub fn put_in_place(restored: &Path, data: &Path, present: Option<PresentFolder>) -> Result<Option<PathBuf>, StoreError> {
     let parent = data.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let aside = if data.exists() {
-        let _lock = lock(data)?;
-        let name = snapshot::name_of(data);
-        let free = (1..u64::MAX).map(|number| parent.join(format!("{name}.aside-{number}"))).find(|path| !path.exists());
-        let aside = free.ok_or_else(|| StoreError::Content("no name is left".to_owned()))?;
-        std::fs::rename(data, &aside).map_err(|error| {
-            let data = data.display();
-            StoreError::Backup(format!(
-                "{data}: cannot be set aside: {error}; where it is a mount point, name a folder below it as data in bindery.toml, or mount it elsewhere"
-            ))
-        })?;
-        Some(aside)
-    } else {
-        None
+    let rename =
+        |from: &Path, to: &Path| std::fs::rename(from, to).map_err(|error| StoreError::Io { path: from.to_owned(), error });
+    let Some(_locked) = present else {
+        rename(restored, data)?;
+        super::open::sync_real_folder(parent)?;
+        return Ok(None);
     };
-    std::fs::rename(restored, data).map_err(io(restored))?;
+    let name = snapshot::name_of(data);
+    let free = (1..u64::MAX).map(|number| parent.join(format!("{name}.aside-{number}"))).find(|path| !path.exists());
+    let aside = free.ok_or_else(|| StoreError::Content("no name is left".to_owned()))?;
+    // Under that name nothing is removed, whatever happens next.
+    rename(restored, &aside)?;
+    let (at, flags) = (rustix::fs::CWD, rustix::fs::RenameFlags::EXCHANGE);
+    rustix::fs::renameat_with(at, &aside, at, data, flags).map_err(|error| {
+        let (data, aside) = (data.display(), aside.display());
+        StoreError::Backup(format!(
+            "{data}: cannot be exchanged with the restored folder, which is {aside}: {error}; where it is a mount point, name a folder below it \
+             as data in bindery.toml, or mount it elsewhere; where its file system cannot exchange, move it away and {aside} into its place"
+        ))
+    })?;
     super::open::sync_real_folder(parent)?;
-    Ok(aside)
+    Ok(Some(aside))
 }

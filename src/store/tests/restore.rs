@@ -9,7 +9,7 @@ use super::record;
 use crate::directory::{Change, Directory, Table};
 use crate::journal::{Frame, LineStamp, RecordKind};
 use crate::model::{Secret, Timestamp};
-use crate::store::restore::{newer_journal, put_in_place};
+use crate::store::restore::{PresentFolder, newer_journal, put_in_place};
 use crate::store::snapshot::SnapshotFile;
 use crate::store::{
     BackupFacts, BackupSink, MANIFEST, RestoreFacts, RestoreTarget, StartNote, StoreError, StoreOptions, check_files, open,
@@ -237,16 +237,20 @@ fn what_was_recorded_behind_the_backup_is_taken_over_from_the_folder_there_was()
     let staging = folder.path().join("data.restoring");
     copy(&backup, &staging);
     let there = at(&options, &staging);
-    let newer = newer_journal(&there, &options.data, &mut |_| {}).unwrap().unwrap();
+    let present = locked(&options.data);
+    assert!(matches!(open(&options, &mut |_| {}), Err(StoreError::Locked(_))), "no server starts meanwhile");
+    let newer = newer_journal(&there, &present, &mut |_| {}).unwrap().unwrap();
+    assert!(newer.damage().is_none());
     assert_eq!(newer.adopt(&there).unwrap(), end);
-    assert!(newer_journal(&there, &options.data, &mut |_| {}).unwrap().is_none(), "nothing is newer now");
+    assert!(newer_journal(&there, &present, &mut |_| {}).unwrap().is_none(), "nothing is newer now");
+    drop(present);
     let target = RestoreTarget::Sequence(facts.since);
     let done = restore(&there, target, record(RecordKind::Restore, "test"), &mut |_| {}).unwrap();
     assert_eq!((done.record, done.left_out), (end + 1, Some((facts.since + 1, end))));
     let running = open(&options, &mut |_| {}).unwrap();
-    assert!(matches!(put_in_place(&staging, &options.data), Err(StoreError::Locked(_))), "never under a running server");
+    assert!(matches!(PresentFolder::lock(&options.data), Err(StoreError::Locked(_))), "never under a running server");
     drop(running);
-    let aside = put_in_place(&staging, &options.data).unwrap().unwrap();
+    let aside = put_in_place(&staging, &options.data, Some(locked(&options.data))).unwrap().unwrap();
     assert!(aside.join("journal").exists() && !staging.exists());
     let server = Server::start(&options).unwrap();
     assert!(rows(&server.directory) == rows(&known[&facts.since].0));
@@ -255,7 +259,41 @@ fn what_was_recorded_behind_the_backup_is_taken_over_from_the_folder_there_was()
     let (_other, other, _) = made(3);
     let staging = folder.path().join("again");
     copy(&backup, &staging);
-    assert!(newer_journal(&at(&options, &staging), &other.data, &mut |_| {}).unwrap().is_none());
+    assert!(newer_journal(&at(&options, &staging), &locked(&other.data), &mut |_| {}).unwrap().is_none());
+}
+
+fn locked(data: &Path) -> PresentFolder {
+    PresentFolder::lock(data).unwrap().unwrap()
+}
+
+/// Flips an octet of the last segment, so far before the end of what is written in it.
+fn flip_before_the_end(data: &Path, distance: usize) {
+    let path = std::fs::read_dir(data.join("journal")).unwrap().map(|entry| entry.unwrap().path()).max().unwrap();
+    let mut octets = std::fs::read(&path).unwrap();
+    let end = octets.iter().rposition(|&octet| octet != 0).unwrap();
+    octets[end - distance] ^= 1;
+    std::fs::write(&path, octets).unwrap();
+}
+
+#[test]
+fn of_a_damaged_journal_what_stands_before_the_damage_is_taken_over_and_what_was_durable_is_never_a_torn_tail() {
+    let (folder, options, _, backup, facts) = backed_up([8, 4, 4]);
+    let mut server = Server::start(&options).unwrap();
+    (0..12).for_each(|_| server.step().unwrap());
+    let end = server.position().sequence;
+    server.snapshot().unwrap();
+    server.stop();
+    let staging = folder.path().join("data.restoring");
+    copy(&backup, &staging);
+    flip_before_the_end(&options.data, 10);
+    let newer = newer_journal(&at(&options, &staging), &locked(&options.data), &mut |_| {}).unwrap().unwrap();
+    assert!(matches!(newer.damage(), Some(StoreError::Damaged { .. })), "{:?}", newer.damage());
+    assert!(newer.last() > facts.sequence && newer.last() < end, "{} of {end}", newer.last());
+    let there = at(&options, &staging);
+    let last = newer.last();
+    assert_eq!(newer.adopt(&there).unwrap(), last);
+    let done = restore(&there, RestoreTarget::End, record(RecordKind::Restore, "test"), &mut |_| {}).unwrap();
+    assert_eq!((done.sequence, done.record), (last, last + 1));
 }
 
 #[test]
