@@ -95,6 +95,7 @@ fn site() -> &'static Site {
             schema: schema(),
             suffix: suffix(),
             indexes: Vec::new(),
+            reserve: 0,
             disk: Arc::new(disk.clone()),
             entropy: Arc::new(Constant),
             clock: Arc::new(Constant),
