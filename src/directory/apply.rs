@@ -53,8 +53,15 @@ impl Directory {
         let superiors_before = self.superiors(id);
         let before = self.tree.put(&fixed.hash, node)?;
         self.indexes.update(&fixed.index_plan, &fixed.schema, id, before.as_ref().map(|node| &node.entry), Some(&entry));
+        self.kinds.touch(id);
         if before.as_ref().is_none_or(|before| !usage::classes_are_same(fixed, &before.entry, &entry)) {
             self.kinds.update(fixed.kind_classes, &fixed.schema, id, Some(&entry));
+            self.kinds.touch(id);
+        }
+        let renamed = before.as_ref().is_some_and(|before| before.parent != parent || before.name != name);
+        if renamed && self.tree.children(id).is_some() {
+            // Names of what lies below changed as well.
+            self.kinds.touch_all();
         }
         self.usage.update(fixed, before.as_ref().map(|node| &node.entry), Some(&entry));
         let expired_before = before.as_ref().and_then(|node| self.expires(node));
@@ -106,6 +113,7 @@ impl Directory {
         let fixed = &self.fixed;
         if let Some(before) = self.tree.remove(&fixed.hash, id)? {
             self.indexes.update(&fixed.index_plan, &fixed.schema, id, Some(&before.entry), None);
+            self.kinds.touch(id);
             self.kinds.update(fixed.kind_classes, &fixed.schema, id, None);
             self.usage.update(fixed, Some(&before.entry), None);
             self.expiries.update(id, self.expires(&before), None);

@@ -318,6 +318,7 @@ impl Directory {
         // While the journal is replayed with other indexes than those that held when this was decided.
         let outdated = before.index_plan.first_outdated(&after.index_plan, &|id| self.entries_with(id) > 0).is_some();
         self.usage = self.usage.renumbered(&before.schema, &after.schema);
+        self.kinds.touch_all();
         self.fixed = Arc::new(after);
         if outdated {
             let entries = self.tree.nodes().iter().map(|(_, node)| (node.id, &node.entry));

@@ -1,8 +1,9 @@
-//! Entries that are not like the others, by their object class: referrals (RFC 3296) and subentries (RFC 3672). Mostly there are few, and
-//! whoever asks for none of them pays nothing.
+//! Entries that are not like the others, by their object class: referrals (RFC 3296), subentries (RFC 3672), and those that decide about
+//! people. Mostly there are few, and whoever asks for none of them pays nothing.
 
 use std::collections::HashMap;
 
+use super::compiled::{RuleKind, Slot};
 use super::{Directory, IdSet};
 use crate::model::schema::Schema;
 use crate::model::{AttributeTypeId, Entry, EntryId};
@@ -12,6 +13,14 @@ use crate::model::{AttributeTypeId, Entry, EntryId};
 pub(super) struct Kinds {
     referrals: IdSet,
     subentries: IdSet,
+    rules: [Rules; RuleKind::ALL.len()],
+}
+
+/// The entries of one kind that decide about people, and what is compiled of them.
+#[derive(Clone, Default)]
+struct Rules {
+    entries: IdSet,
+    compiled: Slot,
 }
 
 /// How entries of each kind are known; classes as indexes into the schema's.
@@ -20,6 +29,7 @@ pub(super) struct KindClasses {
     object_class: Option<AttributeTypeId>,
     referral: Option<usize>,
     subentry: Option<usize>,
+    rules: [Option<usize>; RuleKind::ALL.len()],
 }
 
 impl KindClasses {
@@ -29,7 +39,14 @@ impl KindClasses {
             object_class: schema.attribute_type("objectClass").map(|attribute_type| attribute_type.id),
             referral: class("referral"),
             subentry: class("subentry"),
+            rules: RuleKind::ALL.map(|kind| class(kind.class())),
         }
+    }
+
+    /// In the order of [`Kinds::build`].
+    fn all(self) -> [Option<usize>; 2 + RuleKind::ALL.len()] {
+        let [passwords, binds] = self.rules;
+        [self.referral, self.subentry, passwords, binds]
     }
 
     fn is_of(self, schema: &Schema, entry: &Entry, class: Option<usize>) -> bool {
@@ -43,29 +60,49 @@ impl KindClasses {
 impl Kinds {
     /// Sorts entries that come in order of numbers. Most have the same classes as others: those are looked up once.
     pub(super) fn build<'a>(classes: KindClasses, schema: &Schema, entries: impl Iterator<Item = (EntryId, &'a Entry)>) -> Kinds {
-        let mut known: HashMap<&[u8], (bool, bool)> = HashMap::new();
-        let (mut referrals, mut subentries) = (Vec::new(), Vec::new());
+        let mut known: HashMap<&[u8], [bool; 2 + RuleKind::ALL.len()]> = HashMap::new();
+        let mut found: [Vec<EntryId>; 2 + RuleKind::ALL.len()] = Default::default();
         for (id, entry) in entries {
             let names = classes.object_class.and_then(|it| entry.attributes_of(it).find(|attribute| !attribute.has_options));
-            let (is_referral, is_subentry) =
-                *known.entry(names.map(|names| names.encoded).unwrap_or_default()).or_insert_with(|| {
-                    (classes.is_of(schema, entry, classes.referral), classes.is_of(schema, entry, classes.subentry))
-                });
-            referrals.extend(Some(id).filter(|_| is_referral));
-            subentries.extend(Some(id).filter(|_| is_subentry));
+            let of = *known
+                .entry(names.map(|names| names.encoded).unwrap_or_default())
+                .or_insert_with(|| classes.all().map(|class| classes.is_of(schema, entry, class)));
+            found.iter_mut().zip(of).filter(|(_, is_of)| *is_of).for_each(|(found, _)| found.push(id));
         }
-        Kinds { referrals: referrals.into_iter().collect(), subentries: subentries.into_iter().collect() }
+        let [referrals, subentries, rules @ ..] = found.map(|found| found.into_iter().collect::<IdSet>());
+        Kinds { referrals, subentries, rules: rules.map(|entries| Rules { entries, compiled: Slot::default() }) }
     }
 
     /// Follows an entry to what it is now; none: it is gone.
     pub(super) fn update(&mut self, classes: KindClasses, schema: &Schema, id: EntryId, entry: Option<&Entry>) {
-        for (kind, class) in [(&mut self.referrals, classes.referral), (&mut self.subentries, classes.subentry)] {
+        let [first, second] = [&mut self.referrals, &mut self.subentries];
+        let rules = self.rules.iter_mut().map(|rules| &mut rules.entries);
+        for (kind, class) in [first, second].into_iter().chain(rules).zip(classes.all()) {
             if entry.is_some_and(|entry| classes.is_of(schema, entry, class)) {
                 kind.insert(id);
             } else {
                 kind.remove(id);
             }
         }
+    }
+
+    /// What is compiled of this entry is compiled anew.
+    pub(super) fn touch(&mut self, id: EntryId) {
+        self.rules.iter_mut().filter(|rules| rules.entries.contains(id)).for_each(|rules| rules.compiled.renew());
+    }
+
+    /// Everything is compiled anew.
+    pub(super) fn touch_all(&mut self) {
+        self.rules.iter_mut().for_each(|rules| rules.compiled.renew());
+    }
+
+    pub(super) fn rules(&self, kind: RuleKind) -> (&IdSet, &Slot) {
+        let [passwords, binds] = &self.rules;
+        let rules = match kind {
+            RuleKind::PasswordPolicy => passwords,
+            RuleKind::BindRule => binds,
+        };
+        (&rules.entries, &rules.compiled)
     }
 }
 

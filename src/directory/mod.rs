@@ -7,6 +7,7 @@ mod apply;
 mod bulk;
 mod chain;
 mod change;
+mod compiled;
 mod computed;
 mod definitions;
 mod digest;
@@ -42,6 +43,7 @@ pub use chain::{ChainTooLong, MAXIMUM_CHAIN_WORK};
 pub use change::{
     AccountState, Change, ChangeError, ContextState, Membership, MembershipAttribute, Row, RowChange, Table, WaitingMembership,
 };
+pub use compiled::{Compiled, RuleKind};
 pub use computed::{Computed, SUBSCHEMA};
 pub use definitions::{LastRevision, RevisionError, SchemaRevision, StoredDefinition};
 pub use digest::Digest;

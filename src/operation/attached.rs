@@ -16,6 +16,8 @@ pub struct Attached {
     pub assumed: Option<Assumed>,
     /// A bind is to be told the identity that it came to (RFC 3829).
     pub tells_identity: bool,
+    /// The client wants to be told how a password stands.
+    pub password_policy: bool,
     /// It is part of the transaction with this number, which is ended with it (RFC 5805).
     pub transaction: Option<u64>,
 }
@@ -43,6 +45,7 @@ impl Attached {
             tracking: decoded.session_tracking,
             assumed,
             tells_identity: decoded.authorization_identity,
+            password_policy: decoded.password_policy,
             transaction: None,
         }
     }

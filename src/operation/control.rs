@@ -7,6 +7,7 @@ mod assertion;
 mod authorization;
 mod dereference;
 mod paged;
+mod password_policy;
 pub(crate) mod persistent;
 mod read_entry;
 mod session_tracking;
@@ -30,6 +31,7 @@ pub(crate) use dereference::{Dereferenced, dereference_response};
 pub use paged::PagedRequest;
 pub(crate) use paged::paged_response;
 pub use persistent::PersistentRequest;
+pub use password_policy::{PasswordWarning, password_policy_response};
 pub(crate) use read_entry::read_response;
 pub use session_tracking::SessionTracking;
 pub(crate) use sort::sort_response;
@@ -80,6 +82,8 @@ pub struct Controls {
     pub transaction: Option<Bytes>,
     /// Authorization identity (RFC 3829): the client wants to be told who it is.
     pub authorization_identity: bool,
+    /// Password policy: the client wants to be told how its password stands.
+    pub password_policy: bool,
     /// Content synchronization (RFC 4533).
     pub sync: Option<SyncRequest>,
     /// Persistent search.
@@ -195,6 +199,12 @@ static TABLE: &[KnownControl] = &[
         name: "authorization identity",
         operations: &[Bind],
         read: |value, controls| value.absent().map(|()| controls.authorization_identity = true),
+    },
+    KnownControl {
+        oid: oid::PASSWORD_POLICY,
+        name: "passwordPolicy",
+        operations: &[Add, Bind, Compare, Extended, Modify],
+        read: |value, controls| value.absent().map(|()| controls.password_policy = true),
     },
     KnownControl { oid: oid::SYNC_REQUEST, name: "Sync", operations: &[SearchDone], read: sync::read },
     KnownControl { oid: oid::PERSISTENT_SEARCH, name: "persistent search", operations: &[SearchDone], read: persistent::read },

@@ -23,6 +23,7 @@ pub mod modify_dn;
 pub mod monitor;
 pub mod password;
 mod place;
+pub mod policies;
 pub mod prepare;
 pub(crate) mod record;
 mod referral;

@@ -121,6 +121,12 @@ fn success(head: &Directory, context: &Context, account: Option<EntryId>) -> Rep
     {
         controls.push(control::identity_response(account.map(|id| head.dn_text(id))));
     }
+    if let Reply::Result { controls, .. } = &mut reply
+        && context.attached.password_policy
+        && account.is_some()
+    {
+        controls.push(control::password_policy_response(None, None));
+    }
     reply
 }
 

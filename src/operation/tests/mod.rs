@@ -13,6 +13,7 @@ mod identifier;
 mod modify;
 mod modify_dn;
 mod password;
+mod policies;
 mod reference;
 mod root_dse;
 mod search;

@@ -8,6 +8,7 @@ mod crypt;
 mod digest;
 mod hasher;
 mod pbkdf2;
+pub mod policy;
 mod remembered;
 mod scheme;
 #[cfg(test)]
