@@ -91,10 +91,16 @@ impl<'a> Recovery<'a> {
         let meta = rows.meta().unwrap_or_default();
         let mut directory = self.folder.empty_directory()?;
         self.scan(&rows, &mut directory, meta.rows)?;
+        // sled keeps most of what it was made to read: memory for the indexes, if it is given back before they are built.
+        guarded(|| Ok(drop(rows)))?;
         directory.finish_loading().map_err(|error| Trouble::Checkpoint(error.to_string()))?;
         check_references(&directory)?;
         if directory.digest().to_bytes() != meta.digest {
             return Err(Trouble::Checkpoint("the content's digest is not the one written with it".to_owned()));
+        }
+        let rows = guarded(|| self.open_rows(false))?;
+        if rows.meta() != Some(meta) {
+            return Err(Trouble::Checkpoint("it changed while it was read".to_owned()));
         }
         Ok((rows, directory, meta))
     }
