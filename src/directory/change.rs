@@ -193,6 +193,15 @@ pub struct AccountState {
     pub last_login: Option<Timestamp>,
     /// lastLoginSource: the address, as text
     pub last_login_source: Option<String>,
+    /// Of a token: the time step (oathTOTPLastTimeStep) or the counter (oathHOTPCounter) of the last code that was taken.
+    pub one_time_step: Option<u64>,
+}
+
+impl AccountState {
+    /// Whether there is more in it than programs of the first format know.
+    fn is_longer(&self) -> bool {
+        self.one_time_step.is_some()
+    }
 }
 
 /// The tables of the checkpoint.

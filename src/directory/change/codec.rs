@@ -14,10 +14,15 @@ const PUT_MEMBERSHIP: u8 = 3;
 const REMOVE_MEMBERSHIP: u8 = 4;
 const PUT_ACCOUNT_STATE: u8 = 5;
 const PUT_CONTEXT: u8 = 6;
+/// As [`PUT_ACCOUNT_STATE`], behind a length: there is more in it than the two facts that every program knows.
+const PUT_LONGER_ACCOUNT_STATE: u8 = 7;
 const REVISE_SCHEMA: u8 = 16;
 const RESERVE: u8 = 10;
 const RELEASE: u8 = 11;
 const PUT_NEXT_NUMBER: u8 = 12;
+
+/// Facts of an account behind the first two.
+const ONE_TIME_STEP: u8 = 1;
 
 const MEMBER: u8 = 1;
 const UNIQUE_MEMBER: u8 = 2;
@@ -55,9 +60,17 @@ pub(super) fn encode_change(change: &Change, output: &mut Vec<u8>) {
             put_membership(output, membership);
         }
         Change::PutAccountState { id, state } => {
-            output.push(PUT_ACCOUNT_STATE);
-            put_id(output, *id);
-            put_account_state(output, state);
+            let mut encoded = Vec::new();
+            put_account_state(&mut encoded, state);
+            if state.is_longer() {
+                output.push(PUT_LONGER_ACCOUNT_STATE);
+                put_id(output, *id);
+                put_octets(output, &encoded);
+            } else {
+                output.push(PUT_ACCOUNT_STATE);
+                put_id(output, *id);
+                output.extend_from_slice(&encoded);
+            }
         }
         Change::Reserve { identifier, since, by } => {
             output.push(RESERVE);
@@ -103,7 +116,12 @@ pub(super) fn decode_change(input: &mut &[u8]) -> Result<Change, ChangeError> {
             by: reader.text()?,
         },
         REMOVE_MEMBERSHIP => Change::RemoveMembership { group: reader.id()?, membership: reader.membership()? },
-        PUT_ACCOUNT_STATE => Change::PutAccountState { id: reader.id()?, state: reader.account_state()? },
+        PUT_ACCOUNT_STATE => Change::PutAccountState { id: reader.id()?, state: reader.short_account_state()? },
+        PUT_LONGER_ACCOUNT_STATE => {
+            let id = reader.id()?;
+            let mut encoded = Reader(reader.octets()?);
+            Change::PutAccountState { id, state: encoded.account_state()? }
+        }
         PUT_CONTEXT => Change::PutContext(reader.context()?),
         REVISE_SCHEMA => Change::ReviseSchema(definition::revision(&mut reader)?),
         RESERVE => Change::Reserve { identifier: reader.identifier()?, since: reader.time()?, by: reader.text()? },
@@ -146,6 +164,15 @@ pub(super) fn put_account_state(output: &mut Vec<u8>, state: &AccountState) {
     if let Some(source) = &state.last_login_source {
         put_octets(output, source.as_bytes());
     }
+    if let Some(step) = state.one_time_step {
+        put_fact(output, ONE_TIME_STEP, &step.to_be_bytes());
+    }
+}
+
+/// One more fact of an account, by its number.
+fn put_fact(output: &mut Vec<u8>, number: u8, octets: &[u8]) {
+    output.push(number);
+    put_octets(output, octets);
 }
 
 pub(super) fn put_context(output: &mut Vec<u8>, state: ContextState) {
@@ -246,10 +273,26 @@ impl<'a> Reader<'a> {
         }
     }
 
-    pub(super) fn account_state(&mut self) -> Result<AccountState, ChangeError> {
+    /// What every program knows: the first two facts.
+    fn short_account_state(&mut self) -> Result<AccountState, ChangeError> {
         let last_login = if self.flag()? { Some(self.time()?) } else { None };
         let last_login_source = if self.flag()? { Some(self.text()?) } else { None };
-        Ok(AccountState { last_login, last_login_source })
+        Ok(AccountState { last_login, last_login_source, ..AccountState::default() })
+    }
+
+    /// All that is left is one account's state.
+    pub(super) fn account_state(&mut self) -> Result<AccountState, ChangeError> {
+        let mut state = self.short_account_state()?;
+        while !self.0.is_empty() {
+            let number = self.octet()?;
+            let mut fact = Reader(self.octets()?);
+            match number {
+                ONE_TIME_STEP => state.one_time_step = Some(fact.number()?),
+                _ => return Err(damaged("unknown fact of an account")),
+            }
+            fact.end()?;
+        }
+        Ok(state)
     }
 
     pub(super) fn context(&mut self) -> Result<ContextState, ChangeError> {

@@ -4,7 +4,7 @@
 //! Entries       id                                   → parent?, name, block
 //! Memberships   group ‖ attribute ‖ 0 ‖ member       → since, by
 //!               group ‖ attribute ‖ 1 ‖ keyed hash   → since, by, key, value
-//! AccountState  id                                   → last login?, source?
+//! AccountState  id                                   → last login?, source?, (number, fact)…
 //! Meta          "next_entry_id"                      → id
 //! Meta          "context"                            → time, count, number
 //! Schema        kind ‖ identifier ‖ 0                → position, text

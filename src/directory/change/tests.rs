@@ -51,8 +51,14 @@ fn any_identifier() -> impl Strategy<Value = Identifier> {
 fn any_change() -> impl Strategy<Value = Change> {
     let octets = || proptest::collection::vec(any::<u8>(), 0..300).prop_map(Bytes::from);
     let id = || any::<u64>().prop_map(EntryId);
-    let state = (proptest::option::of(any::<i64>()), proptest::option::of(".{0,20}"))
-        .prop_map(|(time, last_login_source)| AccountState { last_login: time.map(Timestamp), last_login_source });
+    let step = proptest::option::of(any::<u64>());
+    let state = (proptest::option::of(any::<i64>()), proptest::option::of(".{0,20}"), step).prop_map(
+        |(time, last_login_source, one_time_step)| AccountState {
+            last_login: time.map(Timestamp),
+            last_login_source,
+            one_time_step,
+        },
+    );
     prop_oneof![
         (id(), proptest::option::of(id()), ".{0,40}", octets()).prop_map(|(id, parent, name, block)| Change::PutEntry {
             id,
@@ -172,4 +178,23 @@ fn no_name_stands_in_a_key() {
     let change = Change::PutMembership { group: EntryId(1), membership, since: Timestamp(1), by: String::new() };
     assert!(!change.rows(&KEY)[0].key.windows(4).any(|window| window == b"jdoe"));
     assert_ne!(change.rows(&KEY)[0].key, change.rows(&[8; 32])[0].key);
+}
+
+#[test]
+fn what_older_programs_wrote_of_an_account_is_read_and_written_alike() {
+    let mut octets = vec![5, 0, 0, 0, 0, 0, 0, 0, 9, 1];
+    octets.extend(7i64.to_be_bytes());
+    octets.extend([1, 0, 0, 0, 2, b':', b':']);
+    let change = Change::PutAccountState {
+        id: EntryId(9),
+        state: AccountState {
+            last_login: Some(Timestamp(7)),
+            last_login_source: Some("::".to_owned()),
+            ..AccountState::default()
+        },
+    };
+    assert_eq!(Change::decode(&mut octets.as_slice()).unwrap(), change);
+    let mut written = Vec::new();
+    change.encode(&mut written);
+    assert_eq!(written, octets);
 }

@@ -30,7 +30,11 @@ fn sample() -> Directory {
     changes.push(join(strangers, directory.resolve_member(MembershipAttribute::Member, b"cn=x,dc=elsewhere").unwrap()));
     changes.push(join(strangers, directory.resolve_member(MembershipAttribute::MemberUid, b"bob").unwrap()));
     changes.push(join(strangers, Membership::Entry(MembershipAttribute::UniqueMember, ROOT)));
-    let state = AccountState { last_login: Some(Timestamp(1_767_268_800_000_000)), last_login_source: Some("10.1.2.3".into()) };
+    let state = AccountState {
+        last_login: Some(Timestamp(1_767_268_800_000_000)),
+        last_login_source: Some("10.1.2.3".into()),
+        ..Default::default()
+    };
     changes.push(Change::PutAccountState { id: jane, state });
     changes.iter().for_each(|change| directory.apply(change).unwrap());
     directory

@@ -160,6 +160,7 @@ fn change(deed: &Deed, directory: &Directory) -> Change {
             state: AccountState {
                 last_login: time.map(Timestamp),
                 last_login_source: time.map(|time| format!("127.0.0.{time}")),
+                one_time_step: time.map(i64::unsigned_abs),
             },
         },
     }

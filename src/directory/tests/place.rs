@@ -96,7 +96,11 @@ fn rows_that_do_not_hang_together_are_refused() {
         |id, parent, name: &str| entry(id, Some(EntryId(parent)), name, &[("objectClass", "organizationalUnit"), ("ou", "A")]);
     let state = Change::PutAccountState {
         id: EntryId(9),
-        state: crate::directory::AccountState { last_login: Some(Default::default()), last_login_source: None },
+        state: crate::directory::AccountState {
+            last_login: Some(Default::default()),
+            last_login_source: None,
+            ..Default::default()
+        },
     };
     let cases: [(&str, Vec<Change>); 6] = [
         ("no parent", vec![unit(5, 4, "ou=A")]),

@@ -43,7 +43,9 @@ fn the_named_policy_then_the_default_then_the_built_in_one() {
     assert_eq!(in_force(&server).minimum_length, 20);
     assert_eq!(password_policy(&server.directory, None).minimum_length, 20);
     let name = |name: &str| format!("replace: pwdPolicySubentry\npwdPolicySubentry: {name}");
-    for spelled in ["cn=wards,ou=passwords,ou=policies,dc=mercy,dc=example", "CN=Wards, OU=Passwords,ou=policies,dc=mercy,dc=example"] {
+    for spelled in
+        ["cn=wards,ou=passwords,ou=policies,dc=mercy,dc=example", "CN=Wards, OU=Passwords,ou=policies,dc=mercy,dc=example"]
+    {
         assert_eq!(server.modify(&name(spelled)), "0");
         assert_eq!(in_force(&server).minimum_length, 30, "{spelled}");
     }
@@ -65,17 +67,26 @@ fn policies_are_read_anew_when_one_of_them_changed_and_only_then() {
     assert_eq!(in_force(&server).minimum_length, 21);
     assert_eq!(password_policy(&old, server.find(ANNA)).minimum_length, 20);
 
-    let rename = |from: &str, to: &str| {
-        format!("dn: {from},dc=mercy,dc=example\nchangetype: modrdn\nnewrdn: {to}\ndeleteoldrdn: 1\n")
-    };
+    let rename =
+        |from: &str, to: &str| format!("dn: {from},dc=mercy,dc=example\nchangetype: modrdn\nnewrdn: {to}\ndeleteoldrdn: 1\n");
     assert_eq!(server.change(&rename("ou=policies", "ou=rules")), "0");
     assert_eq!(*in_force(&server), PasswordPolicy::default());
     assert_eq!(server.change(&rename("ou=rules", "ou=policies")), "0");
     assert_eq!(in_force(&server).minimum_length, 21);
 
-    assert_eq!(server.change(&format!("{default}modify\ndelete: objectClass\nobjectClass: pwdPolicy\n-\ndelete: pwdAttribute\n-\ndelete: pwdMinLength\n")), "0");
+    assert_eq!(
+        server.change(&format!(
+            "{default}modify\ndelete: objectClass\nobjectClass: pwdPolicy\n-\ndelete: pwdAttribute\n-\ndelete: pwdMinLength\n"
+        )),
+        "0"
+    );
     assert_eq!(*in_force(&server), PasswordPolicy::default());
-    assert_eq!(server.change(&format!("{default}modify\nadd: objectClass\nobjectClass: pwdPolicy\n-\nadd: pwdAttribute\npwdAttribute: userPassword\n")), "0");
+    assert_eq!(
+        server.change(&format!(
+            "{default}modify\nadd: objectClass\nobjectClass: pwdPolicy\n-\nadd: pwdAttribute\npwdAttribute: userPassword\n"
+        )),
+        "0"
+    );
     assert_eq!(in_force(&server).minimum_length, 15);
     assert_eq!(server.change(&format!("{default}delete\n")), "0");
     assert_eq!(*in_force(&server), PasswordPolicy::default());

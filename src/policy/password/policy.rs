@@ -189,7 +189,8 @@ mod tests {
 
     #[test]
     fn impossible_values_count_as_none_and_huge_ones_as_much() {
-        let policy = read(&[("pwdMinLength", "-3"), ("pwdMaxAge", "99999999999999999999"), ("pwdInHistory", "1000"), ("pwdMinAge", "")]);
+        let policy =
+            read(&[("pwdMinLength", "-3"), ("pwdMaxAge", "99999999999999999999"), ("pwdInHistory", "1000"), ("pwdMinAge", "")]);
         assert_eq!((policy.minimum_length, policy.maximum_age, policy.minimum_age), (15, u32::MAX, 0));
         assert_eq!(policy.history, PasswordPolicy::LONGEST_HISTORY);
         assert_eq!(read(&[("pwdCheckQuality", "7")]).check_quality, QualityCheck::Strict);

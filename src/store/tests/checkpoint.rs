@@ -82,7 +82,7 @@ fn a_checkpoint_rests_while_the_disk_is_full_and_holds_nobody_up() {
 fn logins(id: EntryId, group: usize) -> Vec<Change> {
     let state = |number: usize| AccountState {
         last_login: Some(Timestamp(i64::try_from(group * 4096 + number).unwrap())),
-        last_login_source: None,
+        ..AccountState::default()
     };
     (0..4096).map(|number| Change::PutAccountState { id, state: state(number) }).collect()
 }

@@ -150,6 +150,7 @@ impl Server {
                 let state = AccountState {
                     last_login: Some(Timestamp(i64::try_from(drawn).unwrap())),
                     last_login_source: Some(format!("{CANARY}-{drawn}")),
+                    one_time_step: drawn.is_multiple_of(2).then_some(drawn),
                 };
                 vec![Change::PutAccountState { id, state }]
             }
