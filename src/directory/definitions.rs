@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use super::account::AccountTypes;
 use super::change::row;
 use super::dynamic::MEMBER_URL;
 use super::hash::KeyedHash;
@@ -73,6 +74,7 @@ pub(super) struct Fixed {
     pub(super) computed: Vec<(AttributeTypeId, Computed)>,
     pub(super) object_class: Option<AttributeTypeId>,
     pub(super) kind_classes: KindClasses,
+    pub(super) account_types: AccountTypes,
     pub(super) entry_csn: Option<AttributeTypeId>,
     pub(super) member_url: Option<AttributeTypeId>,
     /// When a dynamic entry expires.
@@ -93,6 +95,7 @@ impl Fixed {
             computed,
             object_class: id_of(&schema, "objectClass"),
             kind_classes: KindClasses::new(&schema),
+            account_types: AccountTypes::new(&schema),
             entry_csn: id_of(&schema, "entryCSN"),
             member_url: id_of(&schema, MEMBER_URL),
             expires: id_of(&schema, "entryExpireTimestamp"),
@@ -121,6 +124,7 @@ impl Fixed {
             computed,
             object_class: id_of(&schema, "objectClass"),
             kind_classes: KindClasses::new(&schema),
+            account_types: AccountTypes::new(&schema),
             entry_csn: id_of(&schema, "entryCSN"),
             member_url: id_of(&schema, MEMBER_URL),
             expires: id_of(&schema, "entryExpireTimestamp"),

@@ -3,6 +3,7 @@
 //! Entries, tree, memberships and login bookkeeping live here with every index; all of it is derived from rows that the
 //! checkpoint stores and the journal replays, so nothing here can disagree with what is on disk.
 
+mod account;
 mod apply;
 mod bulk;
 mod chain;

@@ -119,6 +119,15 @@ impl Entry {
         of_type.filter_map(|(position, slot)| self.view(position, slot))
     }
 
+    /// The attributes of the types that `choose` chooses, with what it says of them. The others are not looked into.
+    pub fn attributes_chosen<'a, T: 'a>(
+        &'a self,
+        choose: impl Fn(AttributeTypeId) -> Option<T> + 'a,
+    ) -> impl Iterator<Item = (T, AttributeView<'a>)> + 'a {
+        let chosen = self.0.slots.iter().enumerate();
+        chosen.filter_map(move |(position, slot)| Some((choose(slot.attribute_type)?, self.view(position, slot)?)))
+    }
+
     /// The type of each attribute, sections in order; one that stands there with several sets of options comes several times.
     pub fn attribute_types(&self) -> impl Iterator<Item = AttributeTypeId> + '_ {
         self.0.slots.iter().map(|slot| slot.attribute_type)

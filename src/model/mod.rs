@@ -1,5 +1,6 @@
 //! The vocabulary of X.500 and LDAP as values: names, filters, entries, times, result codes, LDIF. No I/O, no clock.
 
+mod account_attribute;
 mod attribute;
 mod change_stamp;
 mod dn;
@@ -15,6 +16,7 @@ mod search;
 mod secret;
 mod time;
 
+pub use account_attribute::AccountAttribute;
 pub use attribute::{Attribute, Value};
 pub use change_stamp::ChangeStamp;
 pub use dn::{AttributeTypeAndValue, Dn, DnError, Rdn};

@@ -32,7 +32,7 @@ pub(super) fn files(posix: PosixSchema) -> Vec<(&'static str, &'static str)> {
     files
 }
 
-const FILES: [(&str, &str); 12] = [
+const FILES: [(&str, &str); 13] = [
     ("schema/core.ldif", include_str!("../../../schema/core.ldif")),
     ("schema/cosine.ldif", include_str!("../../../schema/cosine.ldif")),
     ("schema/inetorgperson.ldif", include_str!("../../../schema/inetorgperson.ldif")),
@@ -45,6 +45,7 @@ const FILES: [(&str, &str); 12] = [
     ("schema/java.ldif", include_str!("../../../schema/java.ldif")),
     ("schema/corba.ldif", include_str!("../../../schema/corba.ldif")),
     ("schema/dynamic.ldif", include_str!("../../../schema/dynamic.ldif")),
+    ("schema/accounts.ldif", include_str!("../../../schema/accounts.ldif")),
 ];
 
 /// The files that slapd of OpenLDAP ships with the same names and meaning.
