@@ -65,16 +65,6 @@ pub(crate) fn stored_passwords(directory: &Directory, id: Option<EntryId>) -> Ve
     id.map(|id| prepare::stored_passwords(directory, id)).unwrap_or_default()
 }
 
-/// The pwdAccountLockedTime of an account that only an administrator can unlock (draft-behera-ldap-password-policy-11 section 5.3.3).
-pub(crate) const LOCKED_FOR_GOOD: &[u8] = b"000001010000Z";
-
-/// Whether an administrator locked the account.
-pub(crate) fn is_locked(directory: &Directory, id: EntryId) -> bool {
-    let locked_time = directory.schema().attribute_type("pwdAccountLockedTime");
-    let value = locked_time.zip(directory.node(id)).and_then(|(locked_time, node)| node.entry.first(locked_time.id));
-    value == Some(LOCKED_FOR_GOOD)
-}
-
 /// entryCSN of an entry: moved by every modification, not by logins nor by a rehash of its password.
 pub(crate) fn version(directory: &Directory, id: Option<EntryId>) -> Option<Value> {
     let node = directory.node(id?)?;

@@ -56,8 +56,32 @@ pub mod reason {
     pub const CHALLENGED: &str = "credentials asked for";
     /// The entry or its password changed while the password was being verified.
     pub const CHANGED_MEANWHILE: &str = "account changed meanwhile";
-    /// The account was locked by an administrator, until an administrator unlocks it.
+    /// The account is locked, for good or for a time (pwdAccountLockedTime).
     pub const LOCKED: &str = "account locked";
+    /// The account is locked (lockoutTime).
+    pub const LOCKED_BY_TIME: &str = "account locked (lockoutTime)";
+    /// accountDisabled is TRUE.
+    pub const DISABLED: &str = "account disabled";
+    /// userAccountControl says so.
+    pub const DISABLED_BY_CONTROL: &str = "account disabled (userAccountControl)";
+    /// nsAccountLock says so.
+    pub const DISABLED_BY_LOCK: &str = "account disabled (nsAccountLock)";
+    /// It is before pwdStartTime.
+    pub const NOT_YET_VALID: &str = "account not yet valid";
+    /// pwdEndTime is over.
+    pub const EXPIRED: &str = "account expired";
+    /// accountExpires is over.
+    pub const ACCOUNT_EXPIRES: &str = "account expired (accountExpires)";
+    /// krbPrincipalExpiration is over.
+    pub const PRINCIPAL_EXPIRED: &str = "account expired (krbPrincipalExpiration)";
+    /// shadowExpire is over.
+    pub const SHADOW_EXPIRED: &str = "account expired (shadowExpire)";
+    /// Nobody logged in for longer than pwdMaxIdle.
+    pub const IDLE: &str = "account idle too long";
+    /// passwordExpirationTime is over.
+    pub const PASSWORD_EXPIRED: &str = "password expired (passwordExpirationTime)";
+    /// shadowMax and shadowInactive are over.
+    pub const PASSWORD_OUTLIVED: &str = "password expired (shadowInactive)";
     /// As many sessions of the account are open as may be.
     pub const TOO_MANY_SESSIONS: &str = "too many sessions of the account";
     /// The hash pool could not take more work.
@@ -116,6 +140,11 @@ impl Method {
             Method::External(_) => Some("SASL(EXTERNAL)"),
             Method::Unknown => None,
         }
+    }
+
+    /// Whether what is proven is a password.
+    fn is_password(self) -> bool {
+        matches!(self, Method::Simple | Method::Plain)
     }
 
     /// The factor it proves.

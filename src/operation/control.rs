@@ -24,7 +24,7 @@ use bytes::Bytes;
 use super::Limits;
 use crate::model::{Filter, ResultCode};
 use crate::protocol::{Control, LdapResult, ResponseKind, oid};
-pub(crate) use account_usability::account_usability_response;
+pub(crate) use account_usability::{Usability, account_usability_response};
 pub(crate) use authorization::identity_response;
 pub use dereference::DereferenceRequest;
 pub(crate) use dereference::{Dereferenced, dereference_response};

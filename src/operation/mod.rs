@@ -36,6 +36,7 @@ pub mod search;
 mod selection;
 mod size;
 pub mod stamp;
+pub(crate) mod standing;
 #[cfg(test)]
 mod tests;
 pub mod transaction;

@@ -47,6 +47,7 @@ macro_rules! transcripts {
 
 transcripts! {
     access
+    account
     add
     aliases
     authorization

@@ -89,7 +89,7 @@ pub fn is_shown(oid: &str) -> bool {
     [oid::SORT_RESPONSE, oid::VIEW_RESPONSE, oid::DEREFERENCE, oid::ACCOUNT_USABILITY].contains(&oid)
 }
 
-/// `sorted: CODE [ATTRIBUTE]`, `view: POSITION/COUNT CODE`, `usable: SECONDS` or `usable: no`, `deref ATTRIBUTE: VALUE [NAME=VALUE…]`.
+/// `sorted: CODE [ATTRIBUTE]`, `view: POSITION/COUNT CODE`, `usable: SECONDS` or `usable: no inactive reset expired grace=LOGINS unlock=SECONDS`, `deref ATTRIBUTE: VALUE [NAME=VALUE…]`.
 pub fn lines(oid: &str, value: &[u8]) -> Result<Vec<String>, BerError> {
     match oid {
         oid::DEREFERENCE => return dereferenced(value),
@@ -143,10 +143,20 @@ fn usability(value: &[u8]) -> Result<Vec<String>, BerError> {
     }
     let mut parts = reader.constructed(Tag::context_constructed(1))?;
     reader.finish()?;
-    let inactive = ber::boolean(parts.expect(Tag::context(0))?)?;
+    let mut line = "usable: no".to_owned();
+    for (number, word) in [(0, "inactive"), (1, "reset"), (2, "expired")] {
+        if let Some(flag) = parts.optional(Tag::context(number))? {
+            assert!(ber::boolean(flag)?, "what is false is left out");
+            line = format!("{line} {word}");
+        }
+    }
+    for (number, word) in [(3, "grace"), (4, "unlock")] {
+        if let Some(count) = parts.optional(Tag::context(number))? {
+            line = format!("{line} {word}={}", ber::integer(count)?);
+        }
+    }
     parts.finish()?;
-    assert!(inactive);
-    Ok(vec!["usable: no".to_owned()])
+    Ok(vec![line])
 }
 
 /// Controls that ldap3_proto 0.9 loses part of, or gives a whole message up over.

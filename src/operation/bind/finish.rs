@@ -5,7 +5,7 @@ use crate::directory::{Change, Directory, Node};
 use crate::journal::{Record, RecordKind, RecordedChange, RecordedValue};
 use crate::model::{EntryId, ModificationOperation, ResultCode, Secret, Value};
 use crate::operation::refusal::Refusal;
-use crate::operation::{Context, Decision, Identity, account, control, record};
+use crate::operation::{Context, Decision, Identity, account, control, record, standing};
 use crate::policy::password::HashAnswer;
 use crate::protocol::{LdapResult, Reply, ResponseKind};
 
@@ -23,7 +23,7 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
     record.target = pending.account.and_then(|id| record::named(head, id));
     record.unknown_name = pending.unknown_name.clone();
     let judged = judge(head, pending).and_then(|accepted| match accepted.account {
-        Some(id) => refuse_locked(head, id).map(|()| accepted),
+        Some(id) => standing::check(head, id, context.now, pending.method.is_password()).map(|()| accepted),
         None => Ok(accepted),
     });
     match judged.and_then(|accepted| refuse_session(pending, accepted)) {
@@ -72,14 +72,6 @@ fn judge<'a>(head: &Directory, pending: &'a PendingBind) -> Result<Accepted<'a>,
         },
         Method::Unknown => Err(refused(ResultCode::AuthMethodNotSupported)),
     }
-}
-
-/// 49 for an account locked for good, also with the right password or a certificate. It is judged last, so it costs what a login costs.
-pub(super) fn refuse_locked(head: &Directory, id: EntryId) -> Result<(), Refusal> {
-    if account::is_locked(head, id) {
-        return Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason::LOCKED });
-    }
-    Ok(())
 }
 
 /// 11 for an account with as many sessions as may be. Judged after everything else, so it tells nothing to whom cannot log in.

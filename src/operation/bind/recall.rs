@@ -2,10 +2,10 @@
 
 use aws_lc_rs::hmac;
 
-use super::{PendingBind, finish};
+use super::PendingBind;
 use crate::directory::Directory;
 use crate::model::{EntryId, Secret};
-use crate::operation::{Context, account};
+use crate::operation::{Context, account, standing};
 use crate::policy::password::{HashAnswer, LoginTag};
 
 /// What a bind says of its password, for the session: it decides what follows the committer's answer.
@@ -42,7 +42,7 @@ impl PendingBind {
 pub(super) fn tag(directory: &Directory, context: &Context, pending: &PendingBind, given: &Secret) -> Option<LoginTag> {
     let settings = context.settings.remembered_logins.as_ref()?;
     let account = pending.account.filter(|_| pending.refusal.is_none())?;
-    finish::refuse_locked(directory, account).ok()?;
+    standing::check(directory, account, context.now, pending.method.is_password()).ok()?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, settings.key.expose());
     let mut mac = hmac::Context::with_key(&key);
     put_version(directory, account, &mut mac)?;

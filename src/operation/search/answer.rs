@@ -2,11 +2,11 @@
 
 use super::dereference::Dereferences;
 use crate::directory::{Directory, Node, ValuesFilter};
-use crate::model::ResultCode;
+use crate::model::{ResultCode, Timestamp};
 use crate::operation::control::{Controls, account_usability_response};
 use crate::operation::refusal::Refusal;
 use crate::operation::selection::Selection;
-use crate::operation::{account, prepare};
+use crate::operation::{prepare, standing};
 use crate::policy::access::{self, Right, Subject};
 use crate::protocol::{Control, LdapResult, Reply};
 
@@ -23,12 +23,15 @@ pub(super) struct Answer {
     dereferences: Option<Dereferences>,
     usability: bool,
     subject: Subject,
+    /// When the search was asked for.
+    now: Timestamp,
 }
 
 impl Answer {
     pub(super) fn new(
         directory: &Directory,
         subject: Subject,
+        now: Timestamp,
         selection: Selection,
         controls: &Controls,
     ) -> Result<Answer, Refusal> {
@@ -39,6 +42,7 @@ impl Answer {
             dereferences,
             usability: controls.account_usability,
             subject,
+            now,
         })
     }
 
@@ -74,7 +78,7 @@ impl Answer {
         if !may_know || prepare::stored_passwords(directory, node.id).is_empty() {
             return None;
         }
-        Some(account_usability_response(!account::is_locked(directory, node.id)))
+        Some(account_usability_response(standing::usability(directory, node.id, self.now)))
     }
 }
 

@@ -74,7 +74,7 @@ fn begin_decoded(
         directory: Arc::clone(directory),
         filter: request.filter.clone(),
         cost: cost(&request.filter),
-        answer: Answer::new(directory, subject, selection, controls)?,
+        answer: Answer::new(directory, subject, context.now, selection, controls)?,
         phase: Phase::NextRoot,
         roots: VecDeque::new(),
         first_roots: VecDeque::new(),
@@ -130,7 +130,7 @@ fn special(
     if controls.assertion.as_ref().is_some_and(|assertion| !root_dse::matches(directory, assertion, node)) {
         return Err(Refusal::new(ResultCode::AssertionFailed, ""));
     }
-    let answer = Answer::new(directory, context.subject(directory), selection, controls)?;
+    let answer = Answer::new(directory, context.subject(directory), context.now, selection, controls)?;
     let in_scope = matches!(request.scope, Scope::Base | Scope::Subtree);
     let entry =
         (in_scope && root_dse::matches(directory, &request.filter, node)).then(|| answer.special(directory, &node.name, node));

@@ -2,6 +2,7 @@
 
 use super::{Facts, Lock};
 use crate::model::Timestamp;
+use crate::policy::password::policy::PasswordPolicy;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -45,6 +46,13 @@ pub enum Ground {
     ShadowInactive,
 }
 
+impl AccountRules {
+    /// What a policy says.
+    pub fn of(policy: &PasswordPolicy) -> AccountRules {
+        AccountRules { max_idle: policy.maximum_idle, lockout_duration: policy.lockout_duration }
+    }
+}
+
 impl Ground {
     /// Those that bar an account however it is proven who asks.
     pub const OF_ACCOUNT: [Ground; 11] = [
@@ -63,6 +71,17 @@ impl Ground {
 
     /// Those that bar its password alone.
     pub const OF_PASSWORD: [Ground; 2] = [Ground::PasswordExpirationTime, Ground::ShadowInactive];
+
+    /// Whether it is a lock, which may end.
+    pub fn is_lock(self) -> bool {
+        matches!(self, Ground::Locked | Ground::LockoutTime)
+    }
+
+    /// Whether it is the end of the account or of its password.
+    pub fn is_expiry(self) -> bool {
+        use Ground::{AccountExpires, EndTime, PasswordExpirationTime, PrincipalExpiration, ShadowExpire, ShadowInactive};
+        matches!(self, EndTime | AccountExpires | PrincipalExpiration | ShadowExpire | PasswordExpirationTime | ShadowInactive)
+    }
 
     /// The attribute it is read from.
     pub fn attribute(self) -> &'static str {

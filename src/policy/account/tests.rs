@@ -75,7 +75,10 @@ fn ends_bar_from_their_microsecond_on() {
         assert!(barred(&facts, &rules, Timestamp(end.0 - 1)).is_empty(), "{name}");
         assert_eq!(barred(&facts, &rules, end), [name]);
         assert_eq!(barred(&facts, &rules, Timestamp(end.0 + 100 * DAY)), [name]);
-        assert_eq!(next_end(&facts, &rules, Timestamp(end.0 - 1)).map(|(ground, at)| (ground.attribute(), at)), Some((name, end)));
+        assert_eq!(
+            next_end(&facts, &rules, Timestamp(end.0 - 1)).map(|(ground, at)| (ground.attribute(), at)),
+            Some((name, end))
+        );
         assert_eq!(next_end(&facts, &rules, end), None);
     }
 }
