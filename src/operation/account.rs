@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::context::is_administrator;
 use super::refusal::{Refusal, parse_name};
-use super::{Context, prepare};
+use super::{AccountKind, Context, prepare};
 use crate::directory::{Directory, Lookup, PreparedFilter, SearchCursor, Step};
 use crate::model::{AttributeTypeId, EntryId, Filter, Scope, Secret, Value};
 
@@ -90,7 +90,7 @@ pub enum AccountClass {
 }
 
 impl AccountClass {
-    /// Judged on this value of the directory. Where the schema has no accountKind nobody is a service.
+    /// Judged on this value of the directory.
     pub fn of(directory: &Directory, account: Option<EntryId>) -> AccountClass {
         match account {
             Some(id) if is_administrator(directory, id) => AccountClass::Administrator,
@@ -101,7 +101,5 @@ impl AccountClass {
 }
 
 fn is_service(directory: &Directory, id: EntryId) -> bool {
-    let kind = directory.schema().attribute_type("accountKind");
-    let value = kind.zip(directory.node(id)).and_then(|(kind, node)| node.entry.first(kind.id));
-    value.is_some_and(|value| value.eq_ignore_ascii_case(b"service"))
+    directory.node(id).is_some_and(|node| AccountKind::of(directory, node) == AccountKind::Service)
 }

@@ -7,7 +7,7 @@ use super::member_draft::first_given_twice;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted, require};
-use super::{Authority, dynamic, identifier, relax, stamp};
+use super::{Authority, dynamic, identifier, managed_account, relax, stamp};
 use crate::directory::{AccountState, Change, Lookup};
 use crate::journal::Named;
 use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
@@ -79,6 +79,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
         super::place::check_naming_attributes(draft.schema, rdn)?;
     }
     let structural = draft.check(rdn)?;
+    managed_account::check(write, None, &draft)?;
     identifier::check_unique(write, place.id.and_then(|id| write.head.node(id)).map(|node| &**node), &draft)?;
     if relaxed {
         relax::check_identity(write.head, None, &draft)?;

@@ -17,6 +17,7 @@ mod draft;
 pub mod dynamic;
 pub mod extended;
 pub mod identifier;
+mod managed_account;
 mod member_draft;
 pub mod modify;
 pub mod modify_dn;
@@ -49,6 +50,7 @@ pub use context::{
     Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, RememberedLoginSettings,
     Settings, TlsFacts, WaivedNetwork,
 };
+pub use managed_account::AccountKind;
 
 use crate::directory::{Change, Directory};
 use crate::journal::{Record, RecordKind};

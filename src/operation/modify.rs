@@ -8,7 +8,7 @@ use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, require};
-use super::{Authority, dynamic, identifier, relax, schema_change, stamp};
+use super::{Authority, dynamic, identifier, managed_account, relax, schema_change, stamp};
 use crate::directory::{Change, MembershipAttribute};
 use crate::model::schema::Schema;
 use crate::model::{Dn, Modification, ModificationOperation, Rdn, ResultCode, Value};
@@ -82,6 +82,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
         super::place::check_new_classes(&draft, Some(node))?;
     }
     draft.check(&rdn)?;
+    managed_account::check(write, Some(node), &draft)?;
     identifier::check_unique(write, Some(node), &draft)?;
     dynamic::check_class(write.head, node, &draft)?;
     if relaxed {

@@ -48,6 +48,7 @@ macro_rules! transcripts {
 transcripts! {
     access
     account
+    accounts
     add
     aliases
     authorization

@@ -2,6 +2,7 @@
 
 mod closure;
 mod dit_rules;
+mod examples;
 mod foreign_files;
 
 use super::*;

@@ -10,6 +10,7 @@ mod follow;
 mod group;
 mod harness;
 mod identifier;
+mod managed_account;
 mod modify;
 mod modify_dn;
 mod password;

@@ -74,12 +74,17 @@ fn the_notice_says_that_a_new_login_is_needed() {
 fn a_service_is_never_idle_and_logs_in_once_a_day() {
     let mut server = Server::new(Door::tls());
     server.bind(ADMIN, PASSWORD);
-    let define = |attribute: &str, text: &str| add_value("cn=Subschema", attribute, text);
-    let kind = "( 2.25.1.1 NAME 'accountKind' EQUALITY caseIgnoreMatch SYNTAX 1.3.6.1.4.1.1466.115.121.1.15 SINGLE-VALUE )";
-    server.ask(define("attributeTypes", kind));
-    server.ask(define("objectClasses", "( 2.25.1.2 NAME 'managedAccount' SUP top AUXILIARY MAY accountKind )"));
-    server.ask(add_value(ANNA, "objectClass", "managedAccount"));
-    let reply = server.ask(replace(ANNA, "accountKind", "service"));
+    let mut changes = Vec::new();
+    for (attribute, value) in [
+        ("objectClass", "managedAccount"),
+        ("accountKind", "service"),
+        ("accountOwner", ADMIN),
+        ("accountNetwork", "192.0.2.0/24"),
+    ] {
+        let crate::protocol::Request::Modify { changes: change, .. } = add_value(ANNA, attribute, value) else { unreachable!() };
+        changes.extend(change);
+    }
+    let reply = server.ask(crate::protocol::Request::Modify { name: ANNA.into(), changes });
     assert_eq!(super::harness::result(&reply).code, ResultCode::Success, "{reply:?}");
     let mut service = Server::new(Door::tls());
     service.directory = server.directory.clone();
