@@ -1,6 +1,9 @@
-//! What decides about people, as pure functions of values: passwords, access, and what each client's share is. No clock, no I/O.
+//! What decides about people, as pure functions of values: passwords, codes, accounts, bind rules, access, and what each client's share is.
+//! No clock, no I/O.
 
 pub mod access;
 pub mod account;
+pub mod bind_rule;
+pub mod otp;
 pub mod password;
 pub mod share;

@@ -1,0 +1,174 @@
+//! Bind rules: who may log in from where, when and with what. Rules have no order: one that denies wins, then one that asks for a second
+//! factor (which, once there, allows), then one that allows; where none matches nobody is let in.
+
+mod read;
+#[cfg(test)]
+mod tests;
+mod window;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+pub use read::RuleError;
+pub use window::TimeWindow;
+
+use crate::model::{EntryId, Timestamp};
+
+/// A bind rule. It matches where every part of it does; a part that is left out matches everything, one with several values where one of
+/// them does.
+#[derive(Clone, Debug)]
+pub struct BindRule {
+    /// As the journal names it.
+    pub name: String,
+    /// What it comes to.
+    pub effect: Effect,
+    /// bindGroup: the account is a direct member of one of these. Some without any: nobody is.
+    pub groups: Option<Vec<EntryId>>,
+    /// bindAccountKind
+    pub kinds: Vec<AccountKind>,
+    /// bindNetwork. A Unix socket is the machine itself: it counts as loopback.
+    pub networks: Vec<IpNet>,
+    /// bindListener
+    pub listeners: Vec<Listener>,
+    /// bindTlsMinimum. A Unix socket, which nobody can listen to, counts as the newest version.
+    pub tls_minimum: Option<TlsVersion>,
+    /// bindCertificateIssuer: keys of names; the connection has a client certificate of one of them.
+    pub issuers: Vec<Box<[u8]>>,
+    /// bindTime
+    pub times: Vec<TimeWindow>,
+    /// bindApplication: the account is one of these.
+    pub applications: Option<Vec<EntryId>>,
+    /// ruleNotAfter: no rule any more from then on.
+    pub not_after: Option<Timestamp>,
+}
+
+/// bindEffect
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Effect {
+    /// `allow`
+    Allow,
+    /// `deny`
+    Deny,
+    /// `require-factor`
+    RequireFactor,
+}
+
+/// accountKind
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum AccountKind {
+    /// `person`, or nothing said.
+    #[default]
+    Person,
+    /// `service`
+    Service,
+    /// `breakglass`
+    BreakGlass,
+}
+
+/// bindListener
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Listener {
+    /// `ldap`: StartTLS or in clear.
+    Ldap,
+    /// `ldaps`
+    Ldaps,
+    /// `ldapi`
+    Ldapi,
+}
+
+/// Versions of TLS this server speaks.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum TlsVersion {
+    /// `1.2`
+    V12,
+    /// `1.3`
+    V13,
+}
+
+/// What is known of a login.
+pub struct Login<'a> {
+    /// Who.
+    pub account: EntryId,
+    /// What kind of account it is.
+    pub kind: AccountKind,
+    /// Whether it is a direct member of a group.
+    pub is_member: &'a dyn Fn(EntryId) -> bool,
+    /// From where; none: the Unix socket.
+    pub address: Option<IpAddr>,
+    /// Over what.
+    pub listener: Listener,
+    /// TLS, where there is any.
+    pub tls: Option<TlsVersion>,
+    /// Key of the issuer of the connection's client certificate.
+    pub issuer: Option<Box<[u8]>>,
+    /// When.
+    pub now: Timestamp,
+}
+
+/// What rules come to.
+#[derive(Clone, Copy, Debug)]
+pub enum Verdict<'a> {
+    /// By this rule.
+    Allow(&'a BindRule),
+    /// By this rule; none: no rule matches.
+    Deny(Option<&'a BindRule>),
+    /// With a second factor, by this rule.
+    RequireFactor(&'a BindRule),
+}
+
+/// Judges a login by all rules.
+pub fn judge<'a>(rules: &'a [BindRule], login: &Login<'_>) -> Verdict<'a> {
+    let mut verdict = Verdict::Deny(None);
+    for rule in rules.iter().filter(|rule| rule.matches(login)) {
+        verdict = match (rule.effect, verdict) {
+            (Effect::Deny, _) => return Verdict::Deny(Some(rule)),
+            (_, Verdict::RequireFactor(first)) => Verdict::RequireFactor(first),
+            (Effect::RequireFactor, _) => Verdict::RequireFactor(rule),
+            (Effect::Allow, Verdict::Allow(first)) => Verdict::Allow(first),
+            (Effect::Allow, Verdict::Deny(_)) => Verdict::Allow(rule),
+        };
+    }
+    verdict
+}
+
+impl BindRule {
+    /// A rule that matches everything.
+    pub fn new(name: String, effect: Effect) -> BindRule {
+        BindRule {
+            name,
+            effect,
+            groups: None,
+            kinds: Vec::new(),
+            networks: Vec::new(),
+            listeners: Vec::new(),
+            tls_minimum: None,
+            issuers: Vec::new(),
+            times: Vec::new(),
+            applications: None,
+            not_after: None,
+        }
+    }
+
+    fn matches(&self, login: &Login<'_>) -> bool {
+        self.not_after.is_none_or(|end| login.now < end)
+            && (self.kinds.is_empty() || self.kinds.contains(&login.kind))
+            && (self.listeners.is_empty() || self.listeners.contains(&login.listener))
+            && self.tls_minimum.is_none_or(|minimum| login.listener == Listener::Ldapi || login.tls >= Some(minimum))
+            && (self.networks.is_empty() || is_within(&self.networks, login.address))
+            && self.applications.as_ref().is_none_or(|applications| applications.contains(&login.account))
+            && (self.issuers.is_empty() || login.issuer.as_ref().is_some_and(|issuer| self.issuers.contains(issuer)))
+            && (self.times.is_empty() || self.times.iter().any(|window| window.contains(login.now)))
+            && self.groups.as_ref().is_none_or(|groups| groups.iter().any(|group| (login.is_member)(*group)))
+    }
+}
+
+/// Whether an address is in one of these networks. A Unix socket is the machine itself; an IPv4 address that is written as one of IPv6 is
+/// what it stands for.
+pub fn is_within(networks: &[IpNet], address: Option<IpAddr>) -> bool {
+    let contains = |address: IpAddr| networks.iter().any(|network| network.contains(&address));
+    match address {
+        Some(address) => contains(address.to_canonical()),
+        None => contains(Ipv4Addr::LOCALHOST.into()) || contains(Ipv6Addr::LOCALHOST.into()),
+    }
+}
