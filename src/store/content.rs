@@ -12,6 +12,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::mark::marked;
 use super::open::Folder;
 use super::reader::{JournalEnd, JournalReader, ReadGroup};
 use super::snapshot::{self, Position, SnapshotFile};
@@ -95,12 +96,14 @@ fn base_sequence(path: &Path) -> u64 {
     snapshot::sequence_of(path).unwrap_or(0)
 }
 
-/// A snapshot is taken of what is durable: the journal must not end before the newest one whose header is intact.
-pub(super) fn proven_by_snapshots(folder: &Folder<'_>) -> Result<u64, StoreError> {
+/// Up to here the journal is known to have been durable: by its mark, and by the newest snapshot whose header is intact, for one is only
+/// taken of what is durable.
+pub(super) fn proven_beside_sled(folder: &Folder<'_>) -> Result<u64, StoreError> {
     let Folder { options, key, identity, .. } = folder;
     let snapshots = snapshot::list(&*options.disk, &folder.snapshot_folder())?;
     let of = |path: &Path| SnapshotFile::open(Arc::clone(&options.disk), path, key, identity).ok();
-    Ok(snapshots.iter().find_map(|(_, path)| of(path)).map_or(0, |file| file.position().sequence))
+    let by_snapshots = snapshots.iter().find_map(|(_, path)| of(path)).map_or(0, |file| file.position().sequence);
+    Ok(by_snapshots.max(marked(&*options.disk, &folder.journal_folder(), identity)))
 }
 
 /// Fills memory from a snapshot.

@@ -7,6 +7,7 @@ pub mod disk;
 mod fill;
 mod header;
 mod identity;
+mod mark;
 mod open;
 mod reader;
 mod replay;

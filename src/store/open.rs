@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::fill::SledPlace;
 use super::identity::Identity;
+use super::mark::marked;
 use super::reader::{Damage, JournalEnd, JournalReader, JournalSource, identity_of_journal};
 use super::replay::Recovery;
 use super::rows::{Meta, Rows};
@@ -368,11 +369,14 @@ pub fn read_frames(
 ) -> Result<(), StoreError> {
     let key = seal_key(options)?;
     let (identity, _) = identity(options, &key)?;
+    let journal = options.data.join(JOURNAL_FOLDER);
     let mut next = from.max(1);
     let mut seen_at = 0;
     loop {
-        let reader = JournalReader::new(Arc::clone(&options.disk), &options.data.join(JOURNAL_FOLDER), key.clone(), &identity)?;
-        let outcome = reader.read(next, 0, &mut |group| {
+        // What is marked before is there when it is read.
+        let proven = marked(&*options.disk, &journal, &identity);
+        let reader = JournalReader::new(Arc::clone(&options.disk), &journal, key.clone(), &identity)?;
+        let outcome = reader.read(next, proven, &mut |group| {
             for frame in group.frames {
                 let last = frame.last_sequence();
                 if last >= next {
@@ -404,18 +408,18 @@ pub fn read_frames_around(
         next = frame.last_sequence().saturating_add(1);
         each(frame)
     });
-    match read {
-        Err(StoreError::Damaged { .. }) => {}
-        other => return other,
-    }
+    let Err(strict @ StoreError::Damaged { .. }) = read else { return read };
     let key = seal_key(options)?;
     let (identity, _) = identity(options, &key)?;
-    let reader = JournalReader::new(Arc::clone(&options.disk), &options.data.join(JOURNAL_FOLDER), key, &identity)?;
+    let journal = options.data.join(JOURNAL_FOLDER);
+    let proven = marked(&*options.disk, &journal, &identity);
+    let reader = JournalReader::new(Arc::clone(&options.disk), &journal, key, &identity)?;
     let end = reader.read_around::<StoreError>(next, &mut |group| {
         let mut frames = group.frames.into_iter().filter(|frame| frame.last_sequence() >= next);
         frames.try_for_each(|frame| each(frame.starting_at(next)))
     })?;
-    end.damages.into_iter().filter(|damage| damage.sequences.1 >= next).try_for_each(told)
+    end.damages.into_iter().filter(|damage| damage.sequences.1 >= next).try_for_each(told)?;
+    if end.end.sequence < proven { Err(strict) } else { Ok(()) }
 }
 
 pub(super) fn seal_key(options: &StoreOptions) -> Result<SealKey, StoreError> {

@@ -215,7 +215,10 @@ impl JournalReader {
         let last = state.check.last_sequence;
         if last < state.proven {
             let path = self.segments.last().map_or_else(|| PathBuf::from("journal"), |segment| segment.path.clone());
-            let problem = format!("the journal ends at sequence {last}, but had been durable up to {}", state.proven);
+            let problem = format!(
+                "the journal ends at sequence {last}, but had been durable up to {}: its end was cut off, or a segment behind it is missing",
+                state.proven
+            );
             return Err(damaged(&path, last.saturating_add(1), &problem).into());
         }
         (end.sequence, end.leaf) = (last, state.check.last_leaf);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 use super::checkpoint::{Follower, merge};
-use super::content::{Content, PROGRESS_STEP, content_at, decode, proven_by_snapshots, replay, report};
+use super::content::{Content, PROGRESS_STEP, content_at, decode, proven_beside_sled, replay, report};
 use super::fill::guarded;
 use super::open::{Folder, sync_real_folder};
 use super::reader::JournalEnd;
@@ -26,7 +26,7 @@ pub(super) struct Recovery<'a> {
     folder: &'a Folder<'a>,
     notes: &'a mut Vec<StartNote>,
     progress: &'a mut dyn FnMut(Progress),
-    /// Up to here the checkpoint and the newest snapshot prove the journal to have been durable, whatever is wrong with their rows.
+    /// Up to here the mark, the checkpoint and the newest snapshot prove the journal to have been durable, whatever is wrong with their rows.
     proven: u64,
 }
 
@@ -64,7 +64,7 @@ impl<'a> Recovery<'a> {
     }
 
     pub(super) fn run(mut self) -> Result<Recovered, StoreError> {
-        self.proven = proven_by_snapshots(self.folder)?;
+        self.proven = proven_beside_sled(self.folder)?;
         match self.load_checkpoint() {
             Ok((rows, directory, meta)) => match self.follow(rows, directory, meta) {
                 Err(Trouble::Checkpoint(reason)) => self.rebuild(reason),

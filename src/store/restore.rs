@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::backup::{Extents, Wanted, extents, time_of};
-use super::content::{Content, Lineage, content_at, proven_by_snapshots};
+use super::content::{Content, Lineage, content_at, proven_beside_sled};
 use super::open::{Folder, chain, identity, lock, place, seal_key};
 use super::reader::JournalReader;
 use super::segment::SEGMENT_OCTETS;
@@ -94,7 +94,7 @@ pub fn newer_journal(
         lock: Arc::clone(&present.lock),
         segment_octets: SEGMENT_OCTETS,
     };
-    let proven = proven_by_snapshots(&folder)?;
+    let proven = proven_beside_sled(&folder)?;
     let mut read = |folder: &Path, asked, proven, found: &mut Extents| -> Result<(), StoreError> {
         let reader = JournalReader::new(Arc::clone(&options.disk), folder, key.clone(), &ours)?;
         extents(&reader, folder, Wanted { until: u64::MAX, asked, proven }, &mut *progress, found)
@@ -164,7 +164,7 @@ pub fn restore(
     let lock = Arc::new(lock(&options.data)?);
     let (identity, _) = identity(options, &key)?;
     let folder = Folder { options, key, identity, lock, segment_octets: SEGMENT_OCTETS };
-    let proven = proven_by_snapshots(&folder)?;
+    let proven = proven_beside_sled(&folder)?;
     let mut notes = Vec::new();
     let (instant, last) = find(&folder, target, proven, &mut notes)?;
     let Content { directory, end, .. } = content_at(&folder, Some(instant.sequence), proven, &mut notes, progress)?;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader, segment_name};
 use super::identity::Identity;
+use super::mark::Mark;
 use super::seal::{SealKey, SegmentSealer};
 use crate::directory::Digest;
 use crate::journal::{Frame, GROUP_RECORDS_LIMIT, GroupHeader, Leaf, encode_group};
@@ -41,6 +42,7 @@ pub struct Journal {
     restores: Option<u64>,
     /// Octets of the segments before the open one.
     closed_octets: u64,
+    mark: Mark,
     _lock: Arc<File>,
 }
 
@@ -90,6 +92,10 @@ pub struct AppendError(pub String);
 impl Journal {
     pub(super) fn new(place: Place, end: End, lock: Arc<File>) -> Journal {
         let closed_octets = place.octets().unwrap_or(0);
+        let mut mark = Mark::beside(Arc::clone(&place.disk), &place.folder, &place.identity);
+        if end.sequence > 0 {
+            mark.set(end.sequence);
+        }
         Journal {
             place,
             state: State::Closed,
@@ -100,6 +106,7 @@ impl Journal {
             voided: None,
             restores: None,
             closed_octets,
+            mark,
             _lock: lock,
         }
     }
@@ -122,6 +129,8 @@ impl Journal {
                 self.restores = None;
                 self.durable = last.last_sequence();
                 self.last_leaf = last.leaf();
+                // On the device by now, and nobody was told yet.
+                self.mark.set(self.durable);
                 Ok(())
             }
             Err(error) => {

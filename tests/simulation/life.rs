@@ -399,7 +399,7 @@ impl Life {
         note(memory, &format!("commit {refused}/{} {codes:?}", answers.len()));
         if refused == 0 {
             let (first, last) = (memory.model.records.len() as u64 + 1, after.records.len() as u64);
-            let (segment, octets) = self.disk.last_write().ok_or("committed without a write")?;
+            let (segment, octets) = self.disk.last_write(&self.journal).ok_or("committed without a write")?;
             memory.groups.push(Group { segment, octets, first, last });
             memory.model = after;
             memory.candidates.clear();

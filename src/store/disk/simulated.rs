@@ -33,7 +33,8 @@ struct State {
     available: Option<u64>,
     random: u64,
     unreadable: BTreeSet<PathBuf>,
-    last_write: Option<(usize, Range<u64>)>,
+    /// Of each file: which of all operations it was, and where it went.
+    last_writes: BTreeMap<usize, (u64, Range<u64>)>,
 }
 
 /// A change of names, there whole or not at all.
@@ -129,11 +130,12 @@ impl SimulatedDisk {
         self.lock().used(None)
     }
 
-    /// Where the last write went: the file and the octets of it.
-    pub fn last_write(&self) -> Option<(PathBuf, Range<u64>)> {
+    /// Where the last write to a file that lies directly in a folder went: the file and the octets of it.
+    pub fn last_write(&self, folder: &Path) -> Option<(PathBuf, Range<u64>)> {
         let state = self.lock();
-        let (number, octets) = state.last_write.as_ref()?;
-        let (path, _) = state.names.iter().find(|(_, named)| *named == number)?;
+        let files = state.names.iter().filter(|(path, _)| path.parent() == Some(folder));
+        let writes = files.filter_map(|(path, number)| Some((path, state.last_writes.get(number)?)));
+        let (path, (_, octets)) = writes.max_by_key(|(_, (operation, _))| *operation)?;
         Some((path.clone(), octets.clone()))
     }
 
@@ -438,7 +440,10 @@ impl DiskFile for SimulatedFile {
             write(&mut file.current, offset, bytes);
             file.pending.push(Pending::Write { offset, bytes: bytes.to_vec() });
         })?;
-        self.disk.lock().last_write = Some((self.number, offset as u64..(offset + bytes.len()) as u64));
+        let mut state = self.disk.lock();
+        let write = (state.operations, offset as u64..(offset + bytes.len()) as u64);
+        state.last_writes.insert(self.number, write);
+        drop(state);
         if fails { Err(failed("write")) } else { Ok(()) }
     }
 
