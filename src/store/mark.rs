@@ -57,7 +57,9 @@ impl Mark {
             Err(_) if self.is_told => {}
             Err(error) => {
                 let path = self.path.display();
-                tracing::warn!("{path}: {error}; nothing is lost, but should the journal lose its end now, it may go unseen; look after the disk");
+                tracing::warn!(
+                    "{path}: {error}; nothing is lost, but should the journal lose its end now, it may go unseen; look after the disk"
+                );
                 self.is_told = true;
             }
         }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::StoreError;
 use super::disk::is_of_medium;
-use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader, first_of_name};
+use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader, first_of_name, segment_name};
 use super::identity::Identity;
 use super::seal::{SealKey, SegmentSealer};
 use super::segment::End;
@@ -198,7 +198,11 @@ impl JournalReader {
         let (mut end, mut tail) = (End::default(), Tail::default());
         // A file is made when everything before its first sequence is durable, even where its header never got to the disk.
         let named = self.unborn.as_ref().map_or(0, |(first, _)| first.saturating_sub(1));
-        self.check_unborn(proven, &mut tail)?;
+        let unborn = match self.check_unborn(proven, &mut tail) {
+            // Whoever wants all there is hears of it when the rest is read.
+            Err(error) if needed == u64::MAX => Some(error),
+            other => other.map(|()| None)?,
+        };
         state.proven = proven.max(named);
         for (index, segment) in self.segments.iter().enumerate().skip(start) {
             let Some(header) = self.enter(index, index == start, from, &mut state)? else { continue };
@@ -211,6 +215,9 @@ impl JournalReader {
                 None => self.finish(index, header, walked, &mut end, &mut tail),
                 Some(_) => end.segment = Some(Extent { first: segment.first, length: walked.length }),
             }
+        }
+        if let Some(error) = unborn {
+            return Err(error.into());
         }
         let last = state.check.last_sequence;
         if last < state.proven {
@@ -243,21 +250,22 @@ impl JournalReader {
             }
         };
         let check = &state.check;
+        let missing = || header.previous.map_or("before".to_owned(), |extent| format!("before, {},", segment_name(extent.first)));
         let problem = if is_start && header.first > from {
-            Some("the segment before is missing")
+            Some(format!("the segment {} is missing", missing()))
         } else if is_start
             || state.gap
             || check.last_sequence == header.first.saturating_sub(1) && check.last_leaf == header.leaf_before
         {
             None
         } else if header.previous.map(|extent| extent.first) != previous {
-            Some("the segment before is missing")
+            Some(format!("the segment {} is missing", missing()))
         } else {
-            Some("the segment does not continue the one before")
+            Some("the segment does not continue the one before".to_owned())
         };
         if let Some(problem) = problem {
             let expected = if is_start { from } else { check.last_sequence.saturating_add(1) };
-            state.step_over(segment, expected, Some(header.first.max(expected.saturating_add(1))), problem)?;
+            state.step_over(segment, expected, Some(header.first.max(expected.saturating_add(1))), &problem)?;
         }
         state.gap = false;
         state.check.last_sequence = header.first.saturating_sub(1);
@@ -367,10 +375,10 @@ impl JournalReader {
         }
     }
 
-    /// A segment that the disk does not give back: all of it is damaged. The last one has to be read.
+    /// A segment that the disk does not give back: all of it is damaged.
     fn step_over_unreadable(&self, segment: &SegmentFile, error: std::io::Error, state: &mut Reading) -> Result<(), StoreError> {
         let next = self.segments.iter().map(|next| next.first).find(|first| *first > segment.first);
-        if next.is_none() || !is_of_medium(&error) {
+        if !is_of_medium(&error) {
             return Err(StoreError::Io { path: segment.path.clone(), error });
         }
         let expected = state.check.last_sequence.saturating_add(1);
@@ -410,7 +418,10 @@ impl JournalReader {
     /// A last file whose header never got to the disk holds nothing; one that lost its header is damage.
     fn check_unborn(&self, proven: u64, tail: &mut Tail) -> Result<(), StoreError> {
         let Some((first, path)) = &self.unborn else { return Ok(()) };
-        let octets = self.disk.read(path).map_err(|error| StoreError::Io { path: path.clone(), error })?;
+        let octets = self.disk.read(path).map_err(|error| match is_of_medium(&error) {
+            true => damaged(path, *first, &format!("it cannot be read: {error}")),
+            false => StoreError::Io { path: path.clone(), error },
+        })?;
         if *first <= proven || proves_durable(&octets, 0) {
             return Err(damaged(path, *first, "the segment's header"));
         }

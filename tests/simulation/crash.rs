@@ -84,6 +84,8 @@ impl Machine {
             model: Model::default(),
             candidates: Vec::new(),
             power_was_cut: false,
+            journal: options.data.join("journal"),
+            marked: 0,
             checkpoint_harmed: false,
             groups: Vec::new(),
             snapshots: Vec::new(),
@@ -119,13 +121,14 @@ impl Machine {
             let opened = open_with(&self.options, self.segment_octets, &mut |_| {});
             self.entropy.go_on_with(stream);
             match opened {
+                // Opening ends well without its mark: whoever goes on hears from the disk.
+                Ok(_) | Err(_) if self.disk.is_off() => {
+                    self.memory.tally.count("crashes while starting");
+                    if self.random.percent(50) { self.cut_power() } else { self.disk.resume() }
+                }
                 Ok(opened) => {
                     self.look_at(&opened)?;
                     return Ok(opened);
-                }
-                Err(_) if self.disk.is_off() => {
-                    self.memory.tally.count("crashes while starting");
-                    if self.random.percent(50) { self.cut_power() } else { self.disk.resume() }
                 }
                 Err(error) => return Err(format!("does not start: {error}")),
             }
@@ -136,6 +139,7 @@ impl Machine {
     fn cut_power(&mut self) {
         self.disk.restart();
         self.memory.power_was_cut = true;
+        self.memory.marked = 0;
     }
 
     fn look_at(&mut self, opened: &Opened) -> Checked {

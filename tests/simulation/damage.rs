@@ -22,8 +22,12 @@ struct Harm {
     sequences: std::ops::RangeInclusive<u64>,
     /// The last sequence that cannot be read any more.
     lost: u64,
-    /// Nothing behind it shows that it had been durable.
+    /// Nothing behind it in the journal shows that it had been durable.
     is_last: bool,
+    /// The mark does.
+    is_marked: bool,
+    /// Only a proof from elsewhere tells it from a journal that never went on.
+    takes_the_end: bool,
 }
 
 /// Damages a copy and looks whether a start notices. `may_have_checkpoint`: whether a start may look at sled, which holds everything acknowledged.
@@ -39,13 +43,13 @@ pub(crate) fn probe(
         return Ok(());
     }
     let copy = disk.copy(random.next());
-    let Some(harm) = harm(&copy, random, &memory.groups) else { return Ok(()) };
+    let Some(harm) = harm(&copy, random, memory) else { return Ok(()) };
     let options = StoreOptions { disk: Arc::new(copy.clone()), ..options.clone() };
     memory.tally.count(harm.what);
     let by_reading = read_frames(&options, 1, &mut |_| Ok(())).err();
     match &by_reading {
         Some(error) => check(&harm, error)?,
-        None if harm.is_last => {}
+        None if harm.is_last && !harm.is_marked => {}
         None => return Err(format!("{}: went unnoticed when the journal was read", harm.what)),
     }
     let with_checkpoint = harm.is_last && may_have_checkpoint;
@@ -80,7 +84,11 @@ fn survived(
     told_by_reading: bool,
     memory: &Memory,
 ) -> Result<&'static str, String> {
-    let proves = |sequence| memory.snapshots.last().is_some_and(|(taken, is_whole)| *is_whole && *taken >= sequence);
+    let proves =
+        |sequence| harm.is_marked || memory.snapshots.last().is_some_and(|(taken, is_whole)| *is_whole && *taken >= sequence);
+    if harm.takes_the_end {
+        return Err(format!("{}: a start went on without what was acknowledged", harm.what));
+    }
     let cut = opened.notes.iter().any(|note| matches!(note, StartNote::TornTail { .. }));
     if harm.is_last && cut && !with_checkpoint && !proves(*harm.sequences.start()) {
         return Ok("damage to the last group that a start without checkpoint told as a torn tail");
@@ -111,14 +119,27 @@ fn rename(from: &Path, to: &Path) -> Checked {
     std::fs::rename(from, to).map_err(|error| error.to_string())
 }
 
-fn harm(disk: &SimulatedDisk, random: &mut Random, groups: &[Group]) -> Option<Harm> {
+fn harm(disk: &SimulatedDisk, random: &mut Random, memory: &Memory) -> Option<Harm> {
+    let groups = &memory.groups;
+    if random.percent(30) && groups.last().is_some_and(|last| last.last <= memory.marked) {
+        return take_the_end(disk, random, memory);
+    }
     let group = random.pick(groups);
+    let is_marked = memory.marked >= group.last;
     let segments = segments(groups);
     let is_last_segment = segments.last() == Some(&group.segment);
     let of_segment = |what, octets: u64| {
         let first = groups.iter().find(|it| it.segment == group.segment).map_or(1, |it| it.first);
         let lost = groups.iter().rfind(|it| it.segment == group.segment).map_or(u64::MAX, |it| it.last);
-        let harm = Harm { what, segments: vec![group.segment.clone()], sequences: first..=lost, lost, is_last: false };
+        let harm = Harm {
+            what,
+            segments: vec![group.segment.clone()],
+            sequences: first..=lost,
+            lost,
+            is_last: false,
+            is_marked,
+            takes_the_end: false,
+        };
         (harm, octets)
     };
     let bits = 1 << random.below(8);
@@ -149,12 +170,30 @@ fn harm(disk: &SimulatedDisk, random: &mut Random, groups: &[Group]) -> Option<H
                     sequences,
                     lost: group.last,
                     is_last,
+                    is_marked,
+                    takes_the_end: false,
                 },
                 at,
             )
         }
     };
     disk.flip(&group.segment, at as usize, bits).then_some(harm)
+}
+
+/// Removes the last segment, or cuts it where a group ends.
+fn take_the_end(disk: &SimulatedDisk, random: &mut Random, memory: &Memory) -> Option<Harm> {
+    let last = memory.groups.last()?;
+    let group = random.pick(&memory.groups.iter().filter(|group| group.segment == last.segment).collect::<Vec<_>>());
+    let mut segments = disk.list(&memory.journal).ok()?;
+    segments.push(PathBuf::from("journal"));
+    let what = if random.percent(50) {
+        disk.remove(&group.segment).ok()?;
+        "lost last segments"
+    } else {
+        disk.shorten(&group.segment, group.octets.start as usize);
+        "last segments cut where a group ends"
+    };
+    Some(Harm { what, segments, sequences: 0..=u64::MAX, lost: last.last, is_last: true, is_marked: true, takes_the_end: true })
 }
 
 /// The files that hold groups, in order.

@@ -63,6 +63,10 @@ pub(crate) struct Memory {
     pub(crate) candidates: Vec<Candidate>,
     /// Power was cut since the last start.
     pub(crate) power_was_cut: bool,
+    /// Where the journal is.
+    pub(crate) journal: PathBuf,
+    /// The mark beside the journal proves at least this sequence to have been durable. 0: a power cut may have taken it back.
+    pub(crate) marked: u64,
     /// Something was done to sled's folder since the last start.
     pub(crate) checkpoint_harmed: bool,
     /// The durable groups.
@@ -399,8 +403,12 @@ impl Life {
         note(memory, &format!("commit {refused}/{} {codes:?}", answers.len()));
         if refused == 0 {
             let (first, last) = (memory.model.records.len() as u64 + 1, after.records.len() as u64);
-            let (segment, octets) = self.disk.last_write(&self.journal).ok_or("committed without a write")?;
+            let (segment, octets) = self.disk.last_write(&memory.journal).ok_or("committed without a write")?;
             memory.groups.push(Group { segment, octets, first, last });
+            // A process that was killed, or a disk that failed, after the sync wrote no mark.
+            if !memory.faulty && !self.disk.is_off() {
+                memory.marked = last;
+            }
             memory.model = after;
             memory.candidates.clear();
             memory.tally.acknowledged += wanted.len() as u64;

@@ -144,4 +144,20 @@ fn what_the_disk_does_not_give_back_is_damage_of_that_file() {
     let mut found = sequences(&frames);
     found.extend(damages[0].sequences.0..=damages[0].sequences.1);
     assert!(found.is_superset(&all));
+
+    // The last one is needed: that is damage of that file too, and what stands before it is read.
+    let segments = disk.list(&data.join("journal")).unwrap();
+    let newest = segments.last().unwrap();
+    disk.wear_out(newest);
+    let mut before = 0;
+    let mut each = |_| {
+        before += 1;
+        Ok(())
+    };
+    let read = read_frames_around(&options, 1, &mut each, &mut |_| Ok(())).unwrap_err();
+    assert!(before > 100, "{before}");
+    for error in [read, Server::start(&options).err().unwrap()] {
+        let StoreError::Damaged { segment, problem, .. } = &error else { panic!("{error}") };
+        assert!(segment == newest.file_name().unwrap().to_str().unwrap() && problem.contains("cannot be read"), "{error}");
+    }
 }

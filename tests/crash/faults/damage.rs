@@ -42,6 +42,8 @@ struct Template {
     folder: PathBuf,
     books: Vec<Book>,
     lines: String,
+    /// The last sequence that its mark says was durable.
+    marked: u64,
     is_killed: bool,
 }
 
@@ -90,8 +92,8 @@ pub(crate) fn files(
     }
     table.count(&trial);
     table.remarks.push(format!(
-        "Of what was found, {last_groups} were the last group of a killed server: nothing tells it from one that was being written, so \
-         it is cut off and reported. sled panicked in {contained} rounds, which ended in a rebuild."
+        "Of what was found, {last_groups} were the last group of a killed server that nobody was told about: nothing tells it from one \
+         that was being written, so it is cut off and reported. sled panicked in {contained} rounds, which ended in a rebuild."
     ));
     Ok(())
 }
@@ -124,7 +126,15 @@ fn template(trial: &mut Trial, folder: &Path, is_killed: bool, random: &mut Rand
     trial.compare(&server)?;
     server.stop()?;
     trial.read_journal()?;
-    Ok(Template { folder: folder.to_owned(), books: trial.books.clone(), lines, is_killed })
+    let marked = marked(folder)?;
+    Ok(Template { folder: folder.to_owned(), books: trial.books.clone(), lines, marked, is_killed })
+}
+
+/// What the mark of a data folder that nothing happened to says.
+fn marked(folder: &Path) -> Result<u64, String> {
+    let octets = fs::read(folder.join("mark")).map_err(|error| format!("mark: {error}"))?;
+    let sequences = [24, 512 + 24].into_iter().filter_map(|at| octets.get(at..at + 8)?.try_into().ok().map(u64::from_le_bytes));
+    sequences.max().filter(|sequence| *sequence > 0).ok_or_else(|| "the mark says nothing".to_owned())
 }
 
 /// The files of a data folder, by what they are.
@@ -243,6 +253,13 @@ fn examine(site: &Site, template: &Template, file: &Path, random: &mut Random) -
     let told = format!("{log}{}{}", check.text(), export.errors);
     if is_named(file, &told) {
         let lost_last_group = log.contains("an incomplete last group") && check.status.success();
+        let left = export.output.lines().take_while(|line| template.lines.contains(*line)).count() as u64;
+        if lost_last_group && left < template.marked {
+            let marked = template.marked;
+            return plain(Verdict::Lost(format!(
+                "of {marked} records that were durable {left} are left, and the server goes on"
+            )));
+        }
         return Examined { verdict: Verdict::Found, lost_last_group };
     }
     let journal = if is_whole { "whole".to_owned() } else { format!("not whole ({})", export.errors.trim()) };
