@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::draft::{CheckedAttribute, Draft, Home};
 use super::member_draft::first_given_twice;
+use super::password_change;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted, require};
@@ -67,6 +68,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let mut draft = Draft::empty(write.head);
     take_attributes(write, request, subject, relaxed, &mut draft, &mut bookkeeping)?;
     let rdn = dn.rdns.first().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?;
+    check_passwords(write, request, subject, &mut draft)?;
     if place.parent.is_some() {
         draft.reserved.check_place(Some(id))?;
     }
@@ -176,6 +178,29 @@ fn take_attributes(
         }
         put(draft, &attribute, given)?;
     }
+    Ok(())
+}
+
+/// Judges the passwords by the policy that will be in force, and puts the account's state right.
+fn check_passwords(write: &Write<'_>, request: &AddRequest, subject: Subject, draft: &mut Draft<'_>) -> Result<(), Refusal> {
+    let schema = write.head.schema();
+    let mut new = Vec::new();
+    for (index, given) in request.attributes.iter().enumerate() {
+        if prepare::is_password_description(schema, &given.description) {
+            new.extend((0..given.values.len()).map(|value| request.passwords.new_password(index, value)));
+        }
+    }
+    if new.is_empty() {
+        return Ok(());
+    }
+    let is_given = |given: &&Attribute, name: &str| {
+        let (one, other) = (schema.attribute_type(&given.description), schema.attribute_type(name));
+        one.zip(other).is_some_and(|(one, other)| one.id == other.id)
+    };
+    let given = |name: &str| request.attributes.iter().find(|given| is_given(given, name));
+    let policy = given("pwdPolicySubentry").and_then(|given| given.values.first());
+    password_change::check_new(write.head, write.context, policy.map(AsRef::as_ref), new)?;
+    password_change::settle(write.head, write.context, subject, None, &mut draft.entry, |name| given(name).is_some());
     Ok(())
 }
 

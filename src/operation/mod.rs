@@ -23,6 +23,7 @@ pub mod modify;
 pub mod modify_dn;
 pub mod monitor;
 pub mod password;
+mod password_change;
 mod place;
 pub mod policies;
 pub mod prepare;

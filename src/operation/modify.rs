@@ -5,13 +5,14 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
+use super::password_change::{self, Proof};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, require};
 use super::{Authority, dynamic, identifier, managed_account, relax, schema_change, stamp};
 use crate::directory::{Change, MembershipAttribute};
 use crate::model::schema::Schema;
-use crate::model::{Dn, Modification, ModificationOperation, Rdn, ResultCode, Value};
+use crate::model::{Dn, EntryId, Modification, ModificationOperation, Rdn, ResultCode, Value};
 use crate::policy::access::{Right, Subject};
 use crate::protocol::{Control, ResponseKind};
 
@@ -66,8 +67,15 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     };
     let relaxed = relax::is_allowed(&controls, subject)?;
     let checked = check_changes(write, request, subject, relaxed)?;
+    let changes_password = checked.iter().any(|it| prepare::is_password(schema, it.attribute_type.id));
+    if changes_password {
+        check_password(write, request, subject, id, &checked)?;
+    }
     for (index, (change, attribute)) in request.changes.iter().zip(&checked).enumerate() {
         apply(&mut draft, change, attribute, controls.permissive_modify, |value| request.passwords.outcome(index, value))?;
+    }
+    if changes_password {
+        settle_password(write, subject, id, &mut draft, &checked)?;
     }
     let rdn = match node.parent {
         Some(_) => Rdn::parse(node.name.as_bytes()).map_err(|_| Refusal::new(ResultCode::Other, "internal error"))?,
@@ -157,6 +165,42 @@ fn check_changes<'a>(
         checked.push(attribute);
     }
     Ok(checked)
+}
+
+/// Judges the change of password in a request by the policy in force.
+fn check_password(
+    write: &Write<'_>,
+    request: &ModifyRequest,
+    subject: Subject,
+    id: EntryId,
+    checked: &[CheckedAttribute<'_>],
+) -> Result<(), Refusal> {
+    let stores = |(index, (change, attribute)): (usize, (&Modification, &CheckedAttribute<'_>))| {
+        let is_new = change.operation != ModificationOperation::Delete
+            && prepare::is_password(write.head.schema(), attribute.attribute_type.id);
+        let count = if is_new { change.attribute.values.len() } else { 0 };
+        (0..count).map(|value| request.passwords.new_password(index, value)).collect::<Vec<_>>()
+    };
+    let new = request.changes.iter().zip(checked).enumerate().flat_map(stores).collect();
+    let proof = Proof { old: request.passwords.old(), comparison: request.passwords.comparison() };
+    password_change::check(write.head, write.context, subject, id, new, &proof)
+}
+
+/// Puts the account's state right after the changes are made. An owner has one password.
+fn settle_password(
+    write: &Write<'_>,
+    subject: Subject,
+    id: EntryId,
+    draft: &mut Draft<'_>,
+    checked: &[CheckedAttribute<'_>],
+) -> Result<(), Refusal> {
+    if subject.identity == Some(id) && password_change::count(write.head, &draft.entry) > 1 {
+        let refusal = Refusal::new(ResultCode::ConstraintViolation, "Password policy only allows one password value");
+        return Err(refusal.because("several passwords"));
+    }
+    let given = |name: &str| checked.iter().any(|it| it.attribute_type.name() == name);
+    password_change::settle(write.head, write.context, subject, Some(id), &mut draft.entry, given);
+    Ok(())
 }
 
 /// Makes one change. `permissive`: what is there already need not be added, what is not there need not be deleted. `outcome`: what

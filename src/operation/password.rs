@@ -10,12 +10,15 @@
 mod tests;
 
 use super::draft::Draft;
+use super::password_change::{self, Comparison, Proof};
 use super::refusal::Refusal;
 use super::{Context, Decision, account, control, record, stamp};
 use crate::directory::{Change, Directory, Lookup, Node};
 use crate::journal::{RecordKind, RecordedChange, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode, Secret, Value};
 use crate::policy::access::{self, Right};
+use crate::policy::password::change::{ChangeRefusal, NewPassword, OldPassword};
+use crate::policy::password::quality::Quality;
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::ber::{self, BerError, Reader, Tag};
 use crate::protocol::{Control, LdapResult, Reply, ResponseKind};
@@ -38,12 +41,19 @@ pub struct PasswordModifyRequest {
     verifies_old: bool,
     /// A password the server made up, to be told.
     generated: Option<Secret>,
+    /// What was told of a password that the client sent.
+    quality: Option<Quality>,
+    /// The owner's new password beside those before: the last answer is about it.
+    comparison: Option<Comparison>,
     answers: Vec<HashAnswer>,
 }
 
 impl PasswordModifyRequest {
     /// What the hash pool said, in the order of the jobs.
-    pub fn with_answers(self, answers: Vec<HashAnswer>) -> PasswordModifyRequest {
+    pub fn with_answers(mut self, mut answers: Vec<HashAnswer>) -> PasswordModifyRequest {
+        if let Some(comparison) = &mut self.comparison {
+            answers.pop().into_iter().for_each(|answer| comparison.answer(answer));
+        }
         PasswordModifyRequest { answers, ..self }
     }
 }
@@ -55,8 +65,15 @@ pub fn begin(
     value: Option<&Secret>,
     controls: &[Control],
 ) -> (PasswordModifyRequest, Vec<HashJob>) {
-    let mut request =
-        PasswordModifyRequest { target: None, refusal: None, verifies_old: false, generated: None, answers: Vec::new() };
+    let mut request = PasswordModifyRequest {
+        target: None,
+        refusal: None,
+        verifies_old: false,
+        generated: None,
+        quality: None,
+        comparison: None,
+        answers: Vec::new(),
+    };
     match prepare(directory, context, value, controls, &mut request) {
         Ok(jobs) => (request, jobs),
         Err(refusal) => {
@@ -94,10 +111,16 @@ fn prepare(
         jobs.push(HashJob::Verify { stored: account::stored_passwords(directory, Some(target)), given: Secret::from(old) });
     }
     let given = match wanted.new {
-        Some(new) => Secret::from(new),
+        Some(new) => {
+            request.quality = Some(Quality::of(new));
+            Secret::from(new)
+        }
         None => request.generated.insert(generate(context.fresh.password)).clone(),
     };
-    jobs.push(HashJob::Hash { given, salt: context.fresh.salt });
+    jobs.push(HashJob::Hash { given: given.clone(), salt: context.fresh.salt });
+    if target == own {
+        jobs.push(request.comparison.insert(Comparison::new(directory, own)).job(given));
+    }
     Ok(jobs)
 }
 
@@ -179,18 +202,15 @@ pub fn finish(head: &Directory, context: &Context, request: &PasswordModifyReque
             });
             let mut changes = vec![change];
             stamp::finished(head, context, csn_count, &mut changes);
-            Decision { reply: success(request.generated.as_ref()), changes, record, preceding: Vec::new(), identity: None }
+            let controls = password_change::response_control(context, None);
+            let reply = reply(LdapResult::of(ResultCode::Success), request.generated.as_ref(), controls);
+            Decision { reply, changes, record, preceding: Vec::new(), identity: None }
         }
         Err(Refusal { result, reason }) => {
             record.result = result.code;
             record.reason = Some(reason);
-            Decision {
-                reply: Reply::result(ResponseKind::Extended, result),
-                changes: Vec::new(),
-                record,
-                preceding: Vec::new(),
-                identity: None,
-            }
+            let reply = reply(result, None, password_change::response_control(context, Some(reason)));
+            Decision { reply, changes: Vec::new(), record, preceding: Vec::new(), identity: None }
         }
     }
 }
@@ -203,29 +223,32 @@ fn change(head: &Directory, context: &Context, request: &PasswordModifyRequest, 
     let gone = || Refusal::no_such_object(head, None);
     let target = request.target.ok_or_else(gone)?;
     let node = head.node(target).ok_or_else(gone)?;
-    if !access::allows(context.subject(head), Right::ChangePassword, target) {
+    let subject = context.subject(head);
+    if !access::allows(subject, Right::ChangePassword, target) {
         return Err(Refusal::of_result(LdapResult::of(ResultCode::InsufficientAccessRights)));
     }
     let mut answers = request.answers.iter();
-    if request.verifies_old {
-        check_old(head, target, answers.next())?;
+    let old = if request.verifies_old { check_old(head, target, answers.next())? } else { OldPassword::Absent };
+    if old == OldPassword::Wrong {
+        let refusal = Refusal::new(ResultCode::UnwillingToPerform, "unwilling to verify old password");
+        return Err(refusal.because(ChangeRefusal::OldWrong.reason()));
     }
     let Some(HashAnswer::Hashed(hashed)) = answers.next() else { return Err(busy()) };
+    let new = request.quality.map_or(NewPassword::Generated, NewPassword::Clear);
+    let proof = Proof { old, comparison: request.comparison.as_ref() };
+    password_change::check(head, context, subject, target, vec![new], &proof)?;
     with_password(head, context, node, hashed, csn_count)
 }
 
 /// The old password must be one of the stored ones still.
-fn check_old(head: &Directory, target: EntryId, answer: Option<&HashAnswer>) -> Result<(), Refusal> {
+fn check_old(head: &Directory, target: EntryId, answer: Option<&HashAnswer>) -> Result<OldPassword, Refusal> {
     match answer {
         Some(HashAnswer::Verified { matched: Some(matched), .. })
             if account::stored_passwords(head, Some(target)).contains(matched) =>
         {
-            Ok(())
+            Ok(OldPassword::Right)
         }
-        Some(HashAnswer::Verified { .. }) => {
-            let refusal = Refusal::new(ResultCode::UnwillingToPerform, "unwilling to verify old password");
-            Err(refusal.because("wrong old password"))
-        }
+        Some(HashAnswer::Verified { .. }) => Ok(OldPassword::Wrong),
         _ => Err(busy()),
     }
 }
@@ -246,21 +269,22 @@ fn with_password(head: &Directory, context: &Context, node: &Node, hashed: &Secr
     };
     let values = vec![Value::copy_from_slice(hashed.expose())];
     draft.entry.set(attribute_type.id, attribute_type.name(), attribute_type.section(), values);
+    password_change::settle(head, context, context.subject(head), Some(node.id), &mut draft.entry, |_| false);
     draft.check(rdn)?;
     stamp::modified(head, context, csn_count, &mut draft.entry);
     let block = draft.entry.build().block().clone();
     Ok(Change::PutEntry { id: node.id, parent: node.parent, name: node.name.clone(), block })
 }
 
-fn success(generated: Option<&Secret>) -> Reply {
+fn reply(result: LdapResult, generated: Option<&Secret>, controls: Option<Control>) -> Reply {
     let value = generated
         .map(|password| ber::encode(|writer| writer.sequence(|writer| writer.element(Tag::context(0), password.expose()))));
     Reply::Result {
         kind: ResponseKind::Extended,
-        result: LdapResult::of(ResultCode::Success),
+        result,
         sasl_credentials: None,
         extended_name: None,
         extended_value: value,
-        controls: Vec::new(),
+        controls: controls.into_iter().collect(),
     }
 }

@@ -4,28 +4,38 @@ use zeroize::Zeroize;
 
 use super::draft::CheckedAttribute;
 use super::modify::only_password;
+use super::password_change::Comparison;
 use super::refusal::{Refusal, parse_name};
-use super::{Context, ProposedOperation, write};
+use super::{Authority, Context, ProposedOperation, write};
 use crate::directory::{Directory, Lookup};
 use crate::model::schema::Schema;
 use crate::model::{Attribute, AttributeTypeId, EntryId, ModificationOperation, ResultCode, Secret, Value};
 use crate::policy::access::{self, Right, Subject};
+use crate::policy::password::change::{ChangeRefusal, NewPassword, OldPassword};
+use crate::policy::password::quality::Quality;
 use crate::policy::password::{HashAnswer, HashJob, clear_text, is_stored_form};
 
 /// Most passwords that one request may bring: each costs a run of Argon2id.
 pub const MAXIMUM_PASSWORDS: usize = 8;
 
-/// Which password values of a request the hash pool looked at.
+/// Which password values of a request the hash pool looked at, and what came of it.
 #[derive(Debug, Default)]
 pub struct Passwords {
+    /// What it was asked about values, in this order.
     slots: Vec<Slot>,
+    /// The owner's new password beside those before: asked last.
+    comparison: Option<Comparison>,
 }
 
-/// One value that the hash pool looked at.
+/// One value that the hash pool looks at.
 #[derive(Debug)]
 struct Slot {
     place: Place,
-    outcome: Outcome,
+    purpose: Purpose,
+    /// What was told of it in clear.
+    quality: Quality,
+    /// None until it has answered.
+    outcome: Option<Outcome>,
 }
 
 /// Index of the attribute or change in its request, and of the value in that.
@@ -63,19 +73,39 @@ pub(crate) fn is_password_description(schema: &Schema, description: &str) -> boo
 /// What the hash pool must do before this operation is proposed; empty for most. The answers go to [`with_answers`] in this order.
 /// Nothing is asked for where the sender may not make the change anyway, nor where there are more passwords than
 /// [`MAXIMUM_PASSWORDS`]: the operation is refused then.
-pub fn jobs(directory: &Directory, context: &Context, operation: &ProposedOperation) -> Vec<HashJob> {
-    let schema = directory.schema();
-    let found = clear_values(schema, operation, context.subject(directory).administrator);
+pub fn jobs(directory: &Directory, context: &Context, operation: &mut ProposedOperation) -> Vec<HashJob> {
+    let subject = context.subject(directory);
+    let found = clear_values(directory.schema(), operation, subject.administrator);
     if found.is_empty() || found.len() > MAXIMUM_PASSWORDS {
         return Vec::new();
     }
     let Some(target) = permitted_target(directory, context, operation) else { return Vec::new() };
     let stored: Vec<Secret> = target.map(|id| stored_passwords(directory, id)).unwrap_or_default();
-    let job = |(index, (_, purpose, value)): (usize, &(Place, Purpose, &Value))| match purpose {
-        Purpose::Hash => HashJob::Hash { given: given(value), salt: salt(&context.fresh.salt, index) },
-        Purpose::Verify => HashJob::Verify { stored: stored.clone(), given: given(value) },
-    };
-    found.iter().enumerate().map(job).collect()
+    let mut passwords = Passwords::default();
+    let mut jobs = Vec::with_capacity(found.len() + 1);
+    let mut new = Vec::new();
+    for (index, (place, purpose, value)) in found.into_iter().enumerate() {
+        let given = given(value);
+        passwords.slots.push(Slot { place, purpose, quality: Quality::of(given.expose()), outcome: None });
+        jobs.push(match purpose {
+            Purpose::Hash => {
+                new.push(given.clone());
+                HashJob::Hash { given, salt: salt(&context.fresh.salt, index) }
+            }
+            Purpose::Verify => HashJob::Verify { stored: stored.clone(), given },
+        });
+    }
+    let owner = target.filter(|&target| subject.identity == Some(target) && context.authority == Authority::Session);
+    if let (Some(owner), 1, Some(given)) = (owner, new.len(), new.pop()) {
+        let comparison = passwords.comparison.insert(Comparison::new(directory, owner));
+        jobs.push(comparison.job(given));
+    }
+    match operation {
+        ProposedOperation::Add(request) => request.passwords = passwords,
+        ProposedOperation::Modify(request) => request.passwords = passwords,
+        _ => {}
+    }
+    jobs
 }
 
 /// The password in a value that is no stored form: `{CLEARTEXT}` is not part of it.
@@ -84,26 +114,31 @@ fn given(value: &Value) -> Secret {
 }
 
 /// Puts the answers to [`jobs`] in the place of the clear-text passwords.
-pub fn with_answers(schema: &Schema, mut operation: ProposedOperation, answers: Vec<HashAnswer>) -> ProposedOperation {
-    // What was asked for depends on whether an administrator asked; where both come to the same number they come to the same.
-    let asked = [true, false].map(|administrator| places(schema, &operation, administrator));
-    let places = asked.into_iter().find(|places| places.len() == answers.len()).unwrap_or_default();
-    let mut slots = Vec::with_capacity(answers.len());
-    for ((place, purpose), answer) in places.into_iter().zip(answers) {
-        let (outcome, replacement) = match (purpose, answer) {
-            (Purpose::Hash, HashAnswer::Hashed(stored)) => (Outcome::Hashed, Some(stored)),
-            (Purpose::Verify, HashAnswer::Verified { matched: Some(stored), .. }) => (Outcome::Matched, Some(stored)),
-            (Purpose::Verify, HashAnswer::Verified { matched: None, .. }) => (Outcome::NoMatch, None),
+pub fn with_answers(mut operation: ProposedOperation, answers: Vec<HashAnswer>) -> ProposedOperation {
+    let mut passwords = match &mut operation {
+        ProposedOperation::Add(request) => std::mem::take(&mut request.passwords),
+        ProposedOperation::Modify(request) => std::mem::take(&mut request.passwords),
+        _ => return operation,
+    };
+    let mut answers = answers.into_iter();
+    for slot in &mut passwords.slots {
+        let (outcome, replacement) = match (slot.purpose, answers.next()) {
+            (Purpose::Hash, Some(HashAnswer::Hashed(stored))) => (Outcome::Hashed, Some(stored)),
+            (Purpose::Verify, Some(HashAnswer::Verified { matched: Some(stored), .. })) => (Outcome::Matched, Some(stored)),
+            (Purpose::Verify, Some(HashAnswer::Verified { matched: None, .. })) => (Outcome::NoMatch, None),
             _ => (Outcome::Busy, None),
         };
-        if let (Some(value), Some(stored)) = (value_mut(&mut operation, place), replacement) {
+        if let (Some(value), Some(stored)) = (value_mut(&mut operation, slot.place), replacement) {
             wipe(std::mem::replace(value, Value::copy_from_slice(stored.expose())));
         }
-        slots.push(Slot { place, outcome });
+        slot.outcome = Some(outcome);
+    }
+    if let (Some(comparison), Some(answer)) = (&mut passwords.comparison, answers.next()) {
+        comparison.answer(answer);
     }
     match &mut operation {
-        ProposedOperation::Add(request) => request.passwords.slots = slots,
-        ProposedOperation::Modify(request) => request.passwords.slots = slots,
+        ProposedOperation::Add(request) => request.passwords = passwords,
+        ProposedOperation::Modify(request) => request.passwords = passwords,
         _ => {}
     }
     operation
@@ -155,10 +190,6 @@ fn clear_values<'a>(schema: &Schema, operation: &'a ProposedOperation, administr
     found
 }
 
-fn places(schema: &Schema, operation: &ProposedOperation, administrator: bool) -> Vec<(Place, Purpose)> {
-    clear_values(schema, operation, administrator).into_iter().map(|(place, purpose, _)| (place, purpose)).collect()
-}
-
 /// Whether the sender may make this change, and to which entry (none for an add). Judged anew by the committer.
 fn permitted_target(directory: &Directory, context: &Context, operation: &ProposedOperation) -> Option<Option<EntryId>> {
     let subject = write::writer(directory, context).ok()?;
@@ -208,7 +239,29 @@ impl Passwords {
     /// What came of a value; none where the hash pool did not look at it.
     pub(crate) fn outcome(&self, attribute: usize, value: usize) -> Option<Outcome> {
         let place = Place { attribute, value };
-        self.slots.iter().find(|slot| slot.place == place).map(|slot| slot.outcome)
+        self.slots.iter().find(|slot| slot.place == place).and_then(|slot| slot.outcome)
+    }
+
+    /// What is known of a new password.
+    pub(crate) fn new_password(&self, attribute: usize, value: usize) -> NewPassword {
+        let place = Place { attribute, value };
+        let is_new = |slot: &&Slot| slot.place == place && slot.purpose == Purpose::Hash;
+        self.slots.iter().find(is_new).map_or(NewPassword::Hashed, |slot| NewPassword::Clear(slot.quality))
+    }
+
+    /// Whether the old password came along, to be deleted.
+    pub(crate) fn old(&self) -> OldPassword {
+        let any = |outcome| self.slots.iter().any(|slot| slot.outcome == Some(outcome));
+        match () {
+            () if any(Outcome::NoMatch) => OldPassword::Wrong,
+            () if any(Outcome::Matched) => OldPassword::Right,
+            () => OldPassword::Absent,
+        }
+    }
+
+    /// The owner's new password beside those before.
+    pub(crate) fn comparison(&self) -> Option<&Comparison> {
+        self.comparison.as_ref()
     }
 
     /// Judges the password values to be stored, the attribute at `index` in the request: hashed here, or a stored form that an
@@ -243,5 +296,5 @@ impl Passwords {
 }
 
 fn quality() -> Refusal {
-    Refusal::new(ResultCode::ConstraintViolation, "Password fails quality checking policy").because("password quality")
+    ChangeRefusal::Quality.into()
 }

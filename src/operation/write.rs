@@ -1,6 +1,7 @@
 //! What all changing operations share: who may write, the controls around a change, and the one place that makes reply and record.
 
 use super::control::{self, Controls};
+use super::password_change;
 use super::record;
 use super::referral;
 use super::refusal::Refusal;
@@ -104,6 +105,10 @@ impl Write<'_> {
             }
         };
         record.result = result.code;
+        let mut controls = controls;
+        if matches!(asked.response, ResponseKind::Add | ResponseKind::Modify) {
+            controls.extend(password_change::response_control(self.context, record.reason));
+        }
         let reply = Reply::Result {
             kind: asked.response,
             result,

@@ -132,9 +132,15 @@ impl Session {
         Action::Hash(self.operations.put_hashing(id, ResponseKind::Compare, context, Hashing::Compare(request)), jobs)
     }
 
-    fn write(&mut self, directory: &Directory, mut context: Context, kind: ResponseKind, operation: ProposedOperation) -> Action {
+    fn write(
+        &mut self,
+        directory: &Directory,
+        mut context: Context,
+        kind: ResponseKind,
+        mut operation: ProposedOperation,
+    ) -> Action {
         let notice = self.join_transaction(&mut context, kind, &operation);
-        let jobs = prepare::jobs(directory, &context, &operation);
+        let jobs = prepare::jobs(directory, &context, &mut operation);
         if jobs.is_empty() {
             return several(vec![notice, self.propose(context, kind, operation)]);
         }

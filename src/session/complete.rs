@@ -37,7 +37,7 @@ impl Session {
             Hashing::PasswordModify(request) => ProposedOperation::PasswordModify(request.with_answers(answers)),
             // The hash pool has nothing to do with it.
             Hashing::Backup => ProposedOperation::Backup(BackupRequest::after(Err(ResultCode::Other))),
-            Hashing::Write(operation) => prepare::with_answers(directory.schema(), operation, answers),
+            Hashing::Write(operation) => prepare::with_answers(operation, answers),
         };
         let action = self.propose(context, operation.kind, proposed);
         several(vec![action, self.release_bind(directory)])

@@ -159,9 +159,9 @@ impl Life {
                 let context = self.installation();
                 let name = Bytes::copy_from_slice(name.as_bytes());
                 let request = AddRequest::new(name, ask::add_attributes(attributes, password.as_deref(), *flaw), Vec::new());
-                let proposed = ProposedOperation::Add(request);
-                let answers = self.hash(&prepare::jobs(&self.directory(), &context, &proposed));
-                let proposed = prepare::with_answers(self.directory().schema(), proposed, answers);
+                let mut proposed = ProposedOperation::Add(request);
+                let answers = self.hash(&prepare::jobs(&self.directory(), &context, &mut proposed));
+                let proposed = prepare::with_answers(proposed, answers);
                 wanted.push(Asked { uuid: uuid_of(&context.fresh), ..asked(operation) });
                 proposals.push(Proposal { context, operation: proposed });
             }

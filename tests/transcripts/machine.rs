@@ -176,9 +176,9 @@ impl Machine {
                 fresh: self.fresh(),
                 attached: Attached::default(),
             };
-            let operation = ProposedOperation::Add(AddRequest::new(Bytes::from(record.dn), attributes, Vec::new()));
-            let answers = self.hash(&prepare::jobs(&self.directory(), &context, &operation));
-            let operation = prepare::with_answers(self.directory().schema(), operation, answers);
+            let mut operation = ProposedOperation::Add(AddRequest::new(Bytes::from(record.dn), attributes, Vec::new()));
+            let answers = self.hash(&prepare::jobs(&self.directory(), &context, &mut operation));
+            let operation = prepare::with_answers(operation, answers);
             let decision = self.commit(Proposal { context, operation }).unwrap();
             let Reply::Result { result, .. } = decision.reply else { panic!("an add is answered with a result") };
             assert_eq!(result, LdapResult::of(ResultCode::Success), "base.ldif:{}", record.line);

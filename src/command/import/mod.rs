@@ -357,8 +357,8 @@ pub(super) fn proposals(aside: &mut Aside, head: &Directory, records: &[LdifReco
     let mut jobs = Vec::new();
     for record in records {
         let context = aside.context();
-        let operation = proposed(record.clone());
-        let needed = prepare::jobs(head, &context, &operation);
+        let mut operation = proposed(record.clone());
+        let needed = prepare::jobs(head, &context, &mut operation);
         prepared.push((Proposal { context, operation }, needed.len()));
         jobs.extend(needed);
     }
@@ -366,7 +366,7 @@ pub(super) fn proposals(aside: &mut Aside, head: &Directory, records: &[LdifReco
     let with_answers = prepared.into_iter().map(|(proposal, count)| match count {
         0 => proposal,
         count => Proposal {
-            operation: prepare::with_answers(head.schema(), proposal.operation, answers.by_ref().take(count).collect()),
+            operation: prepare::with_answers(proposal.operation, answers.by_ref().take(count).collect()),
             ..proposal
         },
     });

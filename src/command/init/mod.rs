@@ -151,10 +151,10 @@ fn write_entries(installation: Installation, plan: &Plan, password: &Secret) -> 
     let mut proposals = vec![Proposal { context: offline.context(), operation: ProposedOperation::Note(Box::new(record)) }];
     for request in entries::all(&plan.suffix, password) {
         let context = offline.context();
-        let operation = ProposedOperation::Add(request);
-        let jobs = prepare::jobs(offline.committer().head(), &context, &operation);
+        let mut operation = ProposedOperation::Add(request);
+        let jobs = prepare::jobs(offline.committer().head(), &context, &mut operation);
         let answers = offline.hash(jobs)?;
-        let operation = prepare::with_answers(offline.committer().head().schema(), operation, answers);
+        let operation = prepare::with_answers(operation, answers);
         proposals.push(Proposal { context, operation });
     }
     let answers = offline.committer().commit(&mut proposals);

@@ -197,10 +197,10 @@ impl Server {
         self.change(&format!("dn: uid=anna,ou=people,dc=mercy,dc=example\nchangetype: modify\n{changes}\n"))
     }
 
-    pub(super) fn propose(&mut self, operation: ProposedOperation, authority: Authority) -> String {
+    pub(super) fn propose(&mut self, mut operation: ProposedOperation, authority: Authority) -> String {
         let context = self.context(authority);
-        let answers = self.hash(&prepare::jobs(&self.directory, &context, &operation));
-        let operation = prepare::with_answers(self.directory.schema(), operation, answers);
+        let answers = self.hash(&prepare::jobs(&self.directory, &context, &mut operation));
+        let operation = prepare::with_answers(operation, answers);
         let Decision { reply, changes, record, .. } = decide(&self.directory, &Proposal { context, operation }, 0);
         let mut next = (*self.directory).clone();
         changes.iter().for_each(|change| next.apply(change).unwrap());

@@ -31,6 +31,7 @@ impl Hasher {
     pub fn perform(&mut self, job: &HashJob, rehash_salt: [u8; 16]) -> HashAnswer {
         let answer = match job {
             HashJob::Verify { stored, given } => self.verify(stored, given, &rehash_salt),
+            HashJob::Find { among, given } => self.find(among, given),
             HashJob::Hash { given, salt } => self.hash(given, salt).map(HashAnswer::Hashed),
         };
         // A value of far greater cost may have made the memory grow.
@@ -64,6 +65,15 @@ impl Hasher {
             Some((value, false)) => HashAnswer::Verified { matched: Some(value.clone()), rehashed: remade },
             None => HashAnswer::Verified { matched: None, rehashed: None },
         })
+    }
+
+    fn find(&mut self, among: &[Secret], given: &Secret) -> Result<HashAnswer, OutOfMemory> {
+        for value in among.iter().take(HashJob::MOST_OLD) {
+            if self.judge(value, given.expose())?.is_some_and(|verdict| verdict.matches) {
+                return Ok(HashAnswer::Verified { matched: Some(value.clone()), rehashed: None });
+            }
+        }
+        Ok(HashAnswer::Verified { matched: None, rehashed: None })
     }
 
     /// `None` for what can match nothing and costs nothing.

@@ -4,11 +4,14 @@
 //! Everything here is slow on purpose and runs in the hash pool, never on a connection's task nor in the committer.
 
 mod argon2;
+pub mod change;
 mod crypt;
 mod digest;
 mod hasher;
+pub mod history;
 mod pbkdf2;
 pub mod policy;
+pub mod quality;
 mod remembered;
 mod scheme;
 #[cfg(test)]
@@ -57,6 +60,13 @@ pub enum HashJob {
         /// What the client sent.
         given: Secret,
     },
+    /// Which of these stored values, old ones of the same account, is `given` the password behind? Answered as `Verify` is, without a decoy.
+    Find {
+        /// Stored values; at most [`HashJob::MOST_OLD`] are looked at.
+        among: Vec<Secret>,
+        /// What the client sent.
+        given: Secret,
+    },
     /// Makes a stored value of a clear-text password.
     Hash {
         /// The clear text.
@@ -64,6 +74,11 @@ pub enum HashJob {
         /// 16 random octets.
         salt: [u8; 16],
     },
+}
+
+impl HashJob {
+    /// Each may cost an Argon2 run: those an account has, and its history.
+    pub const MOST_OLD: usize = 8 + policy::PasswordPolicy::LONGEST_HISTORY as usize;
 }
 
 /// What came of a [`HashJob`].

@@ -172,9 +172,9 @@ impl Server {
         });
         let context = self.installation();
         let request = AddRequest::new(Bytes::copy_from_slice(dn.as_bytes()), attributes.collect(), Vec::new());
-        let operation = ProposedOperation::Add(request);
-        let answers = self.hash(&prepare::jobs(&self.directory, &context, &operation));
-        let operation = prepare::with_answers(self.directory.schema(), operation, answers);
+        let mut operation = ProposedOperation::Add(request);
+        let answers = self.hash(&prepare::jobs(&self.directory, &context, &mut operation));
+        let operation = prepare::with_answers(operation, answers);
         let decision = self.decide(Proposal { context, operation });
         assert_eq!(decision.record.result, ResultCode::Success, "{dn}: {:?}", decision.reply);
         self.records.clear();
