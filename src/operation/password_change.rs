@@ -20,6 +20,10 @@ const UNATTENDED: [&[u8]; 2] = [b"service", b"breakglass"];
 /// State that a new password ends.
 const ENDED: [&str; 3] = ["pwdFailureTime", "pwdGraceUseTime", "pwdAccountTmpLockoutEnd"];
 
+const MICROS_PER_DAY: i64 = 86_400_000_000;
+/// pwdLastSet counts units of 100 ns from 1601.
+const FILE_TIME_OF_1970: i64 = 116_444_736_000_000_000;
+
 /// What a new password is compared with: those the account has and had.
 #[derive(Debug)]
 pub(crate) struct Comparison {
@@ -176,6 +180,21 @@ pub(crate) fn settle(
     ENDED.iter().for_each(|name| put(name, None));
     if !by_owner {
         put("pwdAccountLockedTime", None);
+    }
+    put("passwordExpirationTime", None);
+    let today = context.now.0.div_euclid(MICROS_PER_DAY).to_string();
+    let file_time = context.now.0.saturating_mul(10).saturating_add(FILE_TIME_OF_1970).to_string();
+    let set_at = if must_change { "0".to_owned() } else { file_time };
+    let mut follow = |name: &str, value: String| {
+        let is_there = type_of(head, name).is_some_and(|id| !values(entry, id).is_empty());
+        if is_there && !given(name) {
+            set(head, entry, name, vec![Value::from(value)]);
+        }
+    };
+    follow("shadowLastChange", today);
+    follow("pwdLastSet", set_at);
+    if !by_owner {
+        follow("lockoutTime", "0".to_owned());
     }
 }
 

@@ -72,6 +72,7 @@ transcripts! {
     names_and_options
     operational
     paging
+    password_policy
     passwords
     persistent_search
     references

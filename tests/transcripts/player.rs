@@ -30,6 +30,7 @@ const TRAILERS: &[&str] = &[
     "failed:",
     "update ",
     "authorization identity:",
+    "password policy:",
     "closed",
 ];
 

@@ -127,6 +127,10 @@ fn control_lines(control: &LdapControl, lines: &mut Vec<String>) {
         LdapControl::Unknown { oid, value, .. } if oid == oid::AUTHORIZATION_IDENTITY_RESPONSE => {
             lines.push(line("authorization identity", value.as_deref().unwrap()));
         }
+        LdapControl::Unknown { oid, value, .. } if oid == oid::PASSWORD_POLICY => {
+            let hex: String = value.as_deref().unwrap().iter().map(|octet| format!("{octet:02x}")).collect();
+            lines.push(format!("password policy: {hex}"));
+        }
         LdapControl::Unknown { oid, value, .. } if search_control::is_shown(oid) => {
             lines.extend(search_control::lines(oid, value.as_deref().unwrap_or_default()).unwrap());
         }

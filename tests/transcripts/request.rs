@@ -310,7 +310,7 @@ fn write_attribute(writer: &mut Writer<'_>, attribute: &Attribute) {
 }
 
 /// `[!]NAME[=VALUE]` of a `with` line: `assert=FILTER`, `preread=A,B`, `postread=A,B`, `manageDSAit`, `treeDelete`, `permissiveModify`,
-/// `noop`, `relax`, `proxy=AUTHZID`, `authzid`, `tracking=IP,NAME,FORMAT,IDENTIFIER`, or `OID[=HEX]`.
+/// `noop`, `relax`, `proxy=AUTHZID`, `authzid`, `passwordpolicy`, `tracking=IP,NAME,FORMAT,IDENTIFIER`, or `OID[=HEX]`.
 pub fn control(text: &str) -> Control {
     let critical = text.starts_with('!');
     let text = text.trim_start_matches('!');
@@ -335,6 +335,7 @@ pub fn control(text: &str) -> Control {
         "relax" => (oid::RELAX_RULES, None),
         "proxy" => (oid::PROXIED_AUTHORIZATION, Some(Bytes::from(value.unwrap_or_default().to_owned()))),
         "authzid" => (oid::AUTHORIZATION_IDENTITY_REQUEST, None),
+        "passwordpolicy" => (oid::PASSWORD_POLICY, None),
         "transaction" => (oid::TRANSACTION_SPECIFICATION, Some(Bytes::from(value.unwrap_or_default().to_owned()))),
         "tracking" => (oid::SESSION_TRACKING, Some(tracking(value.unwrap_or_default()))),
         oid => (oid, value.map(|value| Bytes::from(hex(value)))),

@@ -160,7 +160,7 @@ fn usability(value: &[u8]) -> Result<Vec<String>, BerError> {
 }
 
 /// Controls that ldap3_proto 0.9 loses part of, or gives a whole message up over.
-const UNREAD: &[&str] = &[oid::SORT_RESPONSE];
+const UNREAD: &[&str] = &[oid::SORT_RESPONSE, oid::PASSWORD_POLICY];
 
 /// Takes one message off the front, and such controls out of it.
 pub fn take_unread(output: &mut BytesMut) -> (BytesMut, Vec<LdapControl>) {

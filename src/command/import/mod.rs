@@ -365,10 +365,9 @@ pub(super) fn proposals(aside: &mut Aside, head: &Directory, records: &[LdifReco
     let mut answers = aside.hash(jobs)?.into_iter();
     let with_answers = prepared.into_iter().map(|(proposal, count)| match count {
         0 => proposal,
-        count => Proposal {
-            operation: prepare::with_answers(proposal.operation, answers.by_ref().take(count).collect()),
-            ..proposal
-        },
+        count => {
+            Proposal { operation: prepare::with_answers(proposal.operation, answers.by_ref().take(count).collect()), ..proposal }
+        }
     });
     Ok(with_answers.collect())
 }

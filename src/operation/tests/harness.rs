@@ -200,7 +200,19 @@ impl Server {
     pub(super) fn propose(&mut self, mut operation: ProposedOperation, authority: Authority) -> String {
         let context = self.context(authority);
         let answers = self.hash(&prepare::jobs(&self.directory, &context, &mut operation));
-        let operation = prepare::with_answers(operation, answers);
+        self.decided(prepare::with_answers(operation, answers), context)
+    }
+
+    /// A modify of Anna on its way to the committer.
+    pub(super) fn prepared(&mut self, changes: &str) -> (ProposedOperation, Context) {
+        let ldif = format!("dn: uid=anna,ou=people,dc=mercy,dc=example\nchangetype: modify\n{changes}\n");
+        let record = LdifReader::new(ldif.as_bytes()).next().unwrap().unwrap();
+        let (mut operation, context) = (operation(record, Vec::new()), self.context(Authority::Session));
+        let answers = self.hash(&prepare::jobs(&self.directory, &context, &mut operation));
+        (prepare::with_answers(operation, answers), context)
+    }
+
+    pub(super) fn decided(&mut self, operation: ProposedOperation, context: Context) -> String {
         let Decision { reply, changes, record, .. } = decide(&self.directory, &Proposal { context, operation }, 0);
         let mut next = (*self.directory).clone();
         changes.iter().for_each(|change| next.apply(change).unwrap());

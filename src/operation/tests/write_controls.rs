@@ -50,8 +50,9 @@ fn permissive_modify_of_members() {
 fn permissive_modify_does_not_take_a_wrong_old_password() {
     let mut server = Server::new().as_(As::Anna);
     with(&mut server, oid::PERMISSIVE_MODIFY);
-    let answer = server.modify("delete: userPassword\nuserPassword: wrong\n-\nadd: userPassword\nuserPassword: new one\n-");
-    assert_eq!(answer, "16 modify/delete: userPassword: no such value");
+    let answer = server
+        .modify("delete: userPassword\nuserPassword: wrong\n-\nadd: userPassword\nuserPassword: a new one of some length\n-");
+    assert_eq!(answer, "53 Must supply correct old password to change to new one");
 }
 
 #[test]

@@ -103,16 +103,12 @@ impl ChangeRefusal {
             ChangeRefusal::OldAbsent => {
                 (ResultCode::InsufficientAccessRights, "Must supply old password to be changed as well as new one")
             }
-            ChangeRefusal::OldWrong => {
-                (ResultCode::UnwillingToPerform, "Must supply correct old password to change to new one")
-            }
+            ChangeRefusal::OldWrong => (ResultCode::UnwillingToPerform, "Must supply correct old password to change to new one"),
             ChangeRefusal::TooYoung => (ResultCode::ConstraintViolation, "Password is too young to change"),
             ChangeRefusal::TooShort | ChangeRefusal::TooLong | ChangeRefusal::Quality => {
                 (ResultCode::ConstraintViolation, "Password fails quality checking policy")
             }
-            ChangeRefusal::Unchanged => {
-                (ResultCode::ConstraintViolation, "Password is not being changed from existing value")
-            }
+            ChangeRefusal::Unchanged => (ResultCode::ConstraintViolation, "Password is not being changed from existing value"),
             ChangeRefusal::InHistory => (ResultCode::ConstraintViolation, "Password is in history of old passwords"),
         }
     }
@@ -164,7 +160,7 @@ fn judge_owner(policy: &PasswordPolicy, own: &OwnChange) -> Result<(), ChangeRef
     match () {
         () if !policy.allow_user_change => Err(ChangeRefusal::NotAllowed),
         () if policy.safe_modify && own.old == OldPassword::Absent => Err(ChangeRefusal::OldAbsent),
-        () if !own.was_reset && own.age.is_some_and(|age| age < minimum_age) => Err(ChangeRefusal::TooYoung),
+        () if minimum_age > 0 && !own.was_reset && own.age.is_some_and(|age| age < minimum_age) => Err(ChangeRefusal::TooYoung),
         () if own.old == OldPassword::Wrong => Err(ChangeRefusal::OldWrong),
         () => Ok(()),
     }

@@ -69,7 +69,7 @@ fn rights_are_those_of_the_assumed_identity_and_the_record_names_both() {
     let record = server.records.last().unwrap();
     let name = |named: &Option<Named>| named.as_ref().map(|named| named.dn.clone());
     assert_eq!((name(&record.actor), name(&record.assumed)), (Some(ADMIN.to_owned()), Some(ANNA.to_owned())));
-    let own = server.ask_with(replace(ANNA, "userPassword", "battery staple"), as_anna());
+    let own = server.ask_with(replace(ANNA, "userPassword", "battery staple horse"), as_anna());
     assert_eq!(result(&own).code, ResultCode::Success);
     let nobody = server.ask_with(replace(ANNA, "title", "Nurse"), proxied(""));
     assert_eq!(told(&result(&nobody)), (8, "modifications require authentication"));
@@ -79,7 +79,7 @@ fn rights_are_those_of_the_assumed_identity_and_the_record_names_both() {
     assert_eq!(told(&result(&denied)), DENIED);
     let record = server.records.last().unwrap();
     assert_eq!((record.reason, &record.assumed), (Some("not authorized to assume identity"), &None));
-    assert_eq!(server.bind(ANNA, "battery staple").code, ResultCode::Success);
+    assert_eq!(server.bind(ANNA, "battery staple horse").code, ResultCode::Success);
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn who_is_no_administrator_any_more_when_it_is_decided_acts_as_nobody() {
     let group = format!("cn=administrators,ou=roles,{SUFFIX}");
     server.send(replace(&group, "member", BERT));
     let id = crate::protocol::MessageId(77);
-    let request = replace(ANNA, "userPassword", "battery staple");
+    let request = replace(ANNA, "userPassword", "battery staple horse");
     server.receive(crate::protocol::Message { id, request, controls: proxied(&format!("dn:{ANNA}")) });
     server.settle();
     assert_eq!(told(&result(&server.replies_to(id)[0])), DENIED, "judged on the value it is decided on");

@@ -28,7 +28,7 @@ fn what_waits_for_a_hash_is_not_done() {
     let mut server = Server::new(Door::tls());
     server.bind(ADMIN, PASSWORD);
     server.records.clear();
-    let changed = server.send(replace(ANNA, "userPassword", "battery staple"));
+    let changed = server.send(replace(ANNA, "userPassword", "battery staple horse"));
     let cancelled = server.send(cancel(changed.0));
     let again = server.send(cancel(changed.0));
     server.settle();
@@ -42,7 +42,7 @@ fn what_waits_for_a_hash_is_not_done() {
 fn its_number_is_free_once_it_is_answered() {
     let mut server = Server::new(Door::tls());
     server.bind(ADMIN, PASSWORD);
-    let changed = server.send(replace(ANNA, "userPassword", "battery staple"));
+    let changed = server.send(replace(ANNA, "userPassword", "battery staple horse"));
     server.send(cancel(changed.0));
     let pending = server.session.pending();
     server.receive(Message { id: changed, request: replace(ANNA, "userPassword", "correct battery"), controls: Vec::new() });
@@ -51,7 +51,7 @@ fn its_number_is_free_once_it_is_answered() {
     server.settle();
     assert_eq!(codes(&server, changed), [ResultCode::Canceled, ResultCode::Success]);
     assert_eq!(server.session.pending(), 0);
-    assert_eq!(server.bind(ANNA, "battery staple").code, ResultCode::InvalidCredentials, "the first change was not made");
+    assert_eq!(server.bind(ANNA, "battery staple horse").code, ResultCode::InvalidCredentials, "the first change was not made");
     assert_eq!(server.bind(ANNA, "correct battery").code, ResultCode::Success);
 }
 

@@ -29,9 +29,9 @@ pub(super) const ANNA: &str = "uid=anna,dc=hospital,dc=example";
 pub(super) const BERT: &str = "uid=bert,dc=hospital,dc=example";
 /// Has no password.
 pub(super) const CARL: &str = "uid=carl,dc=hospital,dc=example";
-pub(super) const PASSWORD: &str = "correct horse";
+pub(super) const PASSWORD: &str = "correct horse battery";
 /// `{SHA}` of [`PASSWORD`]: Bert's is of an old scheme.
-pub(super) const OLD_SCHEME: &str = "{SHA}L55TUjtiq8FBorTWAZ0jy6g129A=";
+pub(super) const OLD_SCHEME: &str = "{SHA}mN7MYuzjmaIu0w1JDvMzvn/ec4U=";
 pub(super) const START: Timestamp = Timestamp(1_795_000_000_000_000);
 
 /// Microseconds for which logins are remembered.

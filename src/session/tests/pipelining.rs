@@ -22,8 +22,8 @@ fn a_bind_drops_searches_and_waits_for_writes() {
     let mut server = Server::new(Door::tls());
     server.bind(ADMIN, PASSWORD);
     let found = server.send(search(SUFFIX));
-    let changed = server.send(replace(ANNA, "userPassword", "battery staple"));
-    let bound = server.send(simple(ANNA, "battery staple"));
+    let changed = server.send(replace(ANNA, "userPassword", "battery staple horse"));
+    let bound = server.send(simple(ANNA, "battery staple horse"));
     assert!(!server.session.may_receive());
     assert_eq!(server.session.identity().entry, None, "anonymous from the bind request on");
     server.settle();
@@ -53,7 +53,7 @@ fn a_write_abandoned_before_the_committer_has_it_is_not_done() {
     let mut server = Server::new(Door::tls());
     server.bind(ADMIN, PASSWORD);
     server.records.clear();
-    let changed = server.send(replace(ANNA, "userPassword", "battery staple"));
+    let changed = server.send(replace(ANNA, "userPassword", "battery staple horse"));
     server.send(Request::Abandon(changed));
     let bound = server.send(simple(ANNA, PASSWORD));
     server.settle();

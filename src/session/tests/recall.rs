@@ -100,9 +100,9 @@ fn any_change_to_the_account_ends_it() {
     let renamed = format!("uid=emma,ou=station,{SUFFIX}");
     let changes: Vec<(&str, Vec<Request>, &str, &str)> = vec![
         ("a description", vec![change(Replace)("description", "nurse")], EMMA, PASSWORD),
-        ("another password", vec![change(Replace)("userPassword", "another one")], EMMA, "another one"),
+        ("another password", vec![change(Replace)("userPassword", "another one of them")], EMMA, "another one of them"),
         ("the same password, stored anew", vec![change(Replace)("userPassword", PASSWORD)], EMMA, PASSWORD),
-        ("a second password", vec![change(Add)("userPassword", "a second one")], EMMA, PASSWORD),
+        ("a second password", vec![change(Add)("userPassword", "a second one of them")], EMMA, PASSWORD),
         (
             "locked and unlocked",
             vec![change(Add)("pwdAccountLockedTime", "000001010000Z"), change(Delete)("pwdAccountLockedTime", "000001010000Z")],
@@ -132,10 +132,10 @@ fn any_change_to_the_account_ends_it() {
 fn a_password_that_is_no_longer_stored_ends_with_the_change() {
     let mut server = server();
     assert_eq!(cost(&mut server, EMMA, PASSWORD), (0, 1));
-    as_admin(&mut server, replace(EMMA, "userPassword", "another one"));
+    as_admin(&mut server, replace(EMMA, "userPassword", "another one of them"));
     assert_eq!(cost(&mut server, EMMA, PASSWORD), (49, 1));
     as_admin(&mut server, Request::Delete { name: bytes::Bytes::from_static(EMMA.as_bytes()) });
-    assert_eq!(cost(&mut server, EMMA, "another one"), (49, 1));
+    assert_eq!(cost(&mut server, EMMA, "another one of them"), (49, 1));
     // Who comes after an account under its name is somebody else.
     let mut server = self::server();
     assert_eq!(cost(&mut server, EMMA, PASSWORD), (0, 1));

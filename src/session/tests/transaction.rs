@@ -209,7 +209,7 @@ fn passwords_are_hashed_before_the_end() {
     let id = start(&mut server);
     server.send(Request::Delete { name: CARL.into() });
     let hashed = MessageId(700);
-    let request = replace(ANNA, "userPassword", "battery staple");
+    let request = replace(ANNA, "userPassword", "battery staple horse");
     server.receive(Message { id: hashed, request, controls: vec![within(&id)] });
     let kept = MessageId(701);
     server.receive(Message { id: kept, request: replace(ANNA, "title", "Nurse"), controls: vec![within(&id)] });
@@ -222,7 +222,7 @@ fn passwords_are_hashed_before_the_end() {
     assert_eq!(told(&result(&server.replies_to(hashed)[0])), (0, ""));
     assert_eq!(told(&result(&server.replies_to(late)[0])), INVALID, "after the end was asked for");
     assert_eq!(ended(&server.replies_to(asked)[0]).0, 0);
-    assert_eq!(server.bind(ANNA, "battery staple").code, ResultCode::Success);
+    assert_eq!(server.bind(ANNA, "battery staple horse").code, ResultCode::Success);
 }
 
 #[test]
@@ -232,10 +232,10 @@ fn a_password_of_what_the_transaction_itself_makes() {
     let renamed = ANNA.replace("uid=anna", "uid=anne");
     let rename = Request::ModifyDn { name: ANNA.into(), new_rdn: "uid=anne".into(), delete_old_rdn: true, new_superior: None };
     server.ask_with(rename, vec![within(&id)]);
-    let answer = server.ask_with(replace(&renamed, "userPassword", "battery staple"), vec![within(&id)]);
+    let answer = server.ask_with(replace(&renamed, "userPassword", "battery staple horse"), vec![within(&id)]);
     assert_eq!(told(&result(&answer)), (0, ""));
     assert_eq!(ended(&server.ask(end(None, &id))), (0, String::new(), None));
-    assert_eq!(server.bind(&renamed, "battery staple").code, ResultCode::Success);
+    assert_eq!(server.bind(&renamed, "battery staple horse").code, ResultCode::Success);
 }
 
 #[test]
@@ -244,7 +244,7 @@ fn a_change_that_was_cancelled_or_abandoned_is_no_part_of_it() {
         let mut server = administrator();
         let id = start(&mut server);
         let hashed = MessageId(700);
-        let request = replace(ANNA, "userPassword", "battery staple");
+        let request = replace(ANNA, "userPassword", "battery staple horse");
         server.receive(Message { id: hashed, request, controls: vec![within(&id)] });
         server.send(if abandon { Request::Abandon(hashed) } else { cancel(hashed.0) });
         let asked = server.send(end(None, &id));
@@ -260,7 +260,7 @@ fn a_bind_while_a_password_is_hashed() {
     let mut server = administrator();
     let id = start(&mut server);
     let hashed = MessageId(700);
-    let request = replace(ANNA, "userPassword", "battery staple");
+    let request = replace(ANNA, "userPassword", "battery staple horse");
     server.receive(Message { id: hashed, request, controls: vec![within(&id)] });
     let bound = server.send(simple(ANNA, PASSWORD));
     server.settle();
