@@ -48,6 +48,8 @@ pub(crate) struct Entry {
     pub(crate) attributes: BTreeMap<String, BTreeMap<String, String>>,
     pub(crate) references: BTreeMap<(String, Target), Reference>,
     pub(crate) password: Option<Password>,
+    /// When the password was set, and whether by somebody else; none for one that came with the installation.
+    pub(crate) changed: Option<(i64, bool)>,
     pub(crate) last_login: Option<i64>,
     pub(crate) uuid: String,
     pub(crate) class: &'static str,
@@ -82,6 +84,8 @@ pub(crate) struct Asked {
     pub(crate) who: Who,
     pub(crate) operation: Operation,
     pub(crate) found: Found,
+    /// The version of the asker's own password by then: new ones are compared with it.
+    pub(crate) own: Option<u64>,
     pub(crate) in_transaction: bool,
     /// For a new entry.
     pub(crate) uuid: String,
@@ -301,12 +305,30 @@ impl Model {
         if old_text.is_some() && (old.is_none() || *old != present) {
             return Err(ResultCode::UnwillingToPerform);
         }
+        self.check_reuse(asked, number, new)?;
         let password = self.new_password(new);
         let by = self.actor(asked.who);
         let entry = self.entries.get_mut(&name).unwrap();
         entry.password = Some(password);
+        entry.changed = Some((now, asked.who != Who::Entry(number)));
         entry.modified = (now, by);
         Ok(())
+    }
+
+    /// Owners may not give themselves the password they have; 51 where it changed since it was looked at.
+    fn check_reuse(&self, asked: &Asked, number: Number, new: &str) -> Outcome {
+        let present = self.entries.values().find(|entry| entry.number == number).and_then(|entry| entry.password.as_ref());
+        match present.filter(|_| asked.who == Who::Entry(number)) {
+            Some(present) if Some(present.version) != asked.own => Err(ResultCode::Busy),
+            Some(present) if present.text == new => Err(ResultCode::ConstraintViolation),
+            _ => Ok(()),
+        }
+    }
+
+    /// The version of the asker's own password.
+    pub(crate) fn own_password(&self, who: Who) -> Option<u64> {
+        let entry = self.entries.values().find(|entry| who == Who::Entry(entry.number))?;
+        entry.password.as_ref().map(|password| password.version)
     }
 
     fn add(
@@ -347,6 +369,7 @@ impl Model {
             attributes: BTreeMap::new(),
             references: BTreeMap::new(),
             password: password.map(|text| self.new_password(text)),
+            changed: password.filter(|_| asked.who != Who::Installation).map(|_| (now, true)),
             last_login: None,
             uuid: asked.uuid.clone(),
             class: structural(attributes),
@@ -379,6 +402,9 @@ impl Model {
         }
         for edit in edits {
             self.check_edit(asked, edit)?;
+        }
+        for new in edits.iter().filter(|edit| edit.attribute == "userPassword").filter_map(|edit| edit.values.first()) {
+            self.check_reuse(asked, number, new)?;
         }
         let before = self.entries[&key].references.clone();
         for edit in edits {
@@ -415,6 +441,8 @@ impl Model {
             if edit.how == ModificationOperation::Delete && entry.password.is_none() {
                 return Err(ResultCode::NoSuchAttribute);
             }
+            let by_other = who != Who::Entry(entry.number);
+            entry.changed = password.as_ref().map(|_| (now, by_other));
             entry.password = password;
             return Ok(());
         }

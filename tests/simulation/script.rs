@@ -41,8 +41,8 @@ pub(crate) fn installation() -> Vec<Operation> {
         unit("ou=u0,ou=people"),
         unit("ou=u1,ou=people"),
         person("uid=p0,ou=people", None),
-        person("uid=p1,ou=people", Some("pass 1")),
-        person("uid=p2,ou=u0,ou=people", Some("pass 2")),
+        person("uid=p1,ou=people", Some("pass phrase no. 1")),
+        person("uid=p2,ou=u0,ou=people", Some("pass phrase no. 2")),
         entry(&format!("cn=g0,ou=groups,{SUFFIX}"), ward, None),
     ]
 }
@@ -211,7 +211,7 @@ fn set_password(random: &mut Random, model: &Model, who: Who) -> Operation {
 }
 
 fn password(random: &mut Random) -> String {
-    format!("pass {}", random.below(5))
+    format!("pass phrase no. {}", random.below(5))
 }
 
 /// Sometimes long: an entry of several pages.

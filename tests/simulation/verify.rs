@@ -174,6 +174,12 @@ fn due(model: &Model, entry: &Entry) -> Attributes {
     one("modifyTimestamp", Timestamp(entry.modified.0).to_generalized_time());
     let stamp = Timestamp(entry.modified.0).to_generalized_time_micros();
     one("entryCSN", format!("{stamp}#000000#000#000000"));
+    if let Some((at, by_other)) = entry.changed {
+        one("pwdChangedTime", Timestamp(at).to_generalized_time());
+        if by_other {
+            one("pwdReset", "TRUE".to_owned());
+        }
+    }
     if let Some(login) = entry.last_login {
         one("lastLoginTime", login.to_string());
         one("lastLoginSource", ADDRESS.to_owned());
