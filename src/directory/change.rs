@@ -2,9 +2,12 @@
 
 mod codec;
 mod definition;
+mod failed;
 pub(super) mod row;
 #[cfg(test)]
 mod tests;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -12,7 +15,7 @@ use super::definitions::SchemaRevision;
 use super::identifier::Identifier;
 use super::reference::ReferenceAttribute;
 use crate::model::schema::{AttributeType, Schema};
-use crate::model::{ChangeStamp, EntryId, Timestamp};
+use crate::model::{ChangeStamp, EntryId, FailedLogins, Timestamp};
 
 /// One change. A frame carries a bounded list of them; applied in order they take one whole directory to the next.
 /// They say what is afterwards, not what to do, so applying one twice is harmless.
@@ -195,12 +198,14 @@ pub struct AccountState {
     pub last_login_source: Option<String>,
     /// Of a token: the time step (oathTOTPLastTimeStep) or the counter (oathHOTPCounter) of the last code that was taken.
     pub one_time_step: Option<u64>,
+    /// Logins that failed; never an empty one.
+    pub failed: Option<Arc<FailedLogins>>,
 }
 
 impl AccountState {
     /// Whether there is more in it than programs of the first format know.
     fn is_longer(&self) -> bool {
-        self.one_time_step.is_some()
+        self.one_time_step.is_some() || self.failed.is_some()
     }
 }
 

@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use super::{Directory, Identifier, MembershipAttribute, Node};
 use crate::model::schema::Schema;
-use crate::model::{AttributeTypeId, Section};
+use crate::model::{AttributeTypeId, Section, Timestamp};
 
 /// An attribute worked out when it is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +24,12 @@ pub enum Computed {
     LastLoginTime,
     /// lastLoginSource
     LastLoginSource,
+    /// pwdLastSuccess: the same moment as lastLoginTime, to the microsecond
+    LastSuccess,
+    /// pwdFailureTime: when logins failed since the last that succeeded
+    FailureTime,
+    /// pwdAccountTmpLockoutEnd: until when no login is looked at
+    TemporaryLockoutEnd,
     /// governingStructureRule (RFC 4512 section 3.4.6): the lowest number where several rules allow the entry
     GoverningStructureRule,
     /// contextCSN: how far the directory as a whole is, on the suffix entry
@@ -41,7 +47,7 @@ pub const SUBSCHEMA: &str = "cn=Subschema";
 
 impl Computed {
     /// Those that are the server's own.
-    const OPERATIONAL: [Computed; 11] = [
+    const OPERATIONAL: [Computed; 14] = [
         Computed::Reserved,
         Computed::EntryDn,
         Computed::SubschemaSubentry,
@@ -50,6 +56,9 @@ impl Computed {
         Computed::MemberOf,
         Computed::LastLoginTime,
         Computed::LastLoginSource,
+        Computed::LastSuccess,
+        Computed::FailureTime,
+        Computed::TemporaryLockoutEnd,
         Computed::GoverningStructureRule,
         Computed::ContextCsn,
         Computed::EntryTtl,
@@ -68,6 +77,9 @@ impl Computed {
             Computed::MemberOf => "memberOf",
             Computed::LastLoginTime => "lastLoginTime",
             Computed::LastLoginSource => "lastLoginSource",
+            Computed::LastSuccess => "pwdLastSuccess",
+            Computed::FailureTime => "pwdFailureTime",
+            Computed::TemporaryLockoutEnd => "pwdAccountTmpLockoutEnd",
             Computed::GoverningStructureRule => "governingStructureRule",
             Computed::ContextCsn => "contextCSN",
             Computed::Reserved => "reservedIdentifier",
@@ -105,6 +117,10 @@ impl Computed {
                 Some(time) => one(time.to_generalized_time()),
                 None => Vec::new(),
             },
+            Computed::LastSuccess | Computed::FailureTime | Computed::TemporaryLockoutEnd => {
+                let times = self.times(directory, node);
+                times.iter().map(|time| Bytes::from(time.to_generalized_time_micros())).collect()
+            }
             Computed::LastLoginSource => directory.account_state(node.id).last_login_source.map(one).unwrap_or_default(),
             Computed::GoverningStructureRule => {
                 let rules = directory.governing_structure_rules(node.id).into_iter();
@@ -122,6 +138,18 @@ impl Computed {
         }
     }
 
+    /// The moments that login bookkeeping holds for it.
+    fn times(self, directory: &Directory, node: &Node) -> Vec<Timestamp> {
+        let Some(state) = directory.login_state(node.id) else { return Vec::new() };
+        let failed = state.failed.as_deref();
+        match self {
+            Computed::LastSuccess => state.last_login.into_iter().collect(),
+            Computed::FailureTime => failed.map(|failed| failed.times.clone()).unwrap_or_default(),
+            Computed::TemporaryLockoutEnd => failed.and_then(|failed| failed.pause_end).into_iter().collect(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Whether there are values, without making them.
     pub fn is_present(self, directory: &Directory, node: &Node) -> bool {
         match self {
@@ -129,6 +157,9 @@ impl Computed {
             Computed::MemberOf => directory.groups_of(node.id).next().is_some(),
             Computed::LastLoginTime | Computed::LastLoginSource | Computed::GoverningStructureRule => {
                 !self.values(directory, node).is_empty()
+            }
+            Computed::LastSuccess | Computed::FailureTime | Computed::TemporaryLockoutEnd => {
+                !self.times(directory, node).is_empty()
             }
             Computed::EntryTtl => directory.expires(node).is_some(),
             Computed::ContextCsn => node.parent.is_none() && directory.suffix_entry() == Some(node.id),

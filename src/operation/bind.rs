@@ -7,6 +7,7 @@
 //!                                     └─► PLAIN: confidential? ─► message ─► account ─► verify ───────────────────┘
 //! ```
 
+pub(crate) mod bookkeeping;
 mod finish;
 mod recall;
 mod sasl;
@@ -58,6 +59,10 @@ pub mod reason {
     pub const CHANGED_MEANWHILE: &str = "account changed meanwhile";
     /// The account is locked, for good or for a time (pwdAccountLockedTime).
     pub const LOCKED: &str = "account locked";
+    /// Too many logins of the account failed (pwdAccountLockedTime).
+    pub const LOCKED_BY_FAILURES: &str = "account locked by failed logins";
+    /// Logins failed a moment ago, from this source or, where the policy says so, of the account: it is too early for another one.
+    pub const MUST_WAIT: &str = "too soon after failed logins";
     /// The account is locked (lockoutTime).
     pub const LOCKED_BY_TIME: &str = "account locked (lockoutTime)";
     /// accountDisabled is TRUE.

@@ -44,6 +44,8 @@ pub(crate) enum Home {
     Members(MembershipAttribute),
     /// Among the identifiers that are given to nobody.
     Reserved,
+    /// In login bookkeeping: pwdFailureTime and what follows from it. Administrators take it away and never put it there.
+    Bookkeeping,
     /// Nowhere: worked out when read, never written by a client.
     Computed,
 }
@@ -73,6 +75,7 @@ impl<'a> CheckedAttribute<'a> {
         let home = match head.computed(attribute_type.id) {
             Some(Computed::Members(attribute)) => Home::Members(attribute),
             Some(Computed::Reserved) => Home::Reserved,
+            Some(Computed::FailureTime | Computed::TemporaryLockoutEnd) if !stores => Home::Bookkeeping,
             Some(_) => Home::Computed,
             None => Home::Block,
         };
@@ -90,6 +93,9 @@ impl<'a> CheckedAttribute<'a> {
 
     /// 19: attributes only the server writes.
     pub(crate) fn check_user_modification(&self) -> Result<(), Refusal> {
+        if self.home == Home::Bookkeeping {
+            return Ok(());
+        }
         if self.attribute_type.no_user_modification || self.home == Home::Computed {
             return Err(self.constraint("no user modification allowed"));
         }

@@ -1,8 +1,10 @@
 //! How changes and rows are written: big-endian numbers, strings behind a 32-bit length. Reading trusts nothing.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 
-use super::definition;
+use super::{definition, failed};
 use super::{AccountState, Change, ChangeError, ContextState, Membership, MembershipAttribute};
 use crate::directory::identifier::Identifier;
 use crate::directory::reference::ReferenceAttribute;
@@ -23,6 +25,7 @@ const PUT_NEXT_NUMBER: u8 = 12;
 
 /// Facts of an account behind the first two.
 const ONE_TIME_STEP: u8 = 1;
+const FAILED_LOGINS: u8 = 2;
 
 const MEMBER: u8 = 1;
 const UNIQUE_MEMBER: u8 = 2;
@@ -167,6 +170,11 @@ pub(super) fn put_account_state(output: &mut Vec<u8>, state: &AccountState) {
     if let Some(step) = state.one_time_step {
         put_fact(output, ONE_TIME_STEP, &step.to_be_bytes());
     }
+    if let Some(failed) = &state.failed {
+        let mut encoded = Vec::new();
+        failed::put(&mut encoded, failed);
+        put_fact(output, FAILED_LOGINS, &encoded);
+    }
 }
 
 /// One more fact of an account, by its number.
@@ -288,6 +296,7 @@ impl<'a> Reader<'a> {
             let mut fact = Reader(self.octets()?);
             match number {
                 ONE_TIME_STEP => state.one_time_step = Some(fact.number()?),
+                FAILED_LOGINS => state.failed = Some(Arc::new(failed::read(&mut fact)?)),
                 _ => return Err(damaged("unknown fact of an account")),
             }
             fact.end()?;
@@ -307,6 +316,10 @@ impl<'a> Reader<'a> {
     fn identifier(&mut self) -> Result<Identifier, ChangeError> {
         let (attribute, key) = (self.text()?, self.octets()?.into());
         Ok(Identifier { attribute, key, value: Bytes::copy_from_slice(self.octets()?) })
+    }
+
+    pub(super) fn optional_time(&mut self) -> Result<Option<Timestamp>, ChangeError> {
+        if self.flag()? { self.time().map(Some) } else { Ok(None) }
     }
 
     fn membership(&mut self) -> Result<Membership, ChangeError> {

@@ -1,15 +1,27 @@
 //! Changes survive being written and read, rows say what changes said, damage is an error.
 
 use bytes::Bytes;
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::row::{self, Content};
 use super::{AccountState, Change, ContextState, Identifier, Membership, MembershipAttribute, ReferenceAttribute, Row, Table};
 use crate::directory::{LastRevision, SchemaRevision, StoredDefinition};
 use crate::model::schema::SchemaElement;
-use crate::model::{ChangeStamp, EntryId, Timestamp};
+use crate::model::{ChangeStamp, EntryId, FailedLogins, FailingSource, Timestamp};
 
 const KEY: [u8; 32] = [7; 32];
+
+fn any_failed() -> impl Strategy<Value = FailedLogins> {
+    let times = |most| proptest::collection::vec(any::<i64>().prop_map(Timestamp), 0..=most);
+    let time = || proptest::option::of(any::<i64>().prop_map(Timestamp));
+    let source = (".{0,20}", times(FailedLogins::MAXIMUM_TIMES_OF_SOURCE)).prop_map(|(name, times)| FailingSource { name, times });
+    let sources = proptest::collection::vec(source, 0..=FailedLogins::MAXIMUM_SOURCES);
+    (any::<u32>(), times(FailedLogins::MAXIMUM_TIMES), sources, time(), time()).prop_map(
+        |(in_a_row, times, sources, locked, pause_end)| FailedLogins { in_a_row, times, sources, locked, pause_end },
+    )
+}
 
 fn any_membership() -> impl Strategy<Value = Membership> {
     let attribute = proptest::sample::select(vec![
@@ -52,13 +64,13 @@ fn any_change() -> impl Strategy<Value = Change> {
     let octets = || proptest::collection::vec(any::<u8>(), 0..300).prop_map(Bytes::from);
     let id = || any::<u64>().prop_map(EntryId);
     let step = proptest::option::of(any::<u64>());
-    let state = (proptest::option::of(any::<i64>()), proptest::option::of(".{0,20}"), step).prop_map(
-        |(time, last_login_source, one_time_step)| AccountState {
+    let state = (proptest::option::of(any::<i64>()), proptest::option::of(".{0,20}"), step, proptest::option::of(any_failed()))
+        .prop_map(|(time, last_login_source, one_time_step, failed)| AccountState {
             last_login: time.map(Timestamp),
             last_login_source,
             one_time_step,
-        },
-    );
+            failed: failed.map(Arc::new),
+        });
     prop_oneof![
         (id(), proptest::option::of(id()), ".{0,40}", octets()).prop_map(|(id, parent, name, block)| Change::PutEntry {
             id,

@@ -1,5 +1,7 @@
 //! Laws over random sequences of changes.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use super::fixture::{self, all_indexes, entry};
@@ -7,7 +9,7 @@ use crate::directory::{
     AccountState, Change, ContextState, Digest, Directory, Membership, MembershipAttribute, Row, SchemaRevision, StoredDefinition,
 };
 use crate::model::schema::SchemaElement;
-use crate::model::{EntryId, Timestamp};
+use crate::model::{EntryId, FailedLogins, FailingSource, Timestamp};
 
 /// Something one might do; impossible ones are refused by `apply`.
 #[derive(Clone, Debug)]
@@ -161,6 +163,10 @@ fn change(deed: &Deed, directory: &Directory) -> Change {
                 last_login: time.map(Timestamp),
                 last_login_source: time.map(|time| format!("127.0.0.{time}")),
                 one_time_step: time.map(i64::unsigned_abs),
+                failed: time.filter(|time| time % 2 == 0).map(|time| {
+                    let source = FailingSource { name: format!("127.0.0.{time}"), times: vec![Timestamp(time)] };
+                    Arc::new(FailedLogins { in_a_row: 1, sources: vec![source], ..FailedLogins::default() })
+                }),
             },
         },
     }

@@ -1,9 +1,9 @@
 //! The end of a bind: judged on the newest value, recorded whatever comes of it.
 
-use super::{Method, PendingBind, reason};
-use crate::directory::{Change, Directory, Node};
-use crate::journal::{Record, RecordKind, RecordedChange, RecordedValue};
-use crate::model::{EntryId, ModificationOperation, ResultCode, Secret, Value};
+use super::{Method, PendingBind, bookkeeping, reason};
+use crate::directory::Directory;
+use crate::journal::{Record, RecordKind};
+use crate::model::{EntryId, ResultCode, Secret};
 use crate::operation::refusal::Refusal;
 use crate::operation::{Context, Decision, Identity, account, control, record, standing};
 use crate::policy::password::HashAnswer;
@@ -22,16 +22,19 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
     record.method = pending.method.name().map(str::to_owned);
     record.target = pending.account.and_then(|id| record::named(head, id));
     record.unknown_name = pending.unknown_name.clone();
-    let judged = judge(head, pending).and_then(|accepted| match accepted.account {
-        Some(id) => standing::check(head, id, context.now, pending.method.is_password()).map(|()| accepted),
-        None => Ok(accepted),
-    });
+    let by_password = pending.method.is_password();
+    let standing = |id| standing::check(head, context, id, by_password);
+    let judged = bookkeeping::check_wait(head, context, pending).and_then(|()| judge(head, pending));
+    let judged = judged.and_then(|accepted| accepted.account.map_or(Ok(()), standing).map(|()| accepted));
     match judged.and_then(|accepted| refuse_session(pending, accepted)) {
         Ok(accepted) => succeed(head, context, pending.method, accepted, record),
         Err(refused) => {
+            let counts = refused.reason == reason::WRONG_PASSWORD;
+            let guessed = pending.account.filter(|_| counts);
+            let changes = guessed.map(|id| bookkeeping::failed(head, context, id, &mut record)).unwrap_or_default();
             record.result = refused.result.code;
             record.reason = Some(refused.reason);
-            Decision { reply: reply(refused.result), changes: Vec::new(), record, preceding: Vec::new(), identity: None }
+            Decision { reply: reply(refused.result), changes, record, preceding: Vec::new(), identity: None }
         }
     }
 }
@@ -91,16 +94,7 @@ fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accept
     let factors: Vec<&'static str> = method.factor().into_iter().collect();
     record.actor = record.target.clone();
     record.factors = factors.clone();
-    let mut changes = vec![Change::PutAccountState { id, state: logged_in(head, context, id) }];
-    let rewritten = accepted.rewrite.zip(head.node(id)).and_then(|((old, new), node)| rewrite(head, node, old, new));
-    if let Some(change) = rewritten {
-        record.changes.push(RecordedChange {
-            attribute: "userPassword".to_owned(),
-            operation: ModificationOperation::Replace,
-            values: RecordedValue::Redacted(1),
-        });
-        changes.push(change);
-    }
+    let changes = bookkeeping::logged_in(head, context, id, accepted.rewrite, &mut record);
     let identity = Some(Identity { entry: Some(id), method: method.name(), factors });
     Decision { reply: success(head, context, Some(id)), changes, record, preceding: Vec::new(), identity }
 }
@@ -120,26 +114,6 @@ fn success(head: &Directory, context: &Context, account: Option<EntryId>) -> Rep
         controls.push(control::password_policy_response(None, None));
     }
     reply
-}
-
-/// The account's bookkeeping after this login.
-fn logged_in(head: &Directory, context: &Context, id: EntryId) -> crate::directory::AccountState {
-    let mut state = head.account_state(id);
-    state.last_login = Some(context.now);
-    state.last_login_source = Some(context.peer.address.map_or_else(|| context.peer.text.clone(), |address| address.to_string()));
-    state
-}
-
-/// The entry with one stored password in its new form. Nothing else of it changes: a login is no modification.
-fn rewrite(head: &Directory, node: &Node, old: &Secret, new: &Secret) -> Option<Change> {
-    let attribute_type = account::password_attribute(head)?;
-    let mut entry = node.entry.to_builder();
-    let name = head.schema().attribute_type_by_id(attribute_type).name();
-    let values = &mut entry.get_mut(attribute_type, name)?.values;
-    let value = values.iter_mut().find(|value| Secret::from(value.as_ref()) == *old)?;
-    *value = Value::copy_from_slice(new.expose());
-    let block = entry.build().block().clone();
-    Some(Change::PutEntry { id: node.id, parent: node.parent, name: node.name.clone(), block })
 }
 
 fn reply(result: LdapResult) -> Reply {

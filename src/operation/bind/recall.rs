@@ -42,7 +42,10 @@ impl PendingBind {
 pub(super) fn tag(directory: &Directory, context: &Context, pending: &PendingBind, given: &Secret) -> Option<LoginTag> {
     let settings = context.settings.remembered_logins.as_ref()?;
     let account = pending.account.filter(|_| pending.refusal.is_none())?;
-    standing::check(directory, account, context.now, pending.method.is_password()).ok()?;
+    standing::check(directory, context, account, pending.method.is_password()).ok()?;
+    if standing::waits(directory, context, account) {
+        return None;
+    }
     let key = hmac::Key::new(hmac::HMAC_SHA256, settings.key.expose());
     let mut mac = hmac::Context::with_key(&key);
     put_version(directory, account, &mut mac)?;

@@ -31,6 +31,8 @@ pub struct Facts {
     pub shadow_expires: Option<Timestamp>,
     /// pwdAccountLockedTime.
     pub locked: Option<Lock>,
+    /// When failed logins locked the account, while pwdAccountLockedTime says just that.
+    pub lock_of_failures: Option<Timestamp>,
     /// lockoutTime, where that is not 0.
     pub lockout: Option<Timestamp>,
     /// When somebody last logged in: lastLoginTime.
@@ -88,6 +90,12 @@ impl Facts {
             AccountAttribute::PwdChangedTime => self.password_changed = time(value),
             AccountAttribute::PasswordExpirationTime => self.password_expires = time(value),
         }
+    }
+
+    /// Takes into account that failed logins locked the account. An administrator who wrote pwdAccountLockedTime since, or took it away, has
+    /// the last word.
+    pub fn note_lock_of_failures(&mut self, locked: Option<Timestamp>) {
+        self.lock_of_failures = locked.filter(|locked| self.locked == Some(Lock::Since(*locked)));
     }
 
     /// The day the password was last changed on, as far as anybody says.

@@ -2,6 +2,7 @@
 //! the password was verified.
 
 mod facts;
+pub mod intruder;
 mod standing;
 #[cfg(test)]
 mod tests;

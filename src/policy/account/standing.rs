@@ -13,6 +13,8 @@ pub struct AccountRules {
     pub max_idle: u32,
     /// pwdLockoutDuration: how long a lock lasts that has a beginning; 0: until an administrator takes it away.
     pub lockout_duration: u32,
+    /// The same for a lock that failed logins made.
+    pub failure_lock_duration: u32,
 }
 
 /// What can bar an account.
@@ -38,6 +40,8 @@ pub enum Ground {
     Locked,
     /// lockoutTime says so.
     LockoutTime,
+    /// Too many logins failed: pwdAccountLockedTime is the server's own.
+    Failures,
     /// Nobody logged in for longer than pwdMaxIdle.
     Idle,
     /// The password is older than passwordExpirationTime says.
@@ -49,7 +53,8 @@ pub enum Ground {
 impl AccountRules {
     /// What a policy says.
     pub fn of(policy: &PasswordPolicy) -> AccountRules {
-        AccountRules { max_idle: policy.maximum_idle, lockout_duration: policy.lockout_duration }
+        let failure_lock_duration = if policy.locks_account() { policy.lockout_duration } else { 0 };
+        AccountRules { max_idle: policy.maximum_idle, lockout_duration: policy.lockout_duration, failure_lock_duration }
     }
 }
 
@@ -70,11 +75,11 @@ impl Ground {
     ];
 
     /// Those that bar its password alone.
-    pub const OF_PASSWORD: [Ground; 2] = [Ground::PasswordExpirationTime, Ground::ShadowInactive];
+    pub const OF_PASSWORD: [Ground; 3] = [Ground::Failures, Ground::PasswordExpirationTime, Ground::ShadowInactive];
 
     /// Whether it is a lock, which may end.
     pub fn is_lock(self) -> bool {
-        matches!(self, Ground::Locked | Ground::LockoutTime)
+        matches!(self, Ground::Locked | Ground::LockoutTime | Ground::Failures)
     }
 
     /// Whether it is the end of the account or of its password.
@@ -94,7 +99,7 @@ impl Ground {
             Ground::AccountExpires => "accountExpires",
             Ground::PrincipalExpiration => "krbPrincipalExpiration",
             Ground::ShadowExpire => "shadowExpire",
-            Ground::Locked => "pwdAccountLockedTime",
+            Ground::Locked | Ground::Failures => "pwdAccountLockedTime",
             Ground::LockoutTime => "lockoutTime",
             Ground::Idle => "lastLoginTime",
             Ground::PasswordExpirationTime => "passwordExpirationTime",
@@ -110,11 +115,14 @@ impl Ground {
             Ground::UserAccountControl => always(facts.disabled_by_control),
             Ground::NsAccountLock => always(facts.disabled_by_lock),
             Ground::StartTime => facts.starts.filter(|starts| now < *starts).map(|starts| barrier(None, Some(starts))),
+            Ground::Locked if facts.lock_of_failures.is_some() => None,
+            Ground::Failures if facts.break_glass => None,
+            Ground::Failures => locked(self, facts.lock_of_failures?, rules.failure_lock_duration, now),
             Ground::Locked => match facts.locked? {
                 Lock::ForGood => Some(barrier(None, None)),
-                Lock::Since(since) => locked(self, since, rules, now),
+                Lock::Since(since) => locked(self, since, rules.lockout_duration, now),
             },
-            Ground::LockoutTime => locked(self, facts.lockout?, rules, now),
+            Ground::LockoutTime => locked(self, facts.lockout?, rules.lockout_duration, now),
             _ => self.end(facts, rules).filter(|end| now >= *end).map(|end| barrier(Some(end), None)),
         }
     }
@@ -154,10 +162,17 @@ fn later(time: Timestamp, seconds: u32) -> Timestamp {
 }
 
 /// A lock that began: it holds before its time too, and for good where the policy knows no end.
-fn locked(ground: Ground, since: Timestamp, rules: &AccountRules, now: Timestamp) -> Option<Barrier> {
-    let until = (rules.lockout_duration > 0).then(|| later(since, rules.lockout_duration));
+fn locked(ground: Ground, since: Timestamp, duration: u32, now: Timestamp) -> Option<Barrier> {
+    let until = (duration > 0).then(|| later(since, duration));
     let holds = until.is_none_or(|until| now < until);
     holds.then_some(Barrier { ground, since: Some(since), until })
+}
+
+impl Facts {
+    /// Whether a lock that failed logins made holds.
+    pub fn locked_by_failures(&self, rules: &AccountRules, now: Timestamp) -> bool {
+        Ground::Failures.look(self, rules, now).is_some()
+    }
 }
 
 /// All that bars the account at a moment, whatever proves who asks.

@@ -29,7 +29,7 @@ fn file_time(moment: i64) -> String {
 
 #[test]
 fn nothing_bars_an_account_that_says_nothing() {
-    assert_eq!(barred(&Facts::default(), &AccountRules { max_idle: 1, lockout_duration: 1 }, NOW), Vec::<&str>::new());
+    assert_eq!(barred(&Facts::default(), &AccountRules { max_idle: 1, lockout_duration: 1, failure_lock_duration: 1 }, NOW), Vec::<&str>::new());
 }
 
 #[test]
@@ -53,9 +53,8 @@ fn what_disables_does_so_whenever() {
 #[test]
 fn ends_bar_from_their_microsecond_on() {
     let day = NOW.0.div_euclid(DAY);
-    let rules = AccountRules { max_idle: 90, lockout_duration: 0 };
-    let mut idle = Facts::default();
-    idle.last_login = Some(Timestamp(NOW.0 - 90_000_000));
+    let rules = AccountRules { max_idle: 90, ..AccountRules::default() };
+    let idle = Facts { last_login: Some(Timestamp(NOW.0 - 90_000_000)), ..Facts::default() };
     let shadow = [
         (AccountAttribute::ShadowLastChange, (day - 11).to_string()),
         (AccountAttribute::ShadowMax, "7".to_owned()),
@@ -105,6 +104,25 @@ fn locks_last_as_long_as_the_policy_says() {
         let found = barriers(&facts, &AccountRules::default(), Timestamp(NOW.0 + 9_999 * DAY)).next();
         assert_eq!(found.map(|it| (it.since, it.until)), Some((Some(NOW), None)));
     }
+}
+
+#[test]
+fn a_lock_of_failures_bars_the_password_alone_until_an_administrator_says_otherwise() {
+    let value = micros(NOW.0);
+    let mut locked = facts(&[(AccountAttribute::AccountLockedTime, &value)]);
+    locked.note_lock_of_failures(Some(NOW));
+    let later = Timestamp(NOW.0 + 99 * DAY);
+    let rules = AccountRules { lockout_duration: 60, ..AccountRules::default() };
+    assert_eq!(barriers(&locked, &rules, later).next(), None);
+    assert_eq!(password_barrier(&locked, &rules, later).map(|it| it.ground), Some(Ground::Failures));
+    let timed = AccountRules { failure_lock_duration: 60, ..rules };
+    assert_eq!(password_barrier(&locked, &timed, Timestamp(NOW.0 + 60_000_000)), None);
+    let mut for_good = facts(&[(AccountAttribute::AccountLockedTime, "000001010000Z")]);
+    for_good.note_lock_of_failures(Some(NOW));
+    assert_eq!(barriers(&for_good, &rules, later).next().map(|it| it.ground), Some(Ground::Locked));
+    let mut unlocked = Facts::default();
+    unlocked.note_lock_of_failures(Some(NOW));
+    assert!(barred(&unlocked, &rules, NOW).is_empty());
 }
 
 #[test]
@@ -179,7 +197,7 @@ proptest::proptest! {
             facts.note(AccountAttribute::ALL[*which], value.as_bytes());
         }
         facts.last_login = Some(Timestamp(now));
-        let rules = AccountRules { max_idle: rules.0, lockout_duration: rules.1 };
+        let rules = AccountRules { max_idle: rules.0, lockout_duration: rules.1, failure_lock_duration: rules.0 };
         let _ = barred(&facts, &rules, Timestamp(now));
         let _ = (next_end(&facts, &rules, Timestamp(now)), facts.must_change(Timestamp(now)));
     }

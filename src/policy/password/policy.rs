@@ -22,7 +22,8 @@ pub struct PasswordPolicy {
     pub grace_logins: u32,
     /// pwdGraceExpiry: for which an expired password is good for such logins; 0: as long as there are any left.
     pub grace_expiry: u32,
-    /// pwdLockout: whether the account is locked after `maximum_failures` failures, wherever they come from.
+    /// pwdLockout: whether the account is locked after `maximum_failures` failures, wherever they come from; see
+    /// [`PasswordPolicy::locks_account`].
     pub lockout: bool,
     /// pwdLockoutDuration: after which a locked account is unlocked; 0: by an administrator only.
     pub lockout_duration: u32,
@@ -116,13 +117,26 @@ impl PasswordPolicy {
     /// Most old passwords that are looked at: each costs an Argon2 run with every change.
     pub const LONGEST_HISTORY: u32 = 24;
 
+    /// Failures in a row that lock any account until an administrator acts (NIST SP 800-63B-4 section 3.2.2).
+    pub const MAXIMUM_FAILURES: u32 = 100;
+
+    /// Whether failures count for the account as a whole, as draft-behera has it: pwdLockout with a pwdMaxFailure from 1 to 99. Otherwise
+    /// they count by source, with the delays of this policy.
+    pub fn locks_account(&self) -> bool {
+        self.lockout && (1..PasswordPolicy::MAXIMUM_FAILURES).contains(&self.maximum_failures)
+    }
+
     /// What an entry says; `value` gives the first value of an attribute. What it leaves out, or says in no way that means something, is
     /// as in the default.
     pub fn read<'a>(value: impl Fn(&str) -> Option<&'a [u8]>) -> PasswordPolicy {
         let default = PasswordPolicy::default();
         let number = |name: &str, default: u32| value(name).and_then(read_number).unwrap_or(default);
         let flag = |name: &str, default: bool| value(name).and_then(read_flag).unwrap_or(default);
-        let minimum_delay = number("pwdMinDelay", default.minimum_delay);
+        let lockout = flag("pwdLockout", default.lockout);
+        let maximum_failures = number("pwdMaxFailure", default.maximum_failures);
+        let locks_account = PasswordPolicy { lockout, maximum_failures, ..default.clone() }.locks_account();
+        // Who locks the account after a few failures slows them down only where that is said as well.
+        let minimum_delay = number("pwdMinDelay", if locks_account { 0 } else { default.minimum_delay });
         PasswordPolicy {
             minimum_age: number("pwdMinAge", default.minimum_age),
             maximum_age: number("pwdMaxAge", default.maximum_age),
@@ -138,9 +152,9 @@ impl PasswordPolicy {
             expire_warning: number("pwdExpireWarning", default.expire_warning),
             grace_logins: number("pwdGraceAuthNLimit", default.grace_logins),
             grace_expiry: number("pwdGraceExpiry", default.grace_expiry),
-            lockout: flag("pwdLockout", default.lockout),
+            lockout,
             lockout_duration: number("pwdLockoutDuration", default.lockout_duration),
-            maximum_failures: number("pwdMaxFailure", default.maximum_failures),
+            maximum_failures,
             failure_interval: number("pwdFailureCountInterval", default.failure_interval),
             maximum_recorded_failures: number("pwdMaxRecordedFailure", default.maximum_recorded_failures),
             must_change: flag("pwdMustChange", default.must_change),

@@ -151,6 +151,10 @@ impl Server {
                     last_login: Some(Timestamp(i64::try_from(drawn).unwrap())),
                     last_login_source: Some(format!("{CANARY}-{drawn}")),
                     one_time_step: drawn.is_multiple_of(2).then_some(drawn),
+                    failed: drawn.is_multiple_of(3).then(|| {
+                        let source = FailingSource { name: format!("{CANARY}-{drawn}"), times: vec![Timestamp(1)] };
+                        Arc::new(FailedLogins { in_a_row: 1, sources: vec![source], ..FailedLogins::default() })
+                    }),
                 };
                 vec![Change::PutAccountState { id, state }]
             }

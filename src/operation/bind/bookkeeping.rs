@@ -1,0 +1,123 @@
+//! What a bind leaves behind: when and from where an account was last logged in to, which logins failed, a lock that they made. None of it
+//! is a modification of the entry.
+
+use std::sync::Arc;
+
+use super::{PendingBind, reason};
+use crate::directory::{AccountState, Change, Directory};
+use crate::journal::{Record, RecordedChange, RecordedValue};
+use crate::model::{EntryBuilder, EntryId, FailedLogins, ModificationOperation, ResultCode, Secret, Value};
+use crate::operation::policies::password_policy;
+use crate::operation::refusal::Refusal;
+use crate::operation::{Context, account, standing};
+use crate::policy::account::intruder;
+use crate::policy::password::HashAnswer;
+use crate::protocol::LdapResult;
+
+const LOCKED_TIME: &str = "pwdAccountLockedTime";
+
+/// 49 for a password that is not to be looked at yet, right or wrong: it counts as no try.
+pub(super) fn check_wait(head: &Directory, context: &Context, pending: &PendingBind) -> Result<(), Refusal> {
+    let looked_at = matches!(pending.answer, Some(HashAnswer::Verified { .. } | HashAnswer::Recalled(_)));
+    match pending.account.filter(|_| looked_at && pending.refusal.is_none() && pending.method.is_password()) {
+        Some(id) if standing::waits(head, context, id) => {
+            Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason::MUST_WAIT })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A wrong password was given.
+pub(super) fn failed(head: &Directory, context: &Context, id: EntryId, record: &mut Record) -> Vec<Change> {
+    let facts = standing::facts(head, id);
+    if facts.break_glass || facts.locked_by_failures(&standing::rules(head, id), context.now) {
+        return Vec::new();
+    }
+    let policy = password_policy(head, Some(id));
+    let mut state = head.account_state(id);
+    // A lock that an administrator took away is forgotten with what made it.
+    let before = state.failed.as_deref().filter(|before| before.locked.is_none() || facts.lock_of_failures.is_some());
+    let after = intruder::after_failure(before, &policy, &standing::source(&context.peer), context.now);
+    let locks = after.locked.filter(|locked| facts.lock_of_failures != Some(*locked));
+    state.failed = Some(Arc::new(after));
+    let mut changes = vec![Change::PutAccountState { id, state }];
+    if let Some(locked) = locks {
+        let value = Value::from(locked.to_generalized_time_micros());
+        note(record, LOCKED_TIME, RecordedValue::Shown(vec![value.clone()]));
+        changes.extend(rewritten(head, id, |entry| set(head, entry, LOCKED_TIME, vec![value])));
+    }
+    changes
+}
+
+/// The account was logged in to. `rewrite`: a stored password that matched, and its new form.
+pub(super) fn logged_in(
+    head: &Directory,
+    context: &Context,
+    id: EntryId,
+    rewrite: Option<(&Secret, &Secret)>,
+    record: &mut Record,
+) -> Vec<Change> {
+    let mut state = head.account_state(id);
+    state.last_login = Some(context.now);
+    state.last_login_source = Some(context.peer.address.map_or_else(|| context.peer.text.clone(), |address| address.to_string()));
+    let unlocks = state.failed.as_ref().is_some_and(|failed| failed.locked.is_some());
+    if let Some(failed) = state.failed.take() {
+        state.failed = after_success(head, context, id, &failed);
+    }
+    let unlocks = unlocks && standing::facts(head, id).lock_of_failures.is_some();
+    let mut changes = vec![Change::PutAccountState { id, state }];
+    if rewrite.is_none() && !unlocks {
+        return changes;
+    }
+    changes.extend(rewritten(head, id, |entry| {
+        if unlocks {
+            note(record, LOCKED_TIME, RecordedValue::Shown(Vec::new()));
+            set(head, entry, LOCKED_TIME, Vec::new());
+        }
+        if rewrite.is_some_and(|(old, new)| rehash(head, entry, old, new)) {
+            note(record, "userPassword", RecordedValue::Redacted(1));
+        }
+    }));
+    changes
+}
+
+fn after_success(head: &Directory, context: &Context, id: EntryId, failed: &FailedLogins) -> Option<Arc<FailedLogins>> {
+    let policy = password_policy(head, Some(id));
+    let after = intruder::after_success(failed, &policy, &standing::source(&context.peer), context.now);
+    (!after.is_empty()).then(|| Arc::new(after))
+}
+
+/// The bookkeeping after an administrator or a new password began it anew; none where there is nothing to forget.
+pub(crate) fn forgiven(head: &Directory, id: EntryId) -> Option<Change> {
+    let state = head.login_state(id).filter(|state| state.failed.is_some())?;
+    Some(Change::PutAccountState { id, state: AccountState { failed: None, ..state.clone() } })
+}
+
+fn note(record: &mut Record, attribute: &str, values: RecordedValue) {
+    let operation = ModificationOperation::Replace;
+    record.changes.push(RecordedChange { attribute: attribute.to_owned(), operation, values });
+}
+
+/// The entry with something of it changed; its stamps stay.
+fn rewritten(head: &Directory, id: EntryId, change: impl FnOnce(&mut EntryBuilder)) -> Option<Change> {
+    let node = head.node(id)?;
+    let mut entry = node.entry.to_builder();
+    change(&mut entry);
+    let block = entry.build().block().clone();
+    (block != *node.entry.block()).then(|| Change::PutEntry { id, parent: node.parent, name: node.name.clone(), block })
+}
+
+fn set(head: &Directory, entry: &mut EntryBuilder, name: &str, values: Vec<Value>) {
+    if let Some(attribute_type) = head.schema().attribute_type(name) {
+        entry.set(attribute_type.id, attribute_type.name(), attribute_type.section(), values);
+    }
+}
+
+/// One stored password in its new form.
+fn rehash(head: &Directory, entry: &mut EntryBuilder, old: &Secret, new: &Secret) -> bool {
+    let Some(attribute_type) = account::password_attribute(head) else { return false };
+    let name = head.schema().attribute_type_by_id(attribute_type).name();
+    let values = entry.get_mut(attribute_type, name).map(|attribute| &mut attribute.values);
+    let found = values.and_then(|values| values.iter_mut().find(|value| Secret::from(value.as_ref()) == *old));
+    found.map(|value| *value = Value::copy_from_slice(new.expose())).is_some()
+}
