@@ -177,6 +177,12 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// Whether login bookkeeping has values of this type.
+    pub(crate) fn has_bookkeeping(&self, attribute_type: AttributeTypeId) -> bool {
+        let node = self.id.and_then(|id| self.head.node(id));
+        self.head.computed(attribute_type).zip(node).is_some_and(|(computed, node)| computed.is_present(self.head, node))
+    }
+
     /// The values under exactly this description.
     pub(crate) fn values_mut(&mut self, attribute: &CheckedAttribute<'_>) -> Option<&mut Vec<Value>> {
         let found = self.entry.get_mut(attribute.attribute_type.id, &attribute.description.spelled)?;

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
+use super::bind::bookkeeping;
 use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::password_change::{self, Proof};
 use super::prepare::{self, Outcome, Passwords};
@@ -107,7 +108,16 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     changes.extend(draft.members.changes(id, write.context.now, &actor));
     changes.extend(draft.reserved.changes(write.context.now, &actor));
     changes.extend(numbers);
+    if checked.iter().any(|attribute| forgives_failures(schema, attribute)) {
+        changes.extend(bookkeeping::forgiven(write.head, id));
+    }
     Ok(Success { details: assigned, ..write.finish(changes, id, &controls)? })
+}
+
+/// Whether failed logins are forgotten with a change of this attribute: an administrator says so, or the password is another one.
+fn forgives_failures(schema: &Schema, attribute: &CheckedAttribute<'_>) -> bool {
+    let is_lock = attribute.attribute_type.name() == "pwdAccountLockedTime";
+    is_lock || attribute.home == Home::Bookkeeping || prepare::is_password(schema, attribute.attribute_type.id)
 }
 
 /// What is wrong with a request whatever the entry: 2.
@@ -151,6 +161,9 @@ fn check_changes<'a>(
             relax::check_attribute(&attribute)?;
         } else if write.context.authority == Authority::Session || attribute.home == Home::Computed {
             attribute.check_user_modification()?;
+        }
+        if attribute.home == Home::Bookkeeping && !values.is_empty() {
+            return Err(attribute.constraint("no user modification allowed"));
         }
         if stores && !relaxed && write.context.authority == Authority::Session {
             attribute.check_not_obsolete()?;
@@ -218,6 +231,11 @@ fn apply(
     }
     if attribute.home == Home::Reserved {
         return draft.reserved.apply(attribute, change.operation, values, permissive);
+    }
+    if attribute.home == Home::Bookkeeping {
+        let is_there = draft.has_bookkeeping(attribute.attribute_type.id);
+        let must_be = change.operation == ModificationOperation::Delete && !permissive;
+        return if is_there || !must_be { Ok(()) } else { Err(no_such(attribute, "delete", "attribute")) };
     }
     match change.operation {
         ModificationOperation::Add => add_values(draft, attribute, values, permissive),

@@ -37,7 +37,9 @@ pub(crate) fn check(directory: &Directory, context: &Context, id: EntryId, by_pa
     let (facts, rules, now) = (facts(directory, id), rules(directory, id), context.now);
     let of_password = || account::password_barrier(&facts, &rules, now).filter(|_| by_password);
     match account::barriers(&facts, &rules, now).next().or_else(of_password) {
-        Some(barrier) => Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason_of(barrier.ground) }),
+        Some(barrier) => {
+            Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason_of(barrier.ground) })
+        }
         None => Ok(()),
     }
 }

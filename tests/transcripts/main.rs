@@ -66,6 +66,7 @@ transcripts! {
     groups
     identifiers
     lifetime
+    lockout
     matching_rules
     modify
     monitor

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{definition, failed};
 use super::{AccountState, Change, ChangeError, ContextState, Membership, MembershipAttribute};
+use super::{definition, failed};
 use crate::directory::identifier::Identifier;
 use crate::directory::reference::ReferenceAttribute;
 use crate::model::{ChangeStamp, EntryId, Timestamp};

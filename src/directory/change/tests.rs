@@ -16,11 +16,11 @@ const KEY: [u8; 32] = [7; 32];
 fn any_failed() -> impl Strategy<Value = FailedLogins> {
     let times = |most| proptest::collection::vec(any::<i64>().prop_map(Timestamp), 0..=most);
     let time = || proptest::option::of(any::<i64>().prop_map(Timestamp));
-    let source = (".{0,20}", times(FailedLogins::MAXIMUM_TIMES_OF_SOURCE)).prop_map(|(name, times)| FailingSource { name, times });
+    let source =
+        (".{0,20}", times(FailedLogins::MAXIMUM_TIMES_OF_SOURCE)).prop_map(|(name, times)| FailingSource { name, times });
     let sources = proptest::collection::vec(source, 0..=FailedLogins::MAXIMUM_SOURCES);
-    (any::<u32>(), times(FailedLogins::MAXIMUM_TIMES), sources, time(), time()).prop_map(
-        |(in_a_row, times, sources, locked, pause_end)| FailedLogins { in_a_row, times, sources, locked, pause_end },
-    )
+    (any::<u32>(), times(FailedLogins::MAXIMUM_TIMES), sources, time(), time())
+        .prop_map(|(in_a_row, times, sources, locked, pause_end)| FailedLogins { in_a_row, times, sources, locked, pause_end })
 }
 
 fn any_membership() -> impl Strategy<Value = Membership> {

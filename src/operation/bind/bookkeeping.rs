@@ -49,19 +49,22 @@ pub(super) fn failed(head: &Directory, context: &Context, id: EntryId, record: &
     changes
 }
 
-/// The account was logged in to. `rewrite`: a stored password that matched, and its new form.
+/// The account was logged in to, with its password or otherwise. `rewrite`: a stored password that matched, and its new form.
 pub(super) fn logged_in(
     head: &Directory,
     context: &Context,
     id: EntryId,
+    by_password: bool,
     rewrite: Option<(&Secret, &Secret)>,
     record: &mut Record,
 ) -> Vec<Change> {
     let mut state = head.account_state(id);
     state.last_login = Some(context.now);
     state.last_login_source = Some(context.peer.address.map_or_else(|| context.peer.text.clone(), |address| address.to_string()));
-    let unlocks = state.failed.as_ref().is_some_and(|failed| failed.locked.is_some());
-    if let Some(failed) = state.failed.take() {
+    // What proves nothing about the password forgives no guesses at it.
+    let failed = if by_password { state.failed.take() } else { None };
+    let unlocks = failed.as_ref().is_some_and(|failed| failed.locked.is_some());
+    if let Some(failed) = failed {
         state.failed = after_success(head, context, id, &failed);
     }
     let unlocks = unlocks && standing::facts(head, id).lock_of_failures.is_some();

@@ -94,7 +94,7 @@ fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accept
     let factors: Vec<&'static str> = method.factor().into_iter().collect();
     record.actor = record.target.clone();
     record.factors = factors.clone();
-    let changes = bookkeeping::logged_in(head, context, id, accepted.rewrite, &mut record);
+    let changes = bookkeeping::logged_in(head, context, id, method.is_password(), accepted.rewrite, &mut record);
     let identity = Some(Identity { entry: Some(id), method: method.name(), factors });
     Decision { reply: success(head, context, Some(id)), changes, record, preceding: Vec::new(), identity }
 }

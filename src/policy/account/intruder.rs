@@ -41,7 +41,8 @@ pub fn lock_ends(locked: Timestamp, policy: &PasswordPolicy) -> Option<Timestamp
 
 /// What is kept after a login that was looked at failed. A lock that is over is forgotten with what made it.
 pub fn after_failure(before: Option<&FailedLogins>, policy: &PasswordPolicy, source: &str, now: Timestamp) -> FailedLogins {
-    let before = before.filter(|before| !before.locked.is_some_and(|locked| lock_ends(locked, policy).is_some_and(|end| now >= end)));
+    let before =
+        before.filter(|before| !before.locked.is_some_and(|locked| lock_ends(locked, policy).is_some_and(|end| now >= end)));
     let mut failed = before.cloned().unwrap_or_default();
     failed.in_a_row = failed.in_a_row.saturating_add(1);
     push(&mut failed.times, now, FailedLogins::MAXIMUM_TIMES);
@@ -90,7 +91,9 @@ fn count_for_source(sources: &mut Vec<FailingSource>, name: &str, now: Timestamp
 
 /// What is kept after a login succeeded: of other sources that they still have to wait.
 pub fn after_success(before: &FailedLogins, policy: &PasswordPolicy, source: &str, now: Timestamp) -> FailedLogins {
-    let waits = |it: &&FailingSource| !policy.locks_account() && it.name != source && source_waits_until(it, policy).is_some_and(|end| now < end);
+    let waits = |it: &&FailingSource| {
+        !policy.locks_account() && it.name != source && source_waits_until(it, policy).is_some_and(|end| now < end)
+    };
     FailedLogins { sources: before.sources.iter().filter(waits).cloned().collect(), ..FailedLogins::default() }
 }
 

@@ -29,7 +29,10 @@ fn file_time(moment: i64) -> String {
 
 #[test]
 fn nothing_bars_an_account_that_says_nothing() {
-    assert_eq!(barred(&Facts::default(), &AccountRules { max_idle: 1, lockout_duration: 1, failure_lock_duration: 1 }, NOW), Vec::<&str>::new());
+    assert_eq!(
+        barred(&Facts::default(), &AccountRules { max_idle: 1, lockout_duration: 1, failure_lock_duration: 1 }, NOW),
+        Vec::<&str>::new()
+    );
 }
 
 #[test]

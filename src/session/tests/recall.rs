@@ -70,6 +70,8 @@ fn every_refusal_costs_a_run_whoever_is_remembered() {
         assert_eq!(cost(&mut server, name, password), (49, 1), "{name} {password}, again");
         assert_eq!(server.who_am_i(), "");
     }
+    assert_eq!(cost(&mut server, EMMA, PASSWORD), (49, 1), "too soon after wrong ones, remembered or not");
+    server.clock += 1_000_000;
     // Somebody else's password, remembered for that account alone.
     assert_eq!(cost(&mut server, ANNA, PASSWORD), (0, 1));
     assert_eq!(cost(&mut server, EMMA, PASSWORD), (0, 0), "a wrong try ends nothing");

@@ -12,7 +12,7 @@ use crate::directory::{
 };
 use crate::journal::{Chain, RecordKind};
 use crate::model::schema::{Schema, SchemaElement};
-use crate::model::{Dn, EntryBuilder, EntryId, Secret, Timestamp};
+use crate::model::{Dn, EntryBuilder, EntryId, FailedLogins, FailingSource, Secret, Timestamp};
 use crate::store::disk::RealDisk;
 use crate::store::open::open_with;
 use crate::store::{
