@@ -10,6 +10,7 @@ use bindery::store::disk::SimulatedDisk;
 use bindery::store::{Opened, StartNote, StoreOptions, create, open_with};
 use bindery::world::{Disk as _, Entropy};
 
+use crate::backup::Backup;
 use crate::life::{self, Checked, Life, Memory};
 use crate::model::Model;
 use crate::random::Random;
@@ -37,18 +38,21 @@ enum End {
     PowerCut,
 }
 
-struct Machine {
-    random: Random,
-    disk: SimulatedDisk,
-    clock: Arc<SimulatedClock>,
+pub(crate) struct Machine {
+    pub(crate) random: Random,
+    pub(crate) disk: SimulatedDisk,
+    pub(crate) clock: Arc<SimulatedClock>,
     entropy: Arc<SimulatedEntropy>,
-    options: StoreOptions,
+    pub(crate) options: StoreOptions,
     segment_octets: u64,
-    folder: PathBuf,
-    memory: Memory,
+    pub(crate) folder: PathBuf,
+    pub(crate) memory: Memory,
     /// Copies of sled's folder, oldest first.
-    copies: Vec<PathBuf>,
+    pub(crate) copies: Vec<PathBuf>,
     copied: u64,
+    pub(crate) backup: Option<Backup>,
+    /// How often something was restored.
+    pub(crate) restored: u64,
 }
 
 /// Runs a seed in a folder of its own below `base`.
@@ -86,6 +90,7 @@ impl Machine {
             power_was_cut: false,
             journal: options.data.join("journal"),
             marked: 0,
+            history_of_content: Vec::new(),
             checkpoint_harmed: false,
             groups: Vec::new(),
             snapshots: Vec::new(),
@@ -96,7 +101,20 @@ impl Machine {
         };
         let segment_octets = random.pick(&[12_288, 24_576, 65_536]);
         let folder = folder.to_owned();
-        Ok(Machine { random, disk, clock, entropy, options, segment_octets, folder, memory, copies: Vec::new(), copied: 0 })
+        Ok(Machine {
+            random,
+            disk,
+            clock,
+            entropy,
+            options,
+            segment_octets,
+            folder,
+            memory,
+            copies: Vec::new(),
+            copied: 0,
+            backup: None,
+            restored: 0,
+        })
     }
 
     fn run(&mut self) -> Checked {
@@ -105,6 +123,9 @@ impl Machine {
         for _ in 0..lives {
             let opened = self.open()?;
             self.live(opened)?;
+            if self.random.percent(30) {
+                self.back_up_or_restore()?;
+            }
         }
         let opened = self.open()?;
         drop(opened);
@@ -112,7 +133,7 @@ impl Machine {
     }
 
     /// Starts, through power cuts while starting, and compares everything with the model.
-    fn open(&mut self) -> Result<Opened, String> {
+    pub(crate) fn open(&mut self) -> Result<Opened, String> {
         for attempt in 0.. {
             let stream = self.random.next();
             if attempt < 3 && self.random.percent(15) {

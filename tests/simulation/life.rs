@@ -67,6 +67,8 @@ pub(crate) struct Memory {
     pub(crate) journal: PathBuf,
     /// The mark beside the journal proves at least this sequence to have been durable. 0: a power cut may have taken it back.
     pub(crate) marked: u64,
+    /// The model after each group, by its last sequence: what a restore can go back to.
+    pub(crate) history_of_content: Vec<(u64, Model)>,
     /// Something was done to sled's folder since the last start.
     pub(crate) checkpoint_harmed: bool,
     /// The durable groups.
@@ -412,6 +414,7 @@ impl Life {
                 memory.marked = last;
             }
             memory.model = after;
+            memory.history_of_content.push((last, memory.model.clone()));
             memory.candidates.clear();
             memory.tally.acknowledged += wanted.len() as u64;
             self.failing = false;

@@ -15,7 +15,11 @@
 //! After each start the content must be what was acknowledged, or that and one group that was under way (or refused with 52, and nothing
 //! durable since); the journal must hold exactly one record for each operation, in order, with the code that was told.
 //!
-//! A simulation that finds nothing is suspect. These faults were planted by hand, and the seed that found each first, counting from 1:
+//! Between lives a backup is taken, or an instant of an earlier one restored in a new data folder, where life goes on. On copies of the disk
+//! the journal is damaged, or its end taken away: that must be found, a lost end by the mark alone.
+//!
+//! A simulation that finds nothing is suspect. These faults were planted by hand, and the seed that found each first, counting from 1 (before
+//! backups came to it, which changed what each seed does):
 //!
 //! | planted | seed |
 //! |---|---|
@@ -49,6 +53,7 @@
 )]
 
 mod ask;
+mod backup;
 mod client;
 mod crash;
 mod damage;

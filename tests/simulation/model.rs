@@ -124,6 +124,11 @@ impl Model {
         wall.max(self.records.last().map_or(i64::MIN, |record| record.time).saturating_add(1))
     }
 
+    /// This journal with the content of an instant on the way to it. What counts, counts on.
+    pub(crate) fn going_back_to(&self, instant: &Model) -> Model {
+        Model { records: self.records.clone(), last_number: self.last_number, passwords: self.passwords, ..instant.clone() }
+    }
+
     /// A record that no operation asked for.
     pub(crate) fn note(&mut self, kind: &'static str, wall: i64) {
         let time = self.next_time(wall);

@@ -41,6 +41,7 @@ pub(crate) fn journal(options: &StoreOptions, memory: &mut Memory) -> Checked {
             false => "groups in flight that a crash kept",
         };
         memory.model = survived.after.clone();
+        memory.history_of_content.push((memory.model.records.len() as u64, memory.model.clone()));
         memory.tally.count(what);
     }
     memory.candidates.clear();
@@ -64,7 +65,7 @@ fn compare_records(expected: &[Expected], found: &[Expected]) -> Checked {
 fn read_line(line: &str) -> Result<Expected, String> {
     let value: serde_json::Value = serde_json::from_str(line).map_err(|error| format!("{line}: {error}"))?;
     let number = |name: &str| value.get(name).and_then(serde_json::Value::as_i64);
-    let kinds = ["bind", "add", "modify", "delete", "modifyDn", "passwordModify", "start", "void"];
+    let kinds = ["bind", "add", "modify", "delete", "modifyDn", "passwordModify", "start", "void", "restore"];
     let named = value.get("type").and_then(|it| it.as_str()).unwrap_or_default();
     let kind = kinds.into_iter().find(|kind| *kind == named).ok_or_else(|| format!("{line}: of no known type"))?;
     let session = number("session").filter(|session| *session != 0);
