@@ -129,6 +129,9 @@ impl Folder {
         };
         if !exists {
             DirBuilder::new().mode(0o700).create(path).map_err(cannot)?;
+            // Its name stands in the folder above it.
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            File::open(parent).and_then(|parent| parent.sync_all()).map_err(cannot)?;
         }
         Ok(Folder(path.to_owned()))
     }

@@ -136,8 +136,8 @@ fn tell(restored: &RestoreFacts, adopted: Option<u64>, data: &Path, aside: Optio
     }
     if restored.left_out.is_some() {
         output::remark(
-            "empty every consumer of content synchronization by hand, its cookie with it, before it connects again: the server does not tell \
-             it what is undone",
+            "consumers of content synchronization that saw what is undone are told to begin anew; a slapd among them keeps what it has of an \
+             entry where that is newer: empty its database by hand before it connects again",
         );
     }
 }

@@ -34,6 +34,7 @@ mod structure;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod undone;
 mod usage;
 
 use std::sync::Arc;
@@ -58,6 +59,7 @@ pub use recent::{Happening, Place, RECENT_CHANGES, Recent, RecentChange};
 pub use reference::ReferenceAttribute;
 pub use search::{SearchCursor, SearchPlan, Step};
 pub use tree::{Lookup, Node};
+pub use undone::UndoneTime;
 
 use crate::model::schema::{RdnKey, Schema, SyntaxError};
 use crate::model::{AttributeTypeId, ChangeStamp, Dn, EntryId, Rdn, Timestamp};
@@ -95,6 +97,7 @@ pub struct Directory {
     /// Whether there is a row about it: there is once an operation of this version or a later one changed something.
     context_row: bool,
     recent: Recent,
+    undone: Arc<[UndoneTime]>,
     /// While memory is being filled.
     loading: Option<load::Loading>,
 }
@@ -120,6 +123,7 @@ impl Directory {
             context: ContextState::default(),
             context_row: false,
             recent: Recent::default(),
+            undone: Arc::default(),
             loading: None,
         }
     }

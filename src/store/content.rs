@@ -12,9 +12,11 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::fill::guarded;
 use super::mark::marked;
 use super::open::Folder;
 use super::reader::{JournalEnd, JournalReader, ReadGroup};
+use super::rows::{Rows, wait_until_free};
 use super::snapshot::{self, Position, SnapshotFile};
 use super::{Progress, StartNote, StoreError};
 use crate::directory::{Change, Digest, Directory};
@@ -42,6 +44,12 @@ impl Lineage {
         }
         ranges.push(1..=at);
         Lineage { ranges }
+    }
+
+    /// The sequences of it from this one on, and this one.
+    fn behind(&self, from: u64) -> Vec<RangeInclusive<u64>> {
+        let behind = self.ranges.iter().map(|range| from.max(*range.start())..=*range.end());
+        std::iter::once(from..=from).chain(behind.filter(|range| !range.is_empty())).collect()
     }
 
     /// Whether this frame leads to it. Before the first one there is nothing, which leads anywhere.
@@ -106,6 +114,16 @@ pub(super) fn proven_beside_sled(folder: &Folder<'_>) -> Result<u64, StoreError>
     Ok(by_snapshots.max(marked(&*options.disk, &folder.journal_folder(), identity)))
 }
 
+/// The same by sled, of a folder that nobody serves from. It may have to be made whole on the way, as at a start.
+pub(super) fn proven_by_sled(folder: &Folder<'_>) -> u64 {
+    let sled = folder.sled_folder();
+    if !sled.join("db").exists() || !wait_until_free(&sled) {
+        return 0;
+    }
+    let opened = guarded(|| Rows::open(&sled, &folder.key, &folder.identity.salt, &*folder.options.entropy, false));
+    opened.ok().and_then(|rows| rows.meta()).map_or(0, |meta| meta.target)
+}
+
 /// Fills memory from a snapshot.
 fn load(folder: &Folder<'_>, path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Base, StoreError> {
     let file = SnapshotFile::open(Arc::clone(&folder.options.disk), path, &folder.key, &folder.identity)?;
@@ -144,7 +162,8 @@ fn follow(
     };
     let mut fits = position.sequence == 0;
     let mut frames = 0;
-    let end = reader.read::<StoreError>(position.sequence.max(1), proven, &mut |group| {
+    let from = position.sequence.max(1);
+    let end = reader.read_needed::<StoreError>(from, proven, &lineage.behind(from), &mut |group| {
         if group.last() <= position.sequence {
             let leaf = group.frames.last().map(Frame::leaf);
             fits |= group.last() == position.sequence

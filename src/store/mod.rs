@@ -19,6 +19,7 @@ mod snapshot;
 mod space;
 #[cfg(test)]
 mod tests;
+mod undone;
 
 pub use backup::{BackupFacts, BackupFile, BackupSink, MANIFEST, check_files, is_file_name, write_backup};
 pub use checkpoint::{Checkpoint, CheckpointWatch};

@@ -14,6 +14,7 @@ use super::seal::SealKey;
 use super::segment::{Place, SEGMENT_OCTETS};
 use super::snapshot::{self, Snapshots};
 use super::space::Space;
+use super::undone::undone;
 use super::{Checkpoint, Journal};
 use crate::directory::{Directory, IndexDeclaration};
 use crate::journal::{Chain, Frame, to_hex};
@@ -350,7 +351,8 @@ pub fn open_with(options: &StoreOptions, segment_octets: u64, progress: &mut dyn
     }
     let folder = Folder { options, key, identity, lock, segment_octets };
     folder.check_space()?;
-    let recovered = Recovery::new(&folder, &mut notes, progress).run()?;
+    let mut recovered = Recovery::new(&folder, &mut notes, progress).run()?;
+    recovered.directory.set_undone(undone(&folder.reader()?, recovered.end.time));
     if let Some((segment, octets)) = &recovered.end.tail.torn {
         notes.push(StartNote::TornTail { segment: segment.clone(), octets: *octets });
     }

@@ -7,6 +7,7 @@
 //! Damage before the first sequence that is asked for is told and stepped over: whoever asks has the content of that time from elsewhere,
 //! the checkpoint or a snapshot. Only the records in it are lost.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,6 +19,9 @@ use super::seal::{SealKey, SegmentSealer};
 use super::segment::End;
 use crate::journal::{ChainCheck, Frame, FrameError, GROUP_MAGIC, GroupHeader, LineStamp, read_group, read_group_header};
 use crate::world::Disk;
+
+/// Octets that the record of a restore, alone in its group, stays far below.
+const FIRST_GROUP_OCTETS: usize = 256 * 1024;
 
 /// Where the journal is and what opens it.
 #[derive(Clone)]
@@ -163,6 +167,22 @@ impl JournalReader {
         headers.filter_map(|header| Some((header.first, header.restores?))).collect()
     }
 
+    /// The line of the record that a segment begins with; none where it cannot be read.
+    pub(super) fn first_line_of(&self, first: u64) -> Option<String> {
+        let segment = self.segments.iter().find(|segment| segment.first == first)?;
+        let header = segment.header.as_ref()?;
+        let octets = self.disk.read_part(&segment.path, SEGMENT_HEADER_OCTETS as u64, FIRST_GROUP_OCTETS).ok()?;
+        let sealer = SegmentSealer::new(&self.key, &header.salt, header.first).ok()?;
+        let frames = read_group(&octets).ok()?.open(&sealer).ok()?;
+        let line = frames.first()?.lines().next()?.to_owned();
+        Some(line)
+    }
+
+    /// Whether a segment's header is damaged, so that nobody knows whether it begins with a restore.
+    pub(super) fn has_unknown_headers(&self) -> bool {
+        self.segments.iter().any(|segment| segment.header.is_none())
+    }
+
     /// Reads every group from the segment that holds sequence `from` on. `proven`: the last sequence something else proves to have been
     /// durable.
     pub(super) fn read<E: From<StoreError>>(
@@ -171,7 +191,7 @@ impl JournalReader {
         proven: u64,
         each: &mut dyn FnMut(ReadGroup) -> Result<(), E>,
     ) -> Result<JournalEnd, E> {
-        self.read_leniently(from, proven, from, each)
+        self.read_needed(from, proven, &[from..=u64::MAX], each)
     }
 
     /// The same for who has to know what there is and not what it comes to: damage before the last segment's end is stepped over
@@ -181,26 +201,32 @@ impl JournalReader {
         from: u64,
         each: &mut dyn FnMut(ReadGroup) -> Result<(), E>,
     ) -> Result<JournalEnd, E> {
-        self.read_leniently(from, 0, u64::MAX, each)
+        self.read_needed(from, 0, &[], each)
     }
 
-    /// `needed`: damage before this sequence is stepped over.
-    fn read_leniently<E: From<StoreError>>(
+    /// The same for who needs some sequences: damage to others is stepped over.
+    pub(super) fn read_needed<E: From<StoreError>>(
         &self,
         from: u64,
         proven: u64,
-        needed: u64,
+        needed: &[RangeInclusive<u64>],
         each: &mut dyn FnMut(ReadGroup) -> Result<(), E>,
     ) -> Result<JournalEnd, E> {
         let from = from.max(1);
         let start = self.segments.iter().rposition(|segment| segment.first <= from).unwrap_or(0);
-        let mut state = Reading { check: ChainCheck::default(), needed, proven, damages: self.damages_before(start), gap: false };
+        let mut state = Reading {
+            check: ChainCheck::default(),
+            needed: needed.to_vec(),
+            proven,
+            damages: self.damages_before(start),
+            gap: false,
+        };
         let (mut end, mut tail) = (End::default(), Tail::default());
         // A file is made when everything before its first sequence is durable, even where its header never got to the disk.
         let named = self.unborn.as_ref().map_or(0, |(first, _)| first.saturating_sub(1));
         let unborn = match self.check_unborn(proven, &mut tail) {
             // Whoever wants all there is hears of it when the rest is read.
-            Err(error) if needed == u64::MAX => Some(error),
+            Err(error) if needed.is_empty() => Some(error),
             other => other.map(|()| None)?,
         };
         state.proven = proven.max(named);
@@ -436,8 +462,8 @@ impl JournalReader {
 /// How far reading is.
 struct Reading {
     check: ChainCheck,
-    /// Damage before this sequence is stepped over.
-    needed: u64,
+    /// Damage to other sequences is stepped over.
+    needed: Vec<RangeInclusive<u64>>,
     /// Up to here something else proves the journal to have been durable.
     proven: u64,
     damages: Vec<Damage>,
@@ -456,7 +482,8 @@ struct Problem {
 impl Reading {
     /// Notes damage from `sequence` up to where reading goes on, if nothing of that is needed; otherwise it is an error.
     fn step_over(&mut self, segment: &SegmentFile, sequence: u64, next: Option<u64>, problem: &str) -> Result<(), StoreError> {
-        let Some(next) = next.filter(|next| *next <= self.needed) else {
+        let touches = |range: &RangeInclusive<u64>, next: u64| sequence.min(next) <= *range.end() && *range.start() < next;
+        let Some(next) = next.filter(|next| !self.needed.iter().any(|range| touches(range, *next))) else {
             return Err(damaged(&segment.path, sequence, problem));
         };
         let sequences = (sequence.min(next), next.saturating_sub(1).max(sequence));

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::backup::{Extents, Wanted, extents, time_of};
-use super::content::{Content, Lineage, content_at, proven_beside_sled};
+use super::content::{Content, Lineage, content_at, proven_beside_sled, proven_by_sled};
 use super::open::{Folder, chain, identity, lock, place, seal_key};
 use super::reader::JournalReader;
 use super::segment::SEGMENT_OCTETS;
@@ -94,7 +94,7 @@ pub fn newer_journal(
         lock: Arc::clone(&present.lock),
         segment_octets: SEGMENT_OCTETS,
     };
-    let proven = proven_beside_sled(&folder)?;
+    let proven = proven_beside_sled(&folder)?.max(proven_by_sled(&folder));
     let mut read = |folder: &Path, asked, proven, found: &mut Extents| -> Result<(), StoreError> {
         let reader = JournalReader::new(Arc::clone(&options.disk), folder, key.clone(), &ours)?;
         extents(&reader, folder, Wanted { until: u64::MAX, asked, proven }, &mut *progress, found)
@@ -287,9 +287,37 @@ fn remove_snapshots_elsewhere(folder: &Folder<'_>, target: u64) -> Result<(), St
     Ok(())
 }
 
+/// Whoever restores as root leaves a folder that the server's user can use: with all in it, it belongs to whom its like belongs to.
+fn take_the_owner(restored: &Path, of: &Path) -> Result<(), StoreError> {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let io = |path: &Path| {
+        let path = path.to_owned();
+        move |error| StoreError::Io { path, error }
+    };
+    let owner = std::fs::metadata(of).map_err(io(of))?;
+    let mut waiting = vec![restored.to_owned()];
+    while let Some(path) = waiting.pop() {
+        let found = std::fs::symlink_metadata(&path).map_err(io(&path))?;
+        if (found.uid(), found.gid()) != (owner.uid(), owner.gid()) {
+            match chown(&path, Some(owner.uid()), Some(owner.gid())) {
+                // Another than root gives nothing away. What is there can be read by whoever restored it.
+                Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => return Ok(()),
+                other => other.map_err(io(&path))?,
+            }
+        }
+        if found.is_dir() {
+            for item in std::fs::read_dir(&path).map_err(io(&path))? {
+                waiting.push(item.map_err(io(&path))?.path());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The restored folder takes the place of the one there is, which is kept beside it as `data.aside-N`; at no moment is there none.
 pub fn put_in_place(restored: &Path, data: &Path, present: Option<PresentFolder>) -> Result<Option<PathBuf>, StoreError> {
     let parent = data.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    take_the_owner(restored, if present.is_some() { data } else { parent })?;
     let rename =
         |from: &Path, to: &Path| std::fs::rename(from, to).map_err(|error| StoreError::Io { path: from.to_owned(), error });
     let Some(_locked) = present else {

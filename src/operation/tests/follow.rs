@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::harness::{As, Server, request};
 use crate::directory::{Change, Directory, RECENT_CHANGES};
-use crate::model::{EntryId, ResultCode, Scope};
+use crate::model::{EntryId, ResultCode, Scope, Timestamp};
 use crate::operation::Authority;
 use crate::operation::search::{self, Pull, SearchStream};
 use crate::protocol::ber::{self, Reader, Tag};
@@ -316,6 +316,43 @@ fn who_is_too_far_behind_must_refresh() {
     assert_eq!(result.code, ResultCode::Busy);
     copy.refresh(&mut server, &asked);
     assert_eq!(copy.content.len(), 3);
+}
+
+#[test]
+fn a_cookie_from_a_time_that_a_restore_undid_is_refused_for_good() {
+    let mut server = Server::new();
+    let asked = request(PEOPLE, Scope::Subtree, "(objectClass=*)", &["*"]);
+    let mut copy = Copy::default();
+    copy.refresh(&mut server, &asked);
+    let stamp = server.directory.context().stamp;
+    let cookie = copy.cookie.clone().unwrap();
+    // However much is changed afterwards.
+    server.change(&format!("dn: uid=anna,{PEOPLE}\nchangetype: modify\nreplace: title\ntitle: later\n"));
+    let before = Timestamp(stamp.time.0 - 1);
+    for (times, code) in [
+        (vec![], None),
+        (vec![(before, stamp.time)], Some(ResultCode::SyncRefreshRequired)),
+        (vec![(Timestamp(0), before), (stamp.time, Timestamp(stamp.time.0 + 5))], None),
+        (vec![(Timestamp(0), before), (before, Timestamp(stamp.time.0 + 5))], Some(ResultCode::SyncRefreshRequired)),
+    ] {
+        let mut directory = (*server.directory).clone();
+        directory.set_undone(times.clone());
+        server.directory = Arc::new(directory);
+        for persist in [false, true] {
+            let begun = begin(&mut server, &asked, persist, Some(&cookie));
+            let refused = match begun {
+                Ok(_) => None,
+                Err(Reply::Result { result, .. }) => Some(result.code),
+                Err(other) => panic!("{other:?}"),
+            };
+            assert_eq!(refused, code, "{times:?}");
+        }
+    }
+    // Without it everything comes.
+    let mut anew = Copy::default();
+    anew.refresh(&mut server, &asked);
+    assert_eq!(anew.content, content(&mut server, &asked));
+    assert!(begin(&mut server, &asked, false, anew.cookie.as_deref()).is_ok());
 }
 
 fn put(directory: &Directory, id: EntryId) -> Change {

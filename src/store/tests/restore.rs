@@ -8,7 +8,7 @@ use super::folder::{CANARY, Rows, Server, copy, made, rows};
 use super::record;
 use crate::directory::{Change, Directory, Table};
 use crate::journal::{Frame, LineStamp, RecordKind};
-use crate::model::{Secret, Timestamp};
+use crate::model::{ChangeStamp, Secret, Timestamp};
 use crate::store::restore::{PresentFolder, newer_journal, put_in_place};
 use crate::store::snapshot::SnapshotFile;
 use crate::store::{
@@ -177,6 +177,7 @@ fn a_restored_folder_goes_on_and_is_restored_again_also_to_what_was_left_out() {
         assert_eq!(done.record, end + 1);
         restores.push((done.record, target));
         let mut server = Server::start(&here).unwrap();
+        check_undone(&server.directory, &known, &restores);
         assert!(rows(&server.directory) == rows(&known[&target].0), "round {round}: sequence {target}");
         assert!(
             matches!(server.notes.as_slice(), [StartNote::Rebuilt { frames: 0, snapshot: Some(_), .. }]),
@@ -185,6 +186,7 @@ fn a_restored_folder_goes_on_and_is_restored_again_also_to_what_was_left_out() {
         );
         (0..5).for_each(|_| server.step().unwrap());
         let content = rows(&server.directory);
+        assert!(!server.directory.is_undone(ChangeStamp { time: server.position().time, count: 0 }), "what came since stands");
         let newest = server.snapshot().unwrap().facts;
         server.stop();
         let again = Server::start(&here).unwrap();
@@ -196,12 +198,23 @@ fn a_restored_folder_goes_on_and_is_restored_again_also_to_what_was_left_out() {
         std::fs::remove_dir_all(bare.join("sled")).unwrap();
         std::fs::remove_dir_all(bare.join("snapshots")).unwrap();
         let from_the_journal = Server::start(&at(&options, &bare)).unwrap();
+        check_undone(&from_the_journal.directory, &known, &restores);
         assert!(rows(&from_the_journal.directory) == content, "round {round}: from the journal alone");
         from_the_journal.stop();
         std::fs::remove_dir_all(&bare).unwrap();
         backup = folder.path().join(format!("backup{round}"));
         end = back_up(&here, newest.position.sequence, &backup).sequence;
     }
+    // Where the record of the last restore cannot be read, whatever was before may be undone.
+    let last = restores.last().unwrap().0;
+    let segment = folder.path().join(format!("data4/journal/{last:020}.segment"));
+    let mut octets = std::fs::read(&segment).unwrap();
+    octets[4096 + 150] ^= 1;
+    std::fs::write(&segment, octets).unwrap();
+    let here = at(&options, &folder.path().join("data4"));
+    let server = Server::start(&here).unwrap();
+    assert!(server.directory.is_undone(ChangeStamp::default()) && server.directory.is_undone(stamp(server.position().time)));
+    server.stop();
     // Every record since the beginning is there, in one chain.
     let mut next = 1;
     read_frames(&at(&options, &backup), 1, &mut |frame| {
@@ -211,6 +224,73 @@ fn a_restored_folder_goes_on_and_is_restored_again_also_to_what_was_left_out() {
     })
     .unwrap();
     assert_eq!(next, end + 1);
+}
+
+fn stamp(time: Timestamp) -> ChangeStamp {
+    ChangeStamp { time, count: 0 }
+}
+
+/// Of everything recorded before the last restore, what does not lead to the content is known to be undone, and nothing else.
+fn check_undone(directory: &Directory, known: &BTreeMap<u64, (Directory, Timestamp)>, restores: &[(u64, u64)]) {
+    let (mut at, mut stands) = (u64::MAX, std::collections::BTreeSet::<u64>::new());
+    for (restore, restored) in restores.iter().rev() {
+        if *restore <= at {
+            stands.extend(known.keys().filter(|sequence| (*restore + 1..=at).contains(*sequence)));
+            at = *restored;
+        }
+    }
+    stands.extend(known.keys().filter(|sequence| **sequence <= at));
+    let mut undone = 0;
+    for (sequence, (_, time)) in known.iter().filter(|(sequence, _)| restores.iter().all(|(restore, _)| restore != *sequence)) {
+        undone += u64::from(directory.is_undone(stamp(*time)));
+        assert_eq!(directory.is_undone(stamp(*time)), !stands.contains(sequence), "sequence {sequence}, restores {restores:?}");
+    }
+    assert!(undone > 0);
+}
+
+#[test]
+fn damage_behind_an_instant_or_beside_the_way_to_it_keeps_nobody_from_going_back_to_it() {
+    let (folder, options, empty, _, facts) = backed_up([8, 6, 6]);
+    let mut server = Server::start(&options).unwrap();
+    (0..60).for_each(|_| server.step().unwrap());
+    let newest = server.snapshot().unwrap().facts;
+    server.stop();
+    let known = contents(&options, &empty, &[]);
+    let backup = folder.path().join("later");
+    back_up(&options, newest.position.sequence, &backup);
+    let segments = super::folder::files(&backup.join("journal"));
+    let damaged = segments.iter().rfind(|path| Some(*path) != segments.last() && first_of(path) > facts.since + 1).unwrap();
+    let mut octets = std::fs::read(damaged).unwrap();
+    let middle = octets.len() / 2;
+    octets[middle] ^= 1;
+    std::fs::write(damaged, octets).unwrap();
+    let to = folder.path().join("restored");
+    let done = restored(&options, &backup, &to, RestoreTarget::Sequence(facts.since)).unwrap();
+    assert!(done.notes.iter().any(|note| matches!(note, StartNote::Damaged(_))), "{:?}", done.notes);
+    assert_eq!(done.record, newest.position.sequence + 1, "the journal goes on behind its end");
+    let server = Server::start(&at(&options, &to)).unwrap();
+    assert!(rows(&server.directory) == rows(&known[&facts.since].0));
+    server.stop();
+    // Where the damage is on the way, it is told.
+    let inside = known.keys().copied().find(|sequence| *sequence > first_of(damaged)).unwrap();
+    let behind = known.range(..newest.position.sequence).next_back().map(|(sequence, _)| *sequence).unwrap();
+    for target in [behind, inside] {
+        std::fs::remove_dir_all(&to).unwrap();
+        match restored(&options, &backup, &to, RestoreTarget::Sequence(target)) {
+            Err(StoreError::Damaged { .. } | StoreError::Backup(_)) => {}
+            Ok(_) if target == inside => {
+                // It lies before the damage in that segment.
+                let server = Server::start(&at(&options, &to)).unwrap();
+                assert!(rows(&server.directory) == rows(&known[&target].0));
+                server.stop();
+            }
+            other => panic!("{target}: {other:?}"),
+        }
+    }
+}
+
+fn first_of(path: &Path) -> u64 {
+    crate::store::header::first_of_name(path.file_name().unwrap().to_str().unwrap()).unwrap()
 }
 
 #[test]
@@ -250,8 +330,14 @@ fn what_was_recorded_behind_the_backup_is_taken_over_from_the_folder_there_was()
     let running = open(&options, &mut |_| {}).unwrap();
     assert!(matches!(PresentFolder::lock(&options.data), Err(StoreError::Locked(_))), "never under a running server");
     drop(running);
+    // As where root restores what a user of its own serves.
+    let _ = std::os::unix::fs::chown(&options.data, Some(12_345), Some(12_345));
     let aside = put_in_place(&staging, &options.data, Some(locked(&options.data))).unwrap().unwrap();
     assert!(aside.join("journal").exists() && !staging.exists());
+    let owner_of = |path: &Path| std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(path).unwrap());
+    let restored_files = super::folder::files(&options.data);
+    assert!(restored_files.iter().all(|path| owner_of(path) == owner_of(&aside)) && owner_of(&options.data) == owner_of(&aside));
+    assert!(!restored_files.is_empty() && !backup.join("mark").exists());
     let server = Server::start(&options).unwrap();
     assert!(rows(&server.directory) == rows(&known[&facts.since].0));
     server.stop();

@@ -58,31 +58,69 @@ fn kill_server(trial: &mut Trial, work: Work, random: &mut Random) -> Result<(),
     // The moment of death is the fault.
     load.wait_for(random.below(OPERATIONS));
     std::thread::sleep(Duration::from_micros(random.below(5000)));
+    backups.iter().for_each(|backups| backups.killed.close());
     server.kill();
     trial.finish_load(load)?;
-    backups.map_or(Ok(()), Backups::finish)?;
-    trial.examine(random)
+    let backup = backups.map_or(Ok(None), Backups::finish)?;
+    trial.examine(random)?;
+    backup.map_or(Ok(()), |archive| restore(trial, &archive))
 }
 
 /// Takes backups until the server is gone.
-struct Backups(JoinHandle<usize>);
+struct Backups {
+    taking: JoinHandle<Result<Option<Vec<u8>>, String>>,
+    /// From now on the server may be gone, and a backup may fail.
+    killed: Gate,
+}
 
 impl Backups {
     fn start(trial: &Trial, gate: Gate) -> Backups {
         let configuration = trial.site.configuration();
-        Backups(std::thread::spawn(move || {
-            let mut taken = 0;
+        let killed = Gate::default();
+        let may_fail = killed.clone();
+        let taking = std::thread::spawn(move || {
+            let mut newest = None;
             while !gate.is_closed() {
                 let output = bindery(&["backup", "--out", "-", "--config", configuration.to_str().unwrap()]);
-                taken += usize::from(output.status.success());
+                let failed = || format!("backup: {}: {}", output.status, String::from_utf8_lossy(&output.stderr));
+                match output.status.code() {
+                    Some(0) => newest = Some(output.stdout),
+                    Some(1..=3) if may_fail.is_closed() => {}
+                    _ => return Err(failed()),
+                }
             }
-            taken
-        }))
+            Ok(newest)
+        });
+        Backups { taking, killed }
     }
 
-    fn finish(self) -> Result<(), String> {
-        self.0.join().map(drop).map_err(|_| "backups panicked".to_owned())
+    /// The last one that was finished.
+    fn finish(self) -> Result<Option<Vec<u8>>, String> {
+        self.taking.join().map_err(|_| "backups panicked".to_owned())?
     }
+}
+
+/// A backup that said it was finished makes a data folder in which `check` finds nothing.
+fn restore(trial: &Trial, archive: &[u8]) -> Result<(), String> {
+    let configuration = trial.site.configuration();
+    let (other, file) = (configuration.with_file_name("other.toml"), configuration.with_file_name("backup.tar"));
+    let data = configuration.with_file_name("other-data");
+    let text = std::fs::read_to_string(&configuration).map_err(|error| error.to_string())?;
+    let present = format!("data = {:?}", trial.site.data.display().to_string());
+    let changed = text.replacen(&present, &format!("data = {:?}", data.display().to_string()), 1);
+    if changed == text {
+        return Err(format!("{}: no line {present}", configuration.display()));
+    }
+    std::fs::write(&other, changed).and_then(|()| std::fs::write(&file, archive)).map_err(|error| error.to_string())?;
+    for arguments in [["restore", file.to_str().unwrap()].as_slice(), &["check"]] {
+        let output = bindery(&[arguments, &["--config", other.to_str().unwrap()]].concat());
+        if !output.status.success() {
+            let told = [output.stdout, output.stderr].concat();
+            return Err(format!("of a finished backup, {}: {}: {}", arguments[0], output.status, String::from_utf8_lossy(&told)));
+        }
+    }
+    let removed = std::fs::remove_dir_all(&data).and_then(|()| std::fs::remove_file(&file));
+    removed.map_err(|error| error.to_string())
 }
 
 /// An import that is killed leaves a part of what it loads, each entry whole, and what was there before.

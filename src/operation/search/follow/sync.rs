@@ -47,7 +47,7 @@ impl Sync {
         let (consumer, cookie) =
             asked.cookie.as_ref().map_or_else(|| ("000".to_owned(), SyncCookie::Initial), |it| sync_cookie::read(it));
         let since = match cookie {
-            SyncCookie::At(stamp) if stamp <= newest => Some(stamp),
+            SyncCookie::At(stamp) if stamp <= newest && !directory.is_undone(stamp) => Some(stamp),
             SyncCookie::Initial => None,
             SyncCookie::At(_) | SyncCookie::Unknown if asked.reload_hint => None,
             SyncCookie::At(_) | SyncCookie::Unknown => return Err(Refusal::new(ResultCode::SyncRefreshRequired, "")),
