@@ -28,6 +28,7 @@ fn settings() -> Settings {
         identifiers: Default::default(),
         hash_key: Secret::new(vec![1; 32]),
         remembered_logins: None,
+        blocklist: None,
         version: "test",
         monitor: Default::default(),
         start_tls: false,

@@ -205,6 +205,7 @@ fn settings() -> Arc<Settings> {
         identifiers: Default::default(),
         hash_key: Secret::new(vec![1; 32]),
         remembered_logins: None,
+        blocklist: None,
         version: "0",
         monitor: Default::default(),
         start_tls: true,

@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 pub mod backup;
+pub mod blocklist;
 pub mod check;
 pub mod completions;
 pub mod demo;
@@ -72,6 +73,9 @@ enum Command {
     /// Turn a password into a value for userPassword
     #[command(after_help = EXIT_CODES)]
     Hash(hash::Arguments),
+    /// Make a list of passwords that may not be chosen
+    #[command(after_help = EXIT_CODES)]
+    Blocklist(blocklist::Arguments),
     /// Work with schema files
     #[command(after_help = EXIT_CODES)]
     Schema(schema::Arguments),
@@ -123,6 +127,7 @@ pub fn run() -> ExitCode {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
+        Command::Blocklist(arguments) => blocklist::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Journal(arguments) => journal::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

@@ -57,6 +57,12 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         snapshots: values::snapshots(&source, &raw.snapshots)?,
         disk_reserve: values::disk_reserve(&source, &raw.limits)?,
         password: values::argon2id(&source, &raw.password.argon2id, &waivers, &mut warnings)?,
+        blocklist: raw
+            .password
+            .blocklist
+            .as_ref()
+            .map(|written| path(&source, folder, "password.blocklist", written))
+            .transpose()?,
         remember_logins: values::remember_logins(&source, raw.password.remember_logins.as_ref())?,
         log_format: log_format(&source, &raw.log)?,
         log_level: log_level(&source, &raw.log)?,

@@ -74,6 +74,8 @@ pub struct Configuration {
     pub disk_reserve: u64,
     /// Cost of new password hashes.
     pub password: Argon2Parameters,
+    /// The organisation's list of passwords that may not be chosen, as `bindery blocklist build` wrote it.
+    pub blocklist: Option<PathBuf>,
     /// Seconds for which a verified login is remembered; 0: none is.
     pub remember_logins: u32,
     /// How the log looks.
@@ -180,7 +182,7 @@ impl Configuration {
         check::check(path, text, now)
     }
 
-    /// What operations need of it. `seal_key`: the key for keyed hashes is derived from it, so that equal unknown names can be told to be
+    /// What operations need of it, but for what stands in other files. `seal_key`: the key for keyed hashes is derived from it, so that equal unknown names can be told to be
     /// equal across restarts. `process_key`: random octets of this process alone, for logins that are remembered.
     pub fn settings(&self, seal_key: &Secret, process_key: &Secret) -> Settings {
         let key = hmac::Key::new(hmac::HMAC_SHA256, seal_key.expose());
@@ -192,6 +194,7 @@ impl Configuration {
             hash_key: Secret::from(hmac::sign(&key, b"bindery keyed hashes").as_ref()),
             remembered_logins: (self.remember_logins > 0)
                 .then(|| RememberedLoginSettings { key: process_key.clone(), seconds: self.remember_logins }),
+            blocklist: None,
             version: env!("CARGO_PKG_VERSION"),
             monitor: Monitor::default(),
             start_tls: self.tls.is_some(),

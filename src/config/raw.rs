@@ -154,6 +154,7 @@ pub(super) struct Password {
     #[serde(default)]
     pub(super) argon2id: Argon2id,
     pub(super) remember_logins: Option<Spanned<i64>>,
+    pub(super) blocklist: Option<Spanned<String>>,
 }
 
 #[derive(Deserialize, Default)]

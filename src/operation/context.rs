@@ -9,6 +9,7 @@ use super::monitor::Monitor;
 use crate::directory::{Directory, Node};
 use crate::model::{EntryId, Filter, Rdn, Secret, Timestamp};
 use crate::policy::access::Subject;
+use crate::policy::password::blocklist::Blocklist;
 use crate::protocol::MessageId;
 
 /// Facts about one operation.
@@ -167,6 +168,8 @@ pub struct Settings {
     pub hash_key: Secret,
     /// Whether and how logins that were verified a moment ago are remembered; none: every login costs an Argon2 run.
     pub remembered_logins: Option<RememberedLoginSettings>,
+    /// Passwords that the organisation forbids, beside those that everybody knows.
+    pub blocklist: Option<Arc<Blocklist>>,
     /// For vendorVersion.
     pub version: &'static str,
     /// How the server is.

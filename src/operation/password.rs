@@ -113,7 +113,7 @@ fn prepare(
     }
     let given = match wanted.new {
         Some(new) => {
-            request.quality = Some(Quality::of(new));
+            request.quality = Some(Quality::of(new, &password_change::surroundings_of(directory, context, Some(target))));
             Secret::from(new)
         }
         None => request.generated.insert(generate(context.fresh.password)).clone(),

@@ -11,6 +11,7 @@ use crate::policy::access::Subject;
 use crate::policy::password::change::{self, ChangeRefusal, NewPassword, OldPassword, OwnChange, PasswordChange, Reuse};
 use crate::policy::password::history;
 use crate::policy::password::policy::{PasswordPolicy, PasswordPolicyError};
+use crate::policy::password::quality::Surroundings;
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::Control;
 
@@ -19,6 +20,13 @@ const UNATTENDED: [&[u8]; 2] = [b"service", b"breakglass"];
 
 /// State that a new password ends.
 const ENDED: [&str; 3] = ["pwdFailureTime", "pwdGraceUseTime", "pwdAccountTmpLockoutEnd"];
+
+/// Attributes whose values others try first, beside mail.
+const PERSONAL: [&str; 6] = ["uid", "cn", "sn", "givenName", "displayName", "employeeNumber"];
+/// Values that are looked at.
+const MOST_TEXTS: usize = 64;
+/// Octets of one of them.
+const LONGEST_TEXT: usize = 256;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 /// pwdLastSet counts units of 100 ns from 1601.
@@ -196,6 +204,35 @@ pub(crate) fn settle(
     if !by_owner {
         follow("lockoutTime", "0".to_owned());
     }
+}
+
+/// What a new password is held against: what is known of the person, by these values of its entry, and of the place.
+pub(crate) fn surroundings<'a>(
+    directory: &Directory,
+    context: &'a Context,
+    values: impl Fn(&str) -> Vec<String>,
+) -> Surroundings<'a> {
+    let mut texts: Vec<String> = PERSONAL.iter().flat_map(|name| values(name)).collect();
+    // The part of an address before the @ is the person's, the rest the place's.
+    texts.extend(values("mail").into_iter().map(|mail| mail.replace('@', " ")));
+    texts.extend(directory.suffix().rdns.iter().flat_map(|rdn| &rdn.parts).map(|part| text_of(&part.value)));
+    let organization = type_of(directory, "o").zip(directory.suffix_entry().and_then(|id| directory.node(id)));
+    texts.extend(organization.iter().flat_map(|(o, suffix)| suffix.entry.values(*o)).map(text_of));
+    texts.retain(|text| text.len() <= LONGEST_TEXT);
+    texts.truncate(MOST_TEXTS);
+    Surroundings { blocklist: context.settings.blocklist.as_deref(), texts }
+}
+
+/// The same for an entry that is there.
+pub(crate) fn surroundings_of<'a>(directory: &Directory, context: &'a Context, id: Option<EntryId>) -> Surroundings<'a> {
+    surroundings(directory, context, |name| {
+        let node = type_of(directory, name).zip(id.and_then(|id| directory.node(id)));
+        node.map(|(attribute, node)| node.entry.values(attribute).map(text_of).collect()).unwrap_or_default()
+    })
+}
+
+fn text_of(value: impl AsRef<[u8]>) -> String {
+    String::from_utf8_lossy(value.as_ref()).into_owned()
 }
 
 /// How many passwords an entry has.

@@ -2,9 +2,10 @@
 
 use zeroize::Zeroize;
 
+use super::add::AddRequest;
 use super::draft::CheckedAttribute;
 use super::modify::only_password;
-use super::password_change::Comparison;
+use super::password_change::{self, Comparison};
 use super::refusal::{Refusal, parse_name};
 use super::{Authority, Context, ProposedOperation, write};
 use crate::directory::{Directory, Lookup};
@@ -81,12 +82,16 @@ pub fn jobs(directory: &Directory, context: &Context, operation: &mut ProposedOp
     }
     let Some(target) = permitted_target(directory, context, operation) else { return Vec::new() };
     let stored: Vec<Secret> = target.map(|id| stored_passwords(directory, id)).unwrap_or_default();
+    let surroundings = match &*operation {
+        ProposedOperation::Add(request) => password_change::surroundings(directory, context, |name| given_texts(request, name)),
+        _ => password_change::surroundings_of(directory, context, target),
+    };
     let mut passwords = Passwords::default();
     let mut jobs = Vec::with_capacity(found.len() + 1);
     let mut new = Vec::new();
     for (index, (place, purpose, value)) in found.into_iter().enumerate() {
         let given = given(value);
-        passwords.slots.push(Slot { place, purpose, quality: Quality::of(given.expose()), outcome: None });
+        passwords.slots.push(Slot { place, purpose, quality: Quality::of(given.expose(), &surroundings), outcome: None });
         jobs.push(match purpose {
             Purpose::Hash => {
                 new.push(given.clone());
@@ -106,6 +111,12 @@ pub fn jobs(directory: &Directory, context: &Context, operation: &mut ProposedOp
         _ => {}
     }
     jobs
+}
+
+/// What an entry that is to be added says under this name.
+fn given_texts(request: &AddRequest, name: &str) -> Vec<String> {
+    let named = request.attributes.iter().filter(|attribute| attribute.description.eq_ignore_ascii_case(name));
+    named.flat_map(|attribute| &attribute.values).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
 }
 
 /// The password in a value that is no stored form: `{CLEARTEXT}` is not part of it.

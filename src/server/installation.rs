@@ -1,6 +1,6 @@
 //! One installation as the program finds it: checked configuration, seal key, schema, the machine's clock and randomness.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::schema_files::{self, SchemaFileError};
@@ -10,6 +10,7 @@ use crate::directory::{IndexDeclaration, IndexKinds, MembershipAttribute};
 use crate::model::schema::{AttributeType, PosixSchema, Schema, SchemaError};
 use crate::model::{Secret, Timestamp};
 use crate::operation::Settings;
+use crate::policy::password::blocklist::{Blocklist, MAXIMUM_OCTETS};
 use crate::store::StoreOptions;
 use crate::store::disk::RealDisk;
 use crate::world::{Clock, Entropy};
@@ -27,6 +28,7 @@ pub struct Installation {
     seal_key: Secret,
     /// Of this process alone.
     process_key: Secret,
+    blocklist: Option<Arc<Blocklist>>,
 }
 
 /// Why an installation cannot be used.
@@ -41,6 +43,9 @@ pub enum InstallationError {
     /// A schema file or the folder of them cannot be read.
     #[error("{0}; check schema in bindery.toml")]
     SchemaFile(#[from] SchemaFileError),
+    /// The organisation's list of passwords cannot be used.
+    #[error("{0}: {1}; check password.blocklist in bindery.toml, or build it with: bindery blocklist build FILE")]
+    Blocklist(PathBuf, String),
 }
 
 impl Installation {
@@ -54,7 +59,8 @@ impl Installation {
         let mut key = vec![0; 32];
         entropy.fill(&mut key);
         let process_key = Secret::new(key);
-        let installation = Installation { configuration, schema, clock, entropy, seal_key, process_key };
+        let blocklist = blocklist(&configuration)?;
+        let installation = Installation { configuration, schema, clock, entropy, seal_key, process_key, blocklist };
         indexes(&installation.configuration, &installation.schema, Unknown::MayBeDefinedOnline)?;
         identifiers(&installation.configuration, &installation.schema)?;
         Ok(installation)
@@ -68,13 +74,15 @@ impl Installation {
         identifiers(&configuration, &self.schema)?;
         // Each needs an index that is made at start.
         configuration.identifiers = self.configuration.identifiers.clone();
-        let settings = configuration.settings(&self.seal_key, &self.process_key);
+        let blocklist = blocklist(&configuration)?;
+        let settings = Settings { blocklist, ..configuration.settings(&self.seal_key, &self.process_key) };
         Ok((configuration, settings))
     }
 
     /// Settings for operations.
     pub fn settings(&self) -> Settings {
-        self.configuration.settings(&self.seal_key, &self.process_key)
+        let settings = self.configuration.settings(&self.seal_key, &self.process_key);
+        Settings { blocklist: self.blocklist.clone(), ..settings }
     }
 
     /// What opening the data folder needs.
@@ -131,6 +139,19 @@ fn identifiers(configuration: &Configuration, schema: &Schema) -> Result<Vec<Ind
         Ok(IndexDeclaration { attribute: name.clone(), kinds })
     });
     all.collect()
+}
+
+/// The organisation's list of passwords that may not be chosen.
+fn blocklist(configuration: &Configuration) -> Result<Option<Arc<Blocklist>>, InstallationError> {
+    let Some(path) = &configuration.blocklist else { return Ok(None) };
+    let wrong = |problem: String| InstallationError::Blocklist(path.clone(), problem);
+    let length = std::fs::metadata(path).map_err(|error| wrong(error.to_string()))?.len();
+    if length > MAXIMUM_OCTETS {
+        return Err(wrong("the file is larger than any list".to_owned()));
+    }
+    let octets = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let list = Blocklist::read(&octets).map_err(|error| wrong(error.to_string()))?;
+    Ok(Some(Arc::new(list)))
 }
 
 /// The built-in schema, and what a folder of files says beside it.

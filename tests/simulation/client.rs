@@ -100,6 +100,7 @@ pub(crate) fn settings() -> Settings {
         identifiers: Default::default(),
         hash_key: bindery::model::Secret::new(vec![7; 32]),
         remembered_logins: None,
+        blocklist: None,
         version: "0",
         monitor: Default::default(),
         start_tls: true,

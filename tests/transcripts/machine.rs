@@ -332,6 +332,7 @@ fn settings() -> Settings {
         identifiers: Default::default(),
         hash_key: Secret::new(vec![9; 32]),
         remembered_logins: None,
+        blocklist: None,
         version: "0.1.0",
         monitor: Default::default(),
         start_tls: true,

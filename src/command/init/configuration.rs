@@ -105,6 +105,8 @@ key = {key}
 [password]
 # The same password for the same account, unchanged, costs no Argon2id run for so long after one that verified it; 0: every login costs one.
 # remember-logins = 300                          # seconds
+# Passwords that may not be chosen, beside those everybody knows: written by `bindery blocklist build FILE`.
+# blocklist = "passwords.filter"
 
 [password.argon2id]
 # What OWASP recommends; less needs a waiver named "password-hash".

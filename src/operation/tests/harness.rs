@@ -157,6 +157,7 @@ impl Server {
                 identifiers: self.identifiers.clone(),
                 hash_key: Secret::new(vec![7; 32]),
                 remembered_logins: None,
+                blocklist: None,
                 version: "1.2.3",
                 monitor: Default::default(),
                 start_tls: true,

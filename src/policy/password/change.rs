@@ -174,6 +174,7 @@ fn judge_quality(policy: &PasswordPolicy, new: NewPassword) -> Result<(), Change
         (_, NewPassword::Clear(quality)) if policy.maximum_length > 0 && quality.characters > policy.maximum_length => {
             Err(ChangeRefusal::TooLong)
         }
+        (_, NewPassword::Clear(quality)) if quality.predictable => Err(ChangeRefusal::Quality),
         _ => Ok(()),
     }
 }
@@ -183,7 +184,7 @@ mod tests {
     use super::*;
 
     fn long(characters: u32) -> NewPassword {
-        NewPassword::Clear(Quality { characters })
+        NewPassword::Clear(Quality { characters, predictable: false })
     }
 
     fn own() -> OwnChange {
@@ -202,6 +203,8 @@ mod tests {
         assert_eq!(given(&policy, long(15)), Ok(()));
         assert_eq!(given(&policy, long(256)), Ok(()));
         assert_eq!(given(&policy, long(257)), Err(ChangeRefusal::TooLong));
+        let predictable = NewPassword::Clear(Quality { characters: 20, predictable: true });
+        assert_eq!(given(&policy, predictable), Err(ChangeRefusal::Quality));
         assert_eq!(given(&policy, NewPassword::Hashed), Err(ChangeRefusal::Quality));
         let lenient = PasswordPolicy { check_quality: QualityCheck::Lenient, maximum_length: 0, ..policy.clone() };
         assert_eq!(given(&lenient, NewPassword::Hashed), Ok(()));

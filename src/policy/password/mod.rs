@@ -4,6 +4,7 @@
 //! Everything here is slow on purpose and runs in the hash pool, never on a connection's task nor in the committer.
 
 mod argon2;
+pub mod blocklist;
 pub mod change;
 mod crypt;
 mod digest;

@@ -88,6 +88,7 @@ impl Door {
             identifiers: Default::default(),
             hash_key: Secret::new(vec![7; 32]),
             remembered_logins: None,
+            blocklist: None,
             version: "0",
             monitor: Default::default(),
             start_tls: true,
