@@ -8,6 +8,7 @@ use super::{Authority, Context, account};
 use crate::directory::Directory;
 use crate::model::{AttributeTypeId, EntryBuilder, EntryId, ResultCode, Secret, Value};
 use crate::policy::access::Subject;
+use crate::policy::account::Lock;
 use crate::policy::password::change::{self, ChangeRefusal, NewPassword, OldPassword, OwnChange, PasswordChange, Reuse};
 use crate::policy::password::history;
 use crate::policy::password::policy::{PasswordPolicy, PasswordPolicyError};
@@ -178,6 +179,8 @@ pub(crate) fn settle(
 
     let by_owner = target.is_some() && subject.identity == target;
     let must_change = !after.is_empty() && !by_owner && policy.must_change && !is_unattended(head, entry);
+    let is_locked_for_good =
+        type_of(head, "pwdAccountLockedTime").is_some_and(|id| values(entry, id).iter().any(|value| value == Lock::FOR_GOOD));
     let mut put = |name: &str, value: Option<String>| {
         if !given(name) {
             set(head, entry, name, value.map(Value::from).into_iter().collect());
@@ -186,10 +189,12 @@ pub(crate) fn settle(
     put("pwdChangedTime", (!after.is_empty()).then(|| context.now.to_generalized_time()));
     put("pwdReset", must_change.then(|| "TRUE".to_owned()));
     ENDED.iter().for_each(|name| put(name, None));
-    if !by_owner {
+    put("passwordExpirationTime", None);
+    // Nobody takes away what an administrator locked for good but an administrator.
+    let locked_for_good = by_owner && is_locked_for_good;
+    if !locked_for_good {
         put("pwdAccountLockedTime", None);
     }
-    put("passwordExpirationTime", None);
     let today = context.now.0.div_euclid(MICROS_PER_DAY).to_string();
     let file_time = context.now.0.saturating_mul(10).saturating_add(FILE_TIME_OF_1970).to_string();
     let set_at = if must_change { "0".to_owned() } else { file_time };
