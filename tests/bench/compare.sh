@@ -51,7 +51,7 @@ work=$(mktemp -d "${BENCH_DIR:-$root/target/bench}/XXXXXX")
 results=$work/results
 declare -A pid tcp tls
 # What `load` calls them.
-declare -A names=([and]=and [membersearch]=member-search [comparemember]=compare-member [scanpaged]=scan-paged [adddelete]=add-delete
+declare -A names=([and]=and [membersearch]=member-search [comparemember]=compare-member [substringdigits]=substring-digits [scanpaged]=scan-paged [adddelete]=add-delete
     [joinsmall]=join-small [joinlarge]=join-large [readgroup]=read-group [bindwrong]=bind-wrong [bindcold]=bind-cold)
 
 # Stops only what this script started.
@@ -291,6 +291,7 @@ and:tcp:8:0:0:$reads
 membersearch:tcp:8:0:0:$reads
 compare:tcp:8:0:0:$reads
 substring:tcp:8:0:0:$reads
+substringdigits:tcp:8:0:0:$reads
 scan:tcp:8:0:0:$reads
 scanpaged:tcp:8:0:0:$reads
 modify:tcp:8:0:0:$changes

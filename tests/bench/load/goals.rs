@@ -89,6 +89,7 @@ pub(crate) const ROWS: &[Row] = &[
     row("member search", "membersearch", 8, HALF),
     row("compare", "compare", 8, HALF),
     row("substring", "substring", 8, &[Rate(Slapd, 5.0, 10.0)]),
+    row("substring of digits", "substringdigits", 8, &[Rate(Slapd, 5.0, 10.0)]),
     row("scan of 1,000 entries", "scan", 8, SCAN),
     row("the same in pages of 100", "scanpaged", 8, SCAN),
     row("durable modify", "modify", 8, &[Rate(Audited, 6.0, 10.0)]),

@@ -119,10 +119,9 @@ pub(crate) fn modify(id: u32, person: u32, description: &str) -> Vec<u8> {
 }
 
 /// `(mail=*…*)` with a person's number in the middle.
-pub(crate) fn substring(id: u32, person: u32) -> Vec<u8> {
-    let number = people::uid(person);
-    let parts = element(0x30, &element(0x81, number.trim_start_matches('p').as_bytes()));
-    let filter = element(0xa4, &[string("mail"), parts].concat());
+pub(crate) fn substring(id: u32, attribute: &str, part: &str) -> Vec<u8> {
+    let parts = element(0x30, &element(0x81, part.as_bytes()));
+    let filter = element(0xa4, &[string(attribute), parts].concat());
     message(id, search_below(people::SUFFIX, &filter, &[]))
 }
 

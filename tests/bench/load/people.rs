@@ -112,6 +112,15 @@ pub(crate) fn write(output: &mut impl Write, wanted: Wanted) -> io::Result<()> {
     Ok(())
 }
 
+/// What is typed to find a person whose name one remembers in part: the common name without its first two letters. Of a person in whose
+/// place nobody else is found: common names end in numbers, and what is ten times as much is more than there are.
+pub(crate) fn part_of_name(number: u32, count: u32) -> String {
+    let first = count.div_ceil(10);
+    let number = first + number % (count - first).max(1);
+    let name = person(number, count).into_iter().find(|(attribute, _)| *attribute == "cn");
+    name.and_then(|(_, name)| name.get(2..).map(str::to_owned)).unwrap_or_default()
+}
+
 /// A group of the people whose number leaves this rest.
 pub(crate) fn ward(rest: u32) -> String {
     format!("cn=ward{rest:04},{WARD_BASE}")

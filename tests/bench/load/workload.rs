@@ -14,8 +14,10 @@ pub(crate) enum Workload {
     And,
     /// (member=…): which of a thousand groups a random person is in.
     MemberSearch,
-    /// (mail=*…*) with seven octets in the middle, of a random person.
+    /// (cn=*…*) with all but the first two letters of a random person's name.
     Substring,
+    /// (mail=*…*) with the seven digits in the middle, of a random person.
+    SubstringDigits,
     /// A department: a thousand people, all user attributes.
     Scan,
     /// The same in pages of a hundred; all pages are one operation.
@@ -55,7 +57,7 @@ impl Workload {
     /// The result code and the number of entries of every answer.
     pub(crate) fn expected(self) -> (u8, u32) {
         match self {
-            Workload::Search | Workload::And | Workload::MemberSearch | Workload::Substring | Workload::ReadGroup => (0, 1),
+            Workload::Search | Workload::And | Workload::MemberSearch | Workload::Substring | Workload::SubstringDigits | Workload::ReadGroup => (0, 1),
             Workload::Scan | Workload::ScanPaged => (0, people::IN_DEPARTMENT),
             Workload::Compare | Workload::CompareMember => (6, 0),
             Workload::BindWrong => (49, 0),
@@ -112,7 +114,8 @@ fn request(arguments: &RunArguments, workload: Workload, number: u32, id: u32, r
         Workload::Search => message::search(id, person),
         Workload::And => message::search_and(id, person),
         Workload::MemberSearch => message::search_member(id, person),
-        Workload::Substring => message::substring(id, person),
+        Workload::Substring => message::substring(id, "cn", &people::part_of_name(person, all)),
+        Workload::SubstringDigits => message::substring(id, "mail", people::uid(person).trim_start_matches('p')),
         Workload::Scan => message::scan(id, person % people::departments(all)),
         Workload::ScanPaged => return Ok(Request::Pages { id, department: person % people::departments(all) }),
         Workload::Compare => message::compare(id, person),
