@@ -7,7 +7,8 @@
 //!       ▼                                                     │ up to date
 //!    Broken ── room, a directory value: a new sled ──► Behind: what is missing is read from the journal
 //! ```
-//! The one writer never waits for a checkpoint that rests, is broken or behind: what the queue has no room for stands in the journal.
+//! The one writer never waits for a checkpoint that rests, is broken or behind, nor long for any other: what the queue has no room for stands
+//! in the journal.
 
 mod follower;
 
@@ -16,6 +17,7 @@ use std::fs::File;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -28,11 +30,14 @@ use crate::directory::{Change, Digest, Directory, Identifier, Membership, RowCha
 pub(super) const QUEUE_CHANGES: usize = 65_536;
 /// Octets that may wait before `submit` blocks.
 pub(super) const QUEUE_OCTETS: usize = 64 * 1024 * 1024;
+/// How long `submit` waits for room, and how long a checkpoint that is to end may go without getting on.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Handle on the checkpoint's thread. Dropped without [`Checkpoint::stop`] it stops too.
 pub struct Checkpoint {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+    patience: Duration,
     _lock: Arc<File>,
 }
 
@@ -55,6 +60,8 @@ struct Queue {
     changes: usize,
     octets: usize,
     stop: bool,
+    /// The thread did.
+    ended: bool,
     /// Last sequence submitted.
     newest: u64,
     /// The thread applies nothing for now: nobody waits for room in the queue.
@@ -67,6 +74,9 @@ struct Queue {
     /// The next round of the thread fails as if sled had.
     #[cfg(test)]
     breaks: bool,
+    /// The next round of the thread waits for this.
+    #[cfg(test)]
+    held: Option<std::sync::mpsc::Receiver<()>>,
 }
 
 /// The thread asks the one writer for a directory value to make a new sled from.
@@ -92,19 +102,24 @@ impl Checkpoint {
         let shared = Arc::new(Shared { queue, work: Condvar::new(), room: Condvar::new(), applied: AtomicU64::new(applied) });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(move || follower.run(&theirs, rows))?;
-        Ok(Checkpoint { shared, thread: Some(thread), _lock: lock })
+        Ok(Checkpoint { shared, thread: Some(thread), patience: PATIENCE, _lock: lock })
     }
 
-    /// Hands over what a durable group changed; blocks while the bounded queue is full and the thread gets on. `through`: last sequence of
-    /// the group.
+    /// Hands over what a durable group changed; waits for some seconds while the bounded queue is full. `through`: last sequence of the
+    /// group.
     pub fn submit(&self, through: u64, changes: Vec<Change>, digest_after: Digest) {
         let octets = changes.iter().map(size_of_change).sum();
         let mut queue = self.shared.lock();
         queue.newest = through;
-        while queue.is_full() && !queue.resting && !queue.behind {
-            queue = self.shared.room.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        if queue.is_full() {
+            let no_room = |queue: &mut Queue| queue.is_full() && !queue.resting && !queue.behind;
+            let waited = self.shared.room.wait_timeout_while(queue, self.patience, no_room);
+            queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         if queue.is_full() {
+            if !queue.resting && !queue.behind {
+                queue.tell_that_it_stands_still();
+            }
             queue.fall_behind();
         }
         if queue.behind {
@@ -146,12 +161,24 @@ impl Checkpoint {
         self.end();
     }
 
+    /// A thread that does not get on any more is left behind: it ends with the process, and what it had begun is as after a crash.
     fn end(&mut self) {
+        let Some(thread) = self.thread.take() else { return };
         self.shared.lock().stop = true;
         self.shared.work.notify_one();
-        if let Some(thread) = self.thread.take() {
-            // The thread catches its own panics and logs them.
-            let _ = thread.join();
+        let mut applied = self.applied();
+        loop {
+            let running = |queue: &mut Queue| !queue.ended;
+            let waited = self.shared.room.wait_timeout_while(self.shared.lock(), self.patience, running);
+            if waited.unwrap_or_else(PoisonError::into_inner).0.ended {
+                // The thread catches its own panics and logs them.
+                let _ = thread.join();
+                return;
+            }
+            if std::mem::replace(&mut applied, self.applied()) == self.applied() {
+                tracing::error!("the checkpoint does not end: it is left as it is, and the next start reads the journal behind it");
+                return;
+            }
         }
     }
 
@@ -159,6 +186,15 @@ impl Checkpoint {
     #[cfg(test)]
     pub(super) fn break_sled(&self) {
         self.shared.lock().breaks = true;
+    }
+
+    /// Makes the next round of the thread stand still, as long as the returned end is there, and this handle wait only so long for it.
+    #[cfg(test)]
+    pub(super) fn hold_sled(&mut self, patience: Duration) -> std::sync::mpsc::Sender<()> {
+        let (release, held) = std::sync::mpsc::channel();
+        self.shared.lock().held = Some(held);
+        self.patience = patience;
+        release
     }
 }
 
@@ -188,6 +224,14 @@ impl Queue {
     /// Whether to stop gathering.
     fn is_urgent(&self) -> bool {
         self.stop || self.changes >= QUEUE_CHANGES / 4 || self.octets >= QUEUE_OCTETS / 4
+    }
+
+    fn tell_that_it_stands_still(&mut self) {
+        tracing::error!(
+            "the checkpoint does not get on; nothing is lost, the journal goes on, and the next start reads what the checkpoint lacks from it: \
+             look after the disk that holds the data folder, and restart the server when that suits"
+        );
+        self.trouble = Some("it does not get on".to_owned());
     }
 
     fn fall_behind(&mut self) {

@@ -27,6 +27,10 @@ use crate::world::Entropy;
 
 /// Keys in one sled transaction: more at once and sled's memory grows without bound.
 const TRANSACTION_KEYS: usize = 200;
+/// Keys written between two flushes. sled writes buffers of 512 KiB in a pool of threads that grows only while more is given to it. A thread that
+/// waits there for the end of its file to be cut off holds what all others need, so once every thread of the pool has a buffer to write
+/// nobody is left for the cutting, and everything stands still for good. With so few keys there are always threads to spare.
+const UNFLUSHED_KEYS: usize = TRANSACTION_KEYS;
 /// sled's page cache, in octets. It is only a hint to sled; the directory is in memory anyway.
 const CACHE_OCTETS: u64 = 8 * 1024 * 1024;
 
@@ -112,6 +116,8 @@ pub(super) struct Rows {
     /// Authenticates `meta`.
     meta_key: [u8; 32],
     keys: RowKeys,
+    /// Keys written since sled was last flushed.
+    unflushed: usize,
 }
 
 /// One sled write.
@@ -156,6 +162,7 @@ impl Rows {
             meta,
             meta_key,
             keys: RowKeys::new(seal_key.clone()),
+            unflushed: 0,
             file,
             db,
         };
@@ -335,6 +342,11 @@ impl Rows {
         outcome.map_err(|error: TransactionError<()>| RowsError(format!("sled: {error:?}")))?;
         if with_meta {
             self.meta = Some(*meta);
+        }
+        self.unflushed = self.unflushed.saturating_add(steps.len());
+        if self.unflushed >= UNFLUSHED_KEYS {
+            self.db.flush()?;
+            self.unflushed = 0;
         }
         Ok(())
     }

@@ -62,7 +62,13 @@ impl From<RowsError> for Halt {
 }
 
 impl Follower {
-    pub(super) fn run(&self, shared: &Shared, mut rows: Rows) {
+    pub(super) fn run(&self, shared: &Shared, rows: Rows) {
+        self.work(shared, rows);
+        shared.lock().ended = true;
+        shared.room.notify_all();
+    }
+
+    fn work(&self, shared: &Shared, mut rows: Rows) {
         while let Err(error) = guarded(|| self.follow(shared, &mut rows)) {
             shared.fail(&error);
             // sled writes once more when it is dropped.
@@ -249,6 +255,11 @@ impl Shared {
     }
 
     fn flush(&self, rows: &Rows) -> Result<(), RowsError> {
+        #[cfg(test)]
+        {
+            let held = self.lock().held.take();
+            held.map(|held| held.recv());
+        }
         #[cfg(test)]
         if std::mem::take(&mut self.lock().breaks) {
             return Err(RowsError("broken by a test".to_owned()));

@@ -131,3 +131,34 @@ fn a_sled_that_failed_is_made_anew_while_serving() {
     wait_until("following", || watch.applied() == last(&server));
     check_whole(server, &options);
 }
+
+#[test]
+fn a_checkpoint_that_stands_still_keeps_nobody_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, options) = made(folder.path());
+    let mut server = Server::start_with(&options, SEGMENT).unwrap();
+    (0..20).for_each(|_| server.step().unwrap());
+    let id = server.directory.nodes().last().unwrap().id;
+    let watch = server.checkpoint.watch();
+
+    let release = server.checkpoint.hold_sled(Duration::from_millis(50));
+    for group in 0..(2 * QUEUE_CHANGES / 4096 + 3) {
+        server.commit(vec![logins(id, group)]).unwrap();
+    }
+    assert_eq!(watch.trouble().as_deref(), Some("it does not get on"));
+    drop(release);
+    wait_until("catching up", || {
+        server.step().unwrap();
+        watch.trouble().is_none()
+    });
+    wait_until("the end of it", || watch.applied() == last(&server));
+
+    let release = server.checkpoint.hold_sled(Duration::from_millis(50));
+    server.step().unwrap();
+    let content = rows(&server.directory);
+    server.stop();
+    drop(release);
+    let server = Server::start_with(&options, SEGMENT).unwrap();
+    assert!(rows(&server.directory) == content);
+    server.stop();
+}
