@@ -11,6 +11,7 @@ use bindery::operation::{
     Attached, Authority, Context, Fresh, Identity, ListenerKind, Peer, Proposal, ProposedOperation, Settings, add::AddRequest,
     prepare,
 };
+use bindery::policy::account::intruder;
 use bindery::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
 use bindery::protocol::{Message, MessageId};
 use bindery::server::committer::Committer;
@@ -21,7 +22,8 @@ use bindery::world::{Clock as _, Entropy};
 use bytes::Bytes;
 
 use crate::ask::{self, Operation};
-use crate::client::{self, Client, Due, Transaction};
+use crate::client::{self, Client, Due};
+use crate::due::{due, found, looked_at};
 use crate::model::{Asked, Found, Model, SUFFIX, Who, normalized};
 use crate::random::Random;
 use crate::script;
@@ -354,6 +356,9 @@ impl Life {
         while proposals.len() < most && place < self.work.len() {
             if !matches!(self.work[place], Work::Commit(..)) {
                 place += 1;
+            } else if is_bind(&self.work[place]) && wanted.iter().any(is_login) {
+                // One login a group: what failed ones cost the next is looked at elsewhere.
+                break;
             } else if let Some(Work::Commit(slot, number, proposal, asked)) = self.work.remove(place) {
                 proposals.push(*proposal);
                 wanted.push(*asked);
@@ -418,6 +423,9 @@ impl Life {
             memory.candidates.clear();
             memory.tally.acknowledged += wanted.len() as u64;
             self.failing = false;
+            if wanted.iter().zip(&codes).any(|(asked, code)| is_login(asked) && *code == ResultCode::InvalidCredentials) {
+                self.wait_after_failure(memory);
+            }
             return Ok(answers.into_iter().zip(codes).map(|(answer, code)| answer.map(|decision| (decision, code))).collect());
         }
         memory.candidates.push(Candidate { after, refused: !self.disk.is_off() });
@@ -432,6 +440,13 @@ impl Life {
             }
         }
         Ok(answers.into_iter().map(|_| Err(ResultCode::Unavailable)).collect())
+    }
+
+    /// The model knows nothing of guesses, which slow down the next login: so much time passes that they are forgotten.
+    fn wait_after_failure(&self, memory: &Memory) {
+        let last = memory.model.records.last().map_or(0, |record| record.time);
+        let behind = last.saturating_sub(self.clock.now().0).max(0);
+        self.clock.pass(behind as u64 + intruder::LONG_WAIT as u64 + 1_000_000);
     }
 
     fn pull(&mut self, slot: usize, id: MessageId, mut stream: SearchStream, memory: &Memory) -> Checked {
@@ -486,97 +501,12 @@ fn uuid_of(fresh: &Fresh) -> String {
     uuid::Builder::from_random_bytes(fresh.uuid).into_uuid().to_string()
 }
 
-/// What a request is found to be when it comes in, on the published value.
-fn found(model: &Model, operation: &Operation, who: Who, in_transaction: bool) -> Found {
-    match operation {
-        Operation::Add { password: Some(_), .. } => Found::Hashed(model.is_administrator(who)),
-        Operation::Modify { name, edits }
-            if edits.iter().any(|edit| edit.attribute == "userPassword" && !edit.values.is_empty()) =>
-        {
-            let administrator = model.is_administrator(who);
-            Found::Hashed(match model.find(name) {
-                Some(entry) => administrator || (model.is_known(who) && who == Who::Entry(entry.number)),
-                None => administrator && in_transaction,
-            })
-        }
-        Operation::SetPassword { name, old, .. } => password_target(model, who, name.as_deref(), old.as_deref()),
-        _ => Found::Nothing,
-    }
+fn is_bind(work: &Work) -> bool {
+    matches!(work, Work::Commit(_, _, _, asked) if is_login(asked))
 }
 
-fn password_target(model: &Model, who: Who, name: Option<&str>, old: Option<&str>) -> Found {
-    let refused = |code| Found::Account(Some(code), None, None);
-    let Who::Entry(own) = who else { return refused(ResultCode::StrongerAuthRequired) };
-    if !model.exists(own) {
-        return refused(ResultCode::StrongerAuthRequired);
-    }
-    let target = match name {
-        None => Some(own),
-        Some(name) => model.find(name).map(|entry| entry.number),
-    };
-    let Some(target) = target else { return refused(ResultCode::NoSuchObject) };
-    if target != own && !model.is_administrator(who) {
-        return refused(ResultCode::InsufficientAccessRights);
-    }
-    let password = model.entries.values().find(|entry| entry.number == target).and_then(|entry| entry.password.as_ref());
-    let right = password.filter(|password| old == Some(password.text.as_str()));
-    Found::Account(None, Some(target), right.map(|password| password.version))
-}
-
-/// What a bind is found to be when it is begun.
-fn looked_at(model: &Model, operation: &Operation) -> Found {
-    let refused = |code| Found::Account(Some(code), None, None);
-    let Operation::Bind { name, password } = operation else { return Found::Nothing };
-    match (name.as_str(), password.as_str()) {
-        ("no name", _) => refused(ResultCode::InvalidDnSyntax),
-        ("", "") => Found::Account(None, None, None),
-        (_, "") => refused(ResultCode::UnwillingToPerform),
-        _ => {
-            let entry = model.find(name);
-            let right = entry.and_then(|entry| entry.password.as_ref()).filter(|stored| stored.text == *password);
-            match (entry, right) {
-                (Some(entry), Some(stored)) => Found::Account(None, Some(entry.number), Some(stored.version)),
-                _ => refused(ResultCode::InvalidCredentials),
-            }
-        }
-    }
-}
-
-/// What can be said at once of what the client will be told.
-fn due(model: &Model, client: &mut Client, asked: &mut Asked, in_transaction: bool) -> Due {
-    let known = model.is_known(client.who);
-    let code = |code: ResultCode| Due::Code(code.number());
-    if in_transaction && asked.operation.is_change() {
-        let step = asked.clone();
-        if let Some(transaction) = &mut client.transaction {
-            transaction.steps.push(step);
-        }
-        return code(ResultCode::Success);
-    }
-    match &asked.operation {
-        Operation::Malformed(kind) if *kind != bindery::protocol::ResponseKind::Bind => code(ResultCode::ProtocolError),
-        Operation::Compare { .. } | Operation::Search { .. } if !known => Due::Any,
-        Operation::Compare { name, attribute, value } => code(client::compared(model, name, attribute, value)),
-        Operation::Search { base, .. } => {
-            let there = model.find(base).is_some();
-            code(if there { ResultCode::Success } else { ResultCode::NoSuchObject })
-        }
-        Operation::StartTransaction if !known => code(ResultCode::StrongerAuthRequired),
-        Operation::StartTransaction => {
-            client.transactions += 1;
-            client.transaction = Some(Transaction { identifier: client.transactions.to_string(), steps: Vec::new() });
-            code(ResultCode::Success)
-        }
-        Operation::EndTransaction { commit } => {
-            let steps = client.transaction.take().map(|transaction| transaction.steps).unwrap_or_default();
-            if !commit || steps.is_empty() {
-                return code(ResultCode::Success);
-            }
-            asked.steps = steps;
-            Due::Later
-        }
-        _ => Due::Later,
-    }
+fn is_login(asked: &Asked) -> bool {
+    matches!(asked.operation, Operation::Bind { .. })
 }
 
 /// Whether the suffix is spelled as everywhere.

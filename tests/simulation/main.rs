@@ -57,6 +57,7 @@ mod backup;
 mod client;
 mod crash;
 mod damage;
+mod due;
 mod life;
 mod model;
 mod random;

@@ -29,6 +29,10 @@ pub(super) fn check_wait(head: &Directory, context: &Context, pending: &PendingB
 
 /// A wrong password was given.
 pub(super) fn failed(head: &Directory, context: &Context, id: EntryId, record: &mut Record) -> Vec<Change> {
+    // Deleted while the password was looked at: there is nothing to keep it with.
+    if head.node(id).is_none() {
+        return Vec::new();
+    }
     let facts = standing::facts(head, id);
     if facts.break_glass || facts.locked_by_failures(&standing::rules(head, id), context.now) {
         return Vec::new();

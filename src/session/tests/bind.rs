@@ -158,6 +158,16 @@ fn two_logins_that_both_rewrite_an_old_hash_both_succeed() {
 }
 
 #[test]
+fn an_account_that_is_deleted_while_a_wrong_password_is_looked_at_is_refused_as_any() {
+    let mut server = Server::new(Door::tls());
+    let id = server.send(simple(BERT, "wrong"));
+    assert!(server.work(), "the password is looked at");
+    server.without_entry(BERT);
+    server.settle();
+    assert_eq!(told(&result(&server.replies_to(id)[0])), (49, ""));
+}
+
+#[test]
 fn a_password_that_changes_while_it_is_verified_does_not_let_in() {
     let mut server = Server::new(Door::tls());
     let id = server.send(simple(ANNA, PASSWORD));

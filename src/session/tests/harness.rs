@@ -198,6 +198,13 @@ impl Server {
         self.directory = Arc::new(head);
     }
 
+    /// Deletes an entry, past any session.
+    pub(super) fn without_entry(&mut self, dn: &str) {
+        let mut head = (*self.directory).clone();
+        head.apply(&Change::RemoveEntry { id: self.id_of(dn), next_id: head.next_entry_id() }).unwrap();
+        self.directory = Arc::new(head);
+    }
+
     /// Makes an entry what it is in another server's directory, entryCSN apart.
     pub(super) fn take_entry_from(&mut self, other: &Server, dn: &str) {
         let node = Arc::clone(self.directory.node(self.id_of(dn)).unwrap());
