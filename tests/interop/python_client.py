@@ -9,6 +9,7 @@ import ldap
 import ldap.modlist
 import ldap.sasl
 import ldap.schema
+from ldap.controls.ppolicy import PasswordPolicyControl
 from ldap.controls import SimplePagedResultsControl
 from ldap.controls.readentry import PostReadControl, PreReadControl
 from ldap.controls.simple import ValueLessRequestControl
@@ -76,13 +77,31 @@ def changes(connection):
     login = connect(LDAPS)
     login.simple_bind_s(dn, "a quite long pass phrase")
     check(login.whoami_s() == "dn:" + dn, "logged in with the password just set")
+    password_policy(connection, login, dn)
     check(refused(ldap.INSUFFICIENT_ACCESS, login.modify_s, dn, [(ldap.MOD_REPLACE, "title", [b"Chief"])]), "a person may not change this: 50")
     check("userPassword" not in login.search_s(dn, ldap.SCOPE_BASE, attrlist=["*", "+", "userPassword"])[0][1], "the hash is not readable")
-    login.passwd_s(dn, "a quite long pass phrase", "another rather long one")
     check(refused(ldap.INVALID_CREDENTIALS, login.simple_bind_s, dn, "a quite long pass phrase"), "the old password is over")
     connection.rename_s(dn, "uid=python2", newsuperior=PEOPLE, delold=1)
     check(refused(ldap.NO_SUCH_OBJECT, connection.search_s, dn, ldap.SCOPE_BASE), "the old name is gone: 32")
     connection.delete_s("uid=python2,%s" % PEOPLE)
+
+
+def password_policy(connection, login, dn):
+    """A refused change and a made one, as the control tells of them; from here on the password is another."""
+    request = login.passwd(dn, "a quite long pass phrase", "short", serverctrls=[PasswordPolicyControl()])
+    try:
+        login.result(request)
+        check(False, "a short password is refused")
+    except ldap.CONSTRAINT_VIOLATION as error:
+        controls = ldap.controls.DecodeControlTuples(error.args[0]["ctrls"])
+        check([control.error for control in controls] == [6], "a short password is refused, and the control says why")
+    login.passwd_s(dn, "a quite long pass phrase", "another rather long one")
+    _, read = connection.search_s(dn, ldap.SCOPE_BASE, attrlist=["pwdChangedTime", "pwdReset"])[0]
+    check(list(read) == ["pwdChangedTime"], "its own password need not be changed")
+    request = login.simple_bind(dn, "another rather long one", serverctrls=[PasswordPolicyControl()])
+    _, _, _, controls = login.result3(request)
+    found = [(control.timeBeforeExpiration, control.graceAuthNsRemaining, control.error) for control in controls]
+    check(found == [(None, None, None)], "the control is there and says that all is well")
 
 
 def searches(connection):

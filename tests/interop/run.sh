@@ -123,6 +123,13 @@ expect 0 "ldapmodify: modify and rename" ldapmodify -x -H "$ldaps" "${as_admin[@
 expect 0 "the group followed the rename" ldapsearch -x -LLL -o ldif-wrap=no -H "$ldaps" "${as_admin[@]}" -b "cn=tool-users,ou=roles,$suffix" member
 shows '^member: uid=tools2,ou=people,dc=mercy,dc=example' "by its new name"
 expect 0 "a person logs in with the password that ldapadd set" ldapwhoami -x -H "$ldaps" -D "uid=tools2,ou=people,$suffix" -w 'first pass phrase of tools'
+as_person=(-D "uid=tools2,ou=people,$suffix" -w 'first pass phrase of tools')
+expect 1 "a short password is refused" ldappasswd -x -e ppolicy -H "$ldaps" "${as_person[@]}" -s 'too short'
+shows '^ppolicy: error=6 ' "the control says that it is too short, as slapd's does"
+expect 1 "a common password is refused" ldappasswd -x -e ppolicy -H "$ldaps" "${as_person[@]}" -s 'passwordpassword'
+shows '^ppolicy: error=5 ' "for its quality"
+expect 1 "the password there is, is refused" ldappasswd -x -e ppolicy -H "$ldaps" "${as_person[@]}" -s 'first pass phrase of tools'
+shows '^ppolicy: error=8 ' "as one of the old ones"
 expect 0 "ldappasswd by the person" ldappasswd -x -H "$ldaps" -D "uid=tools2,ou=people,$suffix" -w 'first pass phrase of tools' \
     -a 'first pass phrase of tools' -s 'second pass phrase of tools'
 expect 49 "the old password is over" ldapwhoami -x -H "$ldaps" -D "uid=tools2,ou=people,$suffix" -w 'first pass phrase of tools'

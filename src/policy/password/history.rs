@@ -23,7 +23,7 @@ pub fn after(values: impl Iterator<Item = Value>, given_up: &[Secret], now: Time
     let mut values: Vec<Value> = values.collect();
     values.extend(given_up.iter().map(|stored| value(stored, now)));
     // The time comes first, and is as long in all of them.
-    values.sort_by(|one, other| time(one).cmp(&time(other)));
+    values.sort_by_key(|value| time(value));
     let spare = values.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
     values.split_off(spare)
 }
