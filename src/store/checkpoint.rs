@@ -176,7 +176,9 @@ impl Checkpoint {
                 return;
             }
             if std::mem::replace(&mut applied, self.applied()) == self.applied() {
-                tracing::error!("the checkpoint does not end: it is left as it is, and the next start reads the journal behind it");
+                tracing::error!(
+                    "the checkpoint does not end: it is left as it is, and the next start reads the journal behind it"
+                );
                 return;
             }
         }

@@ -92,7 +92,10 @@ impl<'a> Recovery<'a> {
         let mut directory = self.folder.empty_directory()?;
         self.scan(&rows, &mut directory, meta.rows)?;
         // sled keeps most of what it was made to read: memory for the indexes, if it is given back before they are built.
-        guarded(|| Ok(drop(rows)))?;
+        guarded(|| {
+            drop(rows);
+            Ok(())
+        })?;
         directory.finish_loading().map_err(|error| Trouble::Checkpoint(error.to_string()))?;
         check_references(&directory)?;
         if directory.digest().to_bytes() != meta.digest {

@@ -57,7 +57,12 @@ impl Workload {
     /// The result code and the number of entries of every answer.
     pub(crate) fn expected(self) -> (u8, u32) {
         match self {
-            Workload::Search | Workload::And | Workload::MemberSearch | Workload::Substring | Workload::SubstringDigits | Workload::ReadGroup => (0, 1),
+            Workload::Search
+            | Workload::And
+            | Workload::MemberSearch
+            | Workload::Substring
+            | Workload::SubstringDigits
+            | Workload::ReadGroup => (0, 1),
             Workload::Scan | Workload::ScanPaged => (0, people::IN_DEPARTMENT),
             Workload::Compare | Workload::CompareMember => (6, 0),
             Workload::BindWrong => (49, 0),
