@@ -32,6 +32,7 @@ fn settings() -> Settings {
         version: "test",
         monitor: Default::default(),
         start_tls: false,
+        discloses: false,
     }
 }
 

@@ -209,6 +209,7 @@ fn settings() -> Arc<Settings> {
         version: "0",
         monitor: Default::default(),
         start_tls: true,
+        discloses: false,
     })
 }
 

@@ -64,11 +64,24 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
             .map(|written| path(&source, folder, "password.blocklist", written))
             .transpose()?,
         remember_logins: values::remember_logins(&source, raw.password.remember_logins.as_ref())?,
+        discloses: discloses(&source, raw.disclose.as_ref())?,
         log_format: log_format(&source, &raw.log)?,
         log_level: log_level(&source, &raw.log)?,
         waivers: waivers.valid,
         warnings,
     })
+}
+
+/// `disclose`: "nothing" or "legacy".
+fn discloses(source: &Source<'_>, written: Option<&Spanned<String>>) -> Result<bool, ConfigurationError> {
+    match written.map(|written| (written, written.get_ref().as_str())) {
+        None | Some((_, "nothing")) => Ok(false),
+        Some((_, "legacy")) => Ok(true),
+        Some((written, other)) => {
+            let remedy = "write disclose = \"legacy\" where applications parse why a bind was refused, else leave it out";
+            Err(source.error(written.span(), "disclose", format!("{other:?} is nothing that can be disclosed"), remedy))
+        }
+    }
 }
 
 fn suffix(source: &Source<'_>, written: Option<&Spanned<String>>) -> Result<Dn, ConfigurationError> {

@@ -78,6 +78,8 @@ pub struct Configuration {
     pub blocklist: Option<PathBuf>,
     /// Seconds for which a verified login is remembered; 0: none is.
     pub remember_logins: u32,
+    /// Whether a refused bind says how the account stands.
+    pub discloses: bool,
     /// How the log looks.
     pub log_format: LogFormat,
     /// What is logged.
@@ -198,6 +200,7 @@ impl Configuration {
             version: env!("CARGO_PKG_VERSION"),
             monitor: Monitor::default(),
             start_tls: self.tls.is_some(),
+            discloses: self.discloses,
         }
     }
 

@@ -14,6 +14,7 @@ pub(super) struct Raw {
     pub(super) data: Option<Spanned<String>>,
     pub(super) schema: Option<Spanned<String>>,
     pub(super) posix: Option<Spanned<String>>,
+    pub(super) disclose: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) keys: Keys,
     #[serde(default)]

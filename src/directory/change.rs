@@ -200,12 +200,14 @@ pub struct AccountState {
     pub one_time_step: Option<u64>,
     /// Logins that failed; never an empty one.
     pub failed: Option<Arc<FailedLogins>>,
+    /// When the account was logged in to with an expired password (pwdGraceUseTime).
+    pub grace_logins: Vec<Timestamp>,
 }
 
 impl AccountState {
     /// Whether there is more in it than programs of the first format know.
     fn is_longer(&self) -> bool {
-        self.one_time_step.is_some() || self.failed.is_some()
+        self.one_time_step.is_some() || self.failed.is_some() || !self.grace_logins.is_empty()
     }
 }
 

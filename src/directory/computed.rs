@@ -28,6 +28,8 @@ pub enum Computed {
     LastSuccess,
     /// pwdFailureTime: when logins failed since the last that succeeded
     FailureTime,
+    /// pwdGraceUseTime: when the account was logged in to with an expired password
+    GraceLogins,
     /// pwdAccountTmpLockoutEnd: until when no login is looked at
     TemporaryLockoutEnd,
     /// governingStructureRule (RFC 4512 section 3.4.6): the lowest number where several rules allow the entry
@@ -47,7 +49,7 @@ pub const SUBSCHEMA: &str = "cn=Subschema";
 
 impl Computed {
     /// Those that are the server's own.
-    const OPERATIONAL: [Computed; 14] = [
+    const OPERATIONAL: [Computed; 15] = [
         Computed::Reserved,
         Computed::EntryDn,
         Computed::SubschemaSubentry,
@@ -58,6 +60,7 @@ impl Computed {
         Computed::LastLoginSource,
         Computed::LastSuccess,
         Computed::FailureTime,
+        Computed::GraceLogins,
         Computed::TemporaryLockoutEnd,
         Computed::GoverningStructureRule,
         Computed::ContextCsn,
@@ -79,6 +82,7 @@ impl Computed {
             Computed::LastLoginSource => "lastLoginSource",
             Computed::LastSuccess => "pwdLastSuccess",
             Computed::FailureTime => "pwdFailureTime",
+            Computed::GraceLogins => "pwdGraceUseTime",
             Computed::TemporaryLockoutEnd => "pwdAccountTmpLockoutEnd",
             Computed::GoverningStructureRule => "governingStructureRule",
             Computed::ContextCsn => "contextCSN",
@@ -117,7 +121,7 @@ impl Computed {
                 Some(time) => one(time.to_generalized_time()),
                 None => Vec::new(),
             },
-            Computed::LastSuccess | Computed::FailureTime | Computed::TemporaryLockoutEnd => {
+            Computed::LastSuccess | Computed::FailureTime | Computed::GraceLogins | Computed::TemporaryLockoutEnd => {
                 let times = self.times(directory, node);
                 times.iter().map(|time| Bytes::from(time.to_generalized_time_micros())).collect()
             }
@@ -145,6 +149,7 @@ impl Computed {
         match self {
             Computed::LastSuccess => state.last_login.into_iter().collect(),
             Computed::FailureTime => failed.map(|failed| failed.times.clone()).unwrap_or_default(),
+            Computed::GraceLogins => state.grace_logins.clone(),
             Computed::TemporaryLockoutEnd => failed.and_then(|failed| failed.pause_end).into_iter().collect(),
             _ => Vec::new(),
         }
@@ -158,7 +163,7 @@ impl Computed {
             Computed::LastLoginTime | Computed::LastLoginSource | Computed::GoverningStructureRule => {
                 !self.values(directory, node).is_empty()
             }
-            Computed::LastSuccess | Computed::FailureTime | Computed::TemporaryLockoutEnd => {
+            Computed::LastSuccess | Computed::FailureTime | Computed::GraceLogins | Computed::TemporaryLockoutEnd => {
                 !self.times(directory, node).is_empty()
             }
             Computed::EntryTtl => directory.expires(node).is_some(),

@@ -8,6 +8,7 @@
 //! ```
 
 pub(crate) mod bookkeeping;
+mod disclosure;
 mod finish;
 mod recall;
 mod sasl;
@@ -83,8 +84,8 @@ pub mod reason {
     pub const SHADOW_EXPIRED: &str = "account expired (shadowExpire)";
     /// Nobody logged in for longer than pwdMaxIdle.
     pub const IDLE: &str = "account idle too long";
-    /// passwordExpirationTime is over.
-    pub const PASSWORD_EXPIRED: &str = "password expired (passwordExpirationTime)";
+    /// pwdMaxAge or passwordExpirationTime is over.
+    pub const PASSWORD_EXPIRED: &str = "password expired";
     /// shadowMax and shadowInactive are over.
     pub const PASSWORD_OUTLIVED: &str = "password expired (shadowInactive)";
     /// As many sessions of the account are open as may be.

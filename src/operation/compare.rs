@@ -8,7 +8,7 @@ use super::referral;
 use super::refusal::{Refusal, parse_name};
 use super::selection::{class_and_superiors, covers_options};
 use super::write::{is_true, require};
-use super::{Context, root_dse};
+use super::{Context, root_dse, standing};
 use crate::directory::{Computed, Membership, MembershipAttribute};
 use crate::directory::{Directory, Lookup, Node};
 use crate::model::schema::{AttributeDescription, Key, Schema};
@@ -57,6 +57,7 @@ pub fn compare(directory: &Directory, context: &Context, request: &CompareReques
 
 fn decide(directory: &Directory, context: &Context, request: &CompareRequest, answers: &[HashAnswer]) -> Result<bool, Refusal> {
     let controls = control::decode(ResponseKind::Compare, &request.controls, &context.settings.limits)?;
+    standing::check_restricted(directory, context)?;
     context.check_assumed(directory)?;
     let schema = directory.schema();
     let dn = parse_name(schema, &request.name, "invalid DN")?;

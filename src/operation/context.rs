@@ -68,6 +68,8 @@ pub struct Identity {
     pub method: Option<&'static str>,
     /// `password`, `certificate`, `ldapi`.
     pub factors: Vec<&'static str>,
+    /// The password had to be changed when the session began: until that is done nothing else is.
+    pub must_change: bool,
 }
 
 /// How a connection came in.
@@ -176,6 +178,8 @@ pub struct Settings {
     pub monitor: Monitor,
     /// Whether the server offers StartTLS (it has a certificate).
     pub start_tls: bool,
+    /// Whether a refused bind says how the account stands: for applications that parse it.
+    pub discloses: bool,
 }
 
 /// How logins that were verified a moment ago are remembered.

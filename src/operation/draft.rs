@@ -75,7 +75,7 @@ impl<'a> CheckedAttribute<'a> {
         let home = match head.computed(attribute_type.id) {
             Some(Computed::Members(attribute)) => Home::Members(attribute),
             Some(Computed::Reserved) => Home::Reserved,
-            Some(Computed::FailureTime | Computed::TemporaryLockoutEnd) if !stores => Home::Bookkeeping,
+            Some(Computed::FailureTime | Computed::GraceLogins | Computed::TemporaryLockoutEnd) if !stores => Home::Bookkeeping,
             Some(_) => Home::Computed,
             None => Home::Block,
         };

@@ -5,7 +5,8 @@ mod cancel;
 mod start_tls;
 mod who_am_i;
 
-use super::{Limits, control};
+use super::{Context, Limits, control, standing};
+use crate::directory::Directory;
 use crate::model::ResultCode;
 use crate::protocol::{Control, LdapResult, Reply, ResponseKind, oid};
 pub use cancel::cancelled_operation;
@@ -67,6 +68,11 @@ pub fn check_controls(operation: ExtendedOperation, controls: &[Control], limits
         return Err(LdapResult::with(ResultCode::UnavailableCriticalExtension, "critical control unavailable in context"));
     }
     Ok(())
+}
+
+/// 50 for who must change the own password before anything else.
+pub fn check_restricted(directory: &Directory, context: &Context) -> Result<(), LdapResult> {
+    standing::check_restricted(directory, context).map_err(|refusal| refusal.result)
 }
 
 fn no_data_expected() -> LdapResult {

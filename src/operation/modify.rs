@@ -52,14 +52,15 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let schema = write.head.schema();
     let dn = parse_name(schema, &request.name, "invalid DN")?;
     check_counts(&request.changes)?;
-    let subject = write.writer()?;
+    let only_password = only_password(schema, &request.changes);
+    let subject = if only_password { write.writer_of_password()? } else { write.writer()? };
     check_modifiable(&dn)?;
     if is_subschema(write.head, &dn) {
         return schema_change::modify(write, request, &controls);
     }
     write.check_referral(&dn, &controls)?;
     let id = write.find(&dn)?;
-    let right = if only_password(schema, &request.changes) { Right::ChangePassword } else { Right::Write };
+    let right = if only_password { Right::ChangePassword } else { Right::Write };
     require(subject, right, id)?;
     write.check_assertion(write.head, controls.assertion.as_ref(), id)?;
 

@@ -6,10 +6,12 @@ use super::{Context, Peer};
 use crate::directory::Directory;
 use crate::model::{EntryId, ResultCode, Timestamp};
 use crate::operation::bind::reason;
-use crate::operation::control::Usability;
-use crate::policy::account::{self, AccountRules, Barrier, Facts, Ground, intruder};
+use crate::operation::control::{PasswordWarning, Usability, password_policy_response};
+use crate::policy::account::age::{self, PasswordAge};
+use crate::policy::account::{self, Barrier, Facts, Ground, intruder};
+use crate::policy::password::policy::PasswordPolicyError;
 use crate::policy::share::Origin;
-use crate::protocol::LdapResult;
+use crate::protocol::{Control, LdapResult};
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
@@ -21,22 +23,23 @@ pub(crate) fn facts(directory: &Directory, id: EntryId) -> Facts {
     }
     if let Some(state) = directory.login_state(id) {
         facts.last_login = state.last_login;
+        facts.grace_logins = u32::try_from(state.grace_logins.len()).unwrap_or(u32::MAX);
         facts.note_lock_of_failures(state.failed.as_ref().and_then(|failed| failed.locked));
     }
     facts
 }
 
-/// What the account's policy says of its use.
-pub(crate) fn rules(directory: &Directory, id: EntryId) -> AccountRules {
-    AccountRules::of(&password_policy(directory, Some(id)))
+/// What bars an account at this moment, first its own state, then its password's.
+pub(crate) fn barrier(directory: &Directory, id: EntryId, now: Timestamp, by_password: bool) -> Option<Barrier> {
+    let (facts, policy) = (facts(directory, id), password_policy(directory, Some(id)));
+    let of_password = || account::password_barrier(&facts, &policy, now).filter(|_| by_password);
+    account::barriers(&facts, &policy, now).next().or_else(of_password)
 }
 
 /// 49 for an account that may not log in at this moment, whatever the proof. `by_password`: its password must be good still, too. Judged
 /// after everything else, so that it costs what a login costs.
 pub(crate) fn check(directory: &Directory, context: &Context, id: EntryId, by_password: bool) -> Result<(), Refusal> {
-    let (facts, rules, now) = (facts(directory, id), rules(directory, id), context.now);
-    let of_password = || account::password_barrier(&facts, &rules, now).filter(|_| by_password);
-    match account::barriers(&facts, &rules, now).next().or_else(of_password) {
+    match barrier(directory, id, context.now, by_password) {
         Some(barrier) => {
             Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason_of(barrier.ground) })
         }
@@ -52,6 +55,53 @@ pub(crate) fn waits(directory: &Directory, context: &Context, id: EntryId) -> bo
     until.is_some() && !facts(directory, id).break_glass
 }
 
+/// How the password of an account that is logged in to stands.
+#[derive(Clone, Copy)]
+pub(crate) struct PasswordStanding {
+    /// By its age.
+    pub(crate) age: PasswordAge,
+    /// It must be changed before anything else is done.
+    pub(crate) must_change: bool,
+}
+
+/// How the password of an account stands.
+pub(crate) fn of_password(directory: &Directory, context: &Context, id: EntryId) -> PasswordStanding {
+    let (facts, policy) = (facts(directory, id), password_policy(directory, Some(id)));
+    PasswordStanding {
+        age: age::age(&facts, &policy, context.now),
+        must_change: facts.must_change(policy.must_change, context.now),
+    }
+}
+
+impl PasswordStanding {
+    /// What the password policy control tells of it.
+    pub(crate) fn control(self) -> Control {
+        let warning = match self.age {
+            _ if self.must_change => None,
+            PasswordAge::Good | PasswordAge::Expired => None,
+            PasswordAge::Ending(seconds) => Some(PasswordWarning::TimeBeforeExpiration(seconds)),
+            PasswordAge::Grace(more) => Some(PasswordWarning::GraceLoginsRemaining(more)),
+        };
+        password_policy_response(warning, self.must_change.then_some(PasswordPolicyError::ChangeAfterReset))
+    }
+}
+
+/// Whether the password must be changed before anything else is done.
+pub(crate) fn must_change(directory: &Directory, id: EntryId, now: Timestamp) -> bool {
+    let facts = facts(directory, id);
+    facts.must_change(password_policy(directory, Some(id)).must_change, now)
+}
+
+/// 50 for a session that may do nothing but change its password, while that is still to be changed.
+pub(crate) fn check_restricted(directory: &Directory, context: &Context) -> Result<(), Refusal> {
+    let restricted = context.identity.entry.filter(|_| context.identity.must_change);
+    if restricted.is_some_and(|id| must_change(directory, id, context.now)) {
+        let text = "Operations are restricted to bind/unbind/abandon/StartTLS/modify password";
+        return Err(Refusal::new(ResultCode::InsufficientAccessRights, text).because("password must be changed first"));
+    }
+    Ok(())
+}
+
 /// Where a login comes from, as failures are counted.
 pub(crate) fn source(peer: &Peer) -> String {
     peer.address.map_or_else(|| peer.text.clone(), |address| Origin::of(address).to_string())
@@ -59,13 +109,13 @@ pub(crate) fn source(peer: &Peer) -> String {
 
 /// Whether the account can log in with its password, as the account usability control tells it.
 pub(crate) fn usability(directory: &Directory, id: EntryId, now: Timestamp) -> Usability {
-    let (facts, rules) = (facts(directory, id), rules(directory, id));
+    let (facts, policy) = (facts(directory, id), password_policy(directory, Some(id)));
     let seconds = |until: Timestamp| until.0.saturating_sub(now.0).saturating_add(MICROS_PER_SECOND - 1) / MICROS_PER_SECOND;
-    let of_password = account::password_barrier(&facts, &rules, now);
-    let all: Vec<Barrier> = account::barriers(&facts, &rules, now).chain(of_password).collect();
-    let reset = facts.must_change(now);
+    let of_password = account::password_barrier(&facts, &policy, now);
+    let all: Vec<Barrier> = account::barriers(&facts, &policy, now).chain(of_password).collect();
+    let reset = facts.must_change(policy.must_change, now);
     if all.is_empty() && !reset {
-        return Usability::Usable { seconds: account::next_end(&facts, &rules, now).map(|(_, end)| seconds(end)) };
+        return Usability::Usable { seconds: account::next_end(&facts, &policy, now).map(|(_, end)| seconds(end)) };
     }
     // Unlocked when the last of several locks ends; where something else bars it, or a lock has no end, there is no such time.
     let last = all.iter().map(|barrier| barrier.until.filter(|_| barrier.ground.is_lock())).collect::<Option<Vec<_>>>();
@@ -92,7 +142,7 @@ pub(crate) fn reason_of(ground: Ground) -> &'static str {
         Ground::Failures => reason::LOCKED_BY_FAILURES,
         Ground::LockoutTime => reason::LOCKED_BY_TIME,
         Ground::Idle => reason::IDLE,
-        Ground::PasswordExpirationTime => reason::PASSWORD_EXPIRED,
+        Ground::PasswordAge => reason::PASSWORD_EXPIRED,
         Ground::ShadowInactive => reason::PASSWORD_OUTLIVED,
     }
 }

@@ -6,8 +6,8 @@ use super::record;
 use super::referral;
 use super::refusal::Refusal;
 use super::selection::Selection;
-use super::stamp;
 use super::{Authority, Context, Decision, transaction};
+use super::{stamp, standing};
 use crate::directory::{
     Change, Directory, FilterContext, Lookup, Membership, PreparedFilter, SUBSCHEMA, Truth, WaitingMembership,
 };
@@ -142,8 +142,14 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Who writes: 13 over a connection that can be listened to, 8 for anonymous.
+    /// Who writes: 13 over a connection that can be listened to, 8 for anonymous, 50 for who must change the password first.
     pub(crate) fn writer(&self) -> Result<Subject, Refusal> {
+        standing::check_restricted(self.head, self.context)?;
+        writer(self.head, self.context)
+    }
+
+    /// Who changes a password: the same, and who must change the own one first may.
+    pub(crate) fn writer_of_password(&self) -> Result<Subject, Refusal> {
         writer(self.head, self.context)
     }
 

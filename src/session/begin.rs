@@ -180,6 +180,11 @@ impl Session {
         if let Err(result) = extended::check_controls(operation, controls, &context.settings.limits) {
             return Action::Reply(id, vec![Reply::result(ResponseKind::Extended, result)]);
         }
+        if matches!(operation, ExtendedOperation::StartTransaction | ExtendedOperation::Backup)
+            && let Err(result) = extended::check_restricted(directory, &context)
+        {
+            return Action::Reply(id, vec![Reply::result(ResponseKind::Extended, result)]);
+        }
         match operation {
             ExtendedOperation::StartTls => self.start_tls(directory, context, value),
             ExtendedOperation::Refresh => match RefreshRequest::read(value, controls) {

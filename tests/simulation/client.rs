@@ -104,6 +104,7 @@ pub(crate) fn settings() -> Settings {
         version: "0",
         monitor: Default::default(),
         start_tls: true,
+        discloses: false,
     }
 }
 

@@ -73,6 +73,7 @@ transcripts! {
     names_and_options
     operational
     paging
+    password_age
     password_policy
     passwords
     persistent_search

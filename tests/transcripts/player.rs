@@ -149,6 +149,10 @@ impl Player {
                 moved if moved.starts_with('+') => self.machine.advance(micros(&moved[1..])),
                 "with" => self.with(&words[1], words.get(2)),
                 "limit" => self.limit(&words[1], words[2].parse().unwrap()),
+                "disclose" => {
+                    let discloses = words[1] == "legacy";
+                    self.use_settings(Settings { discloses, ..(*self.machine.settings).clone() });
+                }
                 "identifiers" => self.identifiers(),
                 "disk" => self.machine.fill_disk(words[1] == "full"),
                 "tick" => self.machine.tick(),

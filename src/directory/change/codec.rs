@@ -26,6 +26,7 @@ const PUT_NEXT_NUMBER: u8 = 12;
 /// Facts of an account behind the first two.
 const ONE_TIME_STEP: u8 = 1;
 const FAILED_LOGINS: u8 = 2;
+const GRACE_LOGINS: u8 = 3;
 
 const MEMBER: u8 = 1;
 const UNIQUE_MEMBER: u8 = 2;
@@ -175,6 +176,11 @@ pub(super) fn put_account_state(output: &mut Vec<u8>, state: &AccountState) {
         failed::put(&mut encoded, failed);
         put_fact(output, FAILED_LOGINS, &encoded);
     }
+    if !state.grace_logins.is_empty() {
+        let mut encoded = Vec::new();
+        state.grace_logins.iter().for_each(|time| put_time(&mut encoded, *time));
+        put_fact(output, GRACE_LOGINS, &encoded);
+    }
 }
 
 /// One more fact of an account, by its number.
@@ -296,6 +302,11 @@ impl<'a> Reader<'a> {
             let mut fact = Reader(self.octets()?);
             match number {
                 ONE_TIME_STEP => state.one_time_step = Some(fact.number()?),
+                GRACE_LOGINS => {
+                    while !fact.0.is_empty() {
+                        state.grace_logins.push(fact.time()?);
+                    }
+                }
                 FAILED_LOGINS => state.failed = Some(Arc::new(failed::read(&mut fact)?)),
                 _ => return Err(damaged("unknown fact of an account")),
             }

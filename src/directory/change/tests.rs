@@ -70,6 +70,7 @@ fn any_change() -> impl Strategy<Value = Change> {
             last_login_source,
             one_time_step,
             failed: failed.map(Arc::new),
+            grace_logins: time.map(Timestamp).into_iter().collect(),
         });
     prop_oneof![
         (id(), proptest::option::of(id()), ".{0,40}", octets()).prop_map(|(id, parent, name, block)| Change::PutEntry {

@@ -167,6 +167,7 @@ fn change(deed: &Deed, directory: &Directory) -> Change {
                     let source = FailingSource { name: format!("127.0.0.{time}"), times: vec![Timestamp(time)] };
                     Arc::new(FailedLogins { in_a_row: 1, sources: vec![source], ..FailedLogins::default() })
                 }),
+                grace_logins: Vec::new(),
             },
         },
     }

@@ -10,6 +10,7 @@ use crate::model::{EntryBuilder, EntryId, FailedLogins, ModificationOperation, R
 use crate::operation::policies::password_policy;
 use crate::operation::refusal::Refusal;
 use crate::operation::{Context, account, standing};
+use crate::policy::account::age::PasswordAge;
 use crate::policy::account::intruder;
 use crate::policy::password::HashAnswer;
 use crate::protocol::LdapResult;
@@ -34,10 +35,10 @@ pub(super) fn failed(head: &Directory, context: &Context, id: EntryId, record: &
         return Vec::new();
     }
     let facts = standing::facts(head, id);
-    if facts.break_glass || facts.locked_by_failures(&standing::rules(head, id), context.now) {
+    let policy = password_policy(head, Some(id));
+    if facts.break_glass || facts.locked_by_failures(&policy, context.now) {
         return Vec::new();
     }
-    let policy = password_policy(head, Some(id));
     let mut state = head.account_state(id);
     // A lock that an administrator took away is forgotten with what made it.
     let before = state.failed.as_deref().filter(|before| before.locked.is_none() || facts.lock_of_failures.is_some());
@@ -53,12 +54,12 @@ pub(super) fn failed(head: &Directory, context: &Context, id: EntryId, record: &
     changes
 }
 
-/// The account was logged in to, with its password or otherwise. `rewrite`: a stored password that matched, and its new form.
+/// The account was logged in to. `age`: how the password stands; none where something else was proven. `rewrite`: a stored password that matched, and its new form.
 pub(super) fn logged_in(
     head: &Directory,
     context: &Context,
     id: EntryId,
-    by_password: bool,
+    age: Option<PasswordAge>,
     rewrite: Option<(&Secret, &Secret)>,
     record: &mut Record,
 ) -> Vec<Change> {
@@ -66,10 +67,13 @@ pub(super) fn logged_in(
     state.last_login = Some(context.now);
     state.last_login_source = Some(context.peer.address.map_or_else(|| context.peer.text.clone(), |address| address.to_string()));
     // What proves nothing about the password forgives no guesses at it.
-    let failed = if by_password { state.failed.take() } else { None };
+    let failed = if age.is_some() { state.failed.take() } else { None };
     let unlocks = failed.as_ref().is_some_and(|failed| failed.locked.is_some());
     if let Some(failed) = failed {
         state.failed = after_success(head, context, id, &failed);
+    }
+    if age.is_some_and(|age| matches!(age, PasswordAge::Grace(_))) {
+        state.grace_logins.push(context.now);
     }
     let unlocks = unlocks && standing::facts(head, id).lock_of_failures.is_some();
     let mut changes = vec![Change::PutAccountState { id, state }];
@@ -96,8 +100,8 @@ fn after_success(head: &Directory, context: &Context, id: EntryId, failed: &Fail
 
 /// The bookkeeping after an administrator or a new password began it anew; none where there is nothing to forget.
 pub(crate) fn forgiven(head: &Directory, id: EntryId) -> Option<Change> {
-    let state = head.login_state(id).filter(|state| state.failed.is_some())?;
-    Some(Change::PutAccountState { id, state: AccountState { failed: None, ..state.clone() } })
+    let state = head.login_state(id).filter(|state| state.failed.is_some() || !state.grace_logins.is_empty())?;
+    Some(Change::PutAccountState { id, state: AccountState { failed: None, grace_logins: Vec::new(), ..state.clone() } })
 }
 
 fn note(record: &mut Record, attribute: &str, values: RecordedValue) {

@@ -1,10 +1,11 @@
 //! The end of a bind: judged on the newest value, recorded whatever comes of it.
 
-use super::{Method, PendingBind, bookkeeping, reason};
+use super::{Method, PendingBind, bookkeeping, disclosure, reason};
 use crate::directory::Directory;
 use crate::journal::{Record, RecordKind};
 use crate::model::{EntryId, ResultCode, Secret};
 use crate::operation::refusal::Refusal;
+use crate::operation::standing::PasswordStanding;
 use crate::operation::{Context, Decision, Identity, account, control, record, standing};
 use crate::policy::password::HashAnswer;
 use crate::protocol::{LdapResult, Reply, ResponseKind};
@@ -34,7 +35,12 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
             let changes = guessed.map(|id| bookkeeping::failed(head, context, id, &mut record)).unwrap_or_default();
             record.result = refused.result.code;
             record.reason = Some(refused.reason);
-            Decision { reply: reply(refused.result), changes, record, preceding: Vec::new(), identity: None }
+            let tells = context.settings.discloses && by_password && pending.refusal.is_none();
+            let reply = match refused.result.code {
+                ResultCode::InvalidCredentials if tells => disclosure::reply(head, context, pending.account),
+                _ => reply(refused.result),
+            };
+            Decision { reply, changes, record, preceding: Vec::new(), identity: None }
         }
     }
 }
@@ -91,32 +97,38 @@ fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accept
         let identity = Some(Identity::default());
         return Decision { reply: success(head, context, None), changes: Vec::new(), record, preceding: Vec::new(), identity };
     };
+    let told = method.is_password().then(|| standing::of_password(head, context, id));
     let factors: Vec<&'static str> = method.factor().into_iter().collect();
     record.actor = record.target.clone();
     record.factors = factors.clone();
-    let changes = bookkeeping::logged_in(head, context, id, method.is_password(), accepted.rewrite, &mut record);
-    let identity = Some(Identity { entry: Some(id), method: method.name(), factors });
-    Decision { reply: success(head, context, Some(id)), changes, record, preceding: Vec::new(), identity }
+    let changes = bookkeeping::logged_in(head, context, id, told.map(|told| told.age), accepted.rewrite, &mut record);
+    let identity = Some(Identity {
+        entry: Some(id),
+        method: method.name(),
+        factors,
+        must_change: told.is_some_and(|told| told.must_change),
+    });
+    Decision { reply: success(head, context, Some((id, told))), changes, record, preceding: Vec::new(), identity }
 }
 
 /// Success, with the identity where it was asked for (RFC 3829).
-fn success(head: &Directory, context: &Context, account: Option<EntryId>) -> Reply {
+fn success(head: &Directory, context: &Context, account: Option<(EntryId, Option<PasswordStanding>)>) -> Reply {
     let mut reply = reply(LdapResult::of(ResultCode::Success));
     if let Reply::Result { controls, .. } = &mut reply
         && context.attached.tells_identity
     {
-        controls.push(control::identity_response(account.map(|id| head.dn_text(id))));
+        controls.push(control::identity_response(account.map(|(id, _)| head.dn_text(id))));
     }
     if let Reply::Result { controls, .. } = &mut reply
         && context.attached.password_policy
-        && account.is_some()
+        && let Some((_, told)) = account
     {
-        controls.push(control::password_policy_response(None, None));
+        controls.push(told.map_or_else(|| control::password_policy_response(None, None), PasswordStanding::control));
     }
     reply
 }
 
-fn reply(result: LdapResult) -> Reply {
+pub(super) fn reply(result: LdapResult) -> Reply {
     let credentials = (result.code == ResultCode::SaslBindInProgress).then(bytes::Bytes::new);
     Reply::Result {
         kind: ResponseKind::Bind,

@@ -15,7 +15,7 @@ use crate::operation::control::{self, Controls};
 use crate::operation::refusal::{Refusal, parse_name};
 use crate::operation::selection::Selection;
 use crate::operation::write::is_true;
-use crate::operation::{Context, root_dse};
+use crate::operation::{Context, root_dse, standing};
 use crate::policy::access::{self, Right};
 use crate::protocol::{Control, Reply, ResponseKind, SearchRequest};
 
@@ -28,6 +28,7 @@ pub fn begin(
     controls: &[Control],
 ) -> Result<SearchStream, Reply> {
     let controls = control::decode(ResponseKind::SearchDone, controls, &context.settings.limits).map_err(done)?;
+    standing::check_restricted(directory, context).map_err(|refusal| done(refusal.result))?;
     let sorting = Sorting::new(directory, &controls, context.settings.limits.sorted)?;
     begin_decoded(directory, context, request, &controls, sorting).map_err(|refusal| done(refusal.result))
 }

@@ -148,7 +148,7 @@ impl Server {
             message: MessageId(1),
             peer: Arc::new(peer),
             tls: self.confidential.then(|| Arc::new(tls)),
-            identity: Identity { entry, method: entry.map(|_| "SIMPLE"), factors: Vec::new() },
+            identity: Identity { entry, method: entry.map(|_| "SIMPLE"), factors: Vec::new(), must_change: false },
             authority,
             settings: Arc::new(Settings {
                 clear_text: self.waived.then_some(waived).into_iter().collect(),
@@ -161,6 +161,7 @@ impl Server {
                 version: "1.2.3",
                 monitor: Default::default(),
                 start_tls: true,
+                discloses: false,
             }),
             fresh: Fresh { uuid: [self.fresh; 16], salt: [self.fresh; 16], password: [self.fresh; 16] },
             attached: Attached::default(),

@@ -41,6 +41,8 @@ pub struct Facts {
     pub password_changed: Option<Timestamp>,
     /// passwordExpirationTime.
     pub password_expires: Option<Timestamp>,
+    /// Logins since the password expired: values of pwdGraceUseTime.
+    pub grace_logins: u32,
     /// pwdReset.
     pub reset: bool,
     /// pwdLastSet is 0.
@@ -117,9 +119,13 @@ impl Facts {
     }
 
     /// Whether the password must be changed before anything else: it was set by another, or it is overdue.
-    pub fn must_change(&self, now: Timestamp) -> bool {
+    /// `after_reset`: whether the policy asks for it where another one set it (pwdMustChange).
+    pub fn must_change(&self, after_reset: bool, now: Timestamp) -> bool {
         let never_changed = self.shadow_last_change == Some(0) && self.password_changed.is_none();
-        self.reset || self.never_set || never_changed || self.shadow_overdue().is_some_and(|overdue| now >= overdue)
+        self.reset && after_reset
+            || self.never_set
+            || never_changed
+            || self.shadow_overdue().is_some_and(|overdue| now >= overdue)
     }
 }
 

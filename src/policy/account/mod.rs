@@ -1,6 +1,7 @@
 //! Whether an account may be used: what its entry and its bookkeeping say, under a policy, at a moment. Pure; judged at every bind, after
 //! the password was verified.
 
+pub mod age;
 mod facts;
 pub mod intruder;
 mod standing;
@@ -8,4 +9,4 @@ mod standing;
 mod tests;
 
 pub use facts::{Facts, Lock};
-pub use standing::{AccountRules, Barrier, Ground, barriers, next_end, password_barrier};
+pub use standing::{Barrier, Ground, barriers, next_end, password_barrier};

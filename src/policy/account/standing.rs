@@ -1,21 +1,11 @@
 //! What bars an account, and until when. Every attribute counts; one that bars is enough.
 
-use super::{Facts, Lock};
+use super::age::{self, PasswordAge};
+use super::{Facts, Lock, intruder};
 use crate::model::Timestamp;
 use crate::policy::password::policy::PasswordPolicy;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
-
-/// What a policy says of an account's use. Times in seconds; 0: none.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct AccountRules {
-    /// pwdMaxIdle: how long an account may go without a login.
-    pub max_idle: u32,
-    /// pwdLockoutDuration: how long a lock lasts that has a beginning; 0: until an administrator takes it away.
-    pub lockout_duration: u32,
-    /// The same for a lock that failed logins made.
-    pub failure_lock_duration: u32,
-}
 
 /// What can bar an account.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -44,18 +34,10 @@ pub enum Ground {
     Failures,
     /// Nobody logged in for longer than pwdMaxIdle.
     Idle,
-    /// The password is older than passwordExpirationTime says.
-    PasswordExpirationTime,
+    /// The password is older than pwdMaxAge or passwordExpirationTime says, and no login is left with it.
+    PasswordAge,
     /// The password was not changed for longer than shadowMax and shadowInactive together.
     ShadowInactive,
-}
-
-impl AccountRules {
-    /// What a policy says.
-    pub fn of(policy: &PasswordPolicy) -> AccountRules {
-        let failure_lock_duration = if policy.locks_account() { policy.lockout_duration } else { 0 };
-        AccountRules { max_idle: policy.maximum_idle, lockout_duration: policy.lockout_duration, failure_lock_duration }
-    }
 }
 
 impl Ground {
@@ -75,7 +57,7 @@ impl Ground {
     ];
 
     /// Those that bar its password alone.
-    pub const OF_PASSWORD: [Ground; 3] = [Ground::Failures, Ground::PasswordExpirationTime, Ground::ShadowInactive];
+    pub const OF_PASSWORD: [Ground; 3] = [Ground::Failures, Ground::PasswordAge, Ground::ShadowInactive];
 
     /// Whether it is a lock, which may end.
     pub fn is_lock(self) -> bool {
@@ -84,8 +66,8 @@ impl Ground {
 
     /// Whether it is the end of the account or of its password.
     pub fn is_expiry(self) -> bool {
-        use Ground::{AccountExpires, EndTime, PasswordExpirationTime, PrincipalExpiration, ShadowExpire, ShadowInactive};
-        matches!(self, EndTime | AccountExpires | PrincipalExpiration | ShadowExpire | PasswordExpirationTime | ShadowInactive)
+        use Ground::{AccountExpires, EndTime, PasswordAge, PrincipalExpiration, ShadowExpire, ShadowInactive};
+        matches!(self, EndTime | AccountExpires | PrincipalExpiration | ShadowExpire | PasswordAge | ShadowInactive)
     }
 
     /// The attribute it is read from.
@@ -102,12 +84,12 @@ impl Ground {
             Ground::Locked | Ground::Failures => "pwdAccountLockedTime",
             Ground::LockoutTime => "lockoutTime",
             Ground::Idle => "lastLoginTime",
-            Ground::PasswordExpirationTime => "passwordExpirationTime",
+            Ground::PasswordAge => "pwdChangedTime",
             Ground::ShadowInactive => "shadowInactive",
         }
     }
 
-    fn look(self, facts: &Facts, rules: &AccountRules, now: Timestamp) -> Option<Barrier> {
+    fn look(self, facts: &Facts, policy: &PasswordPolicy, now: Timestamp) -> Option<Barrier> {
         let barrier = |since, until| Barrier { ground: self, since, until };
         let always = |is: bool| is.then(|| barrier(None, None));
         match self {
@@ -117,29 +99,30 @@ impl Ground {
             Ground::StartTime => facts.starts.filter(|starts| now < *starts).map(|starts| barrier(None, Some(starts))),
             Ground::Locked if facts.lock_of_failures.is_some() => None,
             Ground::Failures if facts.break_glass => None,
-            Ground::Failures => locked(self, facts.lock_of_failures?, rules.failure_lock_duration, now),
+            Ground::Failures => failure_lock(facts.lock_of_failures?, policy, now),
             Ground::Locked => match facts.locked? {
                 Lock::ForGood => Some(barrier(None, None)),
-                Lock::Since(since) => locked(self, since, rules.lockout_duration, now),
+                Lock::Since(since) => locked(self, since, policy.lockout_duration, now),
             },
-            Ground::LockoutTime => locked(self, facts.lockout?, rules.lockout_duration, now),
-            _ => self.end(facts, rules).filter(|end| now >= *end).map(|end| barrier(Some(end), None)),
+            Ground::LockoutTime => locked(self, facts.lockout?, policy.lockout_duration, now),
+            Ground::PasswordAge if age::age(facts, policy, now) != PasswordAge::Expired => None,
+            _ => self.end(facts, policy).filter(|end| now >= *end).map(|end| barrier(Some(end), None)),
         }
     }
 
     /// The first moment at which it bars, where that is a matter of time alone.
-    fn end(self, facts: &Facts, rules: &AccountRules) -> Option<Timestamp> {
+    fn end(self, facts: &Facts, policy: &PasswordPolicy) -> Option<Timestamp> {
         match self {
             Ground::EndTime => facts.ends,
             Ground::AccountExpires => facts.account_expires,
             Ground::PrincipalExpiration => facts.principal_expires,
             Ground::ShadowExpire => facts.shadow_expires,
-            Ground::Idle if rules.max_idle > 0 && !facts.break_glass => {
+            Ground::Idle if policy.maximum_idle > 0 && !facts.break_glass => {
                 // A password set since begins the time anew: that is how an administrator lets somebody in again.
                 let last = facts.last_login?.max(facts.password_changed.unwrap_or(Timestamp::EARLIEST));
-                Some(later(last, rules.max_idle))
+                Some(later(last, policy.maximum_idle))
             }
-            Ground::PasswordExpirationTime => facts.password_expires,
+            Ground::PasswordAge => age::expiry(facts, policy),
             Ground::ShadowInactive => facts.shadow_too_late(),
             _ => None,
         }
@@ -161,6 +144,13 @@ fn later(time: Timestamp, seconds: u32) -> Timestamp {
     Timestamp(time.0.saturating_add(i64::from(seconds).saturating_mul(MICROS_PER_SECOND)))
 }
 
+/// A lock that failed logins made.
+fn failure_lock(since: Timestamp, policy: &PasswordPolicy, now: Timestamp) -> Option<Barrier> {
+    let until = intruder::lock_ends(since, policy);
+    let holds = until.is_none_or(|until| now < until);
+    holds.then_some(Barrier { ground: Ground::Failures, since: Some(since), until })
+}
+
 /// A lock that began: it holds before its time too, and for good where the policy knows no end.
 fn locked(ground: Ground, since: Timestamp, duration: u32, now: Timestamp) -> Option<Barrier> {
     let until = (duration > 0).then(|| later(since, duration));
@@ -170,24 +160,24 @@ fn locked(ground: Ground, since: Timestamp, duration: u32, now: Timestamp) -> Op
 
 impl Facts {
     /// Whether a lock that failed logins made holds.
-    pub fn locked_by_failures(&self, rules: &AccountRules, now: Timestamp) -> bool {
-        Ground::Failures.look(self, rules, now).is_some()
+    pub fn locked_by_failures(&self, policy: &PasswordPolicy, now: Timestamp) -> bool {
+        Ground::Failures.look(self, policy, now).is_some()
     }
 }
 
 /// All that bars the account at a moment, whatever proves who asks.
-pub fn barriers<'a>(facts: &'a Facts, rules: &'a AccountRules, now: Timestamp) -> impl Iterator<Item = Barrier> + 'a {
-    Ground::OF_ACCOUNT.into_iter().filter_map(move |ground| ground.look(facts, rules, now))
+pub fn barriers<'a>(facts: &'a Facts, policy: &'a PasswordPolicy, now: Timestamp) -> impl Iterator<Item = Barrier> + 'a {
+    Ground::OF_ACCOUNT.into_iter().filter_map(move |ground| ground.look(facts, policy, now))
 }
 
 /// What bars its password.
-pub fn password_barrier(facts: &Facts, rules: &AccountRules, now: Timestamp) -> Option<Barrier> {
-    Ground::OF_PASSWORD.into_iter().find_map(|ground| ground.look(facts, rules, now))
+pub fn password_barrier(facts: &Facts, policy: &PasswordPolicy, now: Timestamp) -> Option<Barrier> {
+    Ground::OF_PASSWORD.into_iter().find_map(|ground| ground.look(facts, policy, now))
 }
 
 /// What will bar the account next by time alone, and when.
-pub fn next_end(facts: &Facts, rules: &AccountRules, now: Timestamp) -> Option<(Ground, Timestamp)> {
+pub fn next_end(facts: &Facts, policy: &PasswordPolicy, now: Timestamp) -> Option<(Ground, Timestamp)> {
     let all = Ground::OF_ACCOUNT.into_iter().chain(Ground::OF_PASSWORD);
-    let ends = all.filter_map(|ground| Some((ground, ground.end(facts, rules)?)));
+    let ends = all.filter_map(|ground| Some((ground, ground.end(facts, policy)?)));
     ends.filter(|(_, end)| *end > now).min_by_key(|(_, end)| *end)
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::{AccountAttribute, Timestamp};
+use crate::policy::password::policy::PasswordPolicy;
 
 const NOW: Timestamp = Timestamp(1_795_000_000_000_000);
 const DAY: i64 = 86_400_000_000;
@@ -13,7 +14,7 @@ fn facts(values: &[(AccountAttribute, &str)]) -> Facts {
 }
 
 /// What bars it at a moment, as the names of attributes.
-fn barred(facts: &Facts, rules: &AccountRules, now: Timestamp) -> Vec<&'static str> {
+fn barred(facts: &Facts, rules: &PasswordPolicy, now: Timestamp) -> Vec<&'static str> {
     let all = barriers(facts, rules, now).chain(password_barrier(facts, rules, now));
     all.map(|barrier| barrier.ground.attribute()).collect()
 }
@@ -30,7 +31,7 @@ fn file_time(moment: i64) -> String {
 #[test]
 fn nothing_bars_an_account_that_says_nothing() {
     assert_eq!(
-        barred(&Facts::default(), &AccountRules { max_idle: 1, lockout_duration: 1, failure_lock_duration: 1 }, NOW),
+        barred(&Facts::default(), &PasswordPolicy { maximum_idle: 1, lockout_duration: 1, ..PasswordPolicy::default() }, NOW),
         Vec::<&str>::new()
     );
 }
@@ -45,10 +46,10 @@ fn what_disables_does_so_whenever() {
     ] {
         for value in bars {
             let facts = facts(&[(attribute, value)]);
-            assert_eq!(barred(&facts, &AccountRules::default(), Timestamp(0)), [attribute.name()], "{value}");
+            assert_eq!(barred(&facts, &PasswordPolicy::default(), Timestamp(0)), [attribute.name()], "{value}");
         }
         for value in does_not {
-            assert!(barred(&facts(&[(attribute, value)]), &AccountRules::default(), NOW).is_empty(), "{value}");
+            assert!(barred(&facts(&[(attribute, value)]), &PasswordPolicy::default(), NOW).is_empty(), "{value}");
         }
     }
 }
@@ -56,7 +57,7 @@ fn what_disables_does_so_whenever() {
 #[test]
 fn ends_bar_from_their_microsecond_on() {
     let day = NOW.0.div_euclid(DAY);
-    let rules = AccountRules { max_idle: 90, ..AccountRules::default() };
+    let rules = PasswordPolicy { maximum_idle: 90, ..PasswordPolicy::default() };
     let idle = Facts { last_login: Some(Timestamp(NOW.0 - 90_000_000)), ..Facts::default() };
     let shadow = [
         (AccountAttribute::ShadowLastChange, (day - 11).to_string()),
@@ -69,7 +70,7 @@ fn ends_bar_from_their_microsecond_on() {
         (facts(&[(AccountAttribute::EndTime, &micros(NOW.0))]), NOW, "pwdEndTime"),
         (facts(&[(AccountAttribute::AccountExpires, &file_time(NOW.0))]), NOW, "accountExpires"),
         (facts(&[(AccountAttribute::KrbPrincipalExpiration, &micros(NOW.0))]), NOW, "krbPrincipalExpiration"),
-        (facts(&[(AccountAttribute::PasswordExpirationTime, &micros(NOW.0))]), NOW, "passwordExpirationTime"),
+        (facts(&[(AccountAttribute::PasswordExpirationTime, &micros(NOW.0))]), NOW, "pwdChangedTime"),
         (facts(&[(AccountAttribute::ShadowExpire, &days.0.to_string())]), days.1, "shadowExpire"),
         (facts(&shadow), days.1, "shadowInactive"),
         (idle, NOW, "lastLoginTime"),
@@ -89,9 +90,9 @@ fn ends_bar_from_their_microsecond_on() {
 fn a_start_bars_until_its_microsecond() {
     let facts = facts(&[(AccountAttribute::StartTime, &micros(NOW.0))]);
     let before = Timestamp(NOW.0 - 1);
-    let found = barriers(&facts, &AccountRules::default(), before).next();
+    let found = barriers(&facts, &PasswordPolicy::default(), before).next();
     assert_eq!(found, Some(Barrier { ground: Ground::StartTime, since: None, until: Some(NOW) }));
-    assert!(barred(&facts, &AccountRules::default(), NOW).is_empty());
+    assert!(barred(&facts, &PasswordPolicy::default(), NOW).is_empty());
 }
 
 #[test]
@@ -100,11 +101,11 @@ fn locks_last_as_long_as_the_policy_says() {
         facts(&[(AccountAttribute::AccountLockedTime, &micros(NOW.0))]),
         facts(&[(AccountAttribute::LockoutTime, &file_time(NOW.0))]),
     ] {
-        let timed = AccountRules { lockout_duration: 60, ..AccountRules::default() };
+        let timed = PasswordPolicy { lockout_duration: 60, ..PasswordPolicy::default() };
         let last = Timestamp(NOW.0 + 59_999_999);
         assert_eq!(barriers(&facts, &timed, last).next().and_then(|it| it.until), Some(Timestamp(NOW.0 + 60_000_000)));
         assert!(barred(&facts, &timed, Timestamp(NOW.0 + 60_000_000)).is_empty());
-        let found = barriers(&facts, &AccountRules::default(), Timestamp(NOW.0 + 9_999 * DAY)).next();
+        let found = barriers(&facts, &PasswordPolicy::default(), Timestamp(NOW.0 + 9_999 * DAY)).next();
         assert_eq!(found.map(|it| (it.since, it.until)), Some((Some(NOW), None)));
     }
 }
@@ -115,10 +116,10 @@ fn a_lock_of_failures_bars_the_password_alone_until_an_administrator_says_otherw
     let mut locked = facts(&[(AccountAttribute::AccountLockedTime, &value)]);
     locked.note_lock_of_failures(Some(NOW));
     let later = Timestamp(NOW.0 + 99 * DAY);
-    let rules = AccountRules { lockout_duration: 60, ..AccountRules::default() };
+    let rules = PasswordPolicy { lockout_duration: 60, ..PasswordPolicy::default() };
     assert_eq!(barriers(&locked, &rules, later).next(), None);
     assert_eq!(password_barrier(&locked, &rules, later).map(|it| it.ground), Some(Ground::Failures));
-    let timed = AccountRules { failure_lock_duration: 60, ..rules };
+    let timed = PasswordPolicy { lockout: true, maximum_failures: 3, ..rules.clone() };
     assert_eq!(password_barrier(&locked, &timed, Timestamp(NOW.0 + 60_000_000)), None);
     let mut for_good = facts(&[(AccountAttribute::AccountLockedTime, "000001010000Z")]);
     for_good.note_lock_of_failures(Some(NOW));
@@ -138,24 +139,24 @@ fn never_is_never() {
         (AccountAttribute::ShadowExpire, "-1"),
     ] {
         let facts = facts(&[(attribute, value)]);
-        assert!(barred(&facts, &AccountRules::default(), Timestamp::LATEST).is_empty(), "{attribute:?} {value}");
+        assert!(barred(&facts, &PasswordPolicy::default(), Timestamp::LATEST).is_empty(), "{attribute:?} {value}");
     }
     let shadow = facts(&[(AccountAttribute::ShadowLastChange, "1"), (AccountAttribute::ShadowMax, "99999")]);
-    assert!(barred(&shadow, &AccountRules::default(), Timestamp::LATEST).is_empty(), "no end without shadowInactive");
-    assert!(shadow.must_change(Timestamp::LATEST) && !shadow.must_change(NOW));
+    assert!(barred(&shadow, &PasswordPolicy::default(), Timestamp::LATEST).is_empty(), "no end without shadowInactive");
+    assert!(shadow.must_change(true, Timestamp::LATEST) && !shadow.must_change(true, NOW));
 }
 
 #[test]
 fn units_between_two_microseconds_end_with_the_later_one() {
     let expires: i64 = file_time(NOW.0).parse::<i64>().unwrap() + 1;
     let facts = facts(&[(AccountAttribute::AccountExpires, &expires.to_string())]);
-    assert!(barred(&facts, &AccountRules::default(), NOW).is_empty());
-    assert_eq!(barred(&facts, &AccountRules::default(), Timestamp(NOW.0 + 1)), ["accountExpires"]);
+    assert!(barred(&facts, &PasswordPolicy::default(), NOW).is_empty());
+    assert_eq!(barred(&facts, &PasswordPolicy::default(), Timestamp(NOW.0 + 1)), ["accountExpires"]);
 }
 
 #[test]
 fn idle_begins_with_a_login_or_a_new_password_and_not_before() {
-    let rules = AccountRules { max_idle: 60, ..AccountRules::default() };
+    let rules = PasswordPolicy { maximum_idle: 60, ..PasswordPolicy::default() };
     let mut facts = facts(&[(AccountAttribute::PwdChangedTime, &micros(NOW.0 - 30_000_000))]);
     assert!(barred(&facts, &rules, Timestamp(NOW.0 + DAY)).is_empty(), "nobody ever logged in");
     facts.last_login = Some(Timestamp(NOW.0 - 90_000_000));
@@ -167,18 +168,18 @@ fn idle_begins_with_a_login_or_a_new_password_and_not_before() {
 
 #[test]
 fn what_must_be_changed() {
-    assert!(!Facts::default().must_change(NOW));
+    assert!(!Facts::default().must_change(true, NOW));
     for (attribute, value) in
         [(AccountAttribute::PwdReset, "TRUE"), (AccountAttribute::PwdLastSet, "0"), (AccountAttribute::ShadowLastChange, "0")]
     {
-        assert!(facts(&[(attribute, value)]).must_change(NOW), "{attribute:?}");
+        assert!(facts(&[(attribute, value)]).must_change(true, NOW), "{attribute:?}");
     }
     let changed = micros(NOW.0);
     assert!(
-        !facts(&[(AccountAttribute::ShadowLastChange, "0"), (AccountAttribute::PwdChangedTime, &changed)]).must_change(NOW),
+        !facts(&[(AccountAttribute::ShadowLastChange, "0"), (AccountAttribute::PwdChangedTime, &changed)]).must_change(true, NOW),
         "changed here since"
     );
-    assert!(!facts(&[(AccountAttribute::PwdLastSet, "132000000000000000")]).must_change(NOW));
+    assert!(!facts(&[(AccountAttribute::PwdLastSet, "132000000000000000")]).must_change(true, NOW));
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn all_that_bars_is_named() {
         (AccountAttribute::AccountLockedTime, "000001010000Z"),
     ]);
     let expected = ["accountDisabled", "pwdEndTime", "pwdAccountLockedTime"];
-    assert_eq!(barred(&facts, &AccountRules::default(), NOW), expected);
+    assert_eq!(barred(&facts, &PasswordPolicy::default(), NOW), expected);
 }
 
 proptest::proptest! {
@@ -200,8 +201,8 @@ proptest::proptest! {
             facts.note(AccountAttribute::ALL[*which], value.as_bytes());
         }
         facts.last_login = Some(Timestamp(now));
-        let rules = AccountRules { max_idle: rules.0, lockout_duration: rules.1, failure_lock_duration: rules.0 };
+        let rules = PasswordPolicy { maximum_idle: rules.0, lockout_duration: rules.1, maximum_age: rules.0, ..PasswordPolicy::default() };
         let _ = barred(&facts, &rules, Timestamp(now));
-        let _ = (next_end(&facts, &rules, Timestamp(now)), facts.must_change(Timestamp(now)));
+        let _ = (next_end(&facts, &rules, Timestamp(now)), facts.must_change(true, Timestamp(now)));
     }
 }

@@ -92,6 +92,7 @@ impl Door {
             version: "0",
             monitor: Default::default(),
             start_tls: true,
+            discloses: false,
         };
         Door { peer, tls: None, settings }
     }

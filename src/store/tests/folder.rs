@@ -155,6 +155,7 @@ impl Server {
                         let source = FailingSource { name: format!("{CANARY}-{drawn}"), times: vec![Timestamp(1)] };
                         Arc::new(FailedLogins { in_a_row: 1, sources: vec![source], ..FailedLogins::default() })
                     }),
+                    grace_logins: Vec::new(),
                 };
                 vec![Change::PutAccountState { id, state }]
             }
