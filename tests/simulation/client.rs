@@ -20,6 +20,8 @@ pub(crate) struct Client {
     pub(crate) number: u64,
     pub(crate) next_message: i32,
     pub(crate) who: Who,
+    /// The session began with a password that had to be changed.
+    pub(crate) restricted: bool,
     /// A bind is under way, and as whom it ends if it succeeds.
     pub(crate) binding: Option<i32>,
     pub(crate) transaction: Option<Transaction>,
@@ -60,6 +62,7 @@ impl Client {
             number,
             next_message: 1,
             who: Who::Anonymous,
+            restricted: false,
             binding: None,
             transaction: None,
             transactions: 0,

@@ -65,6 +65,7 @@ pub(crate) fn looked_at(model: &Model, operation: &Operation) -> Found {
 /// What can be said at once of what the client will be told.
 pub(crate) fn due(model: &Model, client: &mut Client, asked: &mut Asked, in_transaction: bool) -> Due {
     let known = model.is_known(client.who);
+    let restricted = model.is_restricted(client.who, asked.restricted);
     let code = |code: ResultCode| Due::Code(code.number());
     if in_transaction && asked.operation.is_change() {
         let step = asked.clone();
@@ -76,6 +77,9 @@ pub(crate) fn due(model: &Model, client: &mut Client, asked: &mut Asked, in_tran
     match &asked.operation {
         Operation::Malformed(kind) if *kind != bindery::protocol::ResponseKind::Bind => code(ResultCode::ProtocolError),
         Operation::Compare { .. } | Operation::Search { .. } if !known => Due::Any,
+        Operation::Compare { .. } | Operation::Search { .. } | Operation::StartTransaction if restricted => {
+            code(ResultCode::InsufficientAccessRights)
+        }
         Operation::Compare { name, attribute, value } => code(client::compared(model, name, attribute, value)),
         Operation::Search { base, .. } => {
             let there = model.find(base).is_some();

@@ -150,6 +150,7 @@ impl Life {
             found: Found::Hashed(true),
             own: None,
             in_transaction: false,
+            restricted: false,
             uuid: String::new(),
             steps: Vec::new(),
         };
@@ -251,6 +252,7 @@ impl Life {
             message,
             who: client.who,
             in_transaction,
+            restricted: client.restricted,
             found: found(&memory.model, &operation, client.who, in_transaction),
             own: memory.model.own_password(client.who),
             uuid: uuid_of(&fresh),
@@ -261,6 +263,7 @@ impl Life {
         client.waiting.insert(message, due);
         if matches!(asked.operation, Operation::Bind { .. } | Operation::Malformed(bindery::protocol::ResponseKind::Bind)) {
             client.who = Who::Anonymous;
+            client.restricted = false;
             client.binding = Some(message);
             client.transaction = None;
         }
@@ -385,6 +388,7 @@ impl Life {
                 client.binding = None;
                 if let (ResultCode::Success, Found::Account(_, Some(account), _)) = (code, &asked.found) {
                     client.who = Who::Entry(*account);
+                    client.restricted = memory.model.restricted.contains(&(client.number, asked.message));
                 }
             }
             let action = client.session.committed(&directory, MessageId(asked.message), decision);

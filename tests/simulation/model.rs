@@ -87,6 +87,8 @@ pub(crate) struct Asked {
     /// The version of the asker's own password by then: new ones are compared with it.
     pub(crate) own: Option<u64>,
     pub(crate) in_transaction: bool,
+    /// The session began with a password that had to be changed.
+    pub(crate) restricted: bool,
     /// For a new entry.
     pub(crate) uuid: String,
     /// The operations of a transaction that ends.
@@ -112,6 +114,8 @@ pub(crate) struct Model {
     pub(crate) records: Vec<Expected>,
     /// Time and number of the newest change.
     pub(crate) context: (i64, u64),
+    /// Binds, by session and message, after which a password must be changed first.
+    pub(crate) restricted: BTreeSet<(u64, i32)>,
     last_number: Number,
     passwords: u64,
 }
@@ -267,7 +271,21 @@ impl Model {
         }
     }
 
-    fn check_writer(&self, who: Who) -> Outcome {
+    /// Whether a password must be changed before anything else is done.
+    pub(crate) fn is_restricted(&self, who: Who, restricted: bool) -> bool {
+        let Who::Entry(number) = who else { return false };
+        let entry = self.entries.values().find(|entry| entry.number == number);
+        restricted && entry.and_then(|entry| entry.changed).is_some_and(|(_, by_other)| by_other)
+    }
+
+    fn check_writer(&self, asked: &Asked) -> Outcome {
+        if self.is_restricted(asked.who, asked.restricted) {
+            return Err(ResultCode::InsufficientAccessRights);
+        }
+        self.check_known(asked.who)
+    }
+
+    fn check_known(&self, who: Who) -> Outcome {
         if self.is_known(who) { Ok(()) } else { Err(ResultCode::StrongerAuthRequired) }
     }
 
@@ -292,6 +310,9 @@ impl Model {
             return Err(ResultCode::InvalidCredentials);
         }
         entry.last_login = Some(now);
+        if entry.changed.is_some_and(|(_, by_other)| by_other) {
+            self.restricted.insert((asked.session, asked.message));
+        }
         Ok(())
     }
 
@@ -345,7 +366,7 @@ impl Model {
         flaw: Option<Flaw>,
         now: i64,
     ) -> Outcome {
-        self.check_writer(asked.who)?;
+        self.check_writer(asked)?;
         let key = normalized(name);
         if self.entries.contains_key(&key) {
             return Err(ResultCode::EntryAlreadyExists);
@@ -398,10 +419,10 @@ impl Model {
     }
 
     fn modify(&mut self, asked: &Asked, name: &str, edits: &[Edit], now: i64) -> Outcome {
-        self.check_writer(asked.who)?;
+        let only_password = edits.iter().all(|edit| edit.attribute == "userPassword");
+        if only_password { self.check_known(asked.who)? } else { self.check_writer(asked)? }
         let key = normalized(name);
         let number = self.entries.get(&key).ok_or(ResultCode::NoSuchObject)?.number;
-        let only_password = edits.iter().all(|edit| edit.attribute == "userPassword");
         if !only_password || asked.who != Who::Entry(number) {
             self.check_administrator(asked.who)?;
         }
@@ -513,7 +534,7 @@ impl Model {
     }
 
     fn delete(&mut self, asked: &Asked, name: &str, tree: bool, now: i64) -> Outcome {
-        self.check_writer(asked.who)?;
+        self.check_writer(asked)?;
         let key = normalized(name);
         if !self.entries.contains_key(&key) {
             return Err(ResultCode::NoSuchObject);
@@ -536,7 +557,7 @@ impl Model {
     }
 
     fn rename(&mut self, asked: &Asked, name: &str, rdn: &str, delete_old: bool, superior: Option<&str>, now: i64) -> Outcome {
-        self.check_writer(asked.who)?;
+        self.check_writer(asked)?;
         let old = normalized(name);
         if !self.entries.contains_key(&old) {
             return Err(ResultCode::NoSuchObject);
