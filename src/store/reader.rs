@@ -7,6 +7,8 @@
 //! Damage before the first sequence that is asked for is told and stepped over: whoever asks has the content of that time from elsewhere,
 //! the checkpoint or a snapshot. Only the records in it are lost.
 
+mod octets;
+
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,8 +19,9 @@ use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader, first_of_name,
 use super::identity::Identity;
 use super::seal::{SealKey, SegmentSealer};
 use super::segment::End;
-use crate::journal::{ChainCheck, Frame, FrameError, GROUP_MAGIC, GroupHeader, LineStamp, read_group, read_group_header};
+use crate::journal::{ChainCheck, Frame, FrameError, GroupHeader, LineStamp, read_group};
 use crate::world::Disk;
+use octets::{find_group, is_zero, proves_durable, used};
 
 /// Octets that the record of a restore, alone in its group, stays far below.
 const FIRST_GROUP_OCTETS: usize = 256 * 1024;
@@ -503,14 +506,6 @@ impl Reading {
     }
 }
 
-/// An intact group behind a damaged one: how far behind, and its first sequence.
-fn find_group(rest: &[u8], expected: u64) -> Option<(usize, u64)> {
-    memchr::memmem::find_iter(rest, &GROUP_MAGIC).find_map(|at| {
-        let group = read_group(rest.get(at..)?).ok()?;
-        (at > 0 && group.header.first > expected).then_some((at, group.header.first))
-    })
-}
-
 #[derive(Default)]
 struct Walked {
     length: u64,
@@ -557,32 +552,6 @@ fn check_header(header: &SegmentHeader, first: u64, identity: &Identity) -> Resu
         return Err("the segment restores what comes after it");
     }
     Ok(())
-}
-
-/// Whether an intact group follows that was written when sequence `expected` was durable already.
-fn proves_durable(octets: &[u8], expected: u64) -> bool {
-    let Some((first, _)) = GROUP_MAGIC.split_first() else { return false };
-    let mut rest = octets;
-    while let Some(at) = rest.iter().position(|octet| octet == first) {
-        rest = rest.get(at..).unwrap_or_default();
-        if rest.starts_with(&GROUP_MAGIC)
-            && read_group_header(rest).is_some_and(|(header, _)| header.previous_durable >= expected)
-        {
-            return true;
-        }
-        rest = rest.get(1..).unwrap_or_default();
-    }
-    false
-}
-
-fn is_zero(octets: &[u8]) -> bool {
-    const ZEROS: [u8; 4096] = [0; 4096];
-    octets.chunks(ZEROS.len()).all(|chunk| ZEROS.starts_with(chunk))
-}
-
-/// Octets up to the last that is not zero.
-fn used(octets: &[u8]) -> u64 {
-    octets.iter().rposition(|octet| *octet != 0).map_or(0, |last| last as u64 + 1)
 }
 
 fn problem_of(error: &FrameError) -> &'static str {
