@@ -41,8 +41,7 @@ pub fn lock_ends(locked: Timestamp, policy: &PasswordPolicy) -> Option<Timestamp
 
 /// What is kept after a login that was looked at failed. A lock that is over is forgotten with what made it.
 pub fn after_failure(before: Option<&FailedLogins>, policy: &PasswordPolicy, source: &str, now: Timestamp) -> FailedLogins {
-    let before =
-        before.filter(|before| !before.locked.is_some_and(|locked| lock_ends(locked, policy).is_some_and(|end| now >= end)));
+    let before = before.filter(|before| before.locked.is_none_or(|locked| lock_ends(locked, policy).is_none_or(|end| now < end)));
     let mut failed = before.cloned().unwrap_or_default();
     failed.in_a_row = failed.in_a_row.saturating_add(1);
     push(&mut failed.times, now, FailedLogins::MAXIMUM_TIMES);
