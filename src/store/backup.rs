@@ -26,8 +26,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::identity::Identity;
-use super::open::{identity, seal_key};
+use super::keys::Keys;
+use super::open::opened_keys;
 use super::reader::{JournalReader, ReadGroup};
 use super::snapshot::{self, SNAPSHOTS_KEPT, SnapshotFacts, SnapshotFile};
 use super::{Progress, StoreError, StoreOptions};
@@ -150,14 +150,13 @@ pub fn write_backup(
     progress: &mut dyn FnMut(Progress),
     damaged: &mut dyn FnMut(&dyn std::fmt::Display),
 ) -> Result<BackupFacts, StoreError> {
-    let key = seal_key(options)?;
-    let (identity, _) = identity(options, &key)?;
-    let digest_key = *key.derive(&identity.salt, "bindery digest 1")?;
+    let (keys, _) = opened_keys(options)?;
+    let digest_key = keys.digest_key();
     let disk = &options.disk;
     let mut snapshots: Vec<(PathBuf, SnapshotFacts)> = Vec::new();
     for (of, path) in snapshot::list(&**disk, &options.data.join("snapshots"))?.into_iter().filter(|(of, _)| *of <= sequence) {
         let checked =
-            SnapshotFile::open(Arc::clone(disk), &path, &key, &identity).and_then(|it| it.verify(&digest_key, &|| Ok(())));
+            SnapshotFile::open(Arc::clone(disk), &path, &keys).and_then(|it| it.verify(&digest_key, &|| Ok(())));
         match checked {
             Ok(facts) => snapshots.push((path, facts)),
             Err(error) if of == sequence => return Err(error),
@@ -172,10 +171,11 @@ pub fn write_backup(
     };
     let position = newest.position;
     let since = oldest.position.sequence;
-    let extents = read_extents(options, &identity, position.sequence, progress, damaged)?;
+    let extents = read_extents(options, &keys, position.sequence, progress, damaged)?;
     if (extents.sequence, extents.leaf) != (position.sequence, position.leaf) {
         return Err(StoreError::Backup(format!("the journal says something else of sequence {sequence} than its snapshot")));
     }
+    let identity = keys.identity();
     let text = identity.to_text();
     let mut files = vec![put(sink, FORMAT_FILE, text.len() as u64, &mut text.as_bytes())?];
     for (path, length) in &extents.files {
@@ -224,21 +224,21 @@ impl From<StoreError> for Stop {
 
 fn read_extents(
     options: &StoreOptions,
-    identity: &Identity,
+    keys: &Keys,
     until: u64,
     progress: &mut dyn FnMut(Progress),
     damaged: &mut dyn FnMut(&dyn std::fmt::Display),
 ) -> Result<Extents, StoreError> {
     let folder = options.data.join("journal");
     for _ in 0..TRIES {
-        let reader = JournalReader::new(Arc::clone(&options.disk), &folder, seal_key(options)?, identity)?;
+        let reader = JournalReader::new(Arc::clone(&options.disk), &folder, keys)?;
         let mut found = Extents::default();
         match extents(&reader, &folder, Wanted { until, asked: None, proven: until }, progress, &mut found) {
             Err(StoreError::Damaged { .. }) => {}
             read => return read.map(|()| found),
         }
     }
-    let reader = JournalReader::new(Arc::clone(&options.disk), &folder, seal_key(options)?, identity)?;
+    let reader = JournalReader::new(Arc::clone(&options.disk), &folder, keys)?;
     extents_around(options, &reader, &folder, until, damaged)
 }
 

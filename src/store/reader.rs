@@ -17,7 +17,8 @@ use super::StoreError;
 use super::disk::is_of_medium;
 use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader, first_of_name, segment_name};
 use super::identity::Identity;
-use super::seal::{SealKey, SegmentSealer};
+use super::keys::Keys;
+use super::seal::SegmentSealer;
 use super::segment::End;
 use crate::journal::{ChainCheck, Frame, FrameError, GroupHeader, LineStamp, read_group};
 use crate::world::Disk;
@@ -31,21 +32,20 @@ const FIRST_GROUP_OCTETS: usize = 256 * 1024;
 pub(super) struct JournalSource {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: PathBuf,
-    pub(super) key: SealKey,
-    pub(super) identity: Identity,
+    pub(super) keys: Keys,
 }
 
 impl JournalSource {
     /// Reads the headers of what is there now.
     pub(super) fn reader(&self) -> Result<JournalReader, StoreError> {
-        JournalReader::new(Arc::clone(&self.disk), &self.folder, self.key.clone(), &self.identity)
+        JournalReader::new(Arc::clone(&self.disk), &self.folder, &self.keys)
     }
 }
 
 /// The journal's segments, headers checked.
 pub(super) struct JournalReader {
     disk: Arc<dyn Disk>,
-    key: SealKey,
+    keys: Keys,
     identity: Identity,
     segments: Vec<SegmentFile>,
     /// A last file without an intact header.
@@ -143,25 +143,25 @@ impl JournalEnd {
 }
 
 impl JournalReader {
-    /// Lists the segments. A damaged header is an error only for who reads that segment.
-    pub(super) fn new(
-        disk: Arc<dyn Disk>,
-        folder: &Path,
-        key: SealKey,
-        identity: &Identity,
-    ) -> Result<JournalReader, StoreError> {
+    /// Lists the segments. A damaged header is an error only for who reads that segment; one that names a key which is not there is an
+    /// error in any case.
+    pub(super) fn new(disk: Arc<dyn Disk>, folder: &Path, keys: &Keys) -> Result<JournalReader, StoreError> {
+        let identity = keys.identity();
         let files = list(&*disk, folder)?;
         let mut segments: Vec<SegmentFile> = Vec::with_capacity(files.len());
         let mut unborn = None;
         for (index, (first, path)) in files.iter().enumerate() {
             let header = read_header(&*disk, path)?;
+            if let Some(header) = header.as_ref().filter(|header| header.identity.is_of(&identity)) {
+                keys.of(&header.identity, path)?;
+            }
             if header.is_none() && index + 1 == files.len() {
                 unborn = Some((*first, path.clone()));
             } else {
                 segments.push(SegmentFile { first: *first, path: path.clone(), header });
             }
         }
-        Ok(JournalReader { disk, key, identity: identity.clone(), segments, unborn })
+        Ok(JournalReader { disk, keys: keys.clone(), identity, segments, unborn })
     }
 
     /// The sequences of restores and what each restored, ascending.
@@ -302,6 +302,29 @@ impl JournalReader {
         Ok(Some(header))
     }
 
+    /// The segments, and whether each is the last file: the one that may still be written.
+    pub(super) fn files(&self) -> Vec<(&Path, Option<&SegmentHeader>, bool)> {
+        let last = self.segments.len().checked_sub(1).filter(|_| self.unborn.is_none());
+        let files = self.segments.iter().enumerate();
+        files.map(|(index, segment)| (segment.path.as_path(), segment.header.as_ref(), Some(index) == last)).collect()
+    }
+
+    /// Reads one of those that is not the last, alone and strictly.
+    pub(super) fn read_closed(
+        &self,
+        path: &Path,
+        each: &mut dyn FnMut(ReadGroup) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let Some(index) = self.segments.iter().position(|segment| segment.path == path) else { return Ok(()) };
+        let mut state = Reading { check: ChainCheck::default(), needed: 0, proven: u64::MAX, damages: Vec::new(), gap: false };
+        let (Some(segment), Some(header)) = (self.segments.get(index), self.enter(index, true, u64::MAX, &mut state)?) else {
+            return Ok(());
+        };
+        let next = self.segments.get(index + 1).and_then(|next| next.header.as_ref()).and_then(|header| header.previous);
+        let named = next.filter(|extent| extent.first == segment.first);
+        self.walk(segment, header, Some(named), &mut state, each).map(drop)
+    }
+
     /// What is wrong with the headers of segments that are not read.
     fn damages_before(&self, start: usize) -> Vec<Damage> {
         let mut damages = Vec::new();
@@ -351,9 +374,13 @@ impl JournalReader {
                 return Ok(Walked { length: SEGMENT_HEADER_OCTETS as u64, ..Walked::default() });
             }
         };
+        // A file that was just written anew has a header of its own.
+        let now = SegmentHeader::decode(&octets, &segment.path)?.filter(|now| now.is_of_segment(header));
+        let header = now.as_ref().unwrap_or(header);
         let length = limit.flatten().map_or(octets.len(), |extent| usize::try_from(extent.length).unwrap_or(usize::MAX));
         let counts = octets.get(..length).unwrap_or(&octets);
-        let sealer = SegmentSealer::new(&self.key, &header.salt, header.first).map_err(StoreError::from)?;
+        let key = self.keys.of(&header.identity, &segment.path)?;
+        let sealer = SegmentSealer::new(&key, &header.salt, header.first).map_err(StoreError::from)?;
         let end_of_segment = self.segments.iter().map(|next| next.first).find(|first| *first > segment.first);
         let mut walked = Walked { length: SEGMENT_HEADER_OCTETS as u64, ..Walked::default() };
         let mut at = SEGMENT_HEADER_OCTETS;
@@ -462,6 +489,13 @@ impl JournalReader {
     }
 }
 
+impl SegmentHeader {
+    /// Whether a header is of the same segment, however often that was written anew.
+    fn is_of_segment(&self, other: &SegmentHeader) -> bool {
+        self.first == other.first && self.leaf_before == other.leaf_before && self.identity.is_of(&other.identity)
+    }
+}
+
 /// How far reading is.
 struct Reading {
     check: ChainCheck,
@@ -515,9 +549,9 @@ struct Walked {
     torn: Option<u64>,
 }
 
-/// The identity in the oldest intact header: stands in for a damaged `format` file.
+/// The identity in the newest intact header: stands in for a damaged `format` file.
 pub(super) fn identity_of_journal(disk: &dyn Disk, folder: &Path) -> Result<Option<Identity>, StoreError> {
-    for (_, path) in list(disk, folder)? {
+    for (_, path) in list(disk, folder)?.into_iter().rev() {
         if let Some(header) = read_header(disk, &path)? {
             return Ok(Some(header.identity));
         }
@@ -542,7 +576,7 @@ fn read_header(disk: &dyn Disk, path: &Path) -> Result<Option<SegmentHeader>, St
 }
 
 fn check_header(header: &SegmentHeader, first: u64, identity: &Identity) -> Result<(), &'static str> {
-    if header.identity != *identity {
+    if !header.identity.is_of(identity) {
         return Err("the segment belongs to another installation");
     }
     if header.first != first {
