@@ -317,6 +317,8 @@ const JOURNAL_FOLDER: &str = "journal";
 const SLED_FOLDER: &str = "sled";
 const SNAPSHOT_FOLDER: &str = "snapshots";
 const LOCK_FILE: &str = "lock";
+/// How often reading the journal beside a running server is begun anew because a key came that was not there before.
+const KEY_TRIES: u32 = 3;
 
 /// Makes an empty data folder (journal, checkpoint, lock, format). The format file comes last: where making broke off, it can be
 /// done again.
@@ -383,7 +385,7 @@ pub fn read_frames(
 ) -> Result<(), StoreError> {
     let journal = options.data.join(JOURNAL_FOLDER);
     let mut next = from.max(1);
-    let mut seen_at = 0;
+    let (mut seen_at, mut tries) = (0, 0);
     loop {
         // The keys may change while it is read.
         let (keys, _) = opened_keys(options)?;
@@ -404,6 +406,8 @@ pub fn read_frames(
             Ok(_) => return Ok(()),
             // A file read while it is written may look torn in front of a group that came meanwhile. Damage stays where it is.
             Err(StoreError::Damaged { sequence, .. }) if sequence != seen_at => seen_at = sequence,
+            // Sealed anew since the keys were read.
+            Err(StoreError::WrongKey { .. }) if tries < KEY_TRIES => tries += 1,
             Err(error) => return Err(error),
         }
     }

@@ -93,7 +93,7 @@ pub struct AppendError(pub String);
 impl Journal {
     pub(super) fn new(place: Place, end: End, lock: Arc<File>) -> Journal {
         let closed_octets = place.octets().unwrap_or(0);
-        let mut mark = Mark::beside(Arc::clone(&place.disk), &place.folder, &place.identity);
+        let mut mark = Mark::beside(Arc::clone(&place.disk), &place.folder, &place.keys.identity());
         if end.sequence > 0 {
             mark.set(end.sequence);
         }

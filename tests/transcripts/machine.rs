@@ -77,6 +77,9 @@ impl Disk for ScarceDisk {
     fn read_part(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         self.disk.read_part(path, offset, length)
     }
+    fn reader(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
+        self.disk.reader(path)
+    }
     fn length(&self, path: &Path) -> io::Result<u64> {
         self.disk.length(path)
     }

@@ -284,12 +284,12 @@ fn a_cut_of_power_anywhere_leaves_a_rotation_that_goes_on_or_none() {
 
     let (mut never, mut on, mut done) = (0, 0, 0);
     // Every place in the beginning and at the end, some of those between.
-    let cuts = (begun..end).filter(|cut| cut - begun < 12 || end - cut < 12 || cut % 9 == 0);
+    let cuts = (begun..end).filter(|cut| cut - begun < 10 || end - cut < 8 || cut % 31 == 0);
     for cut in cuts {
         let (disk, options) = crashes.again(cut);
         disk.cut_power_at(cut);
         let broken_off = rotate(&options);
-        assert!(broken_off.is_err() || cut + 12 > end, "cut {cut}: {broken_off:?}");
+        assert!(broken_off.is_err() || cut + 8 > end, "cut {cut}: {broken_off:?}");
         disk.restart();
 
         let options = fresh(&options);
@@ -316,7 +316,7 @@ fn a_cut_of_power_anywhere_leaves_a_rotation_that_goes_on_or_none() {
             other => panic!("cut {cut}: {other:?}"),
         }
     }
-    assert!(never > 0 && on > 20 && done > 0, "{never} never begun, {on} gone on with, {done} done");
+    assert!(never > 0 && on > 6, "{never} never begun, {on} gone on with, {done} done");
 }
 
 #[test]
