@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use common::client::Client;
-use common::{ADMIN, Installation, PASSWORD, SUFFIX, Server};
+use common::{ADMIN, Installation, PASSWORD, SUFFIX};
 use ldap3_proto::proto::LdapResultCode;
 use serde_json::Value;
 
@@ -92,9 +92,8 @@ fn wait_until_done(installation: &Installation) {
     panic!("the rotation does not come to its end");
 }
 
-/// Adds people from several connections until told to stop or the server is gone; who was acknowledged.
-fn add_until(server: &Server, name: &str, stop: &AtomicBool, acknowledged: &Mutex<BTreeSet<String>>) {
-    let mut client = administrator(&server.ldap());
+/// Adds people until told to stop or the server is gone; who was acknowledged.
+fn add_until(mut client: Client, name: &str, stop: &AtomicBool, acknowledged: &Mutex<BTreeSet<String>>) {
     for number in 0.. {
         let uid = format!("{name}-{number}");
         match add_person(&mut client, &uid) {
@@ -121,8 +120,8 @@ fn a_rotation_under_load_killed_anywhere_goes_on_and_loses_nothing() {
         let stop = AtomicBool::new(false);
         let rotated = std::thread::scope(|scope| {
             for connection in 0..4 {
-                let (server, stop, acknowledged) = (&server, &stop, &acknowledged);
-                scope.spawn(move || add_until(server, &format!("t{trial}c{connection}"), stop, acknowledged));
+                let (client, stop, acknowledged) = (administrator(&server.ldap()), &stop, &acknowledged);
+                scope.spawn(move || add_until(client, &format!("t{trial}c{connection}"), stop, acknowledged));
             }
             let configuration = installation.configuration();
             let rotating = Command::new(env!("CARGO_BIN_EXE_bindery"))
@@ -241,7 +240,15 @@ fn a_stopped_installation_is_rotated_by_the_command_alone() {
     // A key in the environment is not the program's to change.
     let configuration = fs::read_to_string(installation.configuration()).unwrap();
     let with_environment = match configuration.contains("[keys]") {
-        true => configuration.lines().map(|line| if line.trim_start().starts_with("seal =") { "seal-environment = \"BINDERY_TEST_SEAL_KEY\"" } else { line }).collect::<Vec<_>>().join("\n"),
+        true => configuration
+            .lines()
+            .map(
+                |line| {
+                    if line.trim_start().starts_with("seal =") { "seal-environment = \"BINDERY_TEST_SEAL_KEY\"" } else { line }
+                },
+            )
+            .collect::<Vec<_>>()
+            .join("\n"),
         false => format!("{configuration}\n[keys]\nseal-environment = \"BINDERY_TEST_SEAL_KEY\"\n"),
     };
     fs::write(installation.configuration(), with_environment).unwrap();

@@ -57,7 +57,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         Some((socket, _)) => online(&socket)?,
         None => offline(&rotate.installation)?,
     };
-    output::remark(format_args!("everything is sealed under the new key; keep a copy of {} where the backups are not", file.display()));
+    output::remark(format_args!(
+        "everything is sealed under the new key; keep a copy of {} where the backups are not",
+        file.display()
+    ));
     output::remark(format_args!(
         "backups made before, and folders that were set aside, need the old key: it is kept beside it, and opens them as long as it is there"
     ));
@@ -78,7 +81,9 @@ fn online(socket: &Path) -> Result<u64, CommandError> {
     loop {
         let left = left(&mut client).map_err(|error| {
             let CommandError::Cannot(error) = error else { return error };
-            CommandError::Cannot(format!("{error}; the rotation is under way, and goes on when the server runs: ask bindery status"))
+            CommandError::Cannot(format!(
+                "{error}; the rotation is under way, and goes on when the server runs: ask bindery status"
+            ))
         })?;
         if left == 0 {
             return Ok(0);
@@ -114,7 +119,8 @@ fn left(client: &mut LocalClient) -> Result<u64, CommandError> {
 fn offline(arguments: &Installation) -> Result<u64, CommandError> {
     let mut opened = OfflineInstallation::open_without_indexes(arguments)?;
     let mut rotator = Rotator::new(opened.committer().rotation().clone());
-    let keys = rotator.begin().ok_or_else(|| CommandError::Cannot("no new key could be put in force; nothing is changed".to_owned()))?;
+    let keys =
+        rotator.begin().ok_or_else(|| CommandError::Cannot("no new key could be put in force; nothing is changed".to_owned()))?;
     tell_begun(&keys);
     opened.note(OfflineInstallation::record(RecordKind::KeyRotation, details("begun", &keys)))?;
     let (mut damaged, mut unrecorded) = (0, Ok(()));
@@ -145,7 +151,11 @@ fn offline(arguments: &Installation) -> Result<u64, CommandError> {
 
 fn tell_begun(keys: &KeysChanged) {
     let name = |digest: &str| digest.get(..NAME_DIGITS).unwrap_or(digest).to_owned();
-    output::remark(format_args!("new records are under the new key {}; what is under {} is sealed anew", name(&keys.new), name(&keys.old)));
+    output::remark(format_args!(
+        "new records are under the new key {}; what is under {} is sealed anew",
+        name(&keys.new),
+        name(&keys.old)
+    ));
 }
 
 fn cannot(error: &dyn std::fmt::Display) -> CommandError {

@@ -69,7 +69,8 @@ mod tests {
 
     #[test]
     fn only_green_is_well() {
-        let said = |level: HealthLevel| vec![(words("DurableSequence"), "7".to_owned()), (words("Health"), level.name().to_owned())];
+        let said =
+            |level: HealthLevel| vec![(words("DurableSequence"), "7".to_owned()), (words("Health"), level.name().to_owned())];
         assert!(is_well(&said(HealthLevel::Green)));
         assert!(!is_well(&said(HealthLevel::Yellow)));
         assert!(!is_well(&said(HealthLevel::Red)));

@@ -128,8 +128,18 @@ impl Snapshotter {
         let rotator = Rotator::new(rotation);
         let since =
             Since { octets: -i128::from(unsnapped), at: clock.monotonic(), length: snapshots.newest_octets(), not_before: 0 };
-        let worker =
-            Worker { shared: Arc::clone(&shared), published, durable, snapshots, rotator, committer, context, settings, clock, since };
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            published,
+            durable,
+            snapshots,
+            rotator,
+            committer,
+            context,
+            settings,
+            clock,
+            since,
+        };
         let thread = std::thread::Builder::new().name("snapshots".to_owned()).spawn(move || worker.run())?;
         Ok(Snapshotter { shared, thread: Mutex::new(Some(thread)) })
     }
@@ -160,7 +170,12 @@ impl Shared {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, place: fn(&mut Mailbox) -> &mut Waiting, ticket: Ticket, completion: CompletionSender) -> Result<(), ResultCode> {
+    fn put(
+        &self,
+        place: fn(&mut Mailbox) -> &mut Waiting,
+        ticket: Ticket,
+        completion: CompletionSender,
+    ) -> Result<(), ResultCode> {
         let mut mailbox = self.lock();
         if mailbox.stop {
             return Err(ResultCode::Unavailable);

@@ -4,9 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::keys::Keys;
 use super::open::sync_real_folder;
 use super::rows::{Meta, Rows, RowsError};
-use super::keys::Keys;
 use crate::directory::{Directory, RowChange};
 use crate::world::Entropy;
 

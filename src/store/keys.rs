@@ -137,7 +137,8 @@ pub(super) fn name_of_check(key_check: &[u8; 32]) -> String {
 }
 
 fn wrong_key(path: &Path, needed: &Identity, there: &[SealKey]) -> StoreError {
-    let names: Vec<String> = there.iter().filter_map(|key| needed.check_of(key).ok()).map(|check| name_of_check(&check)).collect();
+    let names: Vec<String> =
+        there.iter().filter_map(|key| needed.check_of(key).ok()).map(|check| name_of_check(&check)).collect();
     StoreError::WrongKey { path: path.to_owned(), needed: name_of_check(&needed.key_check), there: names.join(", ") }
 }
 
@@ -168,7 +169,9 @@ impl KeyFiles {
         let folder = self.file.parent().unwrap_or(Path::new("."));
         let paths = match self.disk.list(folder) {
             // Who may not look knows the key alone.
-            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => return Ok(Vec::new()),
+            Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied) => {
+                return Ok(Vec::new());
+            }
             listed => listed.map_err(|error| StoreError::Io { path: folder.to_owned(), error })?,
         };
         let prefix = self.beside(RETIRED).to_string_lossy().into_owned();

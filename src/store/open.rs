@@ -270,11 +270,7 @@ impl Folder<'_> {
     }
 
     pub(super) fn journal(&self) -> JournalSource {
-        JournalSource {
-            disk: Arc::clone(&self.options.disk),
-            folder: self.journal_folder(),
-            keys: self.keys.clone(),
-        }
+        JournalSource { disk: Arc::clone(&self.options.disk), folder: self.journal_folder(), keys: self.keys.clone() }
     }
 
     pub(super) fn sled(&self) -> SledPlace {
@@ -339,8 +335,7 @@ pub fn create(options: &StoreOptions) -> Result<(), StoreError> {
         std::fs::remove_dir_all(&sled).map_err(|error| StoreError::Io { path: sled.clone(), error })?;
     }
     let keys = Keys::new(identity.clone(), vec![key], &options.data)?;
-    let filled = Rows::open(&sled, &keys, &*options.entropy, true)
-        .and_then(|mut rows| rows.finish_filling(Meta::default()));
+    let filled = Rows::open(&sled, &keys, &*options.entropy, true).and_then(|mut rows| rows.finish_filling(Meta::default()));
     filled.map_err(|error| StoreError::Content(format!("{}: {error}", sled.display())))?;
     sync_real_folder(&sled)?;
     sync_real_folder(&options.data)?;
@@ -374,7 +369,16 @@ pub fn open_with(options: &StoreOptions, segment_octets: u64, progress: &mut dyn
     let journal = Journal::new(place(&folder), recovered.end.end, Arc::clone(&folder.lock));
     let (snapshots, space) = (folder.snapshots()?, folder.space());
     let rotation = Rotation::new(&folder, snapshots.clone(), recovered.checkpoint.watch())?;
-    Ok(Opened { directory: recovered.directory, journal, chain, checkpoint: recovered.checkpoint, snapshots, rotation, space, notes })
+    Ok(Opened {
+        directory: recovered.directory,
+        journal,
+        chain,
+        checkpoint: recovered.checkpoint,
+        snapshots,
+        rotation,
+        space,
+        notes,
+    })
 }
 
 /// Reads all frames from a sequence on, in order, verifying as it goes; works beside a running server (a torn tail ends it quietly).

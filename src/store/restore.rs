@@ -86,12 +86,8 @@ pub fn newer_journal(
     if !theirs.identity().is_of(&ours.identity()) {
         return Ok(None);
     }
-    let folder = Folder {
-        options: &options_there,
-        keys: theirs.clone(),
-        lock: Arc::clone(&present.lock),
-        segment_octets: SEGMENT_OCTETS,
-    };
+    let folder =
+        Folder { options: &options_there, keys: theirs.clone(), lock: Arc::clone(&present.lock), segment_octets: SEGMENT_OCTETS };
     let proven = proven_beside_sled(&folder)?.max(proven_by_sled(&folder));
     let mut read = |folder: &Path, asked, proven, found: &mut Extents| -> Result<(), StoreError> {
         let reader = JournalReader::new(Arc::clone(&options.disk), folder, &theirs)?;

@@ -253,7 +253,8 @@ impl Shared {
     }
 
     fn count(&self, outdated: &Outdated) -> u64 {
-        let left = outdated.files.len().saturating_add(usize::from(outdated.last)).saturating_add(usize::from(outdated.checkpoint));
+        let left =
+            outdated.files.len().saturating_add(usize::from(outdated.last)).saturating_add(usize::from(outdated.checkpoint));
         // And the file of the key itself.
         let left = left.saturating_add(1) as u64;
         self.left.store(left, Ordering::Release);

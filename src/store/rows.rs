@@ -133,12 +133,7 @@ struct Step {
 
 impl Rows {
     /// Opens or makes the sled folder and draws a key for this process. May panic inside sled where the folder is damaged.
-    pub(super) fn open(
-        folder: &Path,
-        keys: &Keys,
-        entropy: &dyn Entropy,
-        may_be_new: bool,
-    ) -> Result<Rows, RowsError> {
+    pub(super) fn open(folder: &Path, keys: &Keys, entropy: &dyn Entropy, may_be_new: bool) -> Result<Rows, RowsError> {
         if !wait_until_free(folder) {
             return Err(wrong("sled's file is locked"));
         }

@@ -221,9 +221,8 @@ impl Snapshots {
         let old = SnapshotFile::open(Arc::clone(&shared.disk), path, &shared.keys)?;
         let go_on = GoOn { go_on, room: Some((&shared.space, shared.margin)), path };
         let position = *old.position();
-        let written = shared.write_rows(&position, path, &go_on, &mut |writer| {
-            old.read::<StoreError>(&mut |row, _| writer.put(&row)).map(drop)
-        });
+        let written = shared
+            .write_rows(&position, path, &go_on, &mut |writer| old.read::<StoreError>(&mut |row, _| writer.put(&row)).map(drop));
         written.map(drop)
     }
 

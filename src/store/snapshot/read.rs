@@ -46,11 +46,7 @@ struct Octets<'a> {
 
 impl SnapshotFile {
     /// Reads the header.
-    pub(in crate::store) fn open(
-        disk: Arc<dyn Disk>,
-        path: &Path,
-        keys: &Keys,
-    ) -> Result<SnapshotFile, StoreError> {
+    pub(in crate::store) fn open(disk: Arc<dyn Disk>, path: &Path, keys: &Keys) -> Result<SnapshotFile, StoreError> {
         let io = |error| unreadable(path, error);
         let header = disk.read_front(path, HEADER_OCTETS).map_err(io)?;
         let length = disk.length(path).map_err(io)?;
