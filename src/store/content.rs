@@ -120,7 +120,7 @@ pub(super) fn proven_by_sled(folder: &Folder<'_>) -> u64 {
     if !sled.join("db").exists() || !wait_until_free(&sled) {
         return 0;
     }
-    let opened = guarded(|| Rows::open(&sled, &folder.key, &folder.identity.salt, &*folder.options.entropy, false));
+    let opened = guarded(|| Rows::open(&sled, &folder.keys, &*folder.options.entropy, false));
     opened.ok().and_then(|rows| rows.meta()).map_or(0, |meta| meta.target)
 }
 
