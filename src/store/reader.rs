@@ -165,28 +165,6 @@ impl JournalReader {
         Ok(JournalReader { disk, keys: keys.clone(), identity, segments, unborn })
     }
 
-    /// The sequences of restores and what each restored, ascending.
-    pub(super) fn restores(&self) -> Vec<(u64, u64)> {
-        let headers = self.segments.iter().filter_map(|segment| segment.header.as_ref());
-        headers.filter_map(|header| Some((header.first, header.restores?))).collect()
-    }
-
-    /// The line of the record that a segment begins with; none where it cannot be read.
-    pub(super) fn first_line_of(&self, first: u64) -> Option<String> {
-        let segment = self.segments.iter().find(|segment| segment.first == first)?;
-        let header = segment.header.as_ref()?;
-        let octets = self.disk.read_part(&segment.path, SEGMENT_HEADER_OCTETS as u64, FIRST_GROUP_OCTETS).ok()?;
-        let sealer = SegmentSealer::new(&self.key, &header.salt, header.first).ok()?;
-        let frames = read_group(&octets).ok()?.open(&sealer).ok()?;
-        let line = frames.first()?.lines().next()?.to_owned();
-        Some(line)
-    }
-
-    /// Whether a segment's header is damaged, so that nobody knows whether it begins with a restore.
-    pub(super) fn has_unknown_headers(&self) -> bool {
-        self.segments.iter().any(|segment| segment.header.is_none())
-    }
-
     /// Reads every group from the segment that holds sequence `from` on. `proven`: the last sequence something else proves to have been
     /// durable.
     pub(super) fn read<E: From<StoreError>>(
