@@ -32,6 +32,8 @@ pub trait Disk: Send + Sync {
     fn read_front(&self, path: &Path, length: usize) -> io::Result<Vec<u8>>;
     /// Reads up to `length` octets of a file from `offset` on, fewer only where it ends.
     fn read_part(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>>;
+    /// A file that is there, from its beginning on: the same one to its end, whatever takes its name meanwhile.
+    fn reader(&self, path: &Path) -> io::Result<Box<dyn io::Read>>;
     /// How long a file is, in octets.
     fn length(&self, path: &Path) -> io::Result<u64>;
     /// The paths of what lies directly in a folder, sorted.

@@ -141,7 +141,7 @@ fn a_backup_through_a_pipe_makes_a_lost_data_folder_anew() {
     let key = installation.path().join("keys/seal.key");
     let own = fs::read(&key).unwrap();
     fs::copy(Installation::new().path().join("keys/seal.key"), &key).unwrap();
-    refused(&installation, path, &output.stdout, "the seal key does not fit");
+    refused(&installation, path, &output.stdout, "sealed under the seal key");
     fs::write(&key, own).unwrap();
     assert!(!data.exists() && !installation.path().join("data.restoring").exists(), "nothing half made is left");
 

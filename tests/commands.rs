@@ -188,3 +188,18 @@ attributeTypes: ( 1.3.6.1.4.1.99999.1.1 NAME 'ward' DESC 'Wo man arbeitet: Züri
     let found = String::from_utf8(other.run(&["check"]).stdout).unwrap();
     assert!(found.contains("cn=anna,dc=mercy,dc=example: name form 'byNumber' does not allow naming attribute 'cn'"), "{found}");
 }
+
+#[test]
+fn status_tells_how_the_server_is_and_that_there_is_none() {
+    let installation = Installation::new();
+    let none = installation.run(&["status"]);
+    let message = String::from_utf8_lossy(&none.stderr).into_owned();
+    assert_eq!(none.status.code(), Some(3), "{message}");
+    assert!(message.contains("bindery serve"), "{message}");
+
+    let server = installation.serve();
+    let text = installation.succeed(&["status"]);
+    assert!(text.lines().any(|line| line.split_whitespace().eq(["health", "green"])), "{text}");
+    assert!(text.contains("durable sequence"), "{text}");
+    assert_eq!(server.stop(), Some(0));
+}

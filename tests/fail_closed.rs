@@ -40,6 +40,7 @@ fn options(data: &Path, disk: &SimulatedDisk) -> StoreOptions {
     StoreOptions {
         data: data.to_owned(),
         seal_key: Secret::new(vec![7; 32]),
+        key_file: None,
         schema: Arc::new(Schema::embedded().unwrap()),
         suffix: Dn::parse(b"dc=example").unwrap(),
         indexes: Vec::new(),

@@ -92,6 +92,7 @@ fn site() -> &'static Site {
         let options = StoreOptions {
             data: folder.path().join("data"),
             seal_key: Secret::new(vec![7; 32]),
+            key_file: None,
             schema: schema(),
             suffix: suffix(),
             indexes: Vec::new(),

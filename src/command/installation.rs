@@ -126,6 +126,11 @@ impl OfflineInstallation {
         &mut self.committer
     }
 
+    /// Microseconds of the monotonic clock.
+    pub(super) fn now(&self) -> u64 {
+        self.aside.installation.clock.monotonic()
+    }
+
     /// See [`Aside::context`].
     pub(super) fn context(&self) -> Context {
         self.aside.context()

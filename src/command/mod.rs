@@ -11,6 +11,7 @@ pub mod import;
 pub mod init;
 mod installation;
 pub mod journal;
+pub mod key;
 mod logging;
 mod output;
 mod password_file;
@@ -70,6 +71,9 @@ enum Command {
     /// Check the configuration and the whole store of an installation whose server is stopped
     #[command(after_help = EXIT_CODES)]
     Check(check::Arguments),
+    /// Change the seal key
+    #[command(after_help = EXIT_CODES)]
+    Key(key::Arguments),
     /// Turn a password into a value for userPassword
     #[command(after_help = EXIT_CODES)]
     Hash(hash::Arguments),
@@ -126,6 +130,7 @@ pub fn run() -> ExitCode {
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Key(arguments) => key::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Blocklist(arguments) => blocklist::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),

@@ -39,12 +39,16 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         }
         other => cannot(&other),
     })?;
-    let is_well = lines.iter().any(|(name, value)| name == "health" && value == HealthLevel::Green.name());
     let width = lines.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
     for (name, value) in &lines {
         output::line(format_args!("{name:width$}  {value}"))?;
     }
-    Ok(if is_well { ExitCode::SUCCESS } else { ExitCode::from(FOUND_SOMETHING) })
+    Ok(if is_well(&lines) { ExitCode::SUCCESS } else { ExitCode::from(FOUND_SOMETHING) })
+}
+
+/// A server that does not say how it is is not well.
+fn is_well(lines: &[(String, String)]) -> bool {
+    lines.iter().any(|(name, value)| name == "health" && value == HealthLevel::Green.name())
 }
 
 /// `CheckpointLag` → `checkpoint lag`
@@ -57,4 +61,19 @@ fn words(name: &str) -> String {
         words.push(letter.to_ascii_lowercase());
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_green_is_well() {
+        let said =
+            |level: HealthLevel| vec![(words("DurableSequence"), "7".to_owned()), (words("Health"), level.name().to_owned())];
+        assert!(is_well(&said(HealthLevel::Green)));
+        assert!(!is_well(&said(HealthLevel::Yellow)));
+        assert!(!is_well(&said(HealthLevel::Red)));
+        assert!(!is_well(&[("durable sequence".to_owned(), "7".to_owned())]));
+    }
 }

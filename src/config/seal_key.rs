@@ -23,6 +23,14 @@ pub enum SealKeySource {
 }
 
 impl SealKeySource {
+    /// The file, where it is one.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            SealKeySource::File(file) => Some(file),
+            SealKeySource::Environment(_) => None,
+        }
+    }
+
     /// Reads the key.
     pub fn read(&self) -> Result<Secret, ConfigurationError> {
         let (file, text) = match self {

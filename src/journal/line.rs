@@ -49,6 +49,7 @@ impl RecordKind {
             RecordKind::Export => "export",
             RecordKind::Snapshot => "snapshot",
             RecordKind::Backup => "backup",
+            RecordKind::KeyRotation => "keyRotation",
             RecordKind::Restore => "restore",
             RecordKind::Refresh => "refresh",
             RecordKind::Expire => "expire",

@@ -29,6 +29,8 @@ pub enum RecordKind {
     Snapshot,
     /// A backup was asked for.
     Backup,
+    /// The rotation of the seal key: begun, gone on with, done.
+    KeyRotation,
     /// The content became that of an earlier moment.
     Restore,
     /// A dynamic entry was given more time.

@@ -32,6 +32,8 @@ pub enum ExtendedOperation {
     EndTransaction,
     /// A snapshot for a backup
     Backup,
+    /// A rotation of the seal key
+    KeyRotation,
 }
 
 impl ExtendedOperation {
@@ -45,6 +47,7 @@ impl ExtendedOperation {
             oid::REFRESH => Some(ExtendedOperation::Refresh),
             oid::START_TRANSACTION => Some(ExtendedOperation::StartTransaction),
             oid::BACKUP => Some(ExtendedOperation::Backup),
+            oid::KEY_ROTATION => Some(ExtendedOperation::KeyRotation),
             oid::END_TRANSACTION => Some(ExtendedOperation::EndTransaction),
             _ => None,
         }

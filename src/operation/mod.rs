@@ -17,6 +17,7 @@ mod draft;
 pub mod dynamic;
 pub mod extended;
 pub mod identifier;
+pub mod key_rotation;
 mod managed_account;
 mod member_draft;
 pub mod modify;
@@ -89,6 +90,8 @@ pub enum ProposedOperation {
     Refresh(dynamic::RefreshRequest),
     /// A backup: its snapshot is taken, or it was refused.
     Backup(backup::BackupRequest),
+    /// A rotation of the seal key: it is begun, or was refused.
+    KeyRotation(key_rotation::KeyRotationRequest),
     /// The end of a transaction (RFC 5805): its operations, all or none.
     Transaction(Vec<Proposal>),
     /// Something that happened and is only to be recorded (start, stop, StartTLS, configuration, …); answered with success.
@@ -124,6 +127,7 @@ fn decide_in(head: &Directory, context: &Context, operation: &ProposedOperation,
         ProposedOperation::Bind(pending) => bind::finish(head, context, pending),
         ProposedOperation::PasswordModify(request) => password::finish(head, context, request, csn_count),
         ProposedOperation::Backup(request) => backup::finish(head, context, request),
+        ProposedOperation::KeyRotation(request) => key_rotation::finish(head, context, request),
         ProposedOperation::Refresh(request) => dynamic::refresh(&write, request),
         ProposedOperation::Transaction(steps) => transaction::decide(head, context, steps, csn_count),
         ProposedOperation::Note(record) => Decision {

@@ -139,8 +139,13 @@ pub fn with_answers(mut operation: ProposedOperation, answers: Vec<HashAnswer>) 
             (Purpose::Verify, Some(HashAnswer::Verified { matched: None, .. })) => (Outcome::NoMatch, None),
             _ => (Outcome::Busy, None),
         };
-        if let (Some(value), Some(stored)) = (value_mut(&mut operation, slot.place), replacement) {
-            wipe(std::mem::replace(value, Value::copy_from_slice(stored.expose())));
+        if let Some(value) = value_mut(&mut operation, slot.place) {
+            // What matched nothing, or was not looked at, is compared with nothing either: of that only its place is left.
+            let left = replacement.map_or_else(
+                || Value::from(format!("value {} of change {}", slot.place.value, slot.place.attribute)),
+                |stored| Value::copy_from_slice(stored.expose()),
+            );
+            wipe(std::mem::replace(value, left));
         }
         slot.outcome = Some(outcome);
     }

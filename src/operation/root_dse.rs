@@ -33,7 +33,7 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
         extensions.push(oid::START_TLS);
     }
     if context.peer.listener == ListenerKind::Ldapi {
-        extensions.push(oid::BACKUP);
+        extensions.extend([oid::BACKUP, oid::KEY_ROTATION]);
     }
     let features = [
         oid::MODIFY_INCREMENT,

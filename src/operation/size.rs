@@ -27,6 +27,7 @@ impl ProposedOperation {
             | ProposedOperation::Transaction(_)
             | ProposedOperation::Upgrade(_)
             | ProposedOperation::Backup(_)
+            | ProposedOperation::KeyRotation(_)
             | ProposedOperation::Refresh(_)
             | ProposedOperation::Note(_) => &[],
         }
@@ -40,6 +41,7 @@ impl ProposedOperation {
             | ProposedOperation::PasswordModify(_)
             | ProposedOperation::Upgrade(_)
             | ProposedOperation::Backup(_)
+            | ProposedOperation::KeyRotation(_)
             | ProposedOperation::Note(_) => 0,
             ProposedOperation::Refresh(request) => total([request.name.len(), of_controls(&request.controls)]),
             ProposedOperation::Transaction(steps) => total(steps.iter().map(Proposal::octets)),

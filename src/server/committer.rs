@@ -21,7 +21,7 @@ use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::upgrade;
 use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
-use crate::store::{Checkpoint, Journal, Opened, Position, Snapshots, Space};
+use crate::store::{Checkpoint, Journal, Opened, Position, Rotation, Snapshots, Space};
 use crate::world::{Clock, Entropy};
 
 /// Frames of expired entries before one group: more go with the next.
@@ -46,6 +46,7 @@ pub struct Committer {
     /// For snapshots; what is published with it has its digest.
     durable: Arc<ArcSwap<Durable>>,
     snapshots: Snapshots,
+    rotation: Rotation,
     /// In which what nobody asked for is decided, but for its time.
     context: Option<Context>,
     space: Space,
@@ -95,7 +96,7 @@ struct Tentative {
 impl Committer {
     /// Takes an open data folder over and publishes its state.
     pub fn new(opened: Opened, clock: Arc<dyn Clock>, entropy: Arc<dyn Entropy>) -> Committer {
-        let Opened { directory, journal, chain, checkpoint, snapshots, space, .. } = opened;
+        let Opened { directory, journal, chain, checkpoint, snapshots, rotation, space, .. } = opened;
         let published = Arc::new(ArcSwap::from_pointee(directory.clone()));
         let durable_time = Arc::new(AtomicI64::new(chain.last_time.0));
         let durable = Durable { position: position(&chain, &directory), octets: 0 };
@@ -115,6 +116,7 @@ impl Committer {
             durable_time,
             durable: Arc::new(ArcSwap::from_pointee(durable)),
             snapshots,
+            rotation,
             context: None,
             failed: false,
             retired: Vec::new(),
@@ -140,6 +142,11 @@ impl Committer {
     /// The snapshots of the data folder.
     pub fn snapshots(&self) -> &Snapshots {
         &self.snapshots
+    }
+
+    /// Seals the data folder under another key.
+    pub fn rotation(&self) -> &Rotation {
+        &self.rotation
     }
 
     /// Tells how far the journal is; `octets` more are in it.

@@ -11,11 +11,12 @@ use tokio::sync::{mpsc, watch};
 
 use super::committer::{Committer, LARGEST_GROUP};
 use crate::model::{ResultCode, Timestamp};
+use crate::operation::backup::BackupSnapshot;
+use crate::operation::key_rotation::KeysChanged;
 use crate::operation::{Decision, Proposal};
 use crate::policy::share::{Ledger, Owner, Share as Room};
 use crate::protocol::MessageId;
 use crate::session::Ticket;
-use crate::store::SnapshotFacts;
 
 /// How long an idle committer waits before it looks for dynamic entries whose time is over. Nobody sees those meanwhile.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(1);
@@ -36,7 +37,9 @@ pub enum Completion {
     /// By the hash pool.
     Hashed(Ticket, Vec<crate::policy::password::HashAnswer>),
     /// By the thread that takes snapshots.
-    Snapshot(Ticket, Result<SnapshotFacts, ResultCode>),
+    Snapshot(Ticket, Result<BackupSnapshot, ResultCode>),
+    /// By the same thread: a rotation of the seal key was begun.
+    KeyRotation(Ticket, Result<KeysChanged, ResultCode>),
 }
 
 /// Which part of the queue's room one account, or one address without an account, may take.

@@ -22,7 +22,6 @@ use super::committer_thread::Completion;
 use super::gate::Seat;
 use super::parked::Parked;
 use super::services::Services;
-use super::snapshotter;
 use super::stream::Stream;
 use super::tls;
 use crate::config::ConnectionSettings;
@@ -405,9 +404,8 @@ impl Connection {
                 self.session.committed(&self.services.directory(), id, decision.map(|decision| *decision))
             }
             Completion::Hashed(ticket, answers) => self.session.hashed(&self.services.directory(), ticket, answers),
-            Completion::Snapshot(id, taken) => {
-                self.session.snapshot_taken(&self.services.directory(), id, taken.map(snapshotter::for_backup))
-            }
+            Completion::Snapshot(id, taken) => self.session.snapshot_taken(&self.services.directory(), id, taken),
+            Completion::KeyRotation(id, begun) => self.session.key_rotation_begun(&self.services.directory(), id, begun),
         };
         self.perform(action).await;
         let now_known = self.session.identity().entry;
@@ -445,6 +443,10 @@ impl Connection {
                 Action::Snapshot(id) => match self.services.snapshot(id, self.completion_sender.clone()) {
                     Ok(()) => self.elsewhere += 1,
                     Err(code) => actions.push_front(self.session.snapshot_taken(&self.services.directory(), id, Err(code))),
+                },
+                Action::RotateKey(id) => match self.services.rotate_key(id, self.completion_sender.clone()) {
+                    Ok(()) => self.elsewhere += 1,
+                    Err(code) => actions.push_front(self.session.key_rotation_begun(&self.services.directory(), id, Err(code))),
                 },
                 Action::Recall(ticket, tag, job) => match self.services.recall(&tag, &job) {
                     Some(answer) => actions.push_front(self.session.hashed(&self.services.directory(), ticket, vec![answer])),

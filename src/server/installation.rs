@@ -97,6 +97,7 @@ impl Installation {
         StoreOptions {
             data: self.configuration.data.clone(),
             seal_key: self.seal_key.clone(),
+            key_file: self.configuration.seal_key.file().map(Path::to_owned),
             schema: Arc::clone(&self.schema),
             suffix: self.configuration.suffix.clone(),
             indexes: identifiers(&self.configuration, &self.schema).unwrap_or_default(),

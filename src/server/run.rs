@@ -94,6 +94,8 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     let before = snapshotter::Source::of(&committer);
     let snapshots = committer.snapshots().clone();
     health.add_gauge("monitorSnapshotSequence", move || snapshots.newest());
+    let rotation = committer.rotation().clone();
+    health.add_gauge("monitorFilesToReseal", move || Some(rotation.left()));
     let (handle, thread) = committer_thread::start(committer).map_err(system("the committer's thread"))?;
     health.add_gauge("monitorWaitingProposals", handle.waiting());
     let monitored: Arc<dyn Monitored> = Arc::<Health>::clone(&health);

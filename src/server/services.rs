@@ -157,6 +157,11 @@ impl Services {
         self.snapshotter.ask(ticket, completion)
     }
 
+    /// Asks for a rotation of the seal key; the connection is told when it is begun.
+    pub fn rotate_key(&self, ticket: Ticket, completion: CompletionSender) -> Result<(), ResultCode> {
+        self.snapshotter.ask_rotation(ticket, completion)
+    }
+
     /// Has the hash pool do jobs and tells the connection; jobs of one operation run one after the other. `origin`: among whose jobs they
     /// wait; none: those of the Unix socket.
     pub fn hash(&self, ticket: Ticket, jobs: Vec<HashJob>, origin: Option<Origin>, completion: CompletionSender) {

@@ -1,4 +1,5 @@
-//! Takes snapshots while the server serves: when the journal grew by much, after a time, and when a backup asks for one.
+//! Takes snapshots while the server serves: when the journal grew by much, after a time, and when a backup asks for one. The same thread
+//! seals files anew while the seal key is rotated.
 //!
 //! One thread below normal priority. It works on a published directory value, so neither readers nor the committer wait for it; that a
 //! snapshot cannot be taken is loud and stops nothing.
@@ -12,6 +13,7 @@ use arc_swap::ArcSwap;
 use super::committer::{Committer, Durable};
 use super::committer_thread::{CommitterHandle, Completion, CompletionSender};
 use super::notes;
+use super::rotation::{Next, Rotator};
 use crate::config::SnapshotSettings;
 use crate::directory::Directory;
 use crate::journal::{Record, RecordKind, to_hex};
@@ -21,7 +23,7 @@ use crate::operation::{Context, Proposal, ProposedOperation};
 use crate::policy::share::Owner;
 use crate::protocol::MessageId;
 use crate::session::Ticket;
-use crate::store::{Position, SnapshotFacts, Snapshots, StoreError, Taken};
+use crate::store::{Position, Rotation, SnapshotFacts, Snapshots, StoreError, Taken};
 use crate::world::Clock;
 
 /// nice(2) value of the thread.
@@ -53,9 +55,13 @@ struct Shared {
     wake: Condvar,
 }
 
+type Waiting = Vec<(Ticket, CompletionSender)>;
+
 #[derive(Default)]
 struct Mailbox {
-    waiting: Vec<(Ticket, CompletionSender)>,
+    waiting: Waiting,
+    /// Who wants the seal key rotated.
+    rotations: Waiting,
     stop: bool,
 }
 
@@ -64,6 +70,7 @@ pub struct Source {
     published: Arc<ArcSwap<Directory>>,
     durable: Arc<ArcSwap<Durable>>,
     snapshots: Snapshots,
+    rotation: Rotation,
     unsnapped: u64,
 }
 
@@ -74,6 +81,7 @@ impl Source {
             published: committer.published(),
             durable: committer.durable(),
             snapshots: committer.snapshots().clone(),
+            rotation: committer.rotation().clone(),
             unsnapped: unsnapped(committer),
         }
     }
@@ -85,6 +93,7 @@ struct Worker {
     published: Arc<ArcSwap<Directory>>,
     durable: Arc<ArcSwap<Durable>>,
     snapshots: Snapshots,
+    rotator: Rotator,
     committer: CommitterHandle,
     context: Context,
     settings: SnapshotSettings,
@@ -115,27 +124,34 @@ impl Snapshotter {
         clock: Arc<dyn Clock>,
     ) -> std::io::Result<Snapshotter> {
         let shared = Arc::new(Shared::default());
-        let Source { published, durable, snapshots, unsnapped } = source;
+        let Source { published, durable, snapshots, rotation, unsnapped } = source;
+        let rotator = Rotator::new(rotation);
         let since =
             Since { octets: -i128::from(unsnapped), at: clock.monotonic(), length: snapshots.newest_octets(), not_before: 0 };
-        let worker =
-            Worker { shared: Arc::clone(&shared), published, durable, snapshots, committer, context, settings, clock, since };
+        let worker = Worker {
+            shared: Arc::clone(&shared),
+            published,
+            durable,
+            snapshots,
+            rotator,
+            committer,
+            context,
+            settings,
+            clock,
+            since,
+        };
         let thread = std::thread::Builder::new().name("snapshots".to_owned()).spawn(move || worker.run())?;
         Ok(Snapshotter { shared, thread: Mutex::new(Some(thread)) })
     }
 
     /// Asks for a snapshot of what is durable now or later; `completion` hears of it.
     pub fn ask(&self, ticket: Ticket, completion: CompletionSender) -> Result<(), ResultCode> {
-        let mut mailbox = self.shared.lock();
-        if mailbox.stop {
-            return Err(ResultCode::Unavailable);
-        }
-        if mailbox.waiting.len() >= WAITING {
-            return Err(ResultCode::Busy);
-        }
-        mailbox.waiting.push((ticket, completion));
-        self.shared.wake.notify_one();
-        Ok(())
+        self.shared.put(|mailbox| &mut mailbox.waiting, ticket, completion)
+    }
+
+    /// Asks for a rotation of the seal key; `completion` hears when it is begun.
+    pub fn ask_rotation(&self, ticket: Ticket, completion: CompletionSender) -> Result<(), ResultCode> {
+        self.shared.put(|mailbox| &mut mailbox.rotations, ticket, completion)
     }
 
     /// Ends the thread; a snapshot it is writing is given up.
@@ -153,6 +169,25 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Mailbox> {
         self.mailbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn put(
+        &self,
+        place: fn(&mut Mailbox) -> &mut Waiting,
+        ticket: Ticket,
+        completion: CompletionSender,
+    ) -> Result<(), ResultCode> {
+        let mut mailbox = self.lock();
+        if mailbox.stop {
+            return Err(ResultCode::Unavailable);
+        }
+        let waiting = place(&mut mailbox);
+        if waiting.len() >= WAITING {
+            return Err(ResultCode::Busy);
+        }
+        waiting.push((ticket, completion));
+        self.wake.notify_one();
+        Ok(())
+    }
 }
 
 impl Worker {
@@ -160,32 +195,65 @@ impl Worker {
         if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
             tracing::warn!(%error, "the thread that takes snapshots keeps normal priority");
         }
+        if let Some(record) = self.rotator.resume() {
+            self.note(record);
+        }
+        let mut look = Duration::ZERO;
         loop {
-            let Some(waiting) = self.next() else { return };
-            if waiting.is_empty() && !self.is_due() {
-                continue;
+            let Some((waiting, rotations)) = self.next(look) else { return };
+            if !rotations.is_empty() {
+                self.begin_rotation(rotations);
             }
-            let taken = self.take();
-            let answer = match &taken {
-                Ok(taken) => Ok(taken.facts.clone()),
-                Err(_) => Err(ResultCode::Other),
-            };
-            self.tell(taken);
-            for (id, completion) in waiting {
-                // A connection has room for as many completions as it may have operations outstanding: this fails only when it is gone.
-                let _ = completion.try_send(Completion::Snapshot(id, answer.clone()));
+            if !waiting.is_empty() || self.is_due() {
+                self.take_for(waiting);
             }
+            look = self.rotate();
         }
     }
 
-    /// Who waits, after a look's time; none when it is time to end.
-    fn next(&self) -> Option<Vec<(Ticket, CompletionSender)>> {
-        let idle = |mailbox: &mut Mailbox| mailbox.waiting.is_empty() && !mailbox.stop;
-        let waited = self.shared.wake.wait_timeout_while(self.shared.lock(), LOOK, idle);
+    fn take_for(&mut self, waiting: Waiting) {
+        let taken = self.take();
+        let answer = match &taken {
+            Ok(taken) => Ok(for_backup(taken.facts.clone())),
+            Err(_) => Err(ResultCode::Other),
+        };
+        self.tell(taken);
+        for (id, completion) in waiting {
+            // A connection has room for as many completions as it may have operations outstanding: this fails only when it is gone.
+            let _ = completion.try_send(Completion::Snapshot(id, answer.clone()));
+        }
+    }
+
+    fn begin_rotation(&mut self, waiting: Waiting) {
+        let answer = self.rotator.begin().ok_or(ResultCode::Other);
+        for (id, completion) in waiting {
+            let _ = completion.try_send(Completion::KeyRotation(id, answer.clone()));
+        }
+    }
+
+    /// One step, if a rotation is under way. How long to wait for the next.
+    fn rotate(&mut self) -> Duration {
+        let Worker { rotator, shared, committer, context, clock, .. } = self;
+        let go_on = || !shared.lock().stop;
+        match rotator.step(clock.monotonic(), &go_on, &mut |record| note(committer, context, record)) {
+            Next::Now => Duration::ZERO,
+            Next::In(pause) => pause,
+            Next::Never => LOOK,
+        }
+    }
+
+    /// Who waits for a snapshot and who for a rotation, after a look's time; none when it is time to end.
+    fn next(&self, look: Duration) -> Option<(Waiting, Waiting)> {
+        let idle = |mailbox: &mut Mailbox| mailbox.waiting.is_empty() && mailbox.rotations.is_empty() && !mailbox.stop;
+        let waited = self.shared.wake.wait_timeout_while(self.shared.lock(), look, idle);
         let mut mailbox = waited.unwrap_or_else(PoisonError::into_inner).0;
         let waiting = std::mem::take(&mut mailbox.waiting);
+        let rotations = std::mem::take(&mut mailbox.rotations);
         if !mailbox.stop {
-            return Some(waiting);
+            return Some((waiting, rotations));
+        }
+        for (id, completion) in rotations {
+            let _ = completion.try_send(Completion::KeyRotation(id, Err(ResultCode::Unavailable)));
         }
         for (id, completion) in waiting {
             let _ = completion.try_send(Completion::Snapshot(id, Err(ResultCode::Unavailable)));
@@ -237,11 +305,21 @@ impl Worker {
             Err(_) if self.shared.lock().stop => return,
             Err(error) => failed(&error),
         };
-        let operation = ProposedOperation::Note(Box::new(record));
-        let proposal = Proposal { context: self.context.clone(), operation };
-        if let Err(code) = self.committer.submit(proposal, MessageId(0), Owner::Local, None) {
-            tracing::error!(code = code.number(), "a snapshot could not be recorded");
-        }
+        self.note(record);
+    }
+
+    fn note(&self, record: Record) {
+        note(&self.committer, &self.context, record);
+    }
+}
+
+/// Has something recorded that no client waits for.
+fn note(committer: &CommitterHandle, context: &Context, record: Record) {
+    let what = record.kind.name();
+    let operation = ProposedOperation::Note(Box::new(record));
+    let proposal = Proposal { context: context.clone(), operation };
+    if let Err(code) = committer.submit(proposal, MessageId(0), Owner::Local, None) {
+        tracing::error!(code = code.number(), what, "an event could not be recorded");
     }
 }
 

@@ -14,7 +14,7 @@ use crate::operation::dynamic::RefreshRequest;
 use crate::operation::extended::{self, ExtendedOperation};
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
-use crate::operation::{Context, Identity, Proposal, ProposedOperation, backup, password, prepare, search};
+use crate::operation::{Context, Identity, Proposal, ProposedOperation, backup, key_rotation, password, prepare, search};
 use crate::protocol::{Control, LdapResult, Message, MessageId, Reply, Request, ResponseKind, SearchRequest};
 
 /// Most searches of one connection that go on until they are abandoned.
@@ -194,6 +194,7 @@ impl Session {
             ExtendedOperation::StartTransaction => self.start_transaction(directory, &context, value),
             ExtendedOperation::EndTransaction => self.end_transaction(context, value),
             ExtendedOperation::Backup => self.backup(directory, context, value),
+            ExtendedOperation::KeyRotation => self.rotate_key(directory, context, value),
             ExtendedOperation::Cancel => self.cancel(id, value),
             _ => Action::Reply(id, vec![extended::who_am_i(directory, &context, value)]),
         }
@@ -222,6 +223,16 @@ impl Session {
                 Action::Snapshot(self.operations.put_hashing(id, ResponseKind::Extended, context, Hashing::Backup))
             }
             Err(refused) => self.commit(context, ResponseKind::Extended, ProposedOperation::Backup(refused)),
+        }
+    }
+
+    fn rotate_key(&mut self, directory: &Directory, context: Context, value: Option<&Secret>) -> Action {
+        match key_rotation::begin(directory, &context, value) {
+            Ok(()) => {
+                let id = context.message;
+                Action::RotateKey(self.operations.put_hashing(id, ResponseKind::Extended, context, Hashing::KeyRotation))
+            }
+            Err(refused) => self.commit(context, ResponseKind::Extended, ProposedOperation::KeyRotation(refused)),
         }
     }
 

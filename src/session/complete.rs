@@ -9,6 +9,7 @@ use crate::directory::Directory;
 use crate::model::{ResultCode, Secret};
 use crate::operation::backup::{BackupRequest, BackupSnapshot};
 use crate::operation::bind::Proof;
+use crate::operation::key_rotation::{KeyRotationRequest, KeysChanged};
 use crate::operation::{Decision, Identity, ProposedOperation, compare, prepare};
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{LdapResult, MessageId, Reply, ResponseKind};
@@ -37,6 +38,7 @@ impl Session {
             Hashing::PasswordModify(request) => ProposedOperation::PasswordModify(request.with_answers(answers)),
             // The hash pool has nothing to do with it.
             Hashing::Backup => ProposedOperation::Backup(BackupRequest::after(Err(ResultCode::Other))),
+            Hashing::KeyRotation => ProposedOperation::KeyRotation(KeyRotationRequest::after(Err(ResultCode::Other))),
             Hashing::Write(operation) => prepare::with_answers(operation, answers),
         };
         let action = self.propose(context, operation.kind, proposed);
@@ -49,9 +51,21 @@ impl Session {
         ticket: Ticket,
         taken: Result<BackupSnapshot, ResultCode>,
     ) -> Action {
+        self.complete_errand(directory, ticket, ProposedOperation::Backup(BackupRequest::after(taken)))
+    }
+
+    pub(super) fn complete_key_rotation(
+        &mut self,
+        directory: &Arc<Directory>,
+        ticket: Ticket,
+        begun: Result<KeysChanged, ResultCode>,
+    ) -> Action {
+        self.complete_errand(directory, ticket, ProposedOperation::KeyRotation(KeyRotationRequest::after(begun)))
+    }
+
+    fn complete_errand(&mut self, directory: &Arc<Directory>, ticket: Ticket, proposed: ProposedOperation) -> Action {
         let Some((id, operation, context, _)) = self.operations.take_hashing(ticket) else { return Action::Nothing };
-        // Abandoned or not: a snapshot was taken for somebody, and the journal says for whom.
-        let proposed = ProposedOperation::Backup(BackupRequest::after(taken));
+        // Abandoned or not: it was done for somebody, and the journal says for whom.
         let action = self.commit(context, operation.kind, proposed);
         if operation.abandoned {
             self.operations.abandon(id);

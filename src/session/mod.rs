@@ -33,6 +33,7 @@ use crate::model::{ResultCode, Secret, Timestamp};
 use crate::operation::backup::BackupSnapshot;
 use crate::operation::bind::Proof;
 use crate::operation::extended::cancelled_operation;
+use crate::operation::key_rotation::KeysChanged;
 use crate::operation::search::SearchStream;
 use crate::operation::{Attached, Authority, Context, Decision, Fresh, Identity, Peer, Proposal, Settings, TlsFacts};
 use crate::policy::password::{HashAnswer, HashJob, LoginTag};
@@ -84,6 +85,8 @@ pub enum Action {
     Hash(Ticket, Vec<HashJob>),
     /// Have a snapshot taken, then call [`Session::snapshot_taken`].
     Snapshot(Ticket),
+    /// Have a rotation of the seal key begun, then call [`Session::key_rotation_begun`].
+    RotateKey(Ticket),
     /// If a login with this tag is remembered, and matched one of the values of the job, call [`Session::hashed`] with
     /// [`HashAnswer::Recalled`] at once; else as [`Action::Hash`].
     Recall(Ticket, LoginTag, Box<HashJob>),
@@ -188,6 +191,16 @@ impl Session {
         taken: Result<BackupSnapshot, ResultCode>,
     ) -> Action {
         self.complete_snapshot(directory, ticket, taken)
+    }
+
+    /// The rotation that [`Action::RotateKey`] asked for, or why there is none.
+    pub fn key_rotation_begun(
+        &mut self,
+        directory: &Arc<Directory>,
+        ticket: Ticket,
+        begun: Result<KeysChanged, ResultCode>,
+    ) -> Action {
+        self.complete_key_rotation(directory, ticket, begun)
     }
 
     /// The committer's decision, durable by now; `Err` when the append failed (52) or the queue was full (51). `directory` is the value

@@ -74,6 +74,8 @@ pub(super) enum Hashing {
     PasswordModify(PasswordModifyRequest),
     /// A backup, whose snapshot is being taken: not with the hash pool, but just as long away.
     Backup,
+    /// A rotation of the seal key that is being begun.
+    KeyRotation,
     /// An add or a modify.
     Write(ProposedOperation),
 }
@@ -93,8 +95,9 @@ pub(super) enum AskedBind {
 }
 
 impl Operation {
-    fn is_backup(&self) -> bool {
-        matches!(&self.stage, Stage::Hashing(_, held) if matches!(held.1, Hashing::Backup))
+    /// Whether a thread does something for it that is recorded whatever happens to who asked.
+    fn is_errand(&self) -> bool {
+        matches!(&self.stage, Stage::Hashing(_, held) if matches!(held.1, Hashing::Backup | Hashing::KeyRotation))
     }
 }
 
@@ -206,8 +209,8 @@ impl Operations {
         }
     }
 
-    /// Ends an operation that has not come to the committer. It is answered, so its number is free from then on; but that of a backup, which
-    /// comes to the committer all the same.
+    /// Ends an operation that has not come to the committer. It is answered, so its number is free from then on; but that of a backup or a rotation of
+    /// the key, which comes to the committer all the same.
     pub(super) fn cancel(&mut self, id: MessageId) -> Cancelled {
         match self.by_id.get_mut(&id) {
             Some(Operation { stage: Stage::Searching, .. }) => {
@@ -217,7 +220,7 @@ impl Operations {
             None | Some(Operation { abandoned: true, .. }) => Cancelled::Unknown,
             Some(Operation { kind: ResponseKind::Bind, .. }) => Cancelled::Bind,
             Some(Operation { stage: Stage::Committing | Stage::Refused(..), .. }) => Cancelled::Committing,
-            Some(operation @ Operation { stage: Stage::Hashing(..), .. }) if operation.is_backup() => {
+            Some(operation @ Operation { stage: Stage::Hashing(..), .. }) if operation.is_errand() => {
                 operation.abandoned = true;
                 Cancelled::Ended(operation.kind)
             }

@@ -26,8 +26,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::identity::Identity;
-use super::open::{identity, seal_key};
+use super::open::opened_keys;
 use super::reader::{JournalReader, ReadGroup};
 use super::snapshot::{self, SNAPSHOTS_KEPT, SnapshotFacts, SnapshotFile};
 use super::{Progress, StoreError, StoreOptions};
@@ -41,8 +40,6 @@ pub const MANIFEST: &str = "manifest";
 const TITLE: &str = "bindery backup";
 const FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "format";
-/// Octets copied at once.
-const COPY_OCTETS: usize = 1024 * 1024;
 /// How often reading the journal beside a running server is begun anew: what is being written, or rewritten, may look damaged.
 const TRIES: u32 = 3;
 
@@ -150,15 +147,10 @@ pub fn write_backup(
     progress: &mut dyn FnMut(Progress),
     damaged: &mut dyn FnMut(&dyn std::fmt::Display),
 ) -> Result<BackupFacts, StoreError> {
-    let key = seal_key(options)?;
-    let (identity, _) = identity(options, &key)?;
-    let digest_key = *key.derive(&identity.salt, "bindery digest 1")?;
     let disk = &options.disk;
     let mut snapshots: Vec<(PathBuf, SnapshotFacts)> = Vec::new();
     for (of, path) in snapshot::list(&**disk, &options.data.join("snapshots"))?.into_iter().filter(|(of, _)| *of <= sequence) {
-        let checked =
-            SnapshotFile::open(Arc::clone(disk), &path, &key, &identity).and_then(|it| it.verify(&digest_key, &|| Ok(())));
-        match checked {
+        match checked_snapshot(options, &path) {
             Ok(facts) => snapshots.push((path, facts)),
             Err(error) if of == sequence => return Err(error),
             Err(error) => damaged(&error),
@@ -172,10 +164,11 @@ pub fn write_backup(
     };
     let position = newest.position;
     let since = oldest.position.sequence;
-    let extents = read_extents(options, &identity, position.sequence, progress, damaged)?;
+    let extents = read_extents(options, position.sequence, progress, damaged)?;
     if (extents.sequence, extents.leaf) != (position.sequence, position.leaf) {
         return Err(StoreError::Backup(format!("the journal says something else of sequence {sequence} than its snapshot")));
     }
+    let identity = opened_keys(options)?.0.identity();
     let text = identity.to_text();
     let mut files = vec![put(sink, FORMAT_FILE, text.len() as u64, &mut text.as_bytes())?];
     for (path, length) in &extents.files {
@@ -224,22 +217,36 @@ impl From<StoreError> for Stop {
 
 fn read_extents(
     options: &StoreOptions,
-    identity: &Identity,
     until: u64,
     progress: &mut dyn FnMut(Progress),
     damaged: &mut dyn FnMut(&dyn std::fmt::Display),
 ) -> Result<Extents, StoreError> {
     let folder = options.data.join("journal");
     for _ in 0..TRIES {
-        let reader = JournalReader::new(Arc::clone(&options.disk), &folder, seal_key(options)?, identity)?;
+        let Ok(reader) = reader_now(options, &folder) else { continue };
         let mut found = Extents::default();
         match extents(&reader, &folder, Wanted { until, asked: None, proven: until }, progress, &mut found) {
-            Err(StoreError::Damaged { .. }) => {}
+            Err(StoreError::Damaged { .. } | StoreError::WrongKey { .. }) => {}
             read => return read.map(|()| found),
         }
     }
-    let reader = JournalReader::new(Arc::clone(&options.disk), &folder, seal_key(options)?, identity)?;
+    let reader = reader_now(options, &folder)?;
     extents_around(options, &reader, &folder, until, damaged)
+}
+
+/// With the keys there are now: they may change while it is read.
+fn reader_now(options: &StoreOptions, folder: &Path) -> Result<JournalReader, StoreError> {
+    JournalReader::new(Arc::clone(&options.disk), folder, &opened_keys(options)?.0)
+}
+
+/// Reads a snapshot whole; once more where it may have been written anew meanwhile.
+fn checked_snapshot(options: &StoreOptions, path: &Path) -> Result<SnapshotFacts, StoreError> {
+    let check = || {
+        let (keys, _) = opened_keys(options)?;
+        SnapshotFile::open(Arc::clone(&options.disk), path, &keys)?.verify(&keys.digest_key(), &|| Ok(()))
+    };
+    let again = |_| check();
+    check().or_else(again).or_else(again)
 }
 
 /// What is wanted of a journal.
@@ -330,7 +337,9 @@ pub(super) fn time_of(frame: &Frame) -> Timestamp {
 
 fn copy(disk: &dyn Disk, path: &Path, folder: &str, length: u64, sink: &mut dyn BackupSink) -> Result<BackupFile, StoreError> {
     let name = format!("{folder}/{}", snapshot::name_of(path));
-    put(sink, &name, length, &mut FileFront { disk, path, at: 0, length })
+    // One that is written anew meanwhile is copied as it was.
+    let mut file = disk.reader(path).map_err(|error| StoreError::Io { path: path.to_owned(), error })?.take(length);
+    put(sink, &name, length, &mut file)
 }
 
 fn put(sink: &mut dyn BackupSink, name: &str, octets: u64, content: &mut dyn Read) -> Result<BackupFile, StoreError> {
@@ -340,25 +349,6 @@ fn put(sink: &mut dyn BackupSink, name: &str, octets: u64, content: &mut dyn Rea
         return Err(StoreError::Backup(format!("{name}: {} octets of {octets} were copied", hashing.octets)));
     }
     Ok(BackupFile { name: name.to_owned(), octets, hash: to_hex(hashing.hasher.finalize().as_bytes()) })
-}
-
-/// The front of a file of a [`Disk`].
-struct FileFront<'a> {
-    disk: &'a dyn Disk,
-    path: &'a Path,
-    at: u64,
-    length: u64,
-}
-
-impl Read for FileFront<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let rest = usize::try_from(self.length.saturating_sub(self.at)).unwrap_or(usize::MAX);
-        let part = self.disk.read_part(self.path, self.at, buffer.len().min(rest).min(COPY_OCTETS))?;
-        let taken = buffer.get_mut(..part.len()).ok_or(io::ErrorKind::InvalidData)?;
-        taken.copy_from_slice(&part);
-        self.at = self.at.saturating_add(part.len() as u64);
-        Ok(part.len())
-    }
 }
 
 struct Hashing<'a> {

@@ -69,6 +69,10 @@ struct Queue {
     /// Groups were let go: the journal has them.
     behind: bool,
     request: Request,
+    /// The seal key it is under; none while it is made anew.
+    key_check: Option<[u8; 32]>,
+    /// It is to be made anew under the key in force.
+    reseal: bool,
     /// Why it does not follow, in words for an operator.
     trouble: Option<String>,
     /// The next round of the thread fails as if sled had.
@@ -98,7 +102,8 @@ struct Group {
 impl Checkpoint {
     pub(super) fn start(rows: Rows, follower: Follower, lock: Arc<File>) -> std::io::Result<Checkpoint> {
         let applied = rows.meta().map_or(0, |meta| meta.applied);
-        let queue = Mutex::new(Queue { newest: applied, ..Queue::default() });
+        let key_check = Some(rows.key_check());
+        let queue = Mutex::new(Queue { newest: applied, key_check, ..Queue::default() });
         let shared = Arc::new(Shared { queue, work: Condvar::new(), room: Condvar::new(), applied: AtomicU64::new(applied) });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(move || follower.run(&theirs, rows))?;
@@ -204,6 +209,20 @@ impl CheckpointWatch {
     /// Last sequence the checkpoint holds durably.
     pub fn applied(&self) -> u64 {
         self.0.applied.load(Ordering::Acquire)
+    }
+
+    /// Has it made anew under the key in force, unless that is under way.
+    pub(super) fn reseal(&self) {
+        let mut queue = self.0.lock();
+        if queue.key_check.is_some() {
+            queue.reseal = true;
+            self.0.work.notify_one();
+        }
+    }
+
+    /// The seal key it is under; none while it is made anew.
+    pub(super) fn key_check(&self) -> Option<[u8; 32]> {
+        self.0.lock().key_check
     }
 
     /// Why it does not follow the journal at present.

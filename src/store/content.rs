@@ -107,11 +107,11 @@ fn base_sequence(path: &Path) -> u64 {
 /// Up to here the journal is known to have been durable: by its mark, and by the newest snapshot whose header is intact, for one is only
 /// taken of what is durable.
 pub(super) fn proven_beside_sled(folder: &Folder<'_>) -> Result<u64, StoreError> {
-    let Folder { options, key, identity, .. } = folder;
+    let Folder { options, keys, .. } = folder;
     let snapshots = snapshot::list(&*options.disk, &folder.snapshot_folder())?;
-    let of = |path: &Path| SnapshotFile::open(Arc::clone(&options.disk), path, key, identity).ok();
+    let of = |path: &Path| SnapshotFile::open(Arc::clone(&options.disk), path, keys).ok();
     let by_snapshots = snapshots.iter().find_map(|(_, path)| of(path)).map_or(0, |file| file.position().sequence);
-    Ok(by_snapshots.max(marked(&*options.disk, &folder.journal_folder(), identity)))
+    Ok(by_snapshots.max(marked(&*options.disk, &folder.journal_folder(), &keys.identity())))
 }
 
 /// The same by sled, of a folder that nobody serves from. It may have to be made whole on the way, as at a start.
@@ -120,13 +120,13 @@ pub(super) fn proven_by_sled(folder: &Folder<'_>) -> u64 {
     if !sled.join("db").exists() || !wait_until_free(&sled) {
         return 0;
     }
-    let opened = guarded(|| Rows::open(&sled, &folder.key, &folder.identity.salt, &*folder.options.entropy, false));
+    let opened = guarded(|| Rows::open(&sled, &folder.keys, &*folder.options.entropy, false));
     opened.ok().and_then(|rows| rows.meta()).map_or(0, |meta| meta.target)
 }
 
 /// Fills memory from a snapshot.
 fn load(folder: &Folder<'_>, path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Base, StoreError> {
-    let file = SnapshotFile::open(Arc::clone(&folder.options.disk), path, &folder.key, &folder.identity)?;
+    let file = SnapshotFile::open(Arc::clone(&folder.options.disk), path, &folder.keys)?;
     let total = file.rows()?;
     let mut directory = folder.empty_directory()?;
     let damaged = |error: crate::directory::ChangeError| snapshot::damaged(path, error.to_string());

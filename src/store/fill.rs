@@ -4,9 +4,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::keys::Keys;
 use super::open::sync_real_folder;
 use super::rows::{Meta, Rows, RowsError};
-use super::seal::SealKey;
 use crate::directory::{Directory, RowChange};
 use crate::world::Entropy;
 
@@ -20,8 +20,7 @@ const FILL_FLUSH_ROWS: u64 = 50_000;
 pub(super) struct SledPlace {
     pub(super) data: PathBuf,
     pub(super) folder: PathBuf,
-    pub(super) key: SealKey,
-    pub(super) salt: [u8; 32],
+    pub(super) keys: Keys,
     pub(super) entropy: Arc<dyn Entropy>,
 }
 
@@ -36,7 +35,7 @@ impl SledPlace {
     }
 
     fn fill_rows(&self, directory: &Directory, through: u64, each: &mut dyn FnMut(u64) -> bool) -> Result<Rows, RowsError> {
-        let mut rows = Rows::open(&self.folder, &self.key, &self.salt, &*self.entropy, true)?;
+        let mut rows = Rows::open(&self.folder, &self.keys, &*self.entropy, true)?;
         let mut meta = Meta { applied: through, target: through, rows: 0, digest: directory.digest().to_bytes() };
         let mut puts: Vec<RowChange> = Vec::with_capacity(FILL_ROWS);
         let mut done = 0;

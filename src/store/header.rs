@@ -17,11 +17,12 @@
 //!    184    8  last sequence that is void; 0: none. A failed append left frames `first` to this one in the segment before;
 //!              nobody was told about them, and their sequences are given anew here
 //!    192    8  1 + the sequence whose content holds from this segment on, where a restore begins it; 0: that of the record before
+//!    200   48  the key of digests, as in the file `format`; zeros: it is not there
 //!   4064   32  BLAKE3 of octets 0 to 4063
 //! ```
 
 use super::StoreError;
-use super::identity::{FORMAT, Identity};
+use super::identity::{DIGEST_OCTETS, FORMAT, Identity};
 use crate::journal::Leaf;
 
 /// Octets of a header.
@@ -68,6 +69,7 @@ impl SegmentHeader {
         octets.extend_from_slice(&previous.length.to_le_bytes());
         octets.extend_from_slice(&self.voids_through.to_le_bytes());
         octets.extend_from_slice(&self.restores.map_or(0, |sequence| sequence.saturating_add(1)).to_le_bytes());
+        octets.extend_from_slice(&self.identity.digest.unwrap_or([0; DIGEST_OCTETS]));
         octets.resize(CHECK_AT, 0);
         let check = blake3::hash(&octets);
         octets.extend_from_slice(check.as_bytes());
@@ -91,7 +93,12 @@ impl SegmentHeader {
     fn decode_content(content: &[u8]) -> Option<SegmentHeader> {
         let previous = Extent { first: u64::from_le_bytes(take(content, 168)?), length: u64::from_le_bytes(take(content, 176)?) };
         Some(SegmentHeader {
-            identity: Identity { node: take(content, 16)?, salt: take(content, 32)?, key_check: take(content, 64)? },
+            identity: Identity {
+                node: take(content, 16)?,
+                salt: take(content, 32)?,
+                key_check: take(content, 64)?,
+                digest: Some(take(content, 200)?).filter(|sealed| *sealed != [0; DIGEST_OCTETS]),
+            },
             salt: take(content, 96)?,
             first: u64::from_le_bytes(take(content, 128)?),
             leaf_before: Leaf(take(content, 136)?),

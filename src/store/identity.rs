@@ -2,26 +2,33 @@
 //!
 //! ```text
 //! bindery data folder
-//! format 3
+//! format 4
 //! node 0f0e0d0c-0b0a-4908-8706-050403020100
 //! salt <64 hex digits>
 //! key <64 hex digits: tells whether a seal key is the right one, and nothing else of it>
+//! digest <96 hex digits: the key of digests, sealed under the seal key; not there while the first seal key is in force>
 //! check <64 hex digits: BLAKE3 of the lines above>
 //! ```
+//!
+//! The key of digests is derived from the first seal key and stays when that is rotated away: digests stand in every group of the journal.
 
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
-use super::seal::SealKey;
+use super::seal::{KEY_OCTETS, SealKey, TAG_OCTETS};
 use crate::journal::to_hex;
 use crate::world::{Disk, Entropy};
 
 /// Layout of the whole data folder this program writes; it reads that and the ones before. 1: the first; 2: references, definitions,
-/// identifiers and transactions; 3: segments that begin with a restore.
-pub(super) const FORMAT: u32 = 3;
+/// identifiers and transactions; 3: segments that begin with a restore; 4: keys that were rotated, segments that were written anew.
+pub(super) const FORMAT: u32 = 4;
+
+/// Octets of the sealed key of digests.
+pub(super) const DIGEST_OCTETS: usize = KEY_OCTETS + TAG_OCTETS;
 
 const FILE_NAME: &str = "format";
 const TITLE: &str = "bindery data folder";
+const DIGEST_PURPOSE: &str = "bindery digest key 1";
 
 /// Name, salt and key check of an installation.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -29,6 +36,8 @@ pub(super) struct Identity {
     pub(super) node: [u8; 16],
     pub(super) salt: [u8; 32],
     pub(super) key_check: [u8; 32],
+    /// The key of digests, sealed; none: it is derived from the seal key.
+    pub(super) digest: Option<[u8; DIGEST_OCTETS]>,
 }
 
 impl Identity {
@@ -41,7 +50,7 @@ impl Identity {
         let [_, _, _, _, _, _, version, _, variant, ..] = &mut node;
         *version = (*version & 0x0f) | 0x40;
         *variant = (*variant & 0x3f) | 0x80;
-        Ok(Identity { node, salt, key_check: key_check(key, &salt)? })
+        Ok(Identity { node, salt, key_check: key_check(key, &salt)?, digest: None })
     }
 
     /// The node's name, a UUID as text.
@@ -49,9 +58,35 @@ impl Identity {
         uuid::Uuid::from_bytes(self.node).to_string()
     }
 
-    /// Whether the seal key is this installation's.
-    pub(super) fn check_key(&self, key: &SealKey, data: &Path) -> Result<(), StoreError> {
-        if key_check(key, &self.salt)? == self.key_check { Ok(()) } else { Err(StoreError::WrongKey(data.to_owned())) }
+    /// Whether this is the same installation, whatever key it is under.
+    pub(super) fn is_of(&self, other: &Identity) -> bool {
+        (self.node, self.salt) == (other.node, other.salt)
+    }
+
+    /// Whether this is the seal key.
+    pub(super) fn is_sealed_by(&self, key: &SealKey) -> Result<bool, StoreError> {
+        Ok(self.check_of(key)? == self.key_check)
+    }
+
+    /// A key's check in this installation.
+    pub(super) fn check_of(&self, key: &SealKey) -> Result<[u8; 32], StoreError> {
+        key_check(key, &self.salt)
+    }
+
+    /// The key of digests.
+    pub(super) fn digest_key(&self, key: &SealKey) -> Result<[u8; KEY_OCTETS], StoreError> {
+        let Some(sealed) = &self.digest else { return Ok(*key.derive(&self.salt, "bindery digest 1")?) };
+        let opened = key.derive_cipher(&self.salt, DIGEST_PURPOSE)?.open([0; 12], &self.node, sealed)?;
+        opened.try_into().map_err(|_| StoreError::Content("the key of digests has another length".to_owned()))
+    }
+
+    /// The same installation under another seal key.
+    pub(super) fn under(&self, key: &SealKey, digest_key: &[u8; KEY_OCTETS]) -> Result<Identity, StoreError> {
+        // One key seals one thing under this purpose and salt, ever: the nonce needs no counter.
+        let mut sealed = Vec::with_capacity(DIGEST_OCTETS);
+        key.derive_cipher(&self.salt, DIGEST_PURPOSE)?.seal([0; 12], &self.node, &[digest_key], &mut sealed)?;
+        let digest = sealed.try_into().map_err(|_| StoreError::Content("the key of digests has another length".to_owned()))?;
+        Ok(Identity { node: self.node, salt: self.salt, key_check: self.check_of(key)?, digest: Some(digest) })
     }
 
     /// Writes the `format` file, whole or not at all.
@@ -78,12 +113,15 @@ impl Identity {
     }
 
     pub(super) fn to_text(&self) -> String {
-        let lines = format!(
+        let mut lines = format!(
             "{TITLE}\nformat {FORMAT}\nnode {}\nsalt {}\nkey {}\n",
             self.node_text(),
             to_hex(&self.salt),
             to_hex(&self.key_check)
         );
+        if let Some(digest) = &self.digest {
+            lines.push_str(&format!("digest {}\n", to_hex(digest)));
+        }
         let check = to_hex(blake3::hash(lines.as_bytes()).as_bytes());
         format!("{lines}check {check}\n")
     }
@@ -103,8 +141,11 @@ impl Identity {
         let node = field("node").and_then(|text| uuid::Uuid::parse_str(text).ok());
         let salt = field("salt").and_then(from_hex);
         let key_check = field("key").and_then(from_hex);
-        Ok(match (node, salt, key_check) {
-            (Some(node), Some(salt), Some(key_check)) => Some(Identity { node: node.into_bytes(), salt, key_check }),
+        let digest = field("digest").map(from_hex);
+        Ok(match (node, salt, key_check, digest) {
+            (Some(node), Some(salt), Some(key_check), None | Some(Some(_))) => {
+                Some(Identity { node: node.into_bytes(), salt, key_check, digest: digest.flatten() })
+            }
             _ => None,
         })
     }
@@ -118,10 +159,10 @@ fn key_check(key: &SealKey, salt: &[u8; 32]) -> Result<[u8; 32], StoreError> {
     Ok(*key.derive(salt, "bindery key check 1")?)
 }
 
-fn from_hex(text: &str) -> Option<[u8; 32]> {
+fn from_hex<const N: usize>(text: &str) -> Option<[u8; N]> {
     let digits: Vec<u8> =
         text.chars().map(|digit| digit.to_digit(16).and_then(|value| u8::try_from(value).ok())).collect::<Option<_>>()?;
-    if digits.len() != 64 {
+    if digits.len() != 2 * N {
         return None;
     }
     digits.chunks(2).map(|pair| pair.iter().fold(0, |octet, digit| (octet << 4) | digit)).collect::<Vec<u8>>().try_into().ok()

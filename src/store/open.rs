@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::fill::SledPlace;
 use super::identity::Identity;
+use super::keys::{KeyFiles, Keys};
 use super::mark::marked;
 use super::reader::{Damage, JournalEnd, JournalReader, JournalSource, identity_of_journal};
 use super::replay::Recovery;
@@ -15,7 +16,7 @@ use super::segment::{Place, SEGMENT_OCTETS};
 use super::snapshot::{self, Snapshots};
 use super::space::Space;
 use super::undone::undone;
-use super::{Checkpoint, Journal};
+use super::{Checkpoint, Journal, Rotation};
 use crate::directory::{Directory, IndexDeclaration};
 use crate::journal::{Chain, Frame, to_hex};
 use crate::model::schema::Schema;
@@ -29,6 +30,8 @@ pub struct StoreOptions {
     pub data: PathBuf,
     /// 32 octets: the seal key, from the key file or the environment.
     pub seal_key: Secret,
+    /// The key file: beside it are the keys that a rotation goes to and comes from. None: the key is not in a file, and stays.
+    pub key_file: Option<PathBuf>,
     /// The schema.
     pub schema: Arc<Schema>,
     /// The suffix.
@@ -57,6 +60,8 @@ pub struct Opened {
     pub checkpoint: Checkpoint,
     /// Takes and keeps snapshots.
     pub snapshots: Snapshots,
+    /// Seals everything anew under another key.
+    pub rotation: Rotation,
     /// Watches the disk's free space.
     pub space: Space,
     /// What had to be done, for the log.
@@ -147,9 +152,19 @@ pub enum StoreError {
     /// Another process has it.
     #[error("{0}: in use by another bindery process; stop it first")]
     Locked(PathBuf),
-    /// The key does not open it.
-    #[error("{0}: the seal key does not fit this data folder; check [keys] in bindery.toml")]
-    WrongKey(PathBuf),
+    /// No key there is opens it.
+    #[error(
+        "{path}: sealed under the seal key {needed}, and what is there is {there}: put that key back where [keys] in bindery.toml says; where it \
+         was rotated away, beside it, as seal.key.retired-{needed}"
+    )]
+    WrongKey {
+        /// The data folder, or the file in it.
+        path: PathBuf,
+        /// The name of the key it needs.
+        needed: String,
+        /// The names of those that are there.
+        there: String,
+    },
     /// Written by a newer program.
     #[error("{path}: format {found} is newer than this program's {known}; use the newer program")]
     TooNew {
@@ -219,8 +234,7 @@ impl From<crate::journal::SealError> for StoreError {
 /// What the parts of opening share.
 pub(super) struct Folder<'a> {
     pub(super) options: &'a StoreOptions,
-    pub(super) key: SealKey,
-    pub(super) identity: Identity,
+    pub(super) keys: Keys,
     pub(super) lock: Arc<File>,
     pub(super) segment_octets: u64,
 }
@@ -243,9 +257,7 @@ impl Folder<'_> {
             disk: Arc::clone(&self.options.disk),
             entropy: Arc::clone(&self.options.entropy),
             folder: self.snapshot_folder(),
-            key: self.key.clone(),
-            identity: self.identity.clone(),
-            digest_key: self.digest_key()?,
+            keys: self.keys.clone(),
             space: self.space(),
             // What the committer asks for before it begins a segment, and one more to be used meanwhile.
             margin: self.segment_octets.saturating_mul(2),
@@ -258,20 +270,14 @@ impl Folder<'_> {
     }
 
     pub(super) fn journal(&self) -> JournalSource {
-        JournalSource {
-            disk: Arc::clone(&self.options.disk),
-            folder: self.journal_folder(),
-            key: self.key.clone(),
-            identity: self.identity.clone(),
-        }
+        JournalSource { disk: Arc::clone(&self.options.disk), folder: self.journal_folder(), keys: self.keys.clone() }
     }
 
     pub(super) fn sled(&self) -> SledPlace {
         SledPlace {
             data: self.options.data.clone(),
             folder: self.sled_folder(),
-            key: self.key.clone(),
-            salt: self.identity.salt,
+            keys: self.keys.clone(),
             entropy: Arc::clone(&self.options.entropy),
         }
     }
@@ -294,7 +300,7 @@ impl Folder<'_> {
     }
 
     pub(super) fn digest_key(&self) -> Result<[u8; 32], StoreError> {
-        Ok(*self.key.derive(&self.identity.salt, "bindery digest 1")?)
+        Ok(self.keys.digest_key())
     }
 
     pub(super) fn empty_directory(&self) -> Result<Directory, StoreError> {
@@ -307,6 +313,8 @@ const JOURNAL_FOLDER: &str = "journal";
 const SLED_FOLDER: &str = "sled";
 const SNAPSHOT_FOLDER: &str = "snapshots";
 const LOCK_FILE: &str = "lock";
+/// How often reading the journal beside a running server is begun anew because a key came that was not there before.
+const KEY_TRIES: u32 = 3;
 
 /// Makes an empty data folder (journal, checkpoint, lock, format). The format file comes last: where making broke off, it can be
 /// done again.
@@ -326,8 +334,8 @@ pub fn create(options: &StoreOptions) -> Result<(), StoreError> {
     if sled.exists() {
         std::fs::remove_dir_all(&sled).map_err(|error| StoreError::Io { path: sled.clone(), error })?;
     }
-    let filled = Rows::open(&sled, &key, &identity.salt, &*options.entropy, true)
-        .and_then(|mut rows| rows.finish_filling(Meta::default()));
+    let keys = Keys::new(identity.clone(), vec![key], &options.data)?;
+    let filled = Rows::open(&sled, &keys, &*options.entropy, true).and_then(|mut rows| rows.finish_filling(Meta::default()));
     filled.map_err(|error| StoreError::Content(format!("{}: {error}", sled.display())))?;
     sync_real_folder(&sled)?;
     sync_real_folder(&options.data)?;
@@ -341,15 +349,15 @@ pub fn open(options: &StoreOptions, progress: &mut dyn FnMut(Progress)) -> Resul
 
 /// The same with segments of another size, in octets: small ones let tests see many of them.
 pub fn open_with(options: &StoreOptions, segment_octets: u64, progress: &mut dyn FnMut(Progress)) -> Result<Opened, StoreError> {
-    let key = seal_key(options)?;
     let lock = Arc::new(lock(&options.data)?);
     let mut notes = Vec::new();
-    let (identity, is_rewritten) = identity(options, &key)?;
+    let (keys, is_rewritten) = opened_keys(options)?;
     if is_rewritten {
-        identity.write(&*options.disk, &options.data)?;
+        keys.identity().write(&*options.disk, &options.data)?;
         notes.push(StartNote::FormatRewritten);
     }
-    let folder = Folder { options, key, identity, lock, segment_octets };
+    keys.go_on_with_configured(options)?;
+    let folder = Folder { options, keys, lock, segment_octets };
     folder.check_space()?;
     let mut recovered = Recovery::new(&folder, &mut notes, progress).run()?;
     recovered.directory.set_undone(undone(&folder.reader()?, recovered.end.time));
@@ -360,7 +368,17 @@ pub fn open_with(options: &StoreOptions, segment_octets: u64, progress: &mut dyn
     let chain = chain(&folder, &recovered.end);
     let journal = Journal::new(place(&folder), recovered.end.end, Arc::clone(&folder.lock));
     let (snapshots, space) = (folder.snapshots()?, folder.space());
-    Ok(Opened { directory: recovered.directory, journal, chain, checkpoint: recovered.checkpoint, snapshots, space, notes })
+    let rotation = Rotation::new(&folder, snapshots.clone(), recovered.checkpoint.watch())?;
+    Ok(Opened {
+        directory: recovered.directory,
+        journal,
+        chain,
+        checkpoint: recovered.checkpoint,
+        snapshots,
+        rotation,
+        space,
+        notes,
+    })
 }
 
 /// Reads all frames from a sequence on, in order, verifying as it goes; works beside a running server (a torn tail ends it quietly).
@@ -369,15 +387,15 @@ pub fn read_frames(
     from: u64,
     each: &mut dyn FnMut(Frame) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
-    let key = seal_key(options)?;
-    let (identity, _) = identity(options, &key)?;
     let journal = options.data.join(JOURNAL_FOLDER);
     let mut next = from.max(1);
-    let mut seen_at = 0;
+    let (mut seen_at, mut tries) = (0, 0);
     loop {
+        // The keys may change while it is read.
+        let (keys, _) = opened_keys(options)?;
         // What is marked before is there when it is read.
-        let proven = marked(&*options.disk, &journal, &identity);
-        let reader = JournalReader::new(Arc::clone(&options.disk), &journal, key.clone(), &identity)?;
+        let proven = marked(&*options.disk, &journal, &keys.identity());
+        let reader = JournalReader::new(Arc::clone(&options.disk), &journal, &keys)?;
         let outcome = reader.read(next, proven, &mut |group| {
             for frame in group.frames {
                 let last = frame.last_sequence();
@@ -392,6 +410,8 @@ pub fn read_frames(
             Ok(_) => return Ok(()),
             // A file read while it is written may look torn in front of a group that came meanwhile. Damage stays where it is.
             Err(StoreError::Damaged { sequence, .. }) if sequence != seen_at => seen_at = sequence,
+            // Sealed anew since the keys were read.
+            Err(StoreError::WrongKey { .. }) if tries < KEY_TRIES => tries += 1,
             Err(error) => return Err(error),
         }
     }
@@ -411,11 +431,10 @@ pub fn read_frames_around(
         each(frame)
     });
     let Err(strict @ StoreError::Damaged { .. }) = read else { return read };
-    let key = seal_key(options)?;
-    let (identity, _) = identity(options, &key)?;
+    let (keys, _) = opened_keys(options)?;
     let journal = options.data.join(JOURNAL_FOLDER);
-    let proven = marked(&*options.disk, &journal, &identity);
-    let reader = JournalReader::new(Arc::clone(&options.disk), &journal, key, &identity)?;
+    let proven = marked(&*options.disk, &journal, &keys.identity());
+    let reader = JournalReader::new(Arc::clone(&options.disk), &journal, &keys)?;
     let end = reader.read_around::<StoreError>(next, &mut |group| {
         let mut frames = group.frames.into_iter().filter(|frame| frame.last_sequence() >= next);
         frames.try_for_each(|frame| each(frame.starting_at(next)))
@@ -440,16 +459,45 @@ pub(super) fn lock(data: &Path) -> Result<File, StoreError> {
     }
 }
 
+/// The keys of a data folder, with who it is, and whether its file `format` has to be written anew.
+pub(super) fn opened_keys(options: &StoreOptions) -> Result<(Keys, bool), StoreError> {
+    let mut candidates = vec![seal_key(options)?];
+    if let Some(files) = key_files(options) {
+        candidates.extend(files.configured());
+        candidates.extend(files.next()?);
+        candidates.extend(files.retired()?);
+    }
+    let (identity, is_rewritten) = identity(options)?;
+    Ok((Keys::new(identity, candidates, &options.data)?, is_rewritten))
+}
+
+pub(super) fn key_files(options: &StoreOptions) -> Option<KeyFiles> {
+    Some(KeyFiles::new(Arc::clone(&options.disk), options.key_file.clone()?))
+}
+
+impl Keys {
+    /// A folder made of a backup is under the key of that time: what is new is sealed under the one that is configured.
+    pub(super) fn go_on_with_configured(&self, options: &StoreOptions) -> Result<(), StoreError> {
+        let identity = self.identity();
+        let configured = seal_key(options)?;
+        let next = key_files(options).map(|files| files.next()).transpose()?.flatten();
+        for expected in [Some(&configured), next.as_ref()].into_iter().flatten() {
+            if identity.is_sealed_by(expected)? {
+                return Ok(());
+            }
+        }
+        self.advance(&configured, &*options.disk, &options.data)
+    }
+}
+
 /// Who this installation is, and whether the format file has to be written anew.
-pub(super) fn identity(options: &StoreOptions, key: &SealKey) -> Result<(Identity, bool), StoreError> {
+fn identity(options: &StoreOptions) -> Result<(Identity, bool), StoreError> {
     let disk = &*options.disk;
     if let Some(identity) = Identity::read(disk, &options.data)? {
-        identity.check_key(key, &options.data)?;
         return Ok((identity, false));
     }
     let identity = identity_of_journal(disk, &options.data.join(JOURNAL_FOLDER))?
         .ok_or_else(|| StoreError::Content(format!("{}: no data folder, or its file format is lost", options.data.display())))?;
-    identity.check_key(key, &options.data)?;
     Ok((identity, true))
 }
 
@@ -459,8 +507,7 @@ pub(super) fn place(folder: &Folder<'_>) -> Place {
         disk: Arc::clone(&folder.options.disk),
         entropy: Arc::clone(&folder.options.entropy),
         folder: folder.journal_folder(),
-        key: folder.key.clone(),
-        identity: folder.identity.clone(),
+        keys: folder.keys.clone(),
         segment_octets: folder.segment_octets,
     }
 }
@@ -472,7 +519,7 @@ pub(super) fn chain(folder: &Folder<'_>, found: &JournalEnd) -> Chain {
         next_sequence: found.end.sequence.saturating_add(1),
         last_leaf: found.end.leaf,
         last_time: found.time,
-        node: folder.identity.node_text(),
+        node: folder.keys.identity().node_text(),
         boot: to_hex(&boot),
     }
 }

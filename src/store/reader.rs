@@ -7,6 +7,7 @@
 //! Damage before the first sequence that is asked for is told and stepped over: whoever asks has the content of that time from elsewhere,
 //! the checkpoint or a snapshot. Only the records in it are lost.
 
+mod closed;
 mod octets;
 
 use std::ops::RangeInclusive;
@@ -17,7 +18,8 @@ use super::StoreError;
 use super::disk::is_of_medium;
 use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader, first_of_name, segment_name};
 use super::identity::Identity;
-use super::seal::{SealKey, SegmentSealer};
+use super::keys::Keys;
+use super::seal::SegmentSealer;
 use super::segment::End;
 use crate::journal::{ChainCheck, Frame, FrameError, GroupHeader, LineStamp, read_group};
 use crate::world::Disk;
@@ -31,21 +33,20 @@ const FIRST_GROUP_OCTETS: usize = 256 * 1024;
 pub(super) struct JournalSource {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: PathBuf,
-    pub(super) key: SealKey,
-    pub(super) identity: Identity,
+    pub(super) keys: Keys,
 }
 
 impl JournalSource {
     /// Reads the headers of what is there now.
     pub(super) fn reader(&self) -> Result<JournalReader, StoreError> {
-        JournalReader::new(Arc::clone(&self.disk), &self.folder, self.key.clone(), &self.identity)
+        JournalReader::new(Arc::clone(&self.disk), &self.folder, &self.keys)
     }
 }
 
 /// The journal's segments, headers checked.
 pub(super) struct JournalReader {
     disk: Arc<dyn Disk>,
-    key: SealKey,
+    keys: Keys,
     identity: Identity,
     segments: Vec<SegmentFile>,
     /// A last file without an intact header.
@@ -143,47 +144,25 @@ impl JournalEnd {
 }
 
 impl JournalReader {
-    /// Lists the segments. A damaged header is an error only for who reads that segment.
-    pub(super) fn new(
-        disk: Arc<dyn Disk>,
-        folder: &Path,
-        key: SealKey,
-        identity: &Identity,
-    ) -> Result<JournalReader, StoreError> {
+    /// Lists the segments. A damaged header is an error only for who reads that segment; one that names a key which is not there is an
+    /// error in any case.
+    pub(super) fn new(disk: Arc<dyn Disk>, folder: &Path, keys: &Keys) -> Result<JournalReader, StoreError> {
+        let identity = keys.identity();
         let files = list(&*disk, folder)?;
         let mut segments: Vec<SegmentFile> = Vec::with_capacity(files.len());
         let mut unborn = None;
         for (index, (first, path)) in files.iter().enumerate() {
             let header = read_header(&*disk, path)?;
+            if let Some(header) = header.as_ref().filter(|header| header.identity.is_of(&identity)) {
+                keys.of(&header.identity, path)?;
+            }
             if header.is_none() && index + 1 == files.len() {
                 unborn = Some((*first, path.clone()));
             } else {
                 segments.push(SegmentFile { first: *first, path: path.clone(), header });
             }
         }
-        Ok(JournalReader { disk, key, identity: identity.clone(), segments, unborn })
-    }
-
-    /// The sequences of restores and what each restored, ascending.
-    pub(super) fn restores(&self) -> Vec<(u64, u64)> {
-        let headers = self.segments.iter().filter_map(|segment| segment.header.as_ref());
-        headers.filter_map(|header| Some((header.first, header.restores?))).collect()
-    }
-
-    /// The line of the record that a segment begins with; none where it cannot be read.
-    pub(super) fn first_line_of(&self, first: u64) -> Option<String> {
-        let segment = self.segments.iter().find(|segment| segment.first == first)?;
-        let header = segment.header.as_ref()?;
-        let octets = self.disk.read_part(&segment.path, SEGMENT_HEADER_OCTETS as u64, FIRST_GROUP_OCTETS).ok()?;
-        let sealer = SegmentSealer::new(&self.key, &header.salt, header.first).ok()?;
-        let frames = read_group(&octets).ok()?.open(&sealer).ok()?;
-        let line = frames.first()?.lines().next()?.to_owned();
-        Some(line)
-    }
-
-    /// Whether a segment's header is damaged, so that nobody knows whether it begins with a restore.
-    pub(super) fn has_unknown_headers(&self) -> bool {
-        self.segments.iter().any(|segment| segment.header.is_none())
+        Ok(JournalReader { disk, keys: keys.clone(), identity, segments, unborn })
     }
 
     /// Reads every group from the segment that holds sequence `from` on. `proven`: the last sequence something else proves to have been
@@ -351,9 +330,13 @@ impl JournalReader {
                 return Ok(Walked { length: SEGMENT_HEADER_OCTETS as u64, ..Walked::default() });
             }
         };
+        // A file that was just written anew has a header of its own.
+        let now = SegmentHeader::decode(&octets, &segment.path)?.filter(|now| now.is_of_segment(header));
+        let header = now.as_ref().unwrap_or(header);
         let length = limit.flatten().map_or(octets.len(), |extent| usize::try_from(extent.length).unwrap_or(usize::MAX));
         let counts = octets.get(..length).unwrap_or(&octets);
-        let sealer = SegmentSealer::new(&self.key, &header.salt, header.first).map_err(StoreError::from)?;
+        let key = self.keys.of(&header.identity, &segment.path)?;
+        let sealer = SegmentSealer::new(&key, &header.salt, header.first).map_err(StoreError::from)?;
         let end_of_segment = self.segments.iter().map(|next| next.first).find(|first| *first > segment.first);
         let mut walked = Walked { length: SEGMENT_HEADER_OCTETS as u64, ..Walked::default() };
         let mut at = SEGMENT_HEADER_OCTETS;
@@ -462,6 +445,13 @@ impl JournalReader {
     }
 }
 
+impl SegmentHeader {
+    /// Whether a header is of the same segment, however often that was written anew.
+    fn is_of_segment(&self, other: &SegmentHeader) -> bool {
+        self.first == other.first && self.leaf_before == other.leaf_before && self.identity.is_of(&other.identity)
+    }
+}
+
 /// How far reading is.
 struct Reading {
     check: ChainCheck,
@@ -515,9 +505,9 @@ struct Walked {
     torn: Option<u64>,
 }
 
-/// The identity in the oldest intact header: stands in for a damaged `format` file.
+/// The identity in the newest intact header: stands in for a damaged `format` file.
 pub(super) fn identity_of_journal(disk: &dyn Disk, folder: &Path) -> Result<Option<Identity>, StoreError> {
-    for (_, path) in list(disk, folder)? {
+    for (_, path) in list(disk, folder)?.into_iter().rev() {
         if let Some(header) = read_header(disk, &path)? {
             return Ok(Some(header.identity));
         }
@@ -542,7 +532,7 @@ fn read_header(disk: &dyn Disk, path: &Path) -> Result<Option<SegmentHeader>, St
 }
 
 fn check_header(header: &SegmentHeader, first: u64, identity: &Identity) -> Result<(), &'static str> {
-    if header.identity != *identity {
+    if !header.identity.is_of(identity) {
         return Err("the segment belongs to another installation");
     }
     if header.first != first {

@@ -109,12 +109,12 @@ impl<'a> Recovery<'a> {
     }
 
     fn open_rows(&self, may_be_new: bool) -> Result<Rows, RowsError> {
-        let Folder { key, identity, options, .. } = self.folder;
+        let Folder { keys, options, .. } = self.folder;
         let sled = self.folder.sled_folder();
         if !may_be_new && !sled.join("db").exists() {
             return Err(RowsError("the checkpoint is not there".to_owned()));
         }
-        Rows::open(&sled, key, &identity.salt, &*options.entropy, may_be_new)
+        Rows::open(&sled, keys, &*options.entropy, may_be_new)
     }
 
     /// Applies anew the frames that were being applied when the last process ended.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::backup::{Extents, Wanted, extents, time_of};
 use super::content::{Content, Lineage, content_at, proven_beside_sled, proven_by_sled};
-use super::open::{Folder, chain, identity, lock, place, seal_key};
+use super::open::{Folder, chain, lock, opened_keys, place};
 use super::reader::JournalReader;
 use super::segment::SEGMENT_OCTETS;
 use super::snapshot::{self, Position};
@@ -80,23 +80,17 @@ pub fn newer_journal(
     present: &PresentFolder,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Option<NewerJournal>, StoreError> {
-    let key = seal_key(options)?;
-    let (ours, _) = identity(options, &key)?;
+    let (ours, _) = opened_keys(options)?;
     let options_there = StoreOptions { data: present.data.clone(), ..options.clone() };
-    let (theirs, _) = identity(&options_there, &key)?;
-    if theirs != ours {
+    let (theirs, _) = opened_keys(&options_there)?;
+    if !theirs.identity().is_of(&ours.identity()) {
         return Ok(None);
     }
-    let folder = Folder {
-        options: &options_there,
-        key: key.clone(),
-        identity: theirs,
-        lock: Arc::clone(&present.lock),
-        segment_octets: SEGMENT_OCTETS,
-    };
+    let folder =
+        Folder { options: &options_there, keys: theirs.clone(), lock: Arc::clone(&present.lock), segment_octets: SEGMENT_OCTETS };
     let proven = proven_beside_sled(&folder)?.max(proven_by_sled(&folder));
     let mut read = |folder: &Path, asked, proven, found: &mut Extents| -> Result<(), StoreError> {
-        let reader = JournalReader::new(Arc::clone(&options.disk), folder, key.clone(), &ours)?;
+        let reader = JournalReader::new(Arc::clone(&options.disk), folder, &theirs)?;
         extents(&reader, folder, Wanted { until: u64::MAX, asked, proven }, &mut *progress, found)
     };
     let (mut here, mut there) = (Extents::default(), Extents::default());
@@ -160,10 +154,10 @@ pub fn restore(
     mut record: Record,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<RestoreFacts, StoreError> {
-    let key = seal_key(options)?;
     let lock = Arc::new(lock(&options.data)?);
-    let (identity, _) = identity(options, &key)?;
-    let folder = Folder { options, key, identity, lock, segment_octets: SEGMENT_OCTETS };
+    let (keys, _) = opened_keys(options)?;
+    keys.go_on_with_configured(options)?;
+    let folder = Folder { options, keys, lock, segment_octets: SEGMENT_OCTETS };
     let proven = proven_beside_sled(&folder)?;
     let mut notes = Vec::new();
     let (instant, last) = find(&folder, target, proven, &mut notes)?;

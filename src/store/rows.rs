@@ -21,7 +21,7 @@ use pieces::{RowKeys, piece_count, piece_key};
 use sled::transaction::{TransactionError, Transactional as _};
 use sled::{Db, Tree};
 
-use super::seal::SealKey;
+use super::keys::Keys;
 use crate::directory::{Row, RowChange, Table};
 use crate::world::Entropy;
 
@@ -115,6 +115,8 @@ pub(super) struct Rows {
     meta: Option<Meta>,
     /// Authenticates `meta`.
     meta_key: [u8; 32],
+    /// Which seal key that and the rows' keys are derived from.
+    key_check: [u8; 32],
     keys: RowKeys,
     /// Keys written since sled was last flushed.
     unflushed: usize,
@@ -131,26 +133,27 @@ struct Step {
 
 impl Rows {
     /// Opens or makes the sled folder and draws a key for this process. May panic inside sled where the folder is damaged.
-    pub(super) fn open(
-        folder: &Path,
-        seal_key: &SealKey,
-        salt: &[u8; 32],
-        entropy: &dyn Entropy,
-        may_be_new: bool,
-    ) -> Result<Rows, RowsError> {
+    pub(super) fn open(folder: &Path, keys: &Keys, entropy: &dyn Entropy, may_be_new: bool) -> Result<Rows, RowsError> {
         if !wait_until_free(folder) {
             return Err(wrong("sled's file is locked"));
         }
         remove_generating_snapshots(folder);
         let db = sled::Config::new().path(folder).cache_capacity(CACHE_OCTETS).flush_every_ms(None).open()?;
         let file = File::open(folder.join("db")).map_err(|error| RowsError(format!("{}: {error}", folder.display())))?;
-        let meta_key = *seal_key.derive(salt, "bindery checkpoint meta 1")?;
+        let identity = keys.identity();
         let meta_tree = db.open_tree("meta")?;
-        let meta = match meta_tree.get(STATE)? {
-            Some(octets) => Some(Meta::decode(&octets, &meta_key).ok_or_else(|| wrong("the row meta is damaged"))?),
-            None if may_be_new => None,
-            None => return Err(wrong("the checkpoint is empty or was never finished")),
-        };
+        let state = meta_tree.get(STATE)?;
+        if state.is_none() && !may_be_new {
+            return Err(wrong("the checkpoint is empty or was never finished"));
+        }
+        // An unfinished one is made anew under the key in force.
+        let found = keys.try_each(|key| {
+            let meta_key = *key.derive(&identity.salt, "bindery checkpoint meta 1")?;
+            let meta = state.as_ref().map(|octets| Meta::decode(octets, &meta_key));
+            Ok::<_, RowsError>((meta != Some(None)).then(|| (key.clone(), meta_key, meta.flatten())))
+        })?;
+        let (seal_key, meta_key, meta) = found.ok_or_else(|| wrong("the row meta is damaged"))?;
+        let key_check = identity.check_of(&seal_key).map_err(|error| RowsError(error.to_string()))?;
         let mut rows = Rows {
             entries: db.open_tree("entries")?,
             memberships: db.open_tree("memberships")?,
@@ -161,7 +164,8 @@ impl Rows {
             meta_tree,
             meta,
             meta_key,
-            keys: RowKeys::new(seal_key.clone()),
+            keys: RowKeys::new(seal_key),
+            key_check,
             unflushed: 0,
             file,
             db,
@@ -173,6 +177,11 @@ impl Rows {
     /// What the rows stand for; none while a new checkpoint is being filled.
     pub(super) fn meta(&self) -> Option<Meta> {
         self.meta
+    }
+
+    /// Which seal key they are sealed under.
+    pub(super) fn key_check(&self) -> [u8; 32] {
+        self.key_check
     }
 
     /// Reads every row.

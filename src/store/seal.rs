@@ -34,6 +34,11 @@ impl SealKey {
         (key.len() == KEY_OCTETS).then(|| SealKey(key.clone()))
     }
 
+    /// The key itself, for its file.
+    pub(super) fn secret(&self) -> &Secret {
+        &self.0
+    }
+
     /// The key for one purpose under one salt.
     pub(super) fn derive(&self, salt: &[u8; 32], purpose: &'static str) -> Result<Zeroizing<[u8; KEY_OCTETS]>, SealError> {
         let mut key = Zeroizing::new([0; KEY_OCTETS]);

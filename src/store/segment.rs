@@ -14,9 +14,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader, segment_name};
-use super::identity::Identity;
+use super::keys::Keys;
 use super::mark::Mark;
-use super::seal::{SealKey, SegmentSealer};
+use super::seal::SegmentSealer;
 use crate::directory::Digest;
 use crate::journal::{Frame, GROUP_RECORDS_LIMIT, GroupHeader, Leaf, encode_group};
 use crate::world::{Disk, DiskFile, Entropy};
@@ -51,8 +51,7 @@ pub(super) struct Place {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) folder: PathBuf,
-    pub(super) key: SealKey,
-    pub(super) identity: Identity,
+    pub(super) keys: Keys,
     pub(super) segment_octets: u64,
 }
 
@@ -79,6 +78,8 @@ enum State {
 struct Segment {
     file: Arc<dyn DiskFile>,
     sealer: SegmentSealer,
+    /// Which key it is sealed under.
+    key_check: [u8; 32],
     first: u64,
     length: u64,
 }
@@ -92,7 +93,7 @@ pub struct AppendError(pub String);
 impl Journal {
     pub(super) fn new(place: Place, end: End, lock: Arc<File>) -> Journal {
         let closed_octets = place.octets().unwrap_or(0);
-        let mut mark = Mark::beside(Arc::clone(&place.disk), &place.folder, &place.identity);
+        let mut mark = Mark::beside(Arc::clone(&place.disk), &place.folder, &place.keys.identity());
         if end.sequence > 0 {
             mark.set(end.sequence);
         }
@@ -153,7 +154,12 @@ impl Journal {
     /// Octets that the disk must have for the next group: those of a segment, where the open one may not have room for it.
     pub fn octets_needed(&self) -> u64 {
         match &self.state {
-            State::Open(segment) if segment.length.saturating_add(GROUP_OCTETS) <= self.place.segment_octets => 0,
+            State::Open(segment)
+                if segment.length.saturating_add(GROUP_OCTETS) <= self.place.segment_octets
+                    && self.place.keys.is_current(&segment.key_check) =>
+            {
+                0
+            }
             _ => self.place.segment_octets,
         }
     }
@@ -223,9 +229,13 @@ impl Journal {
         encode_group(&header, frames, &segment.sealer, &mut self.buffer).map_err(|error| AppendError(error.to_string()))
     }
 
-    /// Whether the buffer does not go into the open segment. A group longer than a whole segment makes its segment longer.
+    /// Whether the buffer does not go into the open segment: there is no room, or another key is in force. A group longer than a whole
+    /// segment makes its segment longer.
     fn is_full(&self) -> bool {
         let State::Open(segment) = &self.state else { return false };
+        if !self.place.keys.is_current(&segment.key_check) {
+            return segment.holds_groups();
+        }
         segment.holds_groups() && segment.length.saturating_add(self.buffer.len() as u64) > self.place.segment_octets
     }
 
@@ -261,9 +271,11 @@ impl Journal {
         let disk = &self.place.disk;
         let mut salt = [0; 32];
         self.place.entropy.fill(&mut salt);
-        let sealer = SegmentSealer::new(&self.place.key, &salt, first).map_err(|error| AppendError(error.to_string()))?;
+        let sealing = self.place.keys.sealing();
+        let sealer = SegmentSealer::new(&sealing.key, &salt, first).map_err(|error| AppendError(error.to_string()))?;
+        let key_check = sealing.identity.key_check;
         let header = SegmentHeader {
-            identity: self.place.identity.clone(),
+            identity: sealing.identity.clone(),
             salt,
             first,
             leaf_before: self.last_leaf,
@@ -288,7 +300,7 @@ impl Journal {
             let _ = disk.remove(&path);
             AppendError(format!("{}: {error}", path.display()))
         })?;
-        Ok(Segment { file, sealer, first, length: SEGMENT_HEADER_OCTETS as u64 })
+        Ok(Segment { file, sealer, key_check, first, length: SEGMENT_HEADER_OCTETS as u64 })
     }
 }
 

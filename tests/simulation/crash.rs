@@ -76,6 +76,7 @@ impl Machine {
         let options = StoreOptions {
             data,
             seal_key: Secret::new(vec![42; 32]),
+            key_file: None,
             schema: Arc::clone(&SCHEMA),
             suffix: life::suffix(),
             indexes: vec![IndexDeclaration { attribute: "uid".to_owned(), kinds: equality }],

@@ -70,6 +70,7 @@ enum Work {
     Hash(Ticket, Vec<HashJob>),
     Commit(MessageId, Box<Proposal>),
     Snapshot(Ticket),
+    RotateKey(Ticket),
     /// StartTLS is noted; nobody waits for it.
     Note(Box<Proposal>),
 }
@@ -138,6 +139,7 @@ impl Connection {
             Action::Search(id, search) => self.searches.push_back((id, search)),
             Action::Hash(id, jobs) => self.work.push_back(Work::Hash(id, jobs)),
             Action::Snapshot(id) => self.work.push_back(Work::Snapshot(id)),
+            Action::RotateKey(id) => self.work.push_back(Work::RotateKey(id)),
             Action::Recall(id, _, job) => self.work.push_back(Work::Hash(id, vec![*job])),
             Action::Remember(..) => {}
             Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
@@ -203,6 +205,10 @@ impl Connection {
             Some(Work::Snapshot(id)) => {
                 let taken = machine.snapshot();
                 self.session.snapshot_taken(&machine.directory(), id, taken)
+            }
+            Some(Work::RotateKey(id)) => {
+                let begun = machine.rotate_key();
+                self.session.key_rotation_begun(&machine.directory(), id, begun)
             }
             Some(Work::Commit(id, proposal)) => {
                 let decision = machine.commit(*proposal);

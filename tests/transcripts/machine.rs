@@ -11,6 +11,7 @@ use bindery::model::schema::Schema;
 use bindery::model::{Dn, ResultCode, Secret, Timestamp};
 use bindery::operation::add::AddRequest;
 use bindery::operation::backup::BackupSnapshot;
+use bindery::operation::key_rotation::KeysChanged;
 use bindery::operation::monitor::Monitor;
 use bindery::operation::{
     Attached, Authority, CertificateRule, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal,
@@ -19,6 +20,7 @@ use bindery::operation::{
 use bindery::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
 use bindery::protocol::{LdapResult, MessageId, Reply};
 use bindery::server::committer::Committer;
+use bindery::server::rotation::Rotator;
 use bindery::server::snapshotter;
 use bindery::store::disk::RealDisk;
 use bindery::store::{self, StoreOptions};
@@ -75,6 +77,9 @@ impl Disk for ScarceDisk {
     fn read_part(&self, path: &Path, offset: u64, length: usize) -> io::Result<Vec<u8>> {
         self.disk.read_part(path, offset, length)
     }
+    fn reader(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
+        self.disk.reader(path)
+    }
     fn length(&self, path: &Path) -> io::Result<u64> {
         self.disk.length(path)
     }
@@ -121,6 +126,7 @@ impl Machine {
         let options = StoreOptions {
             data: folder.path().join("data"),
             seal_key: Secret::new(vec![7; 32]),
+            key_file: None,
             indexes: indexes(),
             schema,
             suffix: Dn::parse(SUFFIX.as_bytes()).unwrap(),
@@ -221,6 +227,11 @@ impl Machine {
         let committer = self.committer.as_ref().unwrap();
         let taken = committer.snapshots().take(committer.head(), &committer.position(), &|| true);
         Ok(snapshotter::for_backup(taken.unwrap().facts))
+    }
+
+    /// Begins a rotation of the seal key, as the server's thread does. This machine's key is in no file.
+    pub fn rotate_key(&self) -> Result<KeysChanged, ResultCode> {
+        Rotator::new(self.committer.as_ref().unwrap().rotation().clone()).begin().ok_or(ResultCode::Other)
     }
 
     /// Fills the disk, or makes room on it.

@@ -65,6 +65,7 @@ transcripts! {
     extensible
     groups
     identifiers
+    key_rotation
     lifetime
     lockout
     matching_rules

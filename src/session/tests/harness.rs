@@ -12,6 +12,7 @@ use crate::model::schema::Schema;
 use crate::model::{Attribute, DerefAliases, Dn, EntryId, Filter, ResultCode, Scope, Secret, Timestamp};
 use crate::operation::add::AddRequest;
 use crate::operation::backup::BackupSnapshot;
+use crate::operation::key_rotation::KeysChanged;
 use crate::operation::search::{Pull, SearchStream};
 use crate::operation::{
     self, Attached, Authority, Context, Decision, Fresh, Identity, Limits, ListenerKind, Peer, Proposal, ProposedOperation,
@@ -42,6 +43,7 @@ enum Work {
     Hash(Ticket, Vec<HashJob>),
     Commit(MessageId, Box<Proposal>),
     Snapshot(Ticket),
+    RotateKey(Ticket),
 }
 
 /// A server with one connection.
@@ -324,6 +326,7 @@ impl Server {
             Action::Search(id, stream) => assert!(self.searches.insert(id, stream).is_none()),
             Action::Hash(id, jobs) => self.work.push_back(Work::Hash(id, jobs)),
             Action::Snapshot(id) => self.work.push_back(Work::Snapshot(id)),
+            Action::RotateKey(id) => self.work.push_back(Work::RotateKey(id)),
             Action::Recall(id, tag, job) => {
                 let HashJob::Verify { stored, .. } = &*job else { panic!("only verifications are recalled") };
                 match self.logins.recall(&tag, stored, Timestamp(self.clock)) {
@@ -370,6 +373,11 @@ impl Server {
                     digest: "00".to_owned(),
                 };
                 let action = self.session.snapshot_taken(&Arc::clone(&self.directory), id, Ok(taken));
+                self.perform(action);
+            }
+            Some(Work::RotateKey(id)) => {
+                let keys = KeysChanged { old: "aa".to_owned(), new: "bb".to_owned() };
+                let action = self.session.key_rotation_begun(&Arc::clone(&self.directory), id, Ok(keys));
                 self.perform(action);
             }
             Some(Work::Commit(id, proposal)) => {

@@ -69,11 +69,18 @@ impl Follower {
     }
 
     fn work(&self, shared: &Shared, mut rows: Rows) {
-        while let Err(error) = guarded(|| self.follow(shared, &mut rows)) {
-            shared.fail(&error);
+        loop {
+            let wait = match guarded(|| self.follow(shared, &mut rows)) {
+                Ok(()) if !shared.begin_reseal() => break,
+                Ok(()) => Duration::ZERO,
+                Err(error) => {
+                    shared.fail(&error);
+                    RETRY_FIRST
+                }
+            };
             // sled writes once more when it is dropped.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(rows)));
-            rows = match self.make_anew(shared) {
+            rows = match self.make_anew(shared, wait) {
                 Some(rows) => rows,
                 None => return,
             };
@@ -81,12 +88,15 @@ impl Follower {
         let _ = catch_unwind(AssertUnwindSafe(|| drop(rows)));
     }
 
-    /// Until it is time to end. An error is sled's: what it holds is not to be trusted any more.
+    /// Until it is time to end, or to be made anew under another key. An error is sled's: what it holds is not to be trusted any more.
     fn follow(&self, shared: &Shared, rows: &mut Rows) -> Result<(), RowsError> {
         let mut last_flush = self.clock.monotonic();
         let mut unflushed = 0usize;
         loop {
             if shared.lock().behind && !self.catch_up(shared, rows)? {
+                return Ok(());
+            }
+            if shared.lock().is_resealed() {
                 return Ok(());
             }
             let Some(mut groups) = shared.take(unflushed > 0) else { return Ok(()) };
@@ -199,13 +209,12 @@ impl Follower {
     }
 
     /// Makes a new sled from a directory value, again and again until it succeeds. None when it is time to end.
-    fn make_anew(&self, shared: &Shared) -> Option<Rows> {
-        let mut wait = RETRY_FIRST;
+    fn make_anew(&self, shared: &Shared, mut wait: Duration) -> Option<Rows> {
         loop {
             if shared.pause(wait) {
                 return None;
             }
-            wait = wait.saturating_mul(2).min(RETRY_LAST);
+            wait = wait.saturating_mul(2).clamp(RETRY_FIRST, RETRY_LAST);
             if !self.space.allows_again(0) {
                 wait = RETRY_FIRST;
                 continue;
@@ -231,6 +240,7 @@ impl Follower {
         }
         let rows = self.sled.fill(directory, through, &mut |_| !shared.lock().stop && self.space.allows_checkpoint(0))?;
         shared.applied.store(through, Ordering::Release);
+        shared.lock().key_check = Some(rows.key_check());
         Ok(rows)
     }
 }
@@ -300,9 +310,22 @@ impl Shared {
         );
         let mut queue = self.lock();
         queue.trouble = Some(error.to_string());
-        queue.resting = false;
+        (queue.resting, queue.key_check) = (false, None);
         queue.fall_behind();
         self.room.notify_all();
+    }
+
+    /// Whether it is to be made anew; then what is queued is read from the journal afterwards.
+    fn begin_reseal(&self) -> bool {
+        let mut queue = self.lock();
+        if !queue.is_resealed() {
+            return false;
+        }
+        tracing::info!("the checkpoint is made anew under the new seal key");
+        (queue.reseal, queue.key_check) = (false, None);
+        queue.fall_behind();
+        self.room.notify_all();
+        true
     }
 
     /// A directory value from the one writer; none when it is time to end.
@@ -321,6 +344,11 @@ impl Shared {
 impl super::Queue {
     /// Whether the thread has something else to do than to apply groups.
     fn is_wanted(&self) -> bool {
-        self.stop || self.behind
+        self.stop || self.behind || self.reseal
+    }
+
+    /// Whether it is to be made anew under another key, and not to end.
+    fn is_resealed(&self) -> bool {
+        self.reseal && !self.stop
     }
 }

@@ -352,6 +352,10 @@ impl Disk for SimulatedDisk {
         Ok(self.lock().file(path)?.current.iter().skip(offset).take(length).copied().collect())
     }
 
+    fn reader(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
+        Ok(Box::new(io::Cursor::new(self.read(path)?)))
+    }
+
     fn length(&self, path: &Path) -> io::Result<u64> {
         Ok(self.lock().file(path)?.current.len() as u64)
     }

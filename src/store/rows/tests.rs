@@ -6,13 +6,16 @@ use bytes::Bytes;
 
 use super::*;
 use crate::model::Secret;
+use crate::store::identity::Identity;
+use crate::store::seal::SealKey;
 use crate::store::tests::CountingEntropy;
 
 type Content = BTreeMap<(Table, Box<[u8]>), Bytes>;
 
 fn open(folder: &Path, entropy: &CountingEntropy, may_be_new: bool) -> Result<Rows, RowsError> {
     let key = SealKey::new(&Secret::new(vec![1; 32])).unwrap();
-    Rows::open(folder, &key, &[2; 32], entropy, may_be_new)
+    let identity = Identity::generate(&key, &CountingEntropy::default()).unwrap();
+    Rows::open(folder, &Keys::new(identity, vec![key], folder).unwrap(), entropy, may_be_new)
 }
 
 fn content(rows: &Rows) -> Result<Content, RowsError> {

@@ -38,8 +38,7 @@ pub(super) use read::SnapshotFile;
 
 use super::StoreError;
 use super::disk::is_of_medium;
-use super::identity::Identity;
-use super::seal::SealKey;
+use super::keys::Keys;
 use super::space::Space;
 use crate::directory::{Digest, Directory};
 use crate::journal::Leaf;
@@ -101,9 +100,7 @@ struct Shared {
     disk: Arc<dyn Disk>,
     entropy: Arc<dyn Entropy>,
     folder: PathBuf,
-    key: SealKey,
-    identity: Identity,
-    digest_key: [u8; 32],
+    keys: Keys,
     space: Space,
     margin: u64,
     /// Held while one is taken.
@@ -118,9 +115,7 @@ pub(super) struct Place {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) folder: PathBuf,
-    pub(super) key: SealKey,
-    pub(super) identity: Identity,
-    pub(super) digest_key: [u8; 32],
+    pub(super) keys: Keys,
     pub(super) space: Space,
     /// Octets beyond the reserve that are left to the journal.
     pub(super) margin: u64,
@@ -168,9 +163,9 @@ pub struct Taken {
 
 impl Snapshots {
     pub(super) fn new(place: Place) -> Snapshots {
-        let Place { disk, entropy, folder, key, identity, digest_key, space, margin, lock } = place;
+        let Place { disk, entropy, folder, keys, space, margin, lock } = place;
         let (taking, strippable) = (Mutex::default(), AtomicU64::new(0));
-        let shared = Shared { disk, entropy, folder, key, identity, digest_key, space, margin, taking, strippable, _lock: lock };
+        let shared = Shared { disk, entropy, folder, keys, space, margin, taking, strippable, _lock: lock };
         Snapshots { shared: Arc::new(shared) }
     }
 
@@ -207,6 +202,30 @@ impl Snapshots {
         self.shared.strippable.load(Ordering::Acquire)
     }
 
+    /// The snapshots that are sealed under another key than the one in force; damaged ones left out.
+    pub(super) fn outdated(&self) -> Result<Vec<PathBuf>, StoreError> {
+        let shared = &*self.shared;
+        let is_outdated = |path: &PathBuf| {
+            let opened = SnapshotFile::open(Arc::clone(&shared.disk), path, &shared.keys);
+            opened.is_ok_and(|file| !shared.keys.is_current(&file.identity().key_check))
+        };
+        let found = list(&*shared.disk, &shared.folder)?.into_iter().map(|(_, path)| path);
+        Ok(found.filter(is_outdated).collect())
+    }
+
+    /// Writes a snapshot anew under the key in force: beside the old one, read back, renamed. `go_on` as in [`Snapshots::take`].
+    pub(super) fn reseal(&self, path: &Path, go_on: &dyn Fn() -> bool) -> Result<(), StoreError> {
+        let shared = &*self.shared;
+        let _one_at_a_time = shared.taking.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.remove_unfinished()?;
+        let old = SnapshotFile::open(Arc::clone(&shared.disk), path, &shared.keys)?;
+        let go_on = GoOn { go_on, room: Some((&shared.space, shared.margin)), path };
+        let position = *old.position();
+        let written = shared
+            .write_rows(&position, path, &go_on, &mut |writer| old.read::<StoreError>(&mut |row, _| writer.put(&row)).map(drop));
+        written.map(drop)
+    }
+
     /// Reads every snapshot there is whole, the newest first.
     pub fn check(&self) -> Result<Vec<Result<SnapshotFacts, StoreError>>, StoreError> {
         let shared = &*self.shared;
@@ -235,8 +254,19 @@ impl Shared {
         path: &Path,
         go_on: &GoOn<'_>,
     ) -> Result<SnapshotFacts, StoreError> {
+        self.write_rows(position, path, go_on, &mut |writer| directory.rows().try_for_each(|row| writer.put(&row)))
+    }
+
+    /// `rows` hands over all of them.
+    fn write_rows(
+        &self,
+        position: &Position,
+        path: &Path,
+        go_on: &GoOn<'_>,
+        rows: &mut dyn FnMut(&mut write::Writer<'_>) -> Result<(), StoreError>,
+    ) -> Result<SnapshotFacts, StoreError> {
         let unfinished = path.with_extension("new");
-        let written = write::write(self, directory, position, &unfinished, go_on).and_then(|()| {
+        let written = write::write(self, rows, position, &unfinished, go_on).and_then(|()| {
             let facts = self.verified(&unfinished, go_on)?;
             self.disk.rename(&unfinished, path).map_err(|error| StoreError::Io { path: path.to_owned(), error })?;
             Ok(SnapshotFacts { name: name_of(path), ..facts })
@@ -249,8 +279,8 @@ impl Shared {
 
     /// Reads a snapshot whole and recomputes its digest.
     fn verified(&self, path: &Path, go_on: &GoOn<'_>) -> Result<SnapshotFacts, StoreError> {
-        let file = SnapshotFile::open(Arc::clone(&self.disk), path, &self.key, &self.identity)?;
-        file.verify(&self.digest_key, &|| go_on.check())
+        let file = SnapshotFile::open(Arc::clone(&self.disk), path, &self.keys)?;
+        file.verify(&self.keys.digest_key(), &|| go_on.check())
     }
 
     fn remove_unfinished(&self) -> Result<(), StoreError> {

@@ -14,7 +14,8 @@ use crate::journal::Leaf;
 use crate::model::Timestamp;
 use crate::store::StoreError;
 use crate::store::identity::Identity;
-use crate::store::seal::{Cipher, SealKey, TAG_OCTETS};
+use crate::store::keys::Keys;
+use crate::store::seal::{Cipher, TAG_OCTETS};
 use crate::world::Disk;
 
 /// Octets read at once.
@@ -28,6 +29,7 @@ pub(in crate::store) struct SnapshotFile {
     path: PathBuf,
     cipher: Cipher,
     header: Vec<u8>,
+    identity: Identity,
     position: Position,
     length: u64,
 }
@@ -44,12 +46,7 @@ struct Octets<'a> {
 
 impl SnapshotFile {
     /// Reads the header.
-    pub(in crate::store) fn open(
-        disk: Arc<dyn Disk>,
-        path: &Path,
-        key: &SealKey,
-        identity: &Identity,
-    ) -> Result<SnapshotFile, StoreError> {
+    pub(in crate::store) fn open(disk: Arc<dyn Disk>, path: &Path, keys: &Keys) -> Result<SnapshotFile, StoreError> {
         let io = |error| unreadable(path, error);
         let header = disk.read_front(path, HEADER_OCTETS).map_err(io)?;
         let length = disk.length(path).map_err(io)?;
@@ -63,14 +60,19 @@ impl SnapshotFile {
             return Err(StoreError::TooNew { path: path.to_owned(), found, known: FORMAT });
         }
         let (of, salt, position) = decode(content).ok_or_else(|| damaged(path, "the header"))?;
-        if of != *identity {
-            return Err(damaged(path, "it belongs to another installation, or was sealed with another key"));
+        if !of.is_of(&keys.identity()) {
+            return Err(damaged(path, "it belongs to another installation"));
         }
         if path.extension().is_none() && super::sequence_of_name(&name_of(path)) != Some(position.sequence) {
             return Err(damaged(path, "its name is not that in its header"));
         }
-        let cipher = key.derive_cipher(&salt, PURPOSE)?;
-        Ok(SnapshotFile { disk, path: path.to_owned(), cipher, header, position, length })
+        let cipher = keys.of(&of, path)?.derive_cipher(&salt, PURPOSE)?;
+        Ok(SnapshotFile { disk, path: path.to_owned(), cipher, header, identity: of, position, length })
+    }
+
+    /// Of which installation it is, and under which key.
+    pub(in crate::store) fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// What the header says it holds.
@@ -213,7 +215,7 @@ impl Octets<'_> {
 }
 
 fn decode(content: &[u8]) -> Option<(Identity, [u8; 32], Position)> {
-    let identity = Identity { node: take(content, 16)?, salt: take(content, 32)?, key_check: take(content, 64)? };
+    let identity = Identity { node: take(content, 16)?, salt: take(content, 32)?, key_check: take(content, 64)?, digest: None };
     let position = Position {
         sequence: u64::from_le_bytes(take(content, 128)?),
         leaf: Leaf(take(content, 136)?),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{
     FOOTER_MAGIC, FORMAT, GoOn, HEADER_OCTETS, LAST_PIECE, MAGIC, PIECE_OCTETS, PURPOSE, Position, Shared, associated, nonce,
 };
-use crate::directory::{Directory, Row};
+use crate::directory::Row;
 use crate::store::StoreError;
 use crate::store::identity::Identity;
 use crate::store::seal::Cipher;
@@ -16,7 +16,8 @@ use crate::world::DiskFile;
 /// Octets between two syncs: one at the end would hold up the journal's own for long.
 const SYNC_OCTETS: u64 = 8 * 1024 * 1024;
 
-struct Writer<'a> {
+pub(super) struct Writer<'a> {
+    go_on: &'a GoOn<'a>,
     file: Arc<dyn DiskFile>,
     path: &'a Path,
     cipher: Cipher,
@@ -35,7 +36,7 @@ struct Writer<'a> {
 /// Writes a whole snapshot and syncs it; the file's name is the caller's.
 pub(super) fn write(
     shared: &Shared,
-    directory: &Directory,
+    rows: &mut dyn FnMut(&mut Writer<'_>) -> Result<(), StoreError>,
     position: &Position,
     path: &Path,
     go_on: &GoOn<'_>,
@@ -43,12 +44,14 @@ pub(super) fn write(
     go_on.check()?;
     let mut salt = [0; 32];
     shared.entropy.fill(&mut salt);
-    let header = header(&shared.identity, &salt, position);
-    let cipher = shared.key.derive_cipher(&salt, PURPOSE)?;
+    let sealing = shared.keys.sealing();
+    let header = header(&sealing.identity, &salt, position);
+    let cipher = sealing.key.derive_cipher(&salt, PURPOSE)?;
     let io = |error| StoreError::Io { path: path.to_owned(), error };
     let file = shared.disk.open(path).map_err(io)?;
     file.set_length(0).map_err(io)?;
     let mut writer = Writer {
+        go_on,
         file,
         path,
         cipher,
@@ -62,13 +65,7 @@ pub(super) fn write(
         rows: 0,
     };
     writer.append(&header).map_err(io)?;
-    for row in directory.rows() {
-        writer.row(&row)?;
-        if writer.open.len() > PIECE_OCTETS {
-            go_on.check()?;
-            writer.seal_full_pieces()?;
-        }
-    }
+    rows(&mut writer)?;
     writer.finish()
 }
 
@@ -92,6 +89,16 @@ fn header(identity: &Identity, salt: &[u8; 32], position: &Position) -> Vec<u8> 
 }
 
 impl Writer<'_> {
+    /// The next row.
+    pub(super) fn put(&mut self, row: &Row) -> Result<(), StoreError> {
+        self.row(row)?;
+        if self.open.len() > PIECE_OCTETS {
+            self.go_on.check()?;
+            self.seal_full_pieces()?;
+        }
+        Ok(())
+    }
+
     fn row(&mut self, row: &Row) -> Result<(), StoreError> {
         let length = |octets: &[u8]| u32::try_from(octets.len()).map_err(|_| super::damaged(self.path, "a row is too long"));
         let (key, value) = (length(&row.key)?, length(&row.value)?);

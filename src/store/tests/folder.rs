@@ -16,7 +16,7 @@ use crate::model::{Dn, EntryBuilder, EntryId, FailedLogins, FailingSource, Secre
 use crate::store::disk::RealDisk;
 use crate::store::open::open_with;
 use crate::store::{
-    AppendError, Checkpoint, Journal, Opened, Position, Snapshots, StartNote, StoreError, StoreOptions, Taken, create,
+    AppendError, Checkpoint, Journal, Opened, Position, Rotation, Snapshots, StartNote, StoreError, StoreOptions, Taken, create,
 };
 use crate::world::Disk;
 
@@ -31,6 +31,7 @@ pub(super) fn options(data: &Path, disk: Arc<dyn Disk>) -> StoreOptions {
     StoreOptions {
         data: data.to_owned(),
         seal_key: Secret::new(vec![42; 32]),
+        key_file: None,
         schema: Arc::clone(&SCHEMA),
         suffix: Dn::parse(b"dc=example").unwrap(),
         indexes: Vec::new(),
@@ -52,6 +53,7 @@ pub(super) struct Server {
     pub(super) chain: Chain,
     pub(super) checkpoint: Checkpoint,
     pub(super) snapshots: Snapshots,
+    pub(super) rotation: Rotation,
     pub(super) notes: Vec<StartNote>,
     pub(super) random: u64,
 }
@@ -65,9 +67,9 @@ impl Server {
     /// Opens with segments of this size.
     pub(super) fn start_with(options: &StoreOptions, segment_octets: u64) -> Result<Server, StoreError> {
         let opened = open_with(options, segment_octets, &mut |_| {})?;
-        let Opened { directory, journal, chain, checkpoint, snapshots, notes, .. } = opened;
+        let Opened { directory, journal, chain, checkpoint, snapshots, rotation, notes, .. } = opened;
         let random = chain.next_sequence;
-        Ok(Server { directory, journal, chain, checkpoint, snapshots, notes, random })
+        Ok(Server { directory, journal, chain, checkpoint, snapshots, rotation, notes, random })
     }
 
     /// Where the journal is.

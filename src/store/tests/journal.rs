@@ -10,6 +10,7 @@ use crate::model::{Secret, Timestamp};
 use crate::store::disk::SimulatedDisk;
 use crate::store::header::SEGMENT_HEADER_OCTETS;
 use crate::store::identity::Identity;
+use crate::store::keys::Keys;
 use crate::store::reader::{JournalEnd, JournalReader};
 use crate::store::seal::SealKey;
 use crate::store::segment::Place;
@@ -33,12 +34,16 @@ impl Bench {
         Bench { disk: SimulatedDisk::new(seed), entropy, key, identity }
     }
 
+    fn keys(&self) -> Keys {
+        Keys::new(self.identity.clone(), vec![self.key.clone()], Path::new("x")).unwrap()
+    }
+
     fn folder() -> PathBuf {
         PathBuf::from("/journal")
     }
 
     fn reader(&self, disk: &SimulatedDisk) -> Result<JournalReader, StoreError> {
-        JournalReader::new(Arc::new(disk.clone()), &Bench::folder(), self.key.clone(), &self.identity)
+        JournalReader::new(Arc::new(disk.clone()), &Bench::folder(), &self.keys())
     }
 
     fn read(&self, disk: &SimulatedDisk, proven: u64) -> Result<(Vec<Frame>, JournalEnd), StoreError> {
@@ -58,8 +63,7 @@ impl Bench {
             disk: Arc::new(self.disk.clone()),
             entropy: Arc::<CountingEntropy>::clone(&self.entropy),
             folder: Bench::folder(),
-            key: self.key.clone(),
-            identity: self.identity.clone(),
+            keys: self.keys(),
             segment_octets: SEGMENT,
         };
         let chain = Chain {
@@ -424,8 +428,13 @@ fn no_two_segments_share_a_salt_and_nothing_shows_in_clear() {
 fn another_key_or_another_installation_reads_nothing() {
     let bench = Bench::new(1);
     workload(&bench, 2);
-    let stranger = Bench { key: SealKey::new(&Secret::new(vec![8; 32])).unwrap(), ..Bench::new(1) };
-    assert!(stranger.identity.check_key(&stranger.key, Path::new("x")).is_err());
+    let other = SealKey::new(&Secret::new(vec![8; 32])).unwrap();
+    let wrong = Keys::new(bench.identity.clone(), vec![other.clone()], Path::new("x"));
+    assert!(matches!(wrong, Err(StoreError::WrongKey { .. })));
+    // The same installation, of whose keys one is missing.
+    let identity = bench.identity.under(&other, &[0; 32]).unwrap();
+    let stranger = Bench { key: other, identity, ..Bench::new(1) };
+    assert!(matches!(stranger.read(&bench.disk, 0), Err(StoreError::WrongKey { .. })));
     let mut foreign = Bench::new(1);
     foreign.identity = Identity::generate(&foreign.key, &*foreign.entropy).unwrap();
     assert!(matches!(foreign.read(&bench.disk, 0), Err(StoreError::Damaged { .. })));

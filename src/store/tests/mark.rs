@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::folder::{Server, copy, files, made, options, rows};
 use crate::store::disk::SimulatedDisk;
 use crate::store::mark::marked;
-use crate::store::open::{identity, seal_key};
+use crate::store::open::opened_keys;
 use crate::store::{StoreError, StoreOptions, create, read_frames, read_frames_around};
 
 fn at(options: &StoreOptions, data: &Path) -> StoreOptions {
@@ -14,15 +14,14 @@ fn at(options: &StoreOptions, data: &Path) -> StoreOptions {
 }
 
 fn mark_of(options: &StoreOptions) -> u64 {
-    let (identity, _) = identity(options, &seal_key(options).unwrap()).unwrap();
-    marked(&*options.disk, &options.data.join("journal"), &identity)
+    let (keys, _) = opened_keys(options).unwrap();
+    marked(&*options.disk, &options.data.join("journal"), &keys.identity())
 }
 
 /// Where the groups of a segment end, its header's end first.
 fn ends(options: &StoreOptions, segment: &str) -> Vec<u64> {
-    let key = seal_key(options).unwrap();
-    let (identity, _) = identity(options, &key).unwrap();
-    let reader = crate::store::reader::JournalReader::new(options.disk.clone(), &options.data.join("journal"), key, &identity);
+    let (keys, _) = opened_keys(options).unwrap();
+    let reader = crate::store::reader::JournalReader::new(options.disk.clone(), &options.data.join("journal"), &keys);
     let mut ends = vec![4096];
     let read = reader.unwrap().read::<StoreError>(1, 0, &mut |group| {
         ends.extend((group.segment == segment).then_some(group.end));

@@ -7,6 +7,7 @@ mod journal;
 mod mark;
 mod open;
 mod restore;
+mod rotate;
 mod schema;
 mod snapshot;
 

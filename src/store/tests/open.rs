@@ -10,9 +10,8 @@ use crate::journal::{Frame, RecordKind};
 use crate::model::{Secret, Timestamp};
 use crate::store::checkpoint::merge;
 use crate::store::disk::{RealDisk, SimulatedDisk};
-use crate::store::identity::Identity;
+use crate::store::open::opened_keys;
 use crate::store::rows::Rows as SledRows;
-use crate::store::seal::SealKey;
 use crate::store::{StartNote, StoreError, StoreOptions, create, open, read_frames};
 use crate::world::Disk;
 
@@ -166,14 +165,13 @@ fn a_checkpoint_broken_off_in_the_middle_is_completed_not_rebuilt() {
     let (content, last) = (rows(&server.directory), server.chain.next_sequence - 1);
     server.stop();
 
-    let key = SealKey::new(&options.seal_key).unwrap();
-    let identity = Identity::read(&RealDisk, &options.data).unwrap().unwrap();
-    let digest_key = key.derive(&identity.salt, "bindery digest 1").unwrap();
+    let (keys, _) = opened_keys(&options).unwrap();
+    let digest_key = keys.digest_key();
     for transactions in [1, 2] {
         std::fs::remove_dir_all(options.data.join("sled")).unwrap();
         copy(&old, &options.data.join("sled"));
         let sled = options.data.join("sled");
-        let mut sled = SledRows::open(&sled, &key, &identity.salt, &CountingEntropy::default(), false).unwrap();
+        let mut sled = SledRows::open(&sled, &keys, &CountingEntropy::default(), false).unwrap();
         let applied = sled.meta().unwrap().applied;
         let mut changes = Vec::new();
         read_frames(&options, applied + 1, &mut |frame| {
@@ -336,16 +334,16 @@ fn a_group_that_promises_another_content_is_damage() {
 fn the_right_key_the_lock_and_the_format_are_asked_for() {
     let (folder, options, content) = made(10);
     let wrong = StoreOptions { seal_key: Secret::new(vec![43; 32]), ..options.clone() };
-    assert!(matches!(open(&wrong, &mut |_| {}), Err(StoreError::WrongKey(_))));
+    assert!(matches!(open(&wrong, &mut |_| {}), Err(StoreError::WrongKey { .. })));
     let short = StoreOptions { seal_key: Secret::new(vec![42; 31]), ..options.clone() };
     assert!(matches!(open(&short, &mut |_| {}), Err(StoreError::Content(_))));
-    assert!(matches!(read_frames(&wrong, 1, &mut |_| Ok(())), Err(StoreError::WrongKey(_))));
+    assert!(matches!(read_frames(&wrong, 1, &mut |_| Ok(())), Err(StoreError::WrongKey { .. })));
 
     let server = Server::start(&options).unwrap();
     assert!(matches!(open(&options, &mut |_| {}), Err(StoreError::Locked(_))));
-    let Server { journal, checkpoint, snapshots, .. } = server;
+    let Server { journal, checkpoint, snapshots, rotation, .. } = server;
     checkpoint.stop();
-    drop(snapshots);
+    drop((snapshots, rotation));
     assert!(matches!(open(&options, &mut |_| {}), Err(StoreError::Locked(_))), "the journal holds the lock too");
     drop(journal);
 
@@ -363,10 +361,10 @@ fn the_right_key_the_lock_and_the_format_are_asked_for() {
         assert_eq!(std::fs::read_to_string(&format).unwrap(), text);
     }
     let (lines, _) = text.rsplit_once("check ").unwrap();
-    let newer = lines.replacen("format 3", "format 4", 1);
+    let newer = lines.replacen("format 4", "format 5", 1);
     let check = blake3::hash(newer.as_bytes()).to_hex();
     std::fs::write(&format, format!("{newer}check {check}\n")).unwrap();
-    assert!(matches!(open(&options, &mut |_| {}), Err(StoreError::TooNew { found: 4, known: 3, .. })));
+    assert!(matches!(open(&options, &mut |_| {}), Err(StoreError::TooNew { found: 5, known: 4, .. })));
 }
 
 #[test]

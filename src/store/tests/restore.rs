@@ -70,11 +70,10 @@ fn contents(options: &StoreOptions, empty: &Directory, restores: &[(u64, u64)]) 
 
 /// The rows of the newest snapshot of a data folder.
 fn newest_snapshot(options: &StoreOptions) -> (u64, Rows) {
-    let opened = crate::store::open::identity(options, &crate::store::open::seal_key(options).unwrap()).unwrap().0;
-    let key = crate::store::open::seal_key(options).unwrap();
+    let (keys, _) = crate::store::open::opened_keys(options).unwrap();
     let (sequence, path) = crate::store::snapshot::list(&*options.disk, &options.data.join("snapshots")).unwrap().remove(0);
     let mut rows = Rows::new();
-    SnapshotFile::open(options.disk.clone(), &path, &key, &opened)
+    SnapshotFile::open(options.disk.clone(), &path, &keys)
         .unwrap()
         .read::<StoreError>(&mut |row, _| {
             rows.insert((row.table, row.key), row.value);
@@ -387,7 +386,7 @@ fn a_wrong_key_and_damage_anywhere_are_refused_by_name() {
     let (folder, options, _, backup, facts) = backed_up([12, 6, 6]);
     let to = folder.path().join("restored");
     let other_key = StoreOptions { seal_key: Secret::new(vec![43; 32]), ..options.clone() };
-    assert!(matches!(restored(&other_key, &backup, &to, RestoreTarget::End), Err(StoreError::WrongKey(_))));
+    assert!(matches!(restored(&other_key, &backup, &to, RestoreTarget::End), Err(StoreError::WrongKey { .. })));
     std::fs::remove_dir_all(&to).unwrap();
     for file in &facts.files {
         let path = backup.join(&file.name);

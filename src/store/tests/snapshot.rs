@@ -11,6 +11,8 @@ use crate::journal::Leaf;
 use crate::model::{Secret, Timestamp};
 use crate::store::disk::SimulatedDisk;
 use crate::store::identity::Identity;
+use crate::store::keys::Keys;
+use crate::store::open::opened_keys;
 use crate::store::seal::SealKey;
 use crate::store::snapshot::{Place, SnapshotFile};
 use crate::store::space::Space;
@@ -22,7 +24,6 @@ struct Bench {
     disk: SimulatedDisk,
     key: SealKey,
     identity: Identity,
-    digest_key: [u8; 32],
     reserve: u64,
 }
 
@@ -31,8 +32,12 @@ const MARGIN: u64 = 1000;
 impl Bench {
     fn new(seed: u64, digest_key: [u8; 32]) -> Bench {
         let key = SealKey::new(&Secret::new(vec![7; 32])).unwrap();
-        let identity = Identity::generate(&key, &CountingEntropy::default()).unwrap();
-        Bench { disk: SimulatedDisk::new(seed), key, identity, digest_key, reserve: 0 }
+        let identity = Identity::generate(&key, &CountingEntropy::default()).unwrap().under(&key, &digest_key).unwrap();
+        Bench { disk: SimulatedDisk::new(seed), key, identity, reserve: 0 }
+    }
+
+    fn keys(&self) -> Keys {
+        keys(&self.key, &self.identity)
     }
 
     fn folder() -> PathBuf {
@@ -45,9 +50,7 @@ impl Bench {
             disk: Arc::new(disk.clone()),
             entropy: Arc::new(CountingEntropy::default()),
             folder: Bench::folder(),
-            key: self.key.clone(),
-            identity: self.identity.clone(),
-            digest_key: self.digest_key,
+            keys: self.keys(),
             space: Space::new(Arc::new(disk.clone()), Bench::folder(), self.reserve),
             margin: MARGIN,
             lock: Arc::new(tempfile::tempfile().unwrap()),
@@ -61,6 +64,10 @@ impl Bench {
     }
 }
 
+fn keys(key: &SealKey, identity: &Identity) -> Keys {
+    Keys::new(identity.clone(), vec![key.clone()], Path::new("x")).unwrap()
+}
+
 /// Four values of a directory, at sequences 1 to 4 as it were, and the key of their digests.
 fn history() -> (Vec<(Directory, Position)>, [u8; 32]) {
     let (_folder, options, _) = made(3);
@@ -72,9 +79,7 @@ fn history() -> (Vec<(Directory, Position)>, [u8; 32]) {
         let position = Position { sequence, leaf: Leaf([9; 32]), time: Timestamp(77), digest };
         history.push((server.directory.clone(), position));
     }
-    let key = SealKey::new(&options.seal_key).unwrap();
-    let identity = Identity::read(&*options.disk, &options.data).unwrap().unwrap();
-    let digest_key = *key.derive(&identity.salt, "bindery digest 1").unwrap();
+    let digest_key = opened_keys(&options).unwrap().0.digest_key();
     server.stop();
     (history, digest_key)
 }
@@ -175,14 +180,24 @@ fn a_snapshot_opens_only_with_its_key_under_its_name_in_its_installation() {
     let taken = bench.snapshots(&bench.disk).take(directory, position, &|| true).unwrap();
     let path = Bench::folder().join(&taken.facts.name);
     let disk: Arc<dyn Disk> = Arc::new(bench.disk.clone());
-    let open = |path: &Path, key: &SealKey, identity: &Identity| SnapshotFile::open(Arc::clone(&disk), path, key, identity);
+    let open = |path: &Path, keys: &Keys| SnapshotFile::open(Arc::clone(&disk), path, keys);
     let other_key = SealKey::new(&Secret::new(vec![8; 32])).unwrap();
-    let file = open(&path, &other_key, &bench.identity).unwrap();
+    let other = keys(&other_key, &bench.identity.under(&other_key, &digest_key).unwrap());
+    assert!(matches!(open(&path, &other).err(), Some(StoreError::WrongKey { .. })));
+    let elsewhere = Identity { node: [1; 16], digest: None, ..bench.identity.clone() };
+    assert!(matches!(open(&path, &keys(&bench.key, &elsewhere)).err(), Some(StoreError::Snapshot { .. })));
+    // One that says it is under a key which it is not under.
+    let mut octets = bench.disk.read(&path).unwrap();
+    octets[64..96].copy_from_slice(&other.identity().key_check);
+    let check = blake3::hash(&octets[..4064]);
+    octets[4064..4096].copy_from_slice(check.as_bytes());
+    let forged = SimulatedDisk::new(2);
+    forged.open(&path).unwrap().write_all_at(&octets, 0).unwrap();
+    let file = SnapshotFile::open(Arc::new(forged), &path, &other).unwrap();
     assert!(matches!(file.read::<StoreError>(&mut |_, _| panic!("nothing opens")), Err(StoreError::Snapshot { .. })));
-    assert!(open(&path, &bench.key, &Identity { node: [1; 16], ..bench.identity.clone() }).is_err());
     let renamed = Bench::folder().join("snapshot-00000000000000000002");
     bench.disk.rename(&path, &renamed).unwrap();
-    assert!(open(&renamed, &bench.key, &bench.identity).is_err());
+    assert!(open(&renamed, &bench.keys()).is_err());
     let sealed = bench.disk.read(&renamed).unwrap();
     assert!(!sealed.windows(CANARY.len()).any(|window| window == CANARY.as_bytes()), "nothing personal in clear");
 }
