@@ -17,6 +17,7 @@ mod draft;
 pub mod dynamic;
 pub mod extended;
 pub mod identifier;
+mod live;
 mod managed_account;
 mod member_draft;
 pub mod modify;
@@ -32,6 +33,7 @@ mod referral;
 mod refusal;
 mod relax;
 mod reserved_draft;
+pub mod revoked;
 pub mod root_dse;
 mod schema_change;
 pub mod search;
@@ -51,6 +53,7 @@ pub use context::{
     Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, RememberedLoginSettings,
     Settings, TlsFacts, WaivedNetwork,
 };
+pub use live::{LiveSession, SessionEnd};
 pub use managed_account::AccountKind;
 
 use crate::directory::{Change, Directory};

@@ -16,11 +16,12 @@ use arc_swap::ArcSwap;
 
 use super::health::Health;
 use super::notes;
+use super::registry::{Registry, Woken};
 use crate::directory::{Change, ChangeError, Directory};
 use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{ResultCode, Timestamp};
-use crate::operation::upgrade;
 use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
+use crate::operation::{revoked, upgrade};
 use crate::store::{Checkpoint, Journal, Opened, Position, Snapshots, Space};
 use crate::world::{Clock, Entropy};
 
@@ -50,6 +51,9 @@ pub struct Committer {
     context: Option<Context>,
     space: Space,
     health: Arc<Health>,
+    sessions: Arc<Registry>,
+    /// Connections of sessions that lost their standing: woken when those who asked for it have their answers.
+    woken: Woken,
     /// Space ran short: binds and changes are refused until there is room again.
     full: bool,
     /// An append failed: the journal must open its next segment before anything else is tried.
@@ -104,6 +108,8 @@ impl Committer {
         Committer {
             space,
             health,
+            sessions: Arc::default(),
+            woken: Woken::default(),
             full: false,
             head: directory,
             published,
@@ -158,6 +164,11 @@ impl Committer {
         Arc::clone(&self.health)
     }
 
+    /// The sessions that somebody is logged in on.
+    pub fn sessions(&self) -> Arc<Registry> {
+        Arc::clone(&self.sessions)
+    }
+
     /// The newest durable value.
     pub fn head(&self) -> &Directory {
         &self.head
@@ -173,9 +184,11 @@ impl Committer {
         answers
     }
 
-    /// Lets go of the values that were published before: best called when the answers are sent.
+    /// Lets go of the values that were published before, and wakes the sessions that are to be judged anew: best called when the answers are
+    /// sent.
     pub fn retire(&mut self) {
         self.retired.clear();
+        self.woken.wake();
     }
 
     /// Removes dynamic entries whose time is over, where there are any. While the journal cannot be written they are left: nobody sees them.
@@ -208,7 +221,9 @@ impl Committer {
         self.head = tentative.head;
         self.chain = tentative.chain;
         self.durable_time.store(self.chain.last_time.0, Ordering::Release);
-        self.retired.push(self.published.swap(Arc::new(self.head.clone())));
+        let before = self.published.swap(Arc::new(self.head.clone()));
+        self.sessions.suspend(&before, &self.head, &tentative.changes, &mut self.woken);
+        self.retired.push(before);
         self.tell_durable(tentative.octets);
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest);
         self.written();
@@ -311,12 +326,30 @@ impl Committer {
     fn decide_one(&self, proposal: &mut Proposal, tentative: &mut Tentative) -> Result<(), ChangeError> {
         proposal.context.now = self.policy_time(&tentative.chain);
         tentative.head.set_moment(proposal.context.now);
-        let decided = catch_unwind(AssertUnwindSafe(|| operation::decide(&tentative.head, proposal, 0)));
+        let decided = catch_unwind(AssertUnwindSafe(|| match revoked::take_rights(&tentative.head, proposal) {
+            Some(revoked) => revoked.mark(operation::decide(&tentative.head, proposal, 0)),
+            None => operation::decide(&tentative.head, proposal, 0),
+        }));
         let decision = decided.map_err(|_| ChangeError("deciding panicked".to_owned()))?;
         decision.changes.iter().try_for_each(|change| tentative.head.apply(change))?;
+        self.adopt_passwords(proposal, &decision, &tentative.head);
         self.frame_of(&decision, tentative, proposal.context.now);
         tentative.decisions.push(Ok(decision));
         Ok(())
+    }
+
+    /// A session that changed the password of its own account stays, and so do all where a login had it hashed anew.
+    fn adopt_passwords(&self, proposal: &Proposal, decision: &Decision, head: &Directory) {
+        let is_bind = decision.record.kind == RecordKind::Bind;
+        let identity = if is_bind { decision.identity.as_ref() } else { Some(&proposal.context.identity) };
+        let Some(live) = identity.and_then(|identity| identity.live.as_ref()) else { return };
+        if !decision.changes.iter().any(|change| matches!(change, Change::PutEntry { id, .. } if *id == live.account)) {
+            return;
+        }
+        live.adopt_password(head);
+        if is_bind {
+            self.sessions.adopt_password(live.account, head);
+        }
     }
 
     /// Makes what was decided the next frame of the group.

@@ -12,6 +12,7 @@ pub mod installation;
 pub mod listener;
 pub mod notes;
 mod parked;
+pub mod registry;
 pub mod run;
 pub mod schema_files;
 pub mod services;
