@@ -13,9 +13,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::context::is_administrator;
 use super::policies::password_policy;
-use super::{Context, Peer, TlsFacts, account, standing};
-use crate::directory::{Directory, Node};
-use crate::journal::Named;
+use super::{Context, Decision, Peer, Proposal, TlsFacts, account, standing};
+use crate::directory::{Change, Directory, Node};
+use crate::journal::{Named, RecordKind};
 use crate::model::{EntryId, Timestamp};
 use crate::policy::account::{self as rules, AccountRules, Ground};
 
@@ -200,6 +200,19 @@ impl LiveSession {
         }
         Ok(rules::next_end(&facts, &policy, now).map(|(_, end)| end))
     }
+}
+
+/// After a proposal was decided, with its changes made in `head`: a session that changed the password of its own account stays, and so do
+/// all of an account whose password a login had hashed anew. That account, where it was a login.
+pub fn adopt_passwords(proposal: &Proposal, decision: &Decision, head: &Directory) -> Option<EntryId> {
+    let is_bind = decision.record.kind == RecordKind::Bind;
+    let identity = if is_bind { decision.identity.as_ref() } else { Some(&proposal.context.identity) };
+    let live = identity?.live.as_ref()?;
+    if !decision.changes.iter().any(|change| matches!(change, Change::PutEntry { id, .. } if *id == live.account)) {
+        return None;
+    }
+    live.adopt_password(head);
+    is_bind.then_some(live.account)
 }
 
 impl PartialEq for LiveSession {

@@ -17,7 +17,7 @@ mod draft;
 pub mod dynamic;
 pub mod extended;
 pub mod identifier;
-mod live;
+pub mod live;
 mod managed_account;
 mod member_draft;
 pub mod modify;

@@ -21,7 +21,7 @@ use crate::directory::{Change, ChangeError, Directory};
 use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
-use crate::operation::{revoked, upgrade};
+use crate::operation::{live, revoked, upgrade};
 use crate::store::{Checkpoint, Journal, Opened, Position, Snapshots, Space};
 use crate::world::{Clock, Entropy};
 
@@ -332,24 +332,12 @@ impl Committer {
         }));
         let decision = decided.map_err(|_| ChangeError("deciding panicked".to_owned()))?;
         decision.changes.iter().try_for_each(|change| tentative.head.apply(change))?;
-        self.adopt_passwords(proposal, &decision, &tentative.head);
+        if let Some(account) = live::adopt_passwords(proposal, &decision, &tentative.head) {
+            self.sessions.adopt_password(account, &tentative.head);
+        }
         self.frame_of(&decision, tentative, proposal.context.now);
         tentative.decisions.push(Ok(decision));
         Ok(())
-    }
-
-    /// A session that changed the password of its own account stays, and so do all where a login had it hashed anew.
-    fn adopt_passwords(&self, proposal: &Proposal, decision: &Decision, head: &Directory) {
-        let is_bind = decision.record.kind == RecordKind::Bind;
-        let identity = if is_bind { decision.identity.as_ref() } else { Some(&proposal.context.identity) };
-        let Some(live) = identity.and_then(|identity| identity.live.as_ref()) else { return };
-        if !decision.changes.iter().any(|change| matches!(change, Change::PutEntry { id, .. } if *id == live.account)) {
-            return;
-        }
-        live.adopt_password(head);
-        if is_bind {
-            self.sessions.adopt_password(live.account, head);
-        }
     }
 
     /// Makes what was decided the next frame of the group.

@@ -27,13 +27,12 @@ use super::registry::Presence;
 use super::services::Services;
 use super::snapshotter;
 use super::stream::Stream;
-use super::tls;
 use crate::config::ConnectionSettings;
-use crate::model::{ResultCode, Timestamp};
+use crate::model::ResultCode;
 use crate::operation::search::SearchStream;
 use crate::operation::{Fresh, Peer, Proposal, SessionEnd, Settings, TlsFacts};
 use crate::protocol::{LdapResult, Message, MessageId, Reply, Request, ResponseKind};
-use crate::session::{Action, Lifetime, Session};
+use crate::session::{Action, Session};
 use crate::wire::{self, Urgent};
 use allowance::{Allowance, RETRY};
 use output::{Output, poll_read};
@@ -328,7 +327,7 @@ impl Connection {
         self.evicted = None;
         let id = message.id;
         self.allowance.arrived(id);
-        if self.session.is_suspended() && !self.stands().await {
+        if self.session.must_stand_for(&message.request) && !self.stands().await {
             return;
         }
         let fresh = self.fresh_for(&message.request);

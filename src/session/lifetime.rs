@@ -17,7 +17,7 @@ use crate::journal::{Record, RecordKind, TlsStamp};
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::{AccountClass, Context, Fresh, Identity, Proposal, ProposedOperation, SessionEnd};
 use crate::operation::{Attached, Authority};
-use crate::protocol::{MessageId, Reply};
+use crate::protocol::{MessageId, Reply, Request, ResponseKind};
 
 /// Whether a session goes on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +59,11 @@ impl Session {
     /// Whether a commit bore on the account since the session was last judged: nothing more may be done before it is. Costs a comparison.
     pub fn is_suspended(&self) -> bool {
         self.identity.live.as_ref().is_some_and(|live| self.judged != Some(live.epoch()))
+    }
+
+    /// Whether the session must be judged before it takes this request: by a bind it is another one, and by an unbind it ends.
+    pub fn must_stand_for(&self, request: &Request) -> bool {
+        self.is_suspended() && !matches!((request, request.response_kind()), (Request::Unbind, _) | (_, Some(ResponseKind::Bind)))
     }
 
     /// Judges a session that is suspended; what it says ends it. `newest` gives the value published last, and is asked for after it was

@@ -118,7 +118,7 @@ impl Connection {
         while !self.closed && self.session.may_receive() {
             match wire::decode(&mut self.input, self.session.request_limit()) {
                 Ok(Some(message)) => {
-                    if !self.stands(machine) {
+                    if self.session.must_stand_for(&message.request) && !self.stands(machine) {
                         return;
                     }
                     let action = self.session.receive(&machine.directory(), message, machine.now(), machine.fresh());

@@ -84,6 +84,7 @@ transcripts! {
     schema
     search
     search_controls
+    sessions
     sorting
     sync
     transactions

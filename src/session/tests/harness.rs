@@ -432,6 +432,7 @@ impl Server {
         for change in &decision.changes {
             head.apply(change).unwrap();
         }
+        operation::live::adopt_passwords(&proposal, &decision, &head);
         self.directory = Arc::new(head);
         self.records.extend(decision.preceding.iter().chain([&decision.record]).cloned());
         decision

@@ -33,6 +33,18 @@ fn a_person_and_nobody_may_be_idle_for_fifteen_minutes_an_administrator_for_ten(
 }
 
 #[test]
+fn people_log_in_anew_after_twelve_hours_whatever_they_do() {
+    for name in [ANNA, ADMIN] {
+        let mut server = Server::new(Door::tls());
+        server.bind(name, PASSWORD);
+        server.session.touch(Timestamp(START.0 + 719 * MINUTE));
+        let Lifetime::Until(next) = lifetime(&server, 719) else { panic!("over") };
+        assert!(next < Timestamp(START.0 + 721 * MINUTE));
+        assert_eq!(lifetime(&server, 721), Lifetime::Over(SessionEnd::Age), "{name}");
+    }
+}
+
+#[test]
 fn who_becomes_an_administrator_is_one_at_once() {
     let mut server = Server::new(Door::tls());
     server.bind(ANNA, PASSWORD);
