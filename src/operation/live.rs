@@ -223,14 +223,13 @@ impl PartialEq for LiveSession {
 
 impl Eq for LiveSession {}
 
-/// Changes when the password does: pwdChangedTime, where there is one; else the stored values, which change with a rehash too.
+/// Changes when the password does, and when it is hashed anew. pwdChangedTime alone would not do: it counts seconds.
 fn password_version(directory: &Directory, node: &Node) -> u64 {
     let mut hasher = DefaultHasher::new();
     let changed = directory.schema().attribute_type("pwdChangedTime").and_then(|it| node.entry.first(it.id));
-    match (changed, account::password_attribute(directory)) {
-        (Some(changed), _) => changed.hash(&mut hasher),
-        (None, Some(password)) => node.entry.values(password).for_each(|value| value.hash(&mut hasher)),
-        (None, None) => {}
+    changed.hash(&mut hasher);
+    if let Some(password) = account::password_attribute(directory) {
+        node.entry.values(password).for_each(|value| value.hash(&mut hasher));
     }
     hasher.finish()
 }
