@@ -9,7 +9,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use super::context::is_administrator;
 use super::policies::password_policy;
@@ -18,6 +18,10 @@ use crate::directory::{Change, Directory, Node};
 use crate::journal::{Named, RecordKind};
 use crate::model::{EntryId, Timestamp};
 use crate::policy::account::{self as rules, AccountRules, Ground};
+use crate::protocol::Request;
+
+/// What a client can ask for, as [`LiveSession::last_request`] names it.
+const REQUESTS: [&str; 9] = ["bind", "search", "compare", "add", "modify", "delete", "modifyDn", "extended", "abandon"];
 
 /// A session that somebody is logged in on, from the login to its end or to the next login on its connection.
 #[derive(Debug)]
@@ -36,6 +40,9 @@ pub struct LiveSession {
     pub factors: Vec<&'static str>,
     /// When it logged in.
     pub since: Timestamp,
+    /// When the client last asked for something, in microseconds, and for what.
+    last_time: AtomicI64,
+    last_request: AtomicU8,
     /// Moves with every commit that bears on the account.
     epoch: AtomicU64,
     /// Its connection was woken and has not looked yet.
@@ -131,6 +138,8 @@ impl LiveSession {
             tls: context.tls.clone(),
             factors,
             since: context.now,
+            last_time: AtomicI64::new(context.now.0),
+            last_request: AtomicU8::new(0),
             epoch: AtomicU64::new(0),
             woken: AtomicBool::new(false),
             ended: AtomicBool::new(false),
@@ -138,6 +147,29 @@ impl LiveSession {
             password: AtomicU64::new(password),
             previous_password: AtomicU64::new(password),
         }
+    }
+
+    /// The client asks for something.
+    pub fn note_request(&self, request: &Request, now: Timestamp) {
+        let place = match request {
+            Request::Search(_) => 1,
+            Request::Compare { .. } => 2,
+            Request::Add { .. } => 3,
+            Request::Modify { .. } => 4,
+            Request::Delete { .. } => 5,
+            Request::ModifyDn { .. } => 6,
+            Request::Extended { .. } => 7,
+            Request::Abandon(_) => 8,
+            Request::Bind(_) | Request::Unbind | Request::Malformed { .. } => return,
+        };
+        self.last_time.store(now.0, Ordering::Relaxed);
+        self.last_request.store(place, Ordering::Relaxed);
+    }
+
+    /// When the client last asked for something, and for what.
+    pub fn last_request(&self) -> (Timestamp, &'static str) {
+        let place = usize::from(self.last_request.load(Ordering::Relaxed));
+        (Timestamp(self.last_time.load(Ordering::Relaxed)), REQUESTS.get(place).copied().unwrap_or_default())
     }
 
     /// Takes the session's standing: it does nothing more until it is judged on a newer value. Whether its connection is to be woken.

@@ -14,19 +14,23 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::crossings::Crossings;
 use super::health::Health;
 use super::notes;
 use super::registry::{Registry, Woken};
 use crate::directory::{Change, ChangeError, Directory};
 use crate::journal::{Chain, Frame, Record, RecordKind};
-use crate::model::{ResultCode, Timestamp};
+use crate::model::{EntryId, ResultCode, Timestamp};
 use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
-use crate::operation::{live, revoked, upgrade};
+use crate::operation::{expiry, live, revoked, sessions, upgrade};
 use crate::store::{Checkpoint, Journal, Opened, Position, Snapshots, Space};
 use crate::world::{Clock, Entropy};
 
 /// Frames of expired entries before one group: more go with the next.
 const EXPIRED_FRAMES: usize = 16;
+
+/// Accounts that came to an end, in one of these frames.
+const ENDS_IN_A_FRAME: usize = 500;
 
 /// Most proposals that share one fdatasync.
 pub const LARGEST_GROUP: usize = 512;
@@ -52,6 +56,7 @@ pub struct Committer {
     space: Space,
     health: Arc<Health>,
     sessions: Arc<Registry>,
+    crossings: Crossings,
     /// Connections of sessions that lost their standing: woken when those who asked for it have their answers.
     woken: Woken,
     /// Space ran short: binds and changes are refused until there is room again.
@@ -92,6 +97,8 @@ struct Tentative {
     frames: Vec<Frame>,
     changes: Vec<Change>,
     decisions: Vec<Result<Decision, ResultCode>>,
+    /// Accounts that came to an end.
+    crossed: Vec<(Timestamp, EntryId)>,
     /// Of all frames.
     octets: usize,
 }
@@ -103,12 +110,15 @@ impl Committer {
         let published = Arc::new(ArcSwap::from_pointee(directory.clone()));
         let durable_time = Arc::new(AtomicI64::new(chain.last_time.0));
         let durable = Durable { position: position(&chain, &directory), octets: 0 };
-        let health = Arc::new(Health::new(journal.durable(), clock.now(), checkpoint.watch(), space.clone()));
+        let sessions = Arc::<Registry>::default();
+        let health = Health::new(journal.durable(), clock.now(), checkpoint.watch(), space.clone(), Arc::clone(&sessions));
+        let health = Arc::new(health);
         health.set_durable(journal.durable(), journal.octets());
         Committer {
             space,
             health,
-            sessions: Arc::default(),
+            sessions,
+            crossings: Crossings::of(&directory, chain.last_time),
             woken: Woken::default(),
             full: false,
             head: directory,
@@ -191,9 +201,10 @@ impl Committer {
         self.woken.wake();
     }
 
-    /// Removes dynamic entries whose time is over, where there are any. While the journal cannot be written they are left: nobody sees them.
+    /// Removes dynamic entries whose time is over, and records accounts that came to an end, where there are any. While the journal cannot be written they are left: nobody sees them.
     fn expire(&mut self) {
-        if !self.head.expired(self.policy_time(&self.chain)).is_empty() {
+        let now = self.policy_time(&self.chain);
+        if !self.head.expired(now).is_empty() || self.crossings.is_due(now) {
             self.commit_group(&mut []);
         }
     }
@@ -222,7 +233,15 @@ impl Committer {
         self.chain = tentative.chain;
         self.durable_time.store(self.chain.last_time.0, Ordering::Release);
         let before = self.published.swap(Arc::new(self.head.clone()));
+        self.crossings.passed(&self.head, &tentative.crossed);
+        self.crossings.follow(&self.head, &tentative.changes, self.chain.last_time);
+        for (_, id) in &tentative.crossed {
+            self.sessions.suspend_of(*id, &mut self.woken);
+        }
         self.sessions.suspend(&before, &self.head, &tentative.changes, &mut self.woken);
+        for number in tentative.decisions.iter().flatten().filter_map(|decision| sessions::ended_by(&decision.record)) {
+            self.sessions.end(number, &mut self.woken);
+        }
         self.retired.push(before);
         self.tell_durable(tentative.octets);
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest);
@@ -276,6 +295,7 @@ impl Committer {
                 frames: Vec::with_capacity(proposals.len()),
                 changes: Vec::new(),
                 decisions: Vec::with_capacity(proposals.len()),
+                crossed: Vec::new(),
                 octets: 0,
             };
             if let Some((first, last)) = self.voided {
@@ -283,6 +303,7 @@ impl Committer {
                 let now = self.policy_time(&tentative.chain);
                 self.frame(&mut tentative, [&notes::record(RecordKind::Void, details)], Vec::new(), now);
             }
+            self.cross_ends(&mut tentative);
             self.remove_expired(&mut tentative);
             match self.decide_all(proposals, &mut broken, &mut tentative) {
                 Ok(()) => return tentative,
@@ -305,6 +326,20 @@ impl Committer {
             }
         }
         Ok(())
+    }
+
+    /// Records the accounts that came to an end, before anything that is decided later.
+    fn cross_ends(&self, tentative: &mut Tentative) {
+        let due = self.crossings.due(self.policy_time(&tentative.chain), EXPIRED_FRAMES * ENDS_IN_A_FRAME);
+        for ends in due.chunks(ENDS_IN_A_FRAME) {
+            let records = ends.iter().filter_map(|(end, id)| expiry::record_of_end(&tentative.head, *id, *end));
+            let records: Vec<Record> = records.collect();
+            if !records.is_empty() {
+                let now = self.policy_time(&tentative.chain);
+                self.frame(tentative, &records, Vec::new(), now);
+            }
+        }
+        tentative.crossed = due;
     }
 
     /// What is decided afterwards sees nothing whose time is over.

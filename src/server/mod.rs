@@ -4,6 +4,7 @@ pub mod bulk;
 pub mod committer;
 pub mod committer_thread;
 pub mod connection;
+mod crossings;
 mod fair_queue;
 pub mod gate;
 pub mod hash_pool;

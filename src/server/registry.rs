@@ -112,6 +112,11 @@ impl Registry {
         self.each(account, |seated| seated.live.adopt_password(directory));
     }
 
+    /// Takes the standing of the sessions of one account.
+    pub fn suspend_of(&self, account: EntryId, woken: &mut Woken) {
+        self.each(account, |seated| suspend(seated, woken));
+    }
+
     /// Takes the standing of the sessions that these changes bear on. They were published already, and nobody was told.
     pub fn suspend(&self, before: &Directory, after: &Directory, changes: &[Change], woken: &mut Woken) {
         if self.is_empty() {
@@ -125,14 +130,15 @@ impl Registry {
             return;
         }
         for account in changes.iter().filter_map(bears_on) {
-            self.each(account, |seated| suspend(seated, woken));
+            self.suspend_of(account, woken);
         }
     }
 
-    /// An administrator ended this session.
-    pub fn end(&self, live: &LiveSession, woken: &mut Woken) {
-        self.each(live.account, |seated| {
-            if seated.live.number == live.number && seated.live.end() {
+    /// An administrator ended the session with this number.
+    pub fn end(&self, number: u64, woken: &mut Woken) {
+        let Some(account) = self.find(number).map(|live| live.account) else { return };
+        self.each(account, |seated| {
+            if seated.live.number == number && seated.live.end() {
                 woken.0.extend(seated.waker.clone());
             }
         });

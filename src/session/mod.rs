@@ -144,6 +144,9 @@ impl Session {
     pub fn receive(&mut self, directory: &Arc<Directory>, message: Message, now: Timestamp, fresh: Fresh) -> Action {
         let directory = &directory.at(now);
         self.touch(now);
+        if let Some(live) = &self.identity.live {
+            live.note_request(&message.request, now);
+        }
         match self.phase {
             Phase::Closed => return Action::Nothing,
             // What comes between StartTLS and the handshake could be from anybody on the way.

@@ -175,6 +175,7 @@ impl Connection {
         }
         self.searches.clear();
         self.parked.clear();
+        self.presence = None;
         self.closed = true;
     }
 

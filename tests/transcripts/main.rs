@@ -61,6 +61,7 @@ transcripts! {
     delete
     dit_rules
     dynamic
+    expiry
     extended
     extensible
     groups
