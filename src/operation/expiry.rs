@@ -5,11 +5,13 @@ use super::{record, standing};
 use crate::directory::Directory;
 use crate::journal::{Record, RecordKind};
 use crate::model::{EntryId, Timestamp};
-use crate::policy::account::{self, AccountRules, Ground};
+use crate::policy::account::{self, Ground};
+use crate::policy::password::policy::PasswordPolicy;
 
 /// The next such moment after `after`, by what the entry says. What follows from logins (pwdMaxIdle) moves with each and is not among them.
 pub fn next_end(directory: &Directory, id: EntryId, after: Timestamp) -> Option<(Ground, Timestamp)> {
-    account::next_end(&standing::facts(directory, id), &AccountRules::default(), after)
+    let policy = PasswordPolicy { maximum_idle: 0, ..PasswordPolicy::default() };
+    account::next_end(&standing::facts(directory, id), &policy, after)
 }
 
 /// What the journal says when an account comes to its end at `end`; nothing where it does not.

@@ -17,7 +17,7 @@ use super::{Context, Decision, Peer, Proposal, TlsFacts, account, standing};
 use crate::directory::{Change, Directory, Node};
 use crate::journal::{Named, RecordKind};
 use crate::model::{EntryId, Timestamp};
-use crate::policy::account::{self as rules, AccountRules, Ground};
+use crate::policy::account::{self as rules, Ground};
 use crate::protocol::Request;
 
 /// What a client can ask for, as [`LiveSession::last_request`] names it.
@@ -212,7 +212,7 @@ impl LiveSession {
         }
         let node = directory.node(self.account).ok_or(SessionEnd::Deleted)?;
         let facts = standing::facts(directory, self.account);
-        let policy = AccountRules::of(&password_policy(directory, Some(self.account)));
+        let policy = password_policy(directory, Some(self.account));
         // Who guesses passwords must not end the sessions of those who know them: locks that end by themselves keep from new logins alone.
         // Nor is anybody idle who is logged in.
         let mut barriers = rules::barriers(&facts, &policy, now);

@@ -420,7 +420,11 @@ impl Model {
 
     fn modify(&mut self, asked: &Asked, name: &str, edits: &[Edit], now: i64) -> Outcome {
         let only_password = edits.iter().all(|edit| edit.attribute == "userPassword");
-        if only_password { self.check_known(asked.who)? } else { self.check_writer(asked)? }
+        if only_password {
+            self.check_known(asked.who)?
+        } else {
+            self.check_writer(asked)?
+        }
         let key = normalized(name);
         let number = self.entries.get(&key).ok_or(ResultCode::NoSuchObject)?.number;
         if !only_password || asked.who != Who::Entry(number) {
