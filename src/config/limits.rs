@@ -144,6 +144,7 @@ pub(super) fn limits(source: &Source<'_>, written: &RawLimits) -> Result<Limits,
         idle_administrator: {
             reader.number("idle-administrator", &written.idle_administrator, life, default.idle_administrator.into())?
         },
+        person_lifetime: { reader.number("person-lifetime", &written.person_lifetime, life, default.person_lifetime.into())? },
         service_lifetime: {
             reader.number("service-lifetime", &written.service_lifetime, life, default.service_lifetime.into())?
         },

@@ -128,6 +128,7 @@ pub(super) struct RawLimits {
     pub(super) write: Option<Spanned<i64>>,
     pub(super) idle: Option<Spanned<i64>>,
     pub(super) idle_administrator: Option<Spanned<i64>>,
+    pub(super) person_lifetime: Option<Spanned<i64>>,
     pub(super) service_lifetime: Option<Spanned<i64>>,
     #[serde(default)]
     pub(super) networks: BTreeMap<String, Spanned<RawNetworkLimits>>,

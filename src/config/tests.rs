@@ -346,7 +346,8 @@ fn the_defaults_are_those_of_the_limits() {
     let limits = configuration.limits;
     assert_eq!((limits.size, limits.time, limits.filter_depth, limits.controls), (1000, 60, 100, 10));
     assert_eq!((limits.unauthenticated_request, limits.request, limits.pending_operations), (256 * 1024, 16 * 1024 * 1024, 100));
-    assert_eq!((limits.idle, limits.idle_administrator, limits.service_lifetime), (900, 600, 86_400));
+    assert_eq!((limits.idle, limits.idle_administrator), (900, 600));
+    assert_eq!((limits.person_lifetime, limits.service_lifetime), (43_200, 86_400));
 }
 
 #[test]

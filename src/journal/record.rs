@@ -37,6 +37,8 @@ pub enum RecordKind {
     Refresh,
     /// A dynamic entry's time was over.
     Expire,
+    /// A session that somebody was logged in on is over.
+    SessionEnd,
     /// Entries of an older program were put into this one's form.
     Upgrade,
     /// Opens a segment after a failed append: voids the sequences nobody was told about.

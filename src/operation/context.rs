@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Attached;
+use super::LiveSession;
 use super::identifier::IdentifierSettings;
 use super::monitor::Monitor;
 use crate::directory::{Directory, Node};
@@ -70,6 +71,8 @@ pub struct Identity {
     pub factors: Vec<&'static str>,
     /// The password had to be changed when the session began: until that is done nothing else is.
     pub must_change: bool,
+    /// The session, where there is one that somebody is logged in on.
+    pub live: Option<Arc<LiveSession>>,
 }
 
 /// How a connection came in.
@@ -214,6 +217,8 @@ pub struct Limits {
     pub idle: u32,
     /// Seconds that an administrator's may.
     pub idle_administrator: u32,
+    /// Seconds after which a person must log in anew, whatever the session does.
+    pub person_lifetime: u32,
     /// Seconds after which a service must log in anew, whatever it does.
     pub service_lifetime: u32,
 }
@@ -231,6 +236,7 @@ impl Default for Limits {
             request: 16 * 1024 * 1024,
             idle: 15 * 60,
             idle_administrator: 10 * 60,
+            person_lifetime: 12 * 60 * 60,
             service_lifetime: 86_400,
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::refusal::{Refusal, parse_name};
 use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema, require};
-use super::{identifier, record};
+use super::{identifier, record, sessions};
 use crate::directory::{Change, Directory, MembershipAttribute};
 use crate::journal::{RecordedChange, RecordedEffect, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode};
@@ -33,6 +33,9 @@ pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Succe
     let controls = write.controls(ResponseKind::Delete, &request.controls)?;
     let dn = parse_name(write.head.schema(), &request.name, "invalid DN")?;
     let subject = write.writer()?;
+    if sessions::is_here(write.head, &dn) {
+        return sessions::end(write, subject, &dn, controls.assertion.as_ref());
+    }
     check_deletable(write, &dn)?;
     write.check_referral(&dn, &controls)?;
     let id = write.find(&dn)?;

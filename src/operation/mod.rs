@@ -15,9 +15,11 @@ pub mod control;
 pub mod delete;
 mod draft;
 pub mod dynamic;
+pub mod expiry;
 pub mod extended;
 pub mod identifier;
 pub mod key_rotation;
+pub mod live;
 mod managed_account;
 mod member_draft;
 pub mod modify;
@@ -33,10 +35,12 @@ mod referral;
 mod refusal;
 mod relax;
 mod reserved_draft;
+pub mod revoked;
 pub mod root_dse;
 mod schema_change;
 pub mod search;
 mod selection;
+pub mod sessions;
 mod size;
 pub mod stamp;
 pub(crate) mod standing;
@@ -52,6 +56,7 @@ pub use context::{
     Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, RememberedLoginSettings,
     Settings, TlsFacts, WaivedNetwork,
 };
+pub use live::{LiveSession, SessionEnd};
 pub use managed_account::AccountKind;
 
 use crate::directory::{Change, Directory};

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Context;
 use super::context::is_administrator;
 use super::root_dse::SpecialEntry;
+use super::{Context, LiveSession};
 use crate::directory::{Directory, Lookup, Node};
 use crate::model::Dn;
 
@@ -48,6 +48,10 @@ pub struct MonitorReport {
 pub trait Monitored: Send + Sync {
     /// How it is now; quick, and waits for nothing.
     fn report(&self) -> MonitorReport;
+    /// Who is logged in, in order of numbers.
+    fn sessions(&self) -> Vec<Arc<LiveSession>>;
+    /// The session with this number.
+    fn session(&self, number: u64) -> Option<Arc<LiveSession>>;
 }
 
 /// A way to ask; none where no server runs.
@@ -58,6 +62,11 @@ impl Monitor {
     /// Of a server.
     pub fn new(monitored: Arc<dyn Monitored>) -> Monitor {
         Monitor(Some(monitored))
+    }
+
+    /// Whom to ask.
+    pub(crate) fn monitored(&self) -> Option<&dyn Monitored> {
+        self.0.as_deref()
     }
 
     /// Whether there is a server to ask.
@@ -78,15 +87,20 @@ pub(crate) fn is_monitor(directory: &Directory, dn: &Dn) -> bool {
         && Dn::parse(MONITOR.as_bytes()).is_ok_and(|monitor| directory.schema().dn_key(&monitor) == directory.schema().dn_key(dn))
 }
 
-/// The entry, for who may read it. Local users who could bind as an administrator need not do so first: when the disk is full nobody can
-/// bind, and that is when it is asked for.
-pub(crate) fn monitor(directory: &Directory, context: &Context) -> Option<Node> {
-    let monitored = context.settings.monitor.0.as_ref()?;
+/// Whether the monitor may be read: by administrators. Local users who could bind as one need not do so first: when the disk is full nobody
+/// can bind, and that is when it is asked for.
+pub(crate) fn may_read(directory: &Directory, context: &Context) -> bool {
     let is_local_administrator = || {
         let dn = context.peer.ldapi_identity.as_ref().and_then(|name| Dn::parse(name.as_bytes()).ok());
         dn.is_some_and(|dn| matches!(directory.find(&dn), Lookup::Found(id) if is_administrator(directory, id)))
     };
-    if !context.subject(directory).administrator && !is_local_administrator() {
+    context.subject(directory).administrator || is_local_administrator()
+}
+
+/// The entry, for who may read it.
+pub(crate) fn monitor(directory: &Directory, context: &Context) -> Option<Node> {
+    let monitored = context.settings.monitor.monitored()?;
+    if !may_read(directory, context) {
         return None;
     }
     let report = monitored.report();

@@ -2,7 +2,7 @@
 
 use super::monitor::{MONITOR, is_monitor, monitor};
 use super::write::is_subschema;
-use super::{Context, ListenerKind, control};
+use super::{Context, ListenerKind, control, sessions};
 use crate::directory::SUBSCHEMA;
 use crate::directory::{Directory, FilterContext, Node, PreparedFilter, Truth};
 use crate::model::schema::{RdnKey, Schema};
@@ -21,7 +21,7 @@ pub(crate) fn special(directory: &Directory, context: &Context, dn: &Dn) -> Opti
     } else if is_monitor(directory, dn) {
         monitor(directory, context)
     } else {
-        None
+        sessions::entry(directory, context, dn)
     }
 }
 

@@ -25,7 +25,8 @@ pub(crate) use alias::is_alias;
 
 pub use begin::begin;
 
-use super::control;
+use super::sessions::Listing;
+use super::{control, root_dse};
 use crate::directory::{Directory, Node, PreparedFilter, SearchCursor, Step};
 use crate::model::{EntryId, Filter, ResultCode, Timestamp};
 use crate::protocol::{Control, LdapResult, Reply, ResponseKind};
@@ -66,6 +67,8 @@ pub struct SearchStream {
 enum Phase {
     /// Sends the root DSE or the subschema entry.
     Special(Option<Reply>),
+    /// Goes through what is below the monitor.
+    Listed(Box<Listing>),
     /// Looks for aliases in scope.
     Aliases(AliasWalk),
     /// Walks the cursor of this root.
@@ -106,6 +109,11 @@ impl SearchStream {
                     Some(entry) => return Pull::Reply(entry),
                     None => return self.end(LdapResult::of(ResultCode::Success)),
                 },
+                Phase::Listed(_) => {
+                    if let Some(pull) = self.list(budget) {
+                        return pull;
+                    }
+                }
                 Phase::Aliases(walk) => match walk.step(&self.directory, budget) {
                     alias::Progress::Pause => return Pull::Pause,
                     alias::Progress::TooMany => {
@@ -160,6 +168,24 @@ impl SearchStream {
                 }
             }
         }
+    }
+
+    /// Looks at the next entry below the monitor; nothing where it does not match.
+    fn list(&mut self, budget: &mut u32) -> Option<Pull> {
+        let Phase::Listed(listing) = &mut self.phase else { return None };
+        if *budget == 0 {
+            return Some(Pull::Pause);
+        }
+        *budget = budget.saturating_sub(self.cost);
+        let Some(node) = listing.next(&self.directory) else { return Some(self.end(LdapResult::of(ResultCode::Success))) };
+        if !root_dse::matches(&self.directory, &self.filter, &node) {
+            return None;
+        }
+        if self.size_limit.is_some_and(|limit| self.sent >= limit) {
+            return Some(self.end(LdapResult::of(ResultCode::SizeLimitExceeded)));
+        }
+        self.sent = self.sent.saturating_add(1);
+        Some(Pull::Reply(self.answer.special(&self.directory, &node.name, &node)))
     }
 
     /// A newer value of the directory was published: whether there is anything to pull.

@@ -14,18 +14,23 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::crossings::Crossings;
 use super::health::Health;
 use super::notes;
+use super::registry::{Registry, Woken};
 use crate::directory::{Change, ChangeError, Directory};
 use crate::journal::{Chain, Frame, Record, RecordKind};
-use crate::model::{ResultCode, Timestamp};
-use crate::operation::upgrade;
+use crate::model::{EntryId, ResultCode, Timestamp};
 use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
+use crate::operation::{expiry, live, revoked, sessions, upgrade};
 use crate::store::{Checkpoint, Journal, Opened, Position, Rotation, Snapshots, Space};
 use crate::world::{Clock, Entropy};
 
 /// Frames of expired entries before one group: more go with the next.
 const EXPIRED_FRAMES: usize = 16;
+
+/// Accounts that came to an end, in one of these frames.
+const ENDS_IN_A_FRAME: usize = 500;
 
 /// Most proposals that share one fdatasync.
 pub const LARGEST_GROUP: usize = 512;
@@ -51,6 +56,10 @@ pub struct Committer {
     context: Option<Context>,
     space: Space,
     health: Arc<Health>,
+    sessions: Arc<Registry>,
+    crossings: Crossings,
+    /// Connections of sessions that lost their standing: woken when those who asked for it have their answers.
+    woken: Woken,
     /// Space ran short: binds and changes are refused until there is room again.
     full: bool,
     /// An append failed: the journal must open its next segment before anything else is tried.
@@ -89,6 +98,8 @@ struct Tentative {
     frames: Vec<Frame>,
     changes: Vec<Change>,
     decisions: Vec<Result<Decision, ResultCode>>,
+    /// Accounts that came to an end.
+    crossed: Vec<(Timestamp, EntryId)>,
     /// Of all frames.
     octets: usize,
 }
@@ -100,11 +111,16 @@ impl Committer {
         let published = Arc::new(ArcSwap::from_pointee(directory.clone()));
         let durable_time = Arc::new(AtomicI64::new(chain.last_time.0));
         let durable = Durable { position: position(&chain, &directory), octets: 0 };
-        let health = Arc::new(Health::new(journal.durable(), clock.now(), checkpoint.watch(), space.clone()));
+        let sessions = Arc::<Registry>::default();
+        let health = Health::new(journal.durable(), clock.now(), checkpoint.watch(), space.clone(), Arc::clone(&sessions));
+        let health = Arc::new(health);
         health.set_durable(journal.durable(), journal.octets());
         Committer {
             space,
             health,
+            sessions,
+            crossings: Crossings::of(&directory, chain.last_time),
+            woken: Woken::default(),
             full: false,
             head: directory,
             published,
@@ -165,6 +181,11 @@ impl Committer {
         Arc::clone(&self.health)
     }
 
+    /// The sessions that somebody is logged in on.
+    pub fn sessions(&self) -> Arc<Registry> {
+        Arc::clone(&self.sessions)
+    }
+
     /// The newest durable value.
     pub fn head(&self) -> &Directory {
         &self.head
@@ -180,14 +201,17 @@ impl Committer {
         answers
     }
 
-    /// Lets go of the values that were published before: best called when the answers are sent.
+    /// Lets go of the values that were published before, and wakes the sessions that are to be judged anew: best called when the answers are
+    /// sent.
     pub fn retire(&mut self) {
         self.retired.clear();
+        self.woken.wake();
     }
 
-    /// Removes dynamic entries whose time is over, where there are any. While the journal cannot be written they are left: nobody sees them.
+    /// Removes dynamic entries whose time is over, and records accounts that came to an end, where there are any. While the journal cannot be written they are left: nobody sees them.
     fn expire(&mut self) {
-        if !self.head.expired(self.policy_time(&self.chain)).is_empty() {
+        let now = self.policy_time(&self.chain);
+        if !self.head.expired(now).is_empty() || self.crossings.is_due(now) {
             self.commit_group(&mut []);
         }
     }
@@ -215,7 +239,17 @@ impl Committer {
         self.head = tentative.head;
         self.chain = tentative.chain;
         self.durable_time.store(self.chain.last_time.0, Ordering::Release);
-        self.retired.push(self.published.swap(Arc::new(self.head.clone())));
+        let before = self.published.swap(Arc::new(self.head.clone()));
+        self.crossings.passed(&self.head, &tentative.crossed);
+        self.crossings.follow(&self.head, &tentative.changes, self.chain.last_time);
+        for (_, id) in &tentative.crossed {
+            self.sessions.suspend_of(*id, &mut self.woken);
+        }
+        self.sessions.suspend(&before, &self.head, &tentative.changes, &mut self.woken);
+        for number in tentative.decisions.iter().flatten().filter_map(|decision| sessions::ended_by(&decision.record)) {
+            self.sessions.end(number, &mut self.woken);
+        }
+        self.retired.push(before);
         self.tell_durable(tentative.octets);
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest);
         self.written();
@@ -268,6 +302,7 @@ impl Committer {
                 frames: Vec::with_capacity(proposals.len()),
                 changes: Vec::new(),
                 decisions: Vec::with_capacity(proposals.len()),
+                crossed: Vec::new(),
                 octets: 0,
             };
             if let Some((first, last)) = self.voided {
@@ -275,6 +310,7 @@ impl Committer {
                 let now = self.policy_time(&tentative.chain);
                 self.frame(&mut tentative, [&notes::record(RecordKind::Void, details)], Vec::new(), now);
             }
+            self.cross_ends(&mut tentative);
             self.remove_expired(&mut tentative);
             match self.decide_all(proposals, &mut broken, &mut tentative) {
                 Ok(()) => return tentative,
@@ -299,6 +335,20 @@ impl Committer {
         Ok(())
     }
 
+    /// Records the accounts that came to an end, before anything that is decided later.
+    fn cross_ends(&self, tentative: &mut Tentative) {
+        let due = self.crossings.due(self.policy_time(&tentative.chain), EXPIRED_FRAMES * ENDS_IN_A_FRAME);
+        for ends in due.chunks(ENDS_IN_A_FRAME) {
+            let records = ends.iter().filter_map(|(end, id)| expiry::record_of_end(&tentative.head, *id, *end));
+            let records: Vec<Record> = records.collect();
+            if !records.is_empty() {
+                let now = self.policy_time(&tentative.chain);
+                self.frame(tentative, &records, Vec::new(), now);
+            }
+        }
+        tentative.crossed = due;
+    }
+
     /// What is decided afterwards sees nothing whose time is over.
     fn remove_expired(&self, tentative: &mut Tentative) {
         let Some(context) = &self.context else { return };
@@ -318,9 +368,15 @@ impl Committer {
     fn decide_one(&self, proposal: &mut Proposal, tentative: &mut Tentative) -> Result<(), ChangeError> {
         proposal.context.now = self.policy_time(&tentative.chain);
         tentative.head.set_moment(proposal.context.now);
-        let decided = catch_unwind(AssertUnwindSafe(|| operation::decide(&tentative.head, proposal, 0)));
+        let decided = catch_unwind(AssertUnwindSafe(|| match revoked::take_rights(&tentative.head, proposal) {
+            Some(revoked) => revoked.mark(operation::decide(&tentative.head, proposal, 0)),
+            None => operation::decide(&tentative.head, proposal, 0),
+        }));
         let decision = decided.map_err(|_| ChangeError("deciding panicked".to_owned()))?;
         decision.changes.iter().try_for_each(|change| tentative.head.apply(change))?;
+        if let Some(account) = live::adopt_passwords(proposal, &decision, &tentative.head) {
+            self.sessions.adopt_password(account, &tentative.head);
+        }
         self.frame_of(&decision, tentative, proposal.context.now);
         tentative.decisions.push(Ok(decision));
         Ok(())

@@ -36,6 +36,8 @@ pub enum Completion {
     Committed(MessageId, Result<Box<Decision>, ResultCode>),
     /// By the hash pool.
     Hashed(Ticket, Vec<crate::policy::password::HashAnswer>),
+    /// Something was committed that bears on the account that is logged in.
+    Review,
     /// By the thread that takes snapshots.
     Snapshot(Ticket, Result<BackupSnapshot, ResultCode>),
     /// By the same thread: a rotation of the seal key was begun.
@@ -168,6 +170,7 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>, changed: &watch::S
                 if committer.head().recent().end() != before {
                     changed.send_replace(());
                 }
+                committer.retire();
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => return committer,

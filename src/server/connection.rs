@@ -4,6 +4,8 @@
 
 mod allowance;
 mod output;
+mod standing;
+mod start_tls;
 mod timers;
 
 use std::collections::VecDeque;
@@ -21,15 +23,15 @@ use tokio_util::sync::WaitForCancellationFutureOwned;
 use super::committer_thread::Completion;
 use super::gate::Seat;
 use super::parked::Parked;
+use super::registry::Presence;
 use super::services::Services;
 use super::stream::Stream;
-use super::tls;
 use crate::config::ConnectionSettings;
-use crate::model::{ResultCode, Timestamp};
+use crate::model::ResultCode;
 use crate::operation::search::SearchStream;
-use crate::operation::{Fresh, Peer, Settings, TlsFacts};
+use crate::operation::{Fresh, Peer, Proposal, SessionEnd, Settings, TlsFacts};
 use crate::protocol::{LdapResult, Message, MessageId, Reply, Request, ResponseKind};
-use crate::session::{Action, Lifetime, Session};
+use crate::session::{Action, Session};
 use crate::wire::{self, Urgent};
 use allowance::{Allowance, RETRY};
 use output::{Output, poll_read};
@@ -42,12 +44,14 @@ const READ_AHEAD: usize = 64 * 1024;
 const LAST_REPLIES: Duration = Duration::from_secs(60);
 /// How long a client may take to fetch what is left for it once its connection is to be closed.
 const LAST_WORDS: Duration = Duration::from_secs(5);
+/// The same where its session was revoked.
+const LAST_WORDS_OF_REVOKED: Duration = Duration::from_millis(300);
+/// How long the end of a connection may take that a client does not follow.
+const LAST_SHUTDOWN: Duration = Duration::from_secs(1);
 /// Completions that can wait for a connection: more than it may have operations outstanding.
 const COMPLETIONS: usize = 1024;
 /// How long buffers stay that are not used: thousands of idle connections would hold on to them.
 const QUIET: Duration = Duration::from_secs(2);
-/// How soon a session that is over is looked at again while something of it is being made durable.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A client's connection and all that is under way for it.
 pub struct Connection {
@@ -80,6 +84,15 @@ pub struct Connection {
     unseen: bool,
     /// Something happened since buffers were last looked at.
     used: bool,
+    presence: Option<Presence>,
+    /// Why the connection ends, where the session does not say so itself.
+    cause: SessionEnd,
+    /// Why the session is over, found while its searches were pulled.
+    over: Option<SessionEnd>,
+    /// The session was ended because its account may not hold it any more: it is closed at once.
+    revoked: bool,
+    /// What the journal is to say of the end of the session.
+    note: Option<Box<Proposal>>,
     /// The client sends no more: when the connection ends, whatever is still under way.
     input_ended: bool,
 }
@@ -144,6 +157,11 @@ impl Connection {
             waiting: None,
             unseen: false,
             used: false,
+            presence: None,
+            cause: SessionEnd::ClientClosed,
+            over: None,
+            revoked: false,
+            note: None,
             input_ended: false,
         };
         let now = connection.services.now();
@@ -160,11 +178,15 @@ impl Connection {
                 self.take_requests().await;
             }
             self.pull_searches();
+            if let Some(end) = self.over.take() {
+                self.revoke(end).await;
+            }
             self.settle();
             if self.input_ended && self.stage == Stage::Open && self.is_idle() && self.has_room() {
                 self.close(None);
             }
             if self.stage == Stage::Draining && self.is_idle() {
+                self.cause = SessionEnd::Shutdown;
                 self.close(Some(Reply::notice_of_disconnection(ResultCode::Unavailable, "server is shutting down")));
             }
             match self.next_event().await {
@@ -186,15 +208,24 @@ impl Connection {
             }
         }
         if let Some(mut stream) = self.stream.take() {
+            let patience = if self.revoked { LAST_WORDS_OF_REVOKED } else { LAST_SHUTDOWN };
             // A client that is gone cannot be told; the socket is closed either way.
-            let _ = tokio::time::timeout(Duration::from_secs(1), stream.shutdown()).await;
+            let _ = tokio::time::timeout(patience, stream.shutdown()).await;
+        }
+        let note = self.note.take().or_else(|| self.session.gone(self.cause));
+        let (services, owner) = (Arc::clone(&self.services), self.allowance.seat.owner());
+        // What the connection holds is given back first: the journal may be slow.
+        drop(self);
+        if let Some(note) = note {
+            services.record_end(*note, owner).await;
         }
     }
 
     async fn next_event(&mut self) -> Event {
         let closing = self.stage == Stage::Closing;
+        let patience = if self.revoked { LAST_WORDS_OF_REVOKED } else { LAST_WORDS };
         let event = poll_fn(|context| self.poll_event(context));
-        if closing { tokio::time::timeout(LAST_WORDS, event).await.unwrap_or(Event::End) } else { event.await }
+        if closing { tokio::time::timeout(patience, event).await.unwrap_or(Event::End) } else { event.await }
     }
 
     async fn follow_reload(&mut self) {
@@ -214,10 +245,12 @@ impl Connection {
             Deadline::Lifetime => self.look_at_lifetime().await,
             Deadline::FirstRequest => self.close(None),
             Deadline::WholeRequest => {
+                self.cause = SessionEnd::Stalled;
                 self.tell("a client took too long to send a request; its connection is closed");
                 self.close(None);
             }
             Deadline::Write => {
+                self.cause = SessionEnd::Stalled;
                 self.tell("a client did not take its results; its connection is closed");
                 return false;
             }
@@ -231,21 +264,6 @@ impl Connection {
         if self.allowance.seat.gate().may_tell() {
             tracing::info!(peer = self.peer.text, "{what}");
         }
-    }
-
-    /// Ends a session that is over; else sets when it is looked at again.
-    async fn look_at_lifetime(&mut self) {
-        let now = self.services.now();
-        let wait = match self.session.lifetime(&self.services.directory(), now) {
-            Lifetime::Until(end) => micros(now, end),
-            Lifetime::Over(_) if self.elsewhere > 0 => LOOK_AGAIN,
-            Lifetime::Over(over) => {
-                self.tell(over.diagnostic());
-                let action = self.session.end(over);
-                return self.perform(action).await;
-            }
-        };
-        self.timers.set(Deadline::Lifetime, self.services.monotonic(), wait);
     }
 
     /// What is not under way any more holds nothing.
@@ -308,10 +326,14 @@ impl Connection {
         self.evicted = None;
         let id = message.id;
         self.allowance.arrived(id);
+        if self.session.must_stand_for(&message.request) && !self.stands().await {
+            return;
+        }
         let fresh = self.fresh_for(&message.request);
         let action = self.session.receive(&self.services.directory(), message, self.services.now(), fresh);
         self.perform(action).await;
         self.allowance.follow_identity(self.session.identity().entry);
+        self.follow_login();
         let session = &self.session;
         self.allowance.tried_nothing(|id| session.is_pending(id));
         if !self.allowance.keep(self.session.transaction_octets()) {
@@ -331,6 +353,7 @@ impl Connection {
                 Ok(None) => return,
                 Err(error) => {
                     self.tell(&format!("a client sent what is no LDAP message ({error}); its connection is closed"));
+                    self.cause = SessionEnd::ProtocolError;
                     self.close(Some(Reply::notice_of_disconnection(ResultCode::ProtocolError, "protocol error")));
                     return;
                 }
@@ -395,8 +418,14 @@ impl Connection {
     }
 
     async fn completed(&mut self, completion: Completion) {
+        if matches!(completion, Completion::Review) {
+            return self.look_again().await;
+        }
         self.elsewhere = self.elsewhere.saturating_sub(1);
-        let known = self.session.identity().entry;
+        if matches!(completion, Completion::Hashed(..)) && self.session.is_suspended() && !self.stands().await {
+            return;
+        }
+        let known = self.session.identity().live.clone();
         self.session.touch(self.services.now());
         let action = match completion {
             Completion::Committed(id, decision) => {
@@ -406,12 +435,14 @@ impl Connection {
             Completion::Hashed(ticket, answers) => self.session.hashed(&self.services.directory(), ticket, answers),
             Completion::Snapshot(id, taken) => self.session.snapshot_taken(&self.services.directory(), id, taken),
             Completion::KeyRotation(id, begun) => self.session.key_rotation_begun(&self.services.directory(), id, begun),
+            Completion::Review => Action::Nothing,
         };
         self.perform(action).await;
-        let now_known = self.session.identity().entry;
-        self.allowance.follow_identity(now_known);
-        // How long a session lasts depends on who is logged in.
-        if now_known.is_some() && now_known != known && self.stage == Stage::Open {
+        self.allowance.follow_identity(self.session.identity().entry);
+        self.follow_login();
+        // How long a session lasts depends on who is logged in, and what was committed before the registry knew of it was not told to it.
+        let now_known = &self.session.identity().live;
+        if now_known.is_some() && *now_known != known && self.stage == Stage::Open {
             self.look_at_lifetime().await;
         }
     }
@@ -465,7 +496,10 @@ impl Connection {
                     self.start_tls().await;
                 }
                 Action::Several(more) => more.into_iter().rev().for_each(|action| actions.push_front(action)),
-                Action::Close(notice) => self.close(notice),
+                Action::Close(notice, note) => {
+                    self.note = note;
+                    self.close(notice);
+                }
             }
         }
     }
@@ -489,37 +523,6 @@ impl Connection {
         self.parked.clear();
         self.waiting = None;
         self.stage = Stage::Closing;
-    }
-
-    /// Sends what is waiting in clear, then lets TLS take the socket. What a client sent behind its StartTLS request before the handshake
-    /// could have been put there by anybody on the way (CVE-2011-0411 and its kin): the connection ends.
-    async fn start_tls(&mut self) {
-        let (Some(Stream::Clear(mut socket)), true) = (self.stream.take(), self.input.is_empty()) else {
-            self.output.clear();
-            return self.close(None);
-        };
-        if !self.allowance.seat.may_shake_hands(&self.peer) {
-            return self.close(None);
-        }
-        let upgraded = tokio::time::timeout(self.limits.handshake, async {
-            socket.write_all_buf(self.output.buffer()).await?;
-            self.services.accept_tls(socket).await
-        });
-        match upgraded.await {
-            Ok(Ok(stream)) => {
-                let facts = Arc::new(tls::facts(stream.get_ref().1));
-                self.session.tls_established(facts);
-                self.stream = Some(Stream::Tls(Box::new(stream)));
-            }
-            Ok(Err(error)) => {
-                self.tell(&format!("StartTLS handshake failed: {error}"));
-                self.close(None);
-            }
-            Err(_) => {
-                self.tell("StartTLS handshake took too long");
-                self.close(None);
-            }
-        }
     }
 
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
@@ -592,9 +595,4 @@ impl Connection {
             Err(_) => Event::End,
         })
     }
-}
-
-/// From one moment to another.
-fn micros(from: Timestamp, to: Timestamp) -> Duration {
-    Duration::from_micros(to.0.saturating_sub(from.0).unsigned_abs())
 }

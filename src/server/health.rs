@@ -1,9 +1,11 @@
 //! How the server is: kept by the committer and whoever registers a gauge, read by anybody as `cn=monitor`.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use super::registry::Registry;
 use crate::model::Timestamp;
+use crate::operation::LiveSession;
 use crate::operation::monitor::{HealthLevel, MonitorReport, Monitored};
 use crate::store::{CheckpointWatch, Space};
 
@@ -31,11 +33,18 @@ pub struct Health {
     checkpoint: CheckpointWatch,
     space: Space,
     gauges: Mutex<Vec<Gauge>>,
+    sessions: Arc<Registry>,
 }
 
 impl Health {
     /// Of a store that was just opened.
-    pub(super) fn new(durable: u64, started: Timestamp, checkpoint: CheckpointWatch, space: Space) -> Health {
+    pub(super) fn new(
+        durable: u64,
+        started: Timestamp,
+        checkpoint: CheckpointWatch,
+        space: Space,
+        sessions: Arc<Registry>,
+    ) -> Health {
         Health {
             journal: AtomicU8::new(JournalState::Written as u8),
             durable: AtomicU64::new(durable),
@@ -44,6 +53,7 @@ impl Health {
             checkpoint,
             space,
             gauges: Mutex::default(),
+            sessions,
         }
     }
 
@@ -105,6 +115,14 @@ impl Health {
 }
 
 impl Monitored for Health {
+    fn sessions(&self) -> Vec<Arc<LiveSession>> {
+        self.sessions.all()
+    }
+
+    fn session(&self, number: u64) -> Option<Arc<LiveSession>> {
+        self.sessions.find(number)
+    }
+
     fn report(&self) -> MonitorReport {
         let (health, problems) = self.problems();
         let (applied, durable) = (self.checkpoint.applied(), self.durable());

@@ -89,6 +89,7 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
         .map_err(system("the runtime"))?;
     let published = committer.published();
     let health = committer.health();
+    let sessions = committer.sessions();
     let hash_pool = HashPool::start(configuration.password, &installation.entropy).map_err(system("the hash pool"))?;
     let context = notes::context(installation.settings());
     let before = snapshotter::Source::of(&committer);
@@ -107,6 +108,7 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
         handle,
         Arc::new(hash_pool),
         Arc::clone(&snapshotter),
+        sessions,
         Settings { monitor: Monitor::new(monitored), ..installation.settings() },
         tls,
         Arc::clone(&installation.clock),

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use rustls::ServerConfig;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::committer_thread::{CommitterHandle, Completion, CompletionSender};
 use super::hash_pool::HashPool;
+use super::registry::Registry;
 use super::snapshotter::Snapshotter;
 use crate::directory::Directory;
 use crate::journal::Record;
@@ -24,12 +26,17 @@ use crate::protocol::MessageId;
 use crate::session::Ticket;
 use crate::world::{Clock, Entropy};
 
+/// How often, and how long apart, the end of a session is offered to the committer.
+const END_TRIES: u32 = 100;
+const END_WAIT: Duration = Duration::from_millis(100);
+
 /// Shared by all connections.
 pub struct Services {
     published: Arc<ArcSwap<Directory>>,
     committer: CommitterHandle,
     hash_pool: Arc<HashPool>,
     snapshotter: Arc<Snapshotter>,
+    sessions: Arc<Registry>,
     remembered_logins: Mutex<RememberedLogins>,
     settings: ArcSwap<Settings>,
     tls: ArcSwapOption<ServerConfig>,
@@ -46,6 +53,7 @@ impl Services {
         committer: CommitterHandle,
         hash_pool: Arc<HashPool>,
         snapshotter: Arc<Snapshotter>,
+        sessions: Arc<Registry>,
         settings: Settings,
         tls: Option<Arc<ServerConfig>>,
         clock: Arc<dyn Clock>,
@@ -56,6 +64,7 @@ impl Services {
             committer,
             hash_pool,
             snapshotter,
+            sessions,
             remembered_logins: Mutex::new(RememberedLogins::new(REMEMBERED_LOGINS)),
             settings: ArcSwap::from_pointee(settings),
             tls: ArcSwapOption::new(tls),
@@ -68,6 +77,11 @@ impl Services {
     /// The newest durable directory.
     pub fn directory(&self) -> Arc<Directory> {
         self.published.load_full()
+    }
+
+    /// The sessions that somebody is logged in on.
+    pub fn sessions(&self) -> &Arc<Registry> {
+        &self.sessions
     }
 
     /// Settings in force.
@@ -150,6 +164,20 @@ impl Services {
         if let Err(code) = self.committer.submit(Proposal { context, operation }, MessageId(0), Owner::Local, None) {
             tracing::error!(code = code.number(), "an event could not be recorded");
         }
+    }
+
+    /// Has the committer record the end of a session. Where its queue is full this waits: nobody else does, the connection is closed already.
+    pub async fn record_end(&self, note: Proposal, owner: Owner) {
+        let Proposal { context, operation: ProposedOperation::Note(record) } = note else { return };
+        for _ in 0..END_TRIES {
+            let note = Proposal { context: context.clone(), operation: ProposedOperation::Note(record.clone()) };
+            match self.committer.submit(note, MessageId(0), owner, None) {
+                Err(ResultCode::Busy) => tokio::time::sleep(END_WAIT).await,
+                Err(_) => break,
+                Ok(()) => return,
+            }
+        }
+        tracing::error!(session = context.session, "the end of a session could not be recorded");
     }
 
     /// Asks for a snapshot; the connection is told.

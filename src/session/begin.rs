@@ -14,7 +14,9 @@ use crate::operation::dynamic::RefreshRequest;
 use crate::operation::extended::{self, ExtendedOperation};
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
-use crate::operation::{Context, Identity, Proposal, ProposedOperation, backup, key_rotation, password, prepare, search};
+use crate::operation::{
+    Context, Identity, Proposal, ProposedOperation, SessionEnd, backup, key_rotation, password, prepare, search,
+};
 use crate::protocol::{Control, LdapResult, Message, MessageId, Reply, Request, ResponseKind, SearchRequest};
 
 /// Most searches of one connection that go on until they are abandoned.
@@ -54,7 +56,7 @@ impl Session {
                 self.write(directory, context, ResponseKind::ModifyDn, ProposedOperation::ModifyDn(request))
             }
             Request::Extended { oid, value } => self.extended(directory, context, &oid, value.as_ref(), &controls),
-            Request::Unbind => self.close(None),
+            Request::Unbind => self.close(SessionEnd::Unbind, None),
             Request::Abandon(target) => self.abandon(target),
         }
     }

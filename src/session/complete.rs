@@ -92,6 +92,7 @@ impl Session {
                 _ => {}
             }
             self.identity = identity.unwrap_or_default();
+            self.judged = None;
             // Nothing was received since the bind.
             self.since = self.active;
         }

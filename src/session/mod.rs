@@ -26,7 +26,7 @@ mod transaction;
 
 use std::sync::Arc;
 
-pub use lifetime::{Lifetime, Over};
+pub use lifetime::Lifetime;
 
 use crate::directory::Directory;
 use crate::model::{ResultCode, Secret, Timestamp};
@@ -35,7 +35,7 @@ use crate::operation::bind::Proof;
 use crate::operation::extended::cancelled_operation;
 use crate::operation::key_rotation::KeysChanged;
 use crate::operation::search::SearchStream;
-use crate::operation::{Attached, Authority, Context, Decision, Fresh, Identity, Peer, Proposal, Settings, TlsFacts};
+use crate::operation::{Attached, Authority, Context, Decision, Fresh, Identity, Peer, Proposal, SessionEnd, Settings, TlsFacts};
 use crate::policy::password::{HashAnswer, HashJob, LoginTag};
 use crate::protocol::{LdapResult, Message, MessageId, Reply, Request, oid};
 pub use operations::Ticket;
@@ -58,6 +58,8 @@ pub struct Session {
     active: Timestamp,
     /// When who is logged in now logged in.
     since: Timestamp,
+    /// How often the session was suspended when it was last judged; none since the login.
+    judged: Option<u64>,
 }
 
 /// What the connection as a whole is at.
@@ -101,8 +103,9 @@ pub enum Action {
     StartTls(MessageId, Reply, Box<Proposal>),
     /// All of these, in this order: a bind first ends what is under way, the last write's reply may release a bind that waited for it.
     Several(Vec<Action>),
-    /// Send the notice, if there is one (message ID 0), and close.
-    Close(Option<Reply>),
+    /// Send the notice, if there is one (message ID 0), and close; then hand the note of the end to the committer, if there is one. Nobody
+    /// waits for its decision.
+    Close(Option<Reply>, Option<Box<Proposal>>),
 }
 
 impl Session {
@@ -122,6 +125,7 @@ impl Session {
             transactions: 0,
             active: never,
             since: never,
+            judged: None,
         }
     }
 
@@ -143,18 +147,22 @@ impl Session {
     pub fn receive(&mut self, directory: &Arc<Directory>, message: Message, now: Timestamp, fresh: Fresh) -> Action {
         let directory = &directory.at(now);
         self.touch(now);
+        if let Some(live) = &self.identity.live {
+            live.note_request(&message.request, now);
+        }
         match self.phase {
             Phase::Closed => return Action::Nothing,
             // What comes between StartTLS and the handshake could be from anybody on the way.
-            Phase::StartingTls => return self.close(None),
+            Phase::StartingTls => return self.close(SessionEnd::ProtocolError, None),
             Phase::Open | Phase::BindWaits(_) | Phase::Binding(_) => {}
         }
         if message.id.0 <= 0 || self.is_in_use(message.id) {
             let text = "message ID is zero, negative or in use";
-            return self.close(Some(Reply::notice_of_disconnection(ResultCode::ProtocolError, text)));
+            let notice = Reply::notice_of_disconnection(ResultCode::ProtocolError, text);
+            return self.close(SessionEnd::ProtocolError, Some(notice));
         }
         match (&message.request, message.request.response_kind()) {
-            (Request::Unbind, _) => self.close(None),
+            (Request::Unbind, _) => self.close(SessionEnd::Unbind, None),
             (Request::Abandon(id), _) => self.abandon(*id),
             (request, Some(kind)) if !self.may_receive() && !is_cancel(request) => {
                 Action::Reply(message.id, vec![Reply::result(kind, LdapResult::of(ResultCode::Busy))])
@@ -271,12 +279,13 @@ impl Session {
         if self.operations.abandon(id) { Action::Abandon(id) } else { Action::Nothing }
     }
 
-    fn close(&mut self, notice: Option<Reply>) -> Action {
+    fn close(&mut self, end: SessionEnd, notice: Option<Reply>) -> Action {
+        let note = self.note_of_end(end);
         self.phase = Phase::Closed;
         self.identity = Identity::default();
         self.operations.clear();
         self.transaction = None;
-        Action::Close(notice)
+        Action::Close(notice, note)
     }
 }
 

@@ -298,7 +298,7 @@ impl Life {
             }
             Action::Search(id, stream) => self.pull(slot, id, *stream, memory),
             Action::Abandon(_) => Ok(()),
-            Action::Close(_) => Err(format!("session {number} was closed")),
+            Action::Close(..) => Err(format!("session {number} was closed")),
             _ => Err(format!("session {number} wants what nobody asked for")),
         }
     }

@@ -9,6 +9,7 @@ use bindery::operation::{CertificateFacts, ListenerKind, Peer, Proposal, TlsFact
 use bindery::policy::password::HashJob;
 use bindery::protocol::ber::Reader;
 use bindery::protocol::{MessageId, Reply};
+use bindery::server::registry::Presence;
 use bindery::session::{Action, Lifetime, Session, Ticket};
 use bindery::wire::{self, Urgent};
 use bytes::BytesMut;
@@ -87,6 +88,7 @@ pub struct Connection {
     /// Those that wait for a change.
     parked: Vec<(MessageId, Box<SearchStream>)>,
     work: VecDeque<Work>,
+    presence: Option<Presence>,
 }
 
 impl Connection {
@@ -103,6 +105,7 @@ impl Connection {
             searches: VecDeque::new(),
             parked: Vec::new(),
             work: VecDeque::new(),
+            presence: None,
         }
     }
 
@@ -116,6 +119,9 @@ impl Connection {
         while !self.closed && self.session.may_receive() {
             match wire::decode(&mut self.input, self.session.request_limit()) {
                 Ok(Some(message)) => {
+                    if self.session.must_stand_for(&message.request) && !self.stands(machine) {
+                        return;
+                    }
                     let action = self.session.receive(&machine.directory(), message, machine.now(), machine.fresh());
                     self.perform(action);
                 }
@@ -158,7 +164,10 @@ impl Connection {
                 }
             }
             Action::Several(actions) => actions.into_iter().for_each(|action| self.perform(action)),
-            Action::Close(notice) => self.close(notice),
+            Action::Close(notice, note) => {
+                self.work.extend(note.map(Work::Note));
+                self.close(notice);
+            }
         }
     }
 
@@ -168,7 +177,28 @@ impl Connection {
         }
         self.searches.clear();
         self.parked.clear();
+        self.presence = None;
         self.closed = true;
+    }
+
+    /// A session whose standing was taken is judged. `false`: it is over.
+    fn stands(&mut self, machine: &Machine) -> bool {
+        match self.session.review(|| machine.directory(), machine.now()) {
+            Some(end) => {
+                let action = self.session.end(end);
+                self.perform(action);
+                false
+            }
+            None => true,
+        }
+    }
+
+    /// Follows who is logged in.
+    fn follow_login(&mut self, machine: &Machine) {
+        let live = self.session.identity().live.as_ref();
+        if live.is_none() || !self.presence.as_ref().is_some_and(|presence| live.is_some_and(|live| presence.is_of(live))) {
+            self.presence = live.map(|live| machine.sessions().enter(Arc::clone(live), None));
+        }
     }
 
     /// The server looks whether the session is over.
@@ -221,6 +251,7 @@ impl Connection {
             None => return self.pull(machine),
         };
         self.perform(action);
+        self.follow_login(machine);
         self.take_requests(machine);
         true
     }
@@ -228,7 +259,11 @@ impl Connection {
     fn pull(&mut self, machine: &mut Machine) -> bool {
         let Some((id, mut search)) = self.searches.pop_front() else { return false };
         let mut budget = SEARCH_BUDGET;
-        match search.pull(&mut budget, machine.now()) {
+        let pulled = search.pull(&mut budget, machine.now());
+        if self.session.is_suspended() && !self.stands(machine) {
+            return true;
+        }
+        match pulled {
             Pull::Reply(reply) => wire::encode(id, &reply, &mut self.output),
             Pull::Pause => {}
             Pull::Wait => {

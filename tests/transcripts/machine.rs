@@ -20,6 +20,7 @@ use bindery::operation::{
 use bindery::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
 use bindery::protocol::{LdapResult, MessageId, Reply};
 use bindery::server::committer::Committer;
+use bindery::server::registry::Registry;
 use bindery::server::rotation::Rotator;
 use bindery::server::snapshotter;
 use bindery::store::disk::RealDisk;
@@ -189,6 +190,10 @@ impl Machine {
             let Reply::Result { result, .. } = decision.reply else { panic!("an add is answered with a result") };
             assert_eq!(result, LdapResult::of(ResultCode::Success), "base.ldif:{}", record.line);
         }
+    }
+
+    pub fn sessions(&self) -> Arc<Registry> {
+        self.committer.as_ref().unwrap().sessions()
     }
 
     pub fn directory(&self) -> Arc<Directory> {

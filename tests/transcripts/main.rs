@@ -61,6 +61,7 @@ transcripts! {
     delete
     dit_rules
     dynamic
+    expiry
     extended
     extensible
     groups
@@ -85,6 +86,7 @@ transcripts! {
     schema
     search
     search_controls
+    sessions
     sorting
     sync
     transactions

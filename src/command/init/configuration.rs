@@ -87,6 +87,7 @@ key = {key}
 # idle = 900                                     # seconds a session of a person may do nothing
 # idle-administrator = 600                       # seconds an administrator's may
 # disk-reserve = 268435456                       # octets of the disk left free: below them binds and changes are answered with 52
+# person-lifetime = 43200                        # seconds after which a person must log in anew
 # service-lifetime = 86400                       # seconds after which a service must log in anew
 # What one address may have. Behind the address of a gateway there may be a whole hospital: say so below.
 # connections-per-address = 500

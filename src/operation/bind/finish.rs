@@ -1,12 +1,14 @@
 //! The end of a bind: judged on the newest value, recorded whatever comes of it.
 
+use std::sync::Arc;
+
 use super::{Method, PendingBind, bookkeeping, disclosure, reason};
 use crate::directory::Directory;
 use crate::journal::{Record, RecordKind};
 use crate::model::{EntryId, ResultCode, Secret};
 use crate::operation::refusal::Refusal;
 use crate::operation::standing::PasswordStanding;
-use crate::operation::{Context, Decision, Identity, account, control, record, standing};
+use crate::operation::{Context, Decision, Identity, LiveSession, account, control, record, standing};
 use crate::policy::password::HashAnswer;
 use crate::protocol::{LdapResult, Reply, ResponseKind};
 
@@ -102,11 +104,13 @@ fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accept
     record.actor = record.target.clone();
     record.factors = factors.clone();
     let changes = bookkeeping::logged_in(head, context, id, told.map(|told| told.age), accepted.rewrite, &mut record);
+    let live = head.node(id).map(|node| LiveSession::new(head, context, node, record.actor.clone(), factors.clone()));
     let identity = Some(Identity {
         entry: Some(id),
         method: method.name(),
         factors,
         must_change: told.is_some_and(|told| told.must_change),
+        live: live.map(Arc::new),
     });
     Decision { reply: success(head, context, Some((id, told))), changes, record, preceding: Vec::new(), identity }
 }

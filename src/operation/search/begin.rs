@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::alias::{self, AliasWalk, Root};
 use super::answer::Answer;
+use super::cookie::Page;
 use super::follow::{self, Bounds};
 use super::reference::Hidden;
 use super::sorting::Sorting;
@@ -14,6 +15,7 @@ use crate::model::{DerefAliases, Filter, ResultCode, Scope, Timestamp};
 use crate::operation::control::{self, Controls};
 use crate::operation::refusal::{Refusal, parse_name};
 use crate::operation::selection::Selection;
+use crate::operation::sessions::Listing;
 use crate::operation::write::is_true;
 use crate::operation::{Context, root_dse, standing};
 use crate::policy::access::{self, Right};
@@ -51,6 +53,9 @@ fn begin_decoded(
         return Err(Refusal::new(ResultCode::AdminLimitExceeded, "filter nested too deeply"));
     }
     let mut selection = Selection::new(directory, &request.attributes, request.types_only);
+    if let Some(listing) = Listing::new(directory, context, &base, request.scope) {
+        return listed(directory, context, request, controls, sorting, listing, selection);
+    }
     if let Some(node) = root_dse::special(directory, context, &base) {
         return special(directory, context, request, controls, sorting, &node, selection);
     }
@@ -110,6 +115,58 @@ fn limit(asked: u32, configured: u32, administrator: bool) -> Option<u32> {
     if administrator { asked } else { Some(asked.map_or(configured, |asked| asked.min(configured))) }
 }
 
+/// What is below the monitor: neither followed nor sorted, and in one page.
+fn listed(
+    directory: &Arc<Directory>,
+    context: &Context,
+    request: &SearchRequest,
+    controls: &Controls,
+    sorting: Option<Sorting>,
+    listing: Listing,
+    selection: Selection,
+) -> Result<SearchStream, Refusal> {
+    if follow::is_asked(controls) || sorting.is_some() {
+        return Err(Refusal::new(ResultCode::UnwillingToPerform, "these entries are neither followed nor sorted"));
+    }
+    let page = cookie::page(context, request, controls)?;
+    let subject = context.subject(directory);
+    let answer = Answer::new(directory, subject, context.now, selection, controls)?;
+    let phase = Phase::Listed(Box::new(listing));
+    Ok(SearchStream {
+        filter: request.filter.clone(),
+        cost: cost(&request.filter),
+        size_limit: limit(request.size_limit, context.settings.limits.size, subject.administrator),
+        ..of_no_directory(directory, answer, phase, sorting, page)
+    })
+}
+
+/// A search of entries that are in no directory.
+fn of_no_directory(
+    directory: &Arc<Directory>,
+    answer: Answer,
+    phase: Phase,
+    sorting: Option<Sorting>,
+    page: Option<Page>,
+) -> SearchStream {
+    SearchStream {
+        directory: Arc::clone(directory),
+        filter: Filter::Or(Vec::new()),
+        cost: 1,
+        answer,
+        phase,
+        roots: VecDeque::new(),
+        first_roots: VecDeque::new(),
+        hidden: Hidden::new(directory, Scope::Base, &Controls::default()),
+        sorting,
+        base: root_dse::NO_ENTRY,
+        dereferences: false,
+        sent: 0,
+        size_limit: None,
+        deadline: None,
+        page,
+    }
+}
+
 /// The root DSE, the subschema entry and the monitor: base searches, and a subtree of the latter two, which have nothing below them.
 fn special(
     directory: &Arc<Directory>,
@@ -135,21 +192,5 @@ fn special(
     let in_scope = matches!(request.scope, Scope::Base | Scope::Subtree);
     let entry =
         (in_scope && root_dse::matches(directory, &request.filter, node)).then(|| answer.special(directory, &node.name, node));
-    Ok(SearchStream {
-        directory: Arc::clone(directory),
-        filter: Filter::Or(Vec::new()),
-        cost: 1,
-        answer,
-        phase: Phase::Special(entry),
-        roots: VecDeque::new(),
-        first_roots: VecDeque::new(),
-        hidden: Hidden::new(directory, Scope::Base, controls),
-        sorting,
-        base: root_dse::NO_ENTRY,
-        dereferences: false,
-        sent: 0,
-        size_limit: None,
-        deadline: None,
-        page,
-    })
+    Ok(of_no_directory(directory, answer, Phase::Special(entry), sorting, page))
 }

@@ -148,7 +148,7 @@ impl Server {
             message: MessageId(1),
             peer: Arc::new(peer),
             tls: self.confidential.then(|| Arc::new(tls)),
-            identity: Identity { entry, method: entry.map(|_| "SIMPLE"), factors: Vec::new(), must_change: false },
+            identity: Identity { entry, method: entry.map(|_| "SIMPLE"), factors: Vec::new(), must_change: false, live: None },
             authority,
             settings: Arc::new(Settings {
                 clear_text: self.waived.then_some(waived).into_iter().collect(),

@@ -14,6 +14,7 @@ use super::Connection;
 use super::timers::Deadline;
 use crate::operation::AccountClass;
 use crate::operation::search::{Pull, SearchStream};
+use crate::protocol::ber::Header;
 use crate::protocol::{MessageId, Reply};
 use crate::server::stream::Stream;
 use crate::wire;
@@ -32,6 +33,8 @@ const STEP: usize = 64 * 1024;
 #[derive(Default)]
 pub(super) struct Output {
     buffer: BytesMut,
+    /// Octets at the front that belong to a message of which some were written.
+    begun: usize,
     /// Octets written since the client's time began.
     written: usize,
 }
@@ -58,9 +61,27 @@ impl Output {
 
     pub(super) fn clear(&mut self) {
         self.buffer.clear();
+        self.begun = 0;
     }
 
+    /// Drops everything but the rest of a message that was begun.
+    pub(super) fn cut(&mut self) {
+        self.buffer.truncate(self.begun);
+    }
+
+    /// So many octets were taken.
+    fn advance(&mut self, written: usize) {
+        while self.begun < written {
+            let next = self.buffer.get(self.begun..).and_then(length_of_message);
+            self.begun = self.begun.saturating_add(next.unwrap_or(self.buffer.len()));
+        }
+        self.begun = self.begun.min(self.buffer.len()).saturating_sub(written);
+        self.buffer.advance(written);
+    }
+
+    /// All that waits, to be written to its end.
     pub(super) fn buffer(&mut self) -> &mut BytesMut {
+        self.begun = 0;
         &mut self.buffer
     }
 
@@ -90,7 +111,7 @@ impl Output {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(written)) => {
                     self.written = self.written.saturating_add(written);
-                    self.buffer.advance(written);
+                    self.advance(written);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => return Poll::Pending,
@@ -100,6 +121,12 @@ impl Output {
         give_back(&mut self.buffer);
         Pin::new(stream).poll_flush(context).map_ok(|()| true)
     }
+}
+
+/// Octets of the message at the front, its header included.
+fn length_of_message(octets: &[u8]) -> Option<usize> {
+    let header = Header::read(octets).ok().flatten()?;
+    usize::try_from(header.length).ok()?.checked_add(header.size)
 }
 
 impl Connection {
@@ -125,7 +152,7 @@ impl Connection {
     fn pull_within(&mut self, budget: &mut u32) {
         let now = self.services.now();
         for _ in 0..self.searches.len() {
-            if *budget == 0 {
+            if *budget == 0 || self.over.is_some() {
                 return;
             }
             let Some((id, mut search)) = self.searches.pop_front() else { return };
@@ -145,7 +172,15 @@ impl Connection {
             if !self.has_room() {
                 return After::GoesOn;
             }
-            match search.pull(budget, now) {
+            let pulled = search.pull(budget, now);
+            if self.session.is_suspended() {
+                let services = &self.services;
+                self.over = self.session.review(|| services.directory(), now);
+                if self.over.is_some() {
+                    return After::Ended;
+                }
+            }
+            match pulled {
                 Pull::Reply(reply) => self.output.put(id, &reply),
                 Pull::Pause => return After::GoesOn,
                 Pull::Wait => {

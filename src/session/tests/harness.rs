@@ -237,6 +237,15 @@ impl Server {
         self.records.pop();
     }
 
+    /// What the session asks the committer for to do a request.
+    pub(super) fn proposal_of(&mut self, request: Request) -> Proposal {
+        self.send(request);
+        match self.work.pop_back() {
+            Some(Work::Commit(_, proposal)) => *proposal,
+            _ => panic!("the committer is not asked"),
+        }
+    }
+
     fn installation(&mut self) -> Context {
         let Door { peer, settings, .. } = Door::ldapi(None);
         let fresh = self.fresh();
@@ -350,8 +359,9 @@ impl Server {
                 self.handshake_due = true;
             }
             Action::Several(actions) => actions.into_iter().for_each(|action| self.perform(action)),
-            Action::Close(notice) => {
+            Action::Close(notice, note) => {
                 self.searches.clear();
+                note.map(|note| self.decide(*note));
                 self.closed = Some(notice);
             }
         }
@@ -430,6 +440,7 @@ impl Server {
         for change in &decision.changes {
             head.apply(change).unwrap();
         }
+        operation::live::adopt_passwords(&proposal, &decision, &head);
         self.directory = Arc::new(head);
         self.records.extend(decision.preceding.iter().chain([&decision.record]).cloned());
         decision

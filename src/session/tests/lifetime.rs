@@ -1,9 +1,10 @@
 //! Sessions that are idle for too long or too old.
 
 use crate::model::{ResultCode, Timestamp};
+use crate::operation::SessionEnd;
 use crate::protocol::{Reply, oid};
+use crate::session::Lifetime;
 use crate::session::tests::harness::{ADMIN, ANNA, Door, PASSWORD, START, Server, replace, search, simple};
-use crate::session::{Lifetime, Over};
 
 const MINUTE: i64 = 60_000_000;
 
@@ -12,7 +13,7 @@ fn lifetime(server: &Server, minutes: i64) -> Lifetime {
 }
 
 fn is_over(server: &Server, minutes: i64) -> bool {
-    lifetime(server, minutes) == Lifetime::Over(Over::Idle)
+    lifetime(server, minutes) == Lifetime::Over(SessionEnd::Idle)
 }
 
 #[test]
@@ -32,6 +33,18 @@ fn a_person_and_nobody_may_be_idle_for_fifteen_minutes_an_administrator_for_ten(
 }
 
 #[test]
+fn people_log_in_anew_after_twelve_hours_whatever_they_do() {
+    for name in [ANNA, ADMIN] {
+        let mut server = Server::new(Door::tls());
+        server.bind(name, PASSWORD);
+        server.session.touch(Timestamp(START.0 + 719 * MINUTE));
+        let Lifetime::Until(next) = lifetime(&server, 719) else { panic!("over") };
+        assert!(next < Timestamp(START.0 + 721 * MINUTE));
+        assert_eq!(lifetime(&server, 721), Lifetime::Over(SessionEnd::Age), "{name}");
+    }
+}
+
+#[test]
 fn who_becomes_an_administrator_is_one_at_once() {
     let mut server = Server::new(Door::tls());
     server.bind(ANNA, PASSWORD);
@@ -40,7 +53,7 @@ fn who_becomes_an_administrator_is_one_at_once() {
     admin.bind(ADMIN, PASSWORD);
     assert!(is_over(&admin, 12));
     admin.ask(replace(&format!("cn=administrators,ou=roles,{}", super::harness::SUFFIX), "member", ANNA));
-    assert!(!is_over(&admin, 12), "and who is none any more is none");
+    assert_eq!(lifetime(&admin, 1), Lifetime::Over(SessionEnd::RightsLost), "who is none any more logs in again");
 }
 
 #[test]
@@ -57,10 +70,11 @@ fn what_is_under_way_keeps_a_session() {
 
 #[test]
 fn the_notice_says_that_a_new_login_is_needed() {
-    for (over, text) in [(Over::Idle, "session idle for too long"), (Over::Age, "session too old, log in again")] {
+    for (over, text) in [(SessionEnd::Idle, "session idle for too long"), (SessionEnd::Age, "session too old, log in again")] {
         let mut server = Server::new(Door::tls());
         server.bind(ANNA, PASSWORD);
-        let crate::session::Action::Close(Some(Reply::Result { result, extended_name, .. })) = server.session.end(over) else {
+        let crate::session::Action::Close(Some(Reply::Result { result, extended_name, .. }), Some(_)) = server.session.end(over)
+        else {
             panic!("no notice")
         };
         assert_eq!((result.code, result.diagnostic.as_str()), (ResultCode::StrongerAuthRequired, text));
@@ -91,7 +105,7 @@ fn a_service_is_never_idle_and_logs_in_once_a_day() {
     service.bind(ANNA, PASSWORD);
     assert!(matches!(lifetime(&service, 23 * 60), Lifetime::Until(_)));
     service.session.touch(Timestamp(START.0 + 24 * 60 * MINUTE));
-    assert_eq!(lifetime(&service, 24 * 60 + 1), Lifetime::Over(Over::Age), "whatever it does");
+    assert_eq!(lifetime(&service, 24 * 60 + 1), Lifetime::Over(SessionEnd::Age), "whatever it does");
 }
 
 fn add_value(name: &str, attribute: &str, value: &str) -> crate::protocol::Request {

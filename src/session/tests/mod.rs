@@ -10,4 +10,5 @@ mod password;
 mod pipelining;
 mod random;
 mod recall;
+mod standing;
 mod transaction;

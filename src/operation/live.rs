@@ -1,0 +1,267 @@
+//! A session that somebody is logged in on, as the session itself, the committer and `cn=sessions,cn=monitor` see it, and whether its account
+//! may hold it.
+//!
+//! ```text
+//! commit that bears on the account ─► published ─► suspend() ─► acknowledged
+//!                                                     │
+//! the session, before a request and at each entry:  is it suspended? ─► judge on the newest value ─► goes on, or is over
+//! ```
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+
+use super::context::is_administrator;
+use super::policies::password_policy;
+use super::{Context, Decision, Peer, Proposal, TlsFacts, account, standing};
+use crate::directory::{Change, Directory, Node};
+use crate::journal::{Named, RecordKind};
+use crate::model::{EntryId, Timestamp};
+use crate::policy::account::{self as rules, Ground};
+use crate::protocol::Request;
+
+/// What a client can ask for, as [`LiveSession::last_request`] names it.
+const REQUESTS: [&str; 9] = ["bind", "search", "compare", "add", "modify", "delete", "modifyDn", "extended", "abandon"];
+
+/// A session that somebody is logged in on, from the login to its end or to the next login on its connection.
+#[derive(Debug)]
+pub struct LiveSession {
+    /// The session's number.
+    pub number: u64,
+    /// Whose it is.
+    pub account: EntryId,
+    /// The account as it was named at the login.
+    pub named: Option<Named>,
+    /// Where the client is.
+    pub peer: Arc<Peer>,
+    /// TLS, when there was any at the login.
+    pub tls: Option<Arc<TlsFacts>>,
+    /// What was proven.
+    pub factors: Vec<&'static str>,
+    /// When it logged in.
+    pub since: Timestamp,
+    /// When the client last asked for something, in microseconds, and for what.
+    last_time: AtomicI64,
+    last_request: AtomicU8,
+    /// Moves with every commit that bears on the account.
+    epoch: AtomicU64,
+    /// Its connection was woken and has not looked yet.
+    woken: AtomicBool,
+    /// An administrator ended it.
+    ended: AtomicBool,
+    /// Whether it did something as an administrator may, or could have.
+    administrator: AtomicBool,
+    /// The version of the password that it logged in with or set itself, and of the one before: what was decided may not become durable.
+    password: AtomicU64,
+    previous_password: AtomicU64,
+}
+
+/// Why a session is over, for the client and the journal.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SessionEnd {
+    /// Nothing was asked for long enough.
+    Idle,
+    /// The client must log in anew.
+    Age,
+    /// The account may not be used any more.
+    Barred(Ground),
+    /// The account is gone.
+    Deleted,
+    /// The password is another one, set by somebody else or on another session.
+    PasswordChanged,
+    /// The account lost the rights of an administrator, which it had.
+    RightsLost,
+    /// An administrator ended it.
+    Administrator,
+    /// The client said that it ends.
+    Unbind,
+    /// The client closed the connection, or it broke.
+    ClientClosed,
+    /// The client took or sent nothing for too long.
+    Stalled,
+    /// The client sent what is no request.
+    ProtocolError,
+    /// The server stopped.
+    Shutdown,
+}
+
+impl SessionEnd {
+    /// Why, for the journal.
+    pub fn reason(self) -> &'static str {
+        match self {
+            SessionEnd::Idle => "idle",
+            SessionEnd::Age => "age",
+            SessionEnd::Barred(ground) => standing::reason_of(ground),
+            SessionEnd::Deleted => "account deleted",
+            SessionEnd::PasswordChanged => "password changed",
+            SessionEnd::RightsLost => "no administrator any more",
+            SessionEnd::Administrator => "ended by an administrator",
+            SessionEnd::Unbind => "unbind",
+            SessionEnd::ClientClosed => "closed by the client",
+            SessionEnd::Stalled => "client too slow",
+            SessionEnd::ProtocolError => "protocol error",
+            SessionEnd::Shutdown => "shutdown",
+        }
+    }
+
+    /// What the client is told.
+    pub fn diagnostic(self) -> &'static str {
+        match self {
+            SessionEnd::Idle => "session idle for too long",
+            SessionEnd::Age => "session too old, log in again",
+            _ => "session ended, log in again",
+        }
+    }
+
+    /// Whether the session may go no further at once, whatever is under way.
+    pub fn is_revocation(self) -> bool {
+        use SessionEnd::{Administrator, Barred, Deleted, PasswordChanged, RightsLost};
+        matches!(self, Barred(_) | Deleted | PasswordChanged | RightsLost | Administrator)
+    }
+}
+
+impl LiveSession {
+    /// Of a login that is being decided on this value.
+    pub(crate) fn new(
+        directory: &Directory,
+        context: &Context,
+        node: &Node,
+        named: Option<Named>,
+        factors: Vec<&'static str>,
+    ) -> LiveSession {
+        let password = password_version(directory, node);
+        LiveSession {
+            number: context.session,
+            account: node.id,
+            named,
+            peer: Arc::clone(&context.peer),
+            tls: context.tls.clone(),
+            factors,
+            since: context.now,
+            last_time: AtomicI64::new(context.now.0),
+            last_request: AtomicU8::new(0),
+            epoch: AtomicU64::new(0),
+            woken: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
+            administrator: AtomicBool::new(is_administrator(directory, node.id)),
+            password: AtomicU64::new(password),
+            previous_password: AtomicU64::new(password),
+        }
+    }
+
+    /// The client asks for something.
+    pub fn note_request(&self, request: &Request, now: Timestamp) {
+        let place = match request {
+            Request::Search(_) => 1,
+            Request::Compare { .. } => 2,
+            Request::Add { .. } => 3,
+            Request::Modify { .. } => 4,
+            Request::Delete { .. } => 5,
+            Request::ModifyDn { .. } => 6,
+            Request::Extended { .. } => 7,
+            Request::Abandon(_) => 8,
+            Request::Bind(_) | Request::Unbind | Request::Malformed { .. } => return,
+        };
+        self.last_time.store(now.0, Ordering::Relaxed);
+        self.last_request.store(place, Ordering::Relaxed);
+    }
+
+    /// When the client last asked for something, and for what.
+    pub fn last_request(&self) -> (Timestamp, &'static str) {
+        let place = usize::from(self.last_request.load(Ordering::Relaxed));
+        (Timestamp(self.last_time.load(Ordering::Relaxed)), REQUESTS.get(place).copied().unwrap_or_default())
+    }
+
+    /// Takes the session's standing: it does nothing more until it is judged on a newer value. Whether its connection is to be woken.
+    pub fn suspend(&self) -> bool {
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        !self.woken.swap(true, Ordering::AcqRel)
+    }
+
+    /// Its connection is awake and looks now.
+    pub fn looks(&self) {
+        self.woken.store(false, Ordering::Release);
+    }
+
+    /// How often its standing was taken: what is published is read after this.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Acquire)
+    }
+
+    /// An administrator ends it.
+    pub fn end(&self) -> bool {
+        self.ended.store(true, Ordering::Release);
+        self.suspend()
+    }
+
+    /// The password of the account as it is in `directory` is one that this session may go on with: it set it itself, or it is the old
+    /// one hashed anew.
+    pub fn adopt_password(&self, directory: &Directory) {
+        let Some(node) = directory.node(self.account) else { return };
+        let (version, known) = (password_version(directory, node), self.password.load(Ordering::Acquire));
+        if version != known {
+            self.previous_password.store(known, Ordering::Release);
+            self.password.store(version, Ordering::Release);
+        }
+    }
+
+    /// Whether the account may hold the session on this value of the directory at this moment; the moment at which time alone may change that.
+    pub fn judge(&self, directory: &Directory, now: Timestamp) -> Result<Option<Timestamp>, SessionEnd> {
+        if self.ended.load(Ordering::Acquire) {
+            return Err(SessionEnd::Administrator);
+        }
+        let node = directory.node(self.account).ok_or(SessionEnd::Deleted)?;
+        let facts = standing::facts(directory, self.account);
+        let policy = password_policy(directory, Some(self.account));
+        // Who guesses passwords must not end the sessions of those who know them: locks that end by themselves keep from new logins alone.
+        // Nor is anybody idle who is logged in.
+        let mut barriers = rules::barriers(&facts, &policy, now);
+        if let Some(barrier) = barriers.find(|it| it.ground != Ground::Idle && !(it.ground.is_lock() && it.until.is_some())) {
+            return Err(SessionEnd::Barred(barrier.ground));
+        }
+        if self.factors.contains(&"password") {
+            let version = password_version(directory, node);
+            if version != self.password.load(Ordering::Acquire) && version != self.previous_password.load(Ordering::Acquire) {
+                return Err(SessionEnd::PasswordChanged);
+            }
+        }
+        match (is_administrator(directory, self.account), self.administrator.load(Ordering::Acquire)) {
+            (false, true) => return Err(SessionEnd::RightsLost),
+            (true, false) => self.administrator.store(true, Ordering::Release),
+            _ => {}
+        }
+        Ok(rules::next_end(&facts, &policy, now).map(|(_, end)| end))
+    }
+}
+
+/// After a proposal was decided, with its changes made in `head`: a session that changed the password of its own account stays, and so do
+/// all of an account whose password a login had hashed anew. That account, where it was a login.
+pub fn adopt_passwords(proposal: &Proposal, decision: &Decision, head: &Directory) -> Option<EntryId> {
+    let is_bind = decision.record.kind == RecordKind::Bind;
+    let identity = if is_bind { decision.identity.as_ref() } else { Some(&proposal.context.identity) };
+    let live = identity?.live.as_ref()?;
+    if !decision.changes.iter().any(|change| matches!(change, Change::PutEntry { id, .. } if *id == live.account)) {
+        return None;
+    }
+    live.adopt_password(head);
+    is_bind.then_some(live.account)
+}
+
+impl PartialEq for LiveSession {
+    fn eq(&self, other: &LiveSession) -> bool {
+        (self.number, self.account, self.since) == (other.number, other.account, other.since)
+    }
+}
+
+impl Eq for LiveSession {}
+
+/// Changes when the password does, and when it is hashed anew. pwdChangedTime alone would not do: it counts seconds.
+fn password_version(directory: &Directory, node: &Node) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let changed = directory.schema().attribute_type("pwdChangedTime").and_then(|it| node.entry.first(it.id));
+    changed.hash(&mut hasher);
+    if let Some(password) = account::password_attribute(directory) {
+        node.entry.values(password).for_each(|value| value.hash(&mut hasher));
+    }
+    hasher.finish()
+}

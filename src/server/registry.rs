@@ -1,0 +1,204 @@
+//! The sessions that somebody is logged in on, by account and by number: the committer takes the standing of an account's sessions here, and
+//! `cn=sessions,cn=monitor` is read from here.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::committer_thread::{Completion, CompletionSender};
+use crate::directory::{Change, Directory, Membership, Node};
+use crate::model::EntryId;
+use crate::operation::LiveSession;
+
+/// Parts with a lock of their own: whoever logs in or out holds one of them for a moment.
+const SHARDS: usize = 64;
+
+/// Below the suffix: entries that say of everybody what is allowed.
+const POLICIES: &str = "ou=policies";
+/// Below the suffix: groups that give rights by their names.
+const ROLES: &str = "ou=roles";
+
+/// A session and how its connection is woken.
+struct Seated {
+    live: Arc<LiveSession>,
+    waker: Option<CompletionSender>,
+}
+
+type Shard = HashMap<EntryId, Vec<Seated>>;
+
+/// All live sessions.
+pub struct Registry {
+    shards: [Mutex<Shard>; SHARDS],
+    count: AtomicUsize,
+}
+
+/// A session's place in the registry; dropping it takes it out.
+pub struct Presence {
+    registry: Arc<Registry>,
+    live: Arc<LiveSession>,
+}
+
+/// Connections whose sessions lost their standing and are to judge them.
+#[derive(Default)]
+pub struct Woken(Vec<CompletionSender>);
+
+impl Woken {
+    /// Wakes them. A connection that has as many completions waiting as it can hold is awake and looks anyway.
+    pub fn wake(&mut self) {
+        for waker in self.0.drain(..) {
+            let _ = waker.try_send(Completion::Review);
+        }
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Registry {
+        Registry { shards: std::array::from_fn(|_| Mutex::default()), count: AtomicUsize::new(0) }
+    }
+}
+
+impl Registry {
+    /// Puts a session in. Whoever does so judges it afterwards on the newest value: what was committed before found it not.
+    pub fn enter(self: &Arc<Registry>, live: Arc<LiveSession>, waker: Option<CompletionSender>) -> Presence {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        if let Some(mut shard) = self.shard(live.account) {
+            shard.entry(live.account).or_default().push(Seated { live: Arc::clone(&live), waker });
+        }
+        Presence { registry: Arc::clone(self), live }
+    }
+
+    fn shard(&self, account: EntryId) -> Option<MutexGuard<'_, Shard>> {
+        let place = usize::try_from(account.0 % SHARDS as u64).unwrap_or_default();
+        self.shards.get(place).map(|shard| shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn each(&self, account: EntryId, mut act: impl FnMut(&Seated)) {
+        if let Some(shard) = self.shard(account) {
+            shard.get(&account).into_iter().flatten().for_each(&mut act);
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count.load(Ordering::Acquire)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All of them, in order of numbers.
+    pub fn all(&self) -> Vec<Arc<LiveSession>> {
+        let mut all = Vec::with_capacity(self.len());
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            all.extend(shard.values().flatten().map(|seated| Arc::clone(&seated.live)));
+        }
+        all.sort_unstable_by_key(|live| live.number);
+        all
+    }
+
+    /// The one with this number.
+    pub fn find(&self, number: u64) -> Option<Arc<LiveSession>> {
+        self.shards.iter().find_map(|shard| {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.values().flatten().find(|seated| seated.live.number == number).map(|seated| Arc::clone(&seated.live))
+        })
+    }
+
+    /// The stored password of an account was only hashed anew: its sessions go on with it.
+    pub fn adopt_password(&self, account: EntryId, directory: &Directory) {
+        self.each(account, |seated| seated.live.adopt_password(directory));
+    }
+
+    /// Takes the standing of the sessions of one account.
+    pub fn suspend_of(&self, account: EntryId, woken: &mut Woken) {
+        self.each(account, |seated| suspend(seated, woken));
+    }
+
+    /// Takes the standing of the sessions that these changes bear on. They were published already, and nobody was told.
+    pub fn suspend(&self, before: &Directory, after: &Directory, changes: &[Change], woken: &mut Woken) {
+        if self.is_empty() {
+            return;
+        }
+        if changes.iter().any(|change| bears_on_all(before, after, change)) {
+            for shard in &self.shards {
+                let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+                shard.values().flatten().for_each(|seated| suspend(seated, woken));
+            }
+            return;
+        }
+        for account in changes.iter().filter_map(bears_on) {
+            self.suspend_of(account, woken);
+        }
+    }
+
+    /// An administrator ended the session with this number.
+    pub fn end(&self, number: u64, woken: &mut Woken) {
+        let Some(account) = self.find(number).map(|live| live.account) else { return };
+        self.each(account, |seated| {
+            if seated.live.number == number && seated.live.end() {
+                woken.0.extend(seated.waker.clone());
+            }
+        });
+    }
+}
+
+fn suspend(seated: &Seated, woken: &mut Woken) {
+    if seated.live.suspend() {
+        woken.0.extend(seated.waker.clone());
+    }
+}
+
+/// The account whose sessions a change may end: what it says of itself, or a group that it is in.
+fn bears_on(change: &Change) -> Option<EntryId> {
+    match change {
+        Change::PutEntry { id, .. } | Change::RemoveEntry { id, .. } => Some(*id),
+        Change::PutMembership { membership: Membership::Entry(_, id), .. }
+        | Change::RemoveMembership { membership: Membership::Entry(_, id), .. } => Some(*id),
+        _ => None,
+    }
+}
+
+/// Whether a change may bear on anybody: a policy, or the place of a group that gives rights.
+fn bears_on_all(before: &Directory, after: &Directory, change: &Change) -> bool {
+    let (Change::PutEntry { id, .. } | Change::RemoveEntry { id, .. }) = change else { return false };
+    let (old, new) = (before.node(*id), after.node(*id));
+    let folders = [old.and_then(|node| folder(before, node)), new.and_then(|node| folder(after, node))];
+    let is_below = |name: &str| folders.iter().flatten().any(|folder| folder.eq_ignore_ascii_case(name));
+    let kept_place = || old.zip(new).is_some_and(|(old, new)| old.name == new.name && old.parent == new.parent);
+    is_below(POLICIES) || (is_below(ROLES) && !kept_place())
+}
+
+/// The name of the entry directly below the suffix that this one is or lies below.
+fn folder<'a>(directory: &'a Directory, node: &'a Node) -> Option<&'a str> {
+    let mut above = directory.node(node.parent?)?;
+    let mut name = node.name.as_str();
+    while let Some(parent) = above.parent {
+        name = &above.name;
+        above = directory.node(parent)?;
+    }
+    Some(name)
+}
+
+impl Presence {
+    /// Whether it is that of this session.
+    pub fn is_of(&self, live: &Arc<LiveSession>) -> bool {
+        Arc::ptr_eq(&self.live, live)
+    }
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.registry.count.fetch_sub(1, Ordering::AcqRel);
+        if let Some(mut shard) = self.registry.shard(self.live.account)
+            && let Some(sessions) = shard.get_mut(&self.live.account)
+        {
+            sessions.retain(|seated| !Arc::ptr_eq(&seated.live, &self.live));
+            if sessions.is_empty() {
+                shard.remove(&self.live.account);
+            }
+        }
+    }
+}
