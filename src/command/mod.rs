@@ -12,6 +12,7 @@ pub mod init;
 mod installation;
 pub mod journal;
 mod logging;
+pub mod otp;
 mod output;
 mod password_file;
 pub mod restore;
@@ -70,6 +71,9 @@ enum Command {
     /// Check the configuration and the whole store of an installation whose server is stopped
     #[command(after_help = EXIT_CODES)]
     Check(check::Arguments),
+    /// One-time codes as a second factor
+    #[command(after_help = EXIT_CODES)]
+    Otp(otp::Arguments),
     /// Turn a password into a value for userPassword
     #[command(after_help = EXIT_CODES)]
     Hash(hash::Arguments),
@@ -128,6 +132,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Blocklist(arguments) => blocklist::run(&arguments),
+        Command::Otp(arguments) => otp::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Journal(arguments) => journal::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
