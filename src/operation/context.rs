@@ -66,7 +66,7 @@ pub struct Identity {
     pub entry: Option<EntryId>,
     /// How it was proven: `SIMPLE`, `SASL(EXTERNAL)`, `SASL(PLAIN)`.
     pub method: Option<&'static str>,
-    /// `password`, `certificate`, `ldapi`.
+    /// `password`, `otp`, `certificate`, `ldapi`.
     pub factors: Vec<&'static str>,
     /// The password had to be changed when the session began: until that is done nothing else is.
     pub must_change: bool,
