@@ -23,6 +23,7 @@ use bytes::Bytes;
 fn settings() -> Settings {
     Settings {
         clear_text: Vec::new(),
+        second_factor: Vec::new(),
         certificate_rules: Vec::new(),
         limits: Limits::default(),
         identifiers: Default::default(),

@@ -228,7 +228,8 @@ fn a_wrong_configuration_names_file_line_and_key() {
 fn clear_text_without_a_waiver_is_refused_before_the_password_is_looked_at() {
     let installation = Installation::new();
     let text = fs::read_to_string(installation.configuration()).unwrap();
-    let start = text.find("[[waiver]]").expect("init wrote the waiver");
+    assert!(text.contains("\"clear-text\""), "init wrote the waiver");
+    let start = text.find("[[waiver]]").unwrap();
     fs::write(installation.configuration(), &text[..start]).unwrap();
     let server = installation.serve();
     let mut client = Client::connect(&server.ldap()).unwrap();

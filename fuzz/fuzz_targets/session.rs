@@ -200,6 +200,7 @@ fn peer(listener: ListenerKind) -> Peer {
 fn settings() -> Arc<Settings> {
     Arc::new(Settings {
         clear_text: Vec::new(),
+        second_factor: Vec::new(),
         certificate_rules: Vec::new(),
         limits: Limits::default(),
         identifiers: Default::default(),

@@ -15,7 +15,7 @@ use clap::Args;
 
 use super::installation::{OfflineInstallation, create_private};
 use super::{CommandError, Installation, import, init, logging, output};
-use crate::config::{LogFormat, LogLevel};
+use crate::config::{LogFormat, LogLevel, WaiverName};
 use crate::journal::RecordKind;
 use crate::model::ldif::{LdifBody, LdifReader, LdifRecord};
 use crate::model::{Attribute, Secret};
@@ -83,6 +83,8 @@ fn make(arguments: &Arguments, folder: &Path) -> Result<(), CommandError> {
             suffix: SUFFIX.to_owned(),
             ldap: Some(loopback(arguments.ldap_port)),
             ldaps: Some(loopback(arguments.ldaps_port)),
+            waivers: vec![WaiverName::SecondFactor.as_str().to_owned()],
+            waiver_reason: Some("a sample on this machine, to try things out".to_owned()),
             ..init::Arguments::default()
         },
         &Secret::from(administrator.as_bytes()),

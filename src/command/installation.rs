@@ -115,9 +115,12 @@ impl OfflineInstallation {
         }
         let mut committer = Committer::new(opened, installation.clock.clone(), installation.entropy.clone());
         let context = notes::context(installation.settings());
-        committer
+        let upgraded = committer
             .upgrade(&context)
             .map_err(|code| CommandError::Cannot(format!("the journal cannot be written (code {})", code.number())))?;
+        if upgraded.rules > 0 {
+            super::output::remark(notes::RULES_WRITTEN);
+        }
         Ok(OfflineInstallation { committer, aside: Aside { installation, context, hash_pool: None } })
     }
 

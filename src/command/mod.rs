@@ -13,6 +13,7 @@ mod installation;
 pub mod journal;
 pub mod key;
 mod logging;
+pub mod otp;
 mod output;
 mod password_file;
 pub mod restore;
@@ -74,6 +75,9 @@ enum Command {
     /// Change the seal key
     #[command(after_help = EXIT_CODES)]
     Key(key::Arguments),
+    /// One-time codes as a second factor
+    #[command(after_help = EXIT_CODES)]
+    Otp(otp::Arguments),
     /// Turn a password into a value for userPassword
     #[command(after_help = EXIT_CODES)]
     Hash(hash::Arguments),
@@ -133,6 +137,7 @@ pub fn run() -> ExitCode {
         Command::Key(arguments) => key::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Blocklist(arguments) => blocklist::run(&arguments),
+        Command::Otp(arguments) => otp::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Journal(arguments) => journal::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),

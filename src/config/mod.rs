@@ -190,6 +190,7 @@ impl Configuration {
         let key = hmac::Key::new(hmac::HMAC_SHA256, seal_key.expose());
         Settings {
             clear_text: self.waived_networks(WaiverName::ClearText),
+            second_factor: self.waived_networks(WaiverName::SecondFactor),
             certificate_rules: self.certificate_rules.clone(),
             limits: self.limits,
             identifiers: self.identifiers.clone(),

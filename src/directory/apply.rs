@@ -133,6 +133,7 @@ impl Directory {
         self.check_membership(group, membership)?;
         self.forget_membership(group, membership);
         let is_new = self.memberships.put(group, membership, since, by);
+        self.kinds.touch(group);
         if let (Membership::Entry(_, member), true) = (membership, is_new) {
             self.count_named(*member, group, true);
         }
@@ -143,6 +144,7 @@ impl Directory {
     fn remove_membership(&mut self, group: EntryId, membership: &Membership) {
         self.forget_membership(group, membership);
         let was_in = self.memberships.remove(group, membership);
+        self.kinds.touch(group);
         if let (Membership::Entry(_, member), true) = (membership, was_in) {
             self.count_named(*member, group, false);
         }

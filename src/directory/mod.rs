@@ -256,6 +256,11 @@ impl Directory {
         self.memberships.is_member(group, member)
     }
 
+    /// The direct members of a group that are entries, by member or uniqueMember.
+    pub fn members_of(&self, group: EntryId) -> impl Iterator<Item = EntryId> + use<> {
+        self.memberships.members_of(group).into_iter()
+    }
+
     /// The groups an entry is a direct member of, by member or uniqueMember.
     pub fn groups_of(&self, member: EntryId) -> impl Iterator<Item = EntryId> + '_ {
         self.group_set_of(member).into_iter()

@@ -77,7 +77,7 @@ pub struct Record {
     pub unknown_name: Option<(String, usize)>,
     /// `SIMPLE`, `SASL(EXTERNAL)`, …
     pub method: Option<String>,
-    /// Factors proven: `password`, `certificate`, `ldapi`.
+    /// Factors proven: `password`, `otp`, `certificate`, `ldapi`.
     pub factors: Vec<&'static str>,
     /// Rule or policy version that decided, if one did.
     pub rule: Option<String>,

@@ -8,7 +8,7 @@ use super::password_change;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted, require};
-use super::{Authority, dynamic, identifier, managed_account, relax, stamp};
+use super::{Authority, bind_rules, dynamic, identifier, managed_account, relax, stamp};
 use crate::directory::{AccountState, Change, Lookup};
 use crate::journal::Named;
 use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
@@ -82,6 +82,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     }
     let structural = draft.check(rdn)?;
     managed_account::check(write, None, &draft)?;
+    bind_rules::check(write, &draft)?;
     identifier::check_unique(write, place.id.and_then(|id| write.head.node(id)).map(|node| &**node), &draft)?;
     if relaxed {
         relax::check_identity(write.head, None, &draft)?;

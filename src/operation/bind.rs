@@ -5,16 +5,21 @@
 //! version ─► name ─► simple: empty password? ─► confidential? ─► account ─► verify (a decoy where there is none) ─┐
 //!                 └► SASL:   mechanism ─► EXTERNAL: peer's entry ─────────────────────────────────────────────────┼─► finish
 //!                                     └─► PLAIN: confidential? ─► message ─► account ─► verify ───────────────────┘
+//!
+//! verify: does a bind rule ask for a second factor here? ─► the one-time code is split off ─► hash pool
+//! finish: password ─► code ─► account's standing ─► bind rules
 //! ```
 
 pub(crate) mod bookkeeping;
 mod disclosure;
+mod factor;
 mod finish;
 mod recall;
 mod sasl;
 
 pub use finish::finish;
 pub use recall::Proof;
+pub(crate) use sasl::by_certificate;
 
 use super::{Context, account, control};
 use crate::directory::Directory;
@@ -88,6 +93,20 @@ pub mod reason {
     pub const PASSWORD_EXPIRED: &str = "password expired";
     /// shadowMax and shadowInactive are over.
     pub const PASSWORD_OUTLIVED: &str = "password expired (shadowInactive)";
+    /// The code at the end of the password is not one that the token makes now.
+    pub const WRONG_CODE: &str = "wrong one-time code";
+    /// A login with the code, or with a later one, succeeded already.
+    pub const USED_CODE: &str = "one-time code used before";
+    /// A rule asks for a second factor, and there is no code at the end of the password.
+    pub const NO_CODE: &str = "one-time code missing";
+    /// A rule asks for a second factor, and the account has none.
+    pub const NO_FACTOR: &str = "second factor required and none enrolled";
+    /// A bind rule says no.
+    pub const DENIED_BY_RULE: &str = "denied by a bind rule";
+    /// No bind rule says yes.
+    pub const NO_RULE: &str = "no bind rule allows it";
+    /// The account may not be used from there (accountNetwork).
+    pub const OUTSIDE_NETWORKS: &str = "outside the account's networks";
     /// As many sessions of the account are open as may be.
     pub const TOO_MANY_SESSIONS: &str = "too many sessions of the account";
     /// The hash pool could not take more work.
@@ -123,6 +142,8 @@ pub struct PendingBind {
     too_many: bool,
     /// Under which the login may be remembered.
     tag: Option<LoginTag>,
+    /// The one-time code that came with the password.
+    code: factor::OneTimeCode,
 }
 
 /// How the client wants to prove who it is.
@@ -232,6 +253,7 @@ impl PendingBind {
             version: None,
             too_many: false,
             tag: None,
+            code: factor::OneTimeCode::NotAsked,
         }
     }
 
@@ -287,7 +309,9 @@ impl PendingBind {
             (Some(_), true) => reason::NO_PASSWORD,
             (Some(_), false) => reason::WRONG_PASSWORD,
         }));
-        self.tag = recall::tag(directory, context, &self, &given);
+        let (code, given, prospect) = factor::split(directory, context, self.account, given);
+        self.code = code;
+        self.tag = recall::tag(directory, context, &self, &given).filter(|_| prospect == factor::Prospect::Open);
         Step::Verify(Box::new(HashJob::Verify { stored, given }), self)
     }
 }

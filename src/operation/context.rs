@@ -67,7 +67,7 @@ pub struct Identity {
     pub entry: Option<EntryId>,
     /// How it was proven: `SIMPLE`, `SASL(EXTERNAL)`, `SASL(PLAIN)`.
     pub method: Option<&'static str>,
-    /// `password`, `certificate`, `ldapi`.
+    /// `password`, `otp`, `certificate`, `ldapi`.
     pub factors: Vec<&'static str>,
     /// The password had to be changed when the session began: until that is done nothing else is.
     pub must_change: bool,
@@ -163,6 +163,8 @@ pub struct WaivedNetwork {
 pub struct Settings {
     /// Networks whose binds and writes may come without TLS.
     pub clear_text: Vec<WaivedNetwork>,
+    /// Networks from which administrators log in and change things without a second factor.
+    pub second_factor: Vec<WaivedNetwork>,
     /// How client certificates become entries.
     pub certificate_rules: Vec<CertificateRule>,
     /// Limits.
@@ -275,7 +277,7 @@ impl Context {
 }
 
 /// Whether an entry is a direct member of `cn=administrators,ou=roles,SUFFIX`.
-pub(super) fn is_administrator(directory: &Directory, id: EntryId) -> bool {
+pub(crate) fn is_administrator(directory: &Directory, id: EntryId) -> bool {
     // Names are only compared for groups at the right depth: most people are in none, and this is asked for every operation.
     directory.groups_of(id).any(|group| {
         let Some(group) = directory.node(group) else { return false };
@@ -283,6 +285,13 @@ pub(super) fn is_administrator(directory: &Directory, id: EntryId) -> bool {
         let below_suffix = folder.parent.and_then(|id| directory.node(id)).is_some_and(|suffix| suffix.parent.is_none());
         below_suffix && is_named(directory, folder, b"ou=roles") && is_named(directory, group, b"cn=administrators")
     })
+}
+
+/// The direct members of `cn=administrators,ou=roles,SUFFIX`.
+pub(crate) fn administrators(directory: &Directory) -> impl Iterator<Item = EntryId> + '_ {
+    let below = |parent: EntryId, name: &&str| directory.child(parent, &Rdn::parse(name.as_bytes()).ok()?);
+    let group = directory.suffix_entry().and_then(|suffix| ["ou=roles", "cn=administrators"].iter().try_fold(suffix, below));
+    group.into_iter().flat_map(|group| directory.members_of(group))
 }
 
 fn is_named(directory: &Directory, node: &Node, rdn: &[u8]) -> bool {

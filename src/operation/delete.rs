@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::refusal::{Refusal, parse_name};
 use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema, require};
-use super::{identifier, record, sessions};
+use super::{bind_rules, identifier, record, sessions};
 use crate::directory::{Change, Directory, MembershipAttribute};
 use crate::journal::{RecordedChange, RecordedEffect, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode};
@@ -45,6 +45,7 @@ pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Succe
         return Err(Refusal::new(ResultCode::NotAllowedOnNonLeaf, "subordinate objects must be deleted first"));
     }
     let entries = bottom_up(write, id)?;
+    bind_rules::check_unnamed(write.head, &entries)?;
     let mut changes = Vec::new();
     for &entry in &entries {
         remove(write, entry, &mut changes)?;

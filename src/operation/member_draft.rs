@@ -78,6 +78,14 @@ impl<'a> MemberDraft<'a> {
         attributes
     }
 
+    /// The value of an element, put in by this request, that is no entry here.
+    pub(crate) fn first_outside(&self, attribute: MembershipAttribute) -> Option<&[u8]> {
+        self.touched.iter().find_map(|(membership, present)| match membership {
+            Membership::Outside { attribute: of, value, .. } if *of == attribute && *present => Some(value.as_ref()),
+            _ => None,
+        })
+    }
+
     /// Puts an element in or takes it out; says whether that changed anything.
     pub(crate) fn set(&mut self, membership: Membership, present: bool) -> bool {
         if self.contains(&membership) == present {

@@ -10,7 +10,7 @@ use super::password_change::{self, Proof};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, require};
-use super::{Authority, dynamic, identifier, managed_account, relax, schema_change, stamp};
+use super::{Authority, bind_rules, dynamic, identifier, managed_account, relax, schema_change, stamp};
 use crate::directory::{Change, MembershipAttribute};
 use crate::model::schema::Schema;
 use crate::model::{Dn, EntryId, Modification, ModificationOperation, Rdn, ResultCode, Value};
@@ -93,6 +93,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     }
     draft.check(&rdn)?;
     managed_account::check(write, Some(node), &draft)?;
+    bind_rules::check(write, &draft)?;
     identifier::check_unique(write, Some(node), &draft)?;
     dynamic::check_class(write.head, node, &draft)?;
     if relaxed {

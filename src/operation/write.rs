@@ -6,7 +6,7 @@ use super::record;
 use super::referral;
 use super::refusal::Refusal;
 use super::selection::Selection;
-use super::{Authority, Context, Decision, transaction};
+use super::{Authority, Context, Decision, bind_rules, transaction};
 use super::{stamp, standing};
 use crate::directory::{
     Change, Directory, FilterContext, Lookup, Membership, PreparedFilter, SUBSCHEMA, Truth, WaitingMembership,
@@ -252,6 +252,7 @@ pub(crate) fn writer(directory: &Directory, context: &Context) -> Result<Subject
     if subject.identity.is_none() && !subject.administrator {
         return Err(Refusal::new(ResultCode::StrongerAuthRequired, "modifications require authentication"));
     }
+    bind_rules::check_writer(directory, context, subject)?;
     Ok(subject)
 }
 

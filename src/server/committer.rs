@@ -22,7 +22,7 @@ use crate::directory::{Change, ChangeError, Directory};
 use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{EntryId, ResultCode, Timestamp};
 use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
-use crate::operation::{expiry, live, revoked, sessions, upgrade};
+use crate::operation::{default_rules, expiry, live, revoked, sessions, upgrade};
 use crate::store::{Checkpoint, Journal, Opened, Position, Rotation, Snapshots, Space};
 use crate::world::{Clock, Entropy};
 
@@ -68,6 +68,15 @@ pub struct Committer {
     retired: Vec<Arc<Directory>>,
     /// Sequences that the next group must record as void: they may stand in a file that failed, and nobody was told about them.
     voided: Option<(u64, u64)>,
+}
+
+/// What [`Committer::upgrade`] did.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Upgraded {
+    /// Entries that were put right.
+    pub entries: usize,
+    /// Bind rules that were written.
+    pub rules: usize,
 }
 
 /// What is durable, for who takes snapshots.
@@ -256,14 +265,22 @@ impl Committer {
         tentative.decisions
     }
 
-    /// Puts entries right that an older program kept in another way; how many there were.
-    pub fn upgrade(&mut self, context: &Context) -> Result<usize, ResultCode> {
+    /// Puts entries right that an older program kept in another way, and writes the bind rules that it had none of.
+    pub fn upgrade(&mut self, context: &Context) -> Result<Upgraded, ResultCode> {
         let outdated = upgrade::outdated(&self.head);
         for entries in outdated.chunks(upgrade::ENTRIES_IN_A_FRAME) {
             let operation = ProposedOperation::Upgrade(entries.to_vec());
             self.commit(&mut [Proposal { context: context.clone(), operation }]).pop().unwrap_or(Err(ResultCode::Other))?;
         }
-        Ok(outdated.len())
+        let mut upgraded = Upgraded { entries: outdated.len(), rules: 0 };
+        for request in default_rules::missing(&self.head) {
+            let mut context = context.clone();
+            self.entropy.fill(&mut context.fresh.uuid);
+            let operation = ProposedOperation::Add(request);
+            let decision = self.commit(&mut [Proposal { context, operation }]).pop().unwrap_or(Err(ResultCode::Other))?;
+            upgraded.rules += usize::from(decision.record.result == ResultCode::Success);
+        }
+        Ok(upgraded)
     }
 
     /// Records something that happened outside any session (start, stop, import …).

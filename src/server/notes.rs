@@ -2,13 +2,18 @@
 
 use std::sync::Arc;
 
-use crate::config::Configuration;
+use super::committer::Upgraded;
+use crate::config::{Configuration, WaiverName};
+use crate::directory::Directory;
 use crate::journal::{Record, RecordKind};
 use crate::model::Timestamp;
+use crate::operation::default_rules;
 use crate::operation::{Attached, Authority, Context, Fresh, Identity, ListenerKind, Peer, Settings};
 use crate::protocol::MessageId;
 use crate::store::{Progress, StartNote};
 
+/// Administrators without a second factor that the log names.
+const MOST_NAMED: usize = 20;
 /// Entries or frames between two lines about progress.
 const PROGRESS_STEP: u64 = 100_000;
 
@@ -67,6 +72,34 @@ pub fn log(found: &[StartNote]) {
             | StartNote::SnapshotDamaged { .. }
             | StartNote::FormatRewritten => tracing::warn!("{note}"),
         }
+    }
+}
+
+/// What became of a data folder of an older program.
+pub fn log_upgrade(upgraded: Upgraded) {
+    if upgraded.entries > 0 {
+        tracing::info!(entries = upgraded.entries, "references that stood in entries as text now follow renames and deletions");
+    }
+    if upgraded.rules > 0 {
+        tracing::warn!("{RULES_WRITTEN}");
+    }
+}
+
+/// Said when the default bind rules were written into a directory that had none.
+pub const RULES_WRITTEN: &str = "the directory had no bind rules, so the default ones were written below ou=binds,ou=policies: people log in \
+     from this machine and private networks only, administrators with a second factor; if people come from elsewhere, add their networks \
+     to cn=people there, over the Unix socket";
+
+/// Says who cannot log in over the network until something is done.
+pub fn log_missing_factors(configuration: &Configuration, directory: &Directory, now: Timestamp) {
+    if configuration.waivers.iter().any(|waiver| waiver.name == WaiverName::SecondFactor && now < waiver.until) {
+        return;
+    }
+    for dn in default_rules::administrators_without_factor(directory, now).into_iter().take(MOST_NAMED) {
+        tracing::warn!(
+            "{dn} is an administrator without one-time codes, and cannot log in with a password alone; enrol codes with: bindery otp \
+             enrol {dn:?}. The Unix socket lets root and the server's own user in"
+        );
     }
 }
 

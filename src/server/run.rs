@@ -77,9 +77,8 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     let mut committer = Committer::new(opened, Arc::clone(&installation.clock), Arc::clone(&installation.entropy));
     committer.note(notes::context(installation.settings()), start).map_err(|_| ServeError::Journal)?;
     let upgraded = committer.upgrade(&notes::context(installation.settings())).map_err(|_| ServeError::Journal)?;
-    if upgraded > 0 {
-        tracing::info!(entries = upgraded, "references that stood in entries as text now follow renames and deletions");
-    }
+    notes::log_upgrade(upgraded);
+    notes::log_missing_factors(configuration, committer.head(), installation.now());
 
     let system = |what| move |error| ServeError::System { what, error };
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -9,12 +9,13 @@ use std::path::Path;
 use bytes::{Bytes, BytesMut};
 use ldap3_proto::LdapCodec;
 use ldap3_proto::proto::{
-    LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapExtendedRequest, LdapFilter, LdapMsg, LdapOp, LdapResult,
-    LdapResultCode, LdapSearchRequest, LdapSearchScope, SaslCredentials,
+    LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapExtendedRequest, LdapFilter, LdapModify, LdapModifyRequest,
+    LdapModifyType, LdapMsg, LdapOp, LdapPartialAttribute, LdapResult, LdapResultCode, LdapSearchRequest, LdapSearchScope,
+    SaslCredentials,
 };
 use tokio_util::codec::{Decoder, Encoder};
 
-use crate::model::Attribute;
+use crate::model::{Attribute, Modification, ModificationOperation};
 
 /// Largest reply that is read, in octets: an entry with many values.
 const LARGEST_REPLY: usize = 256 * 1024 * 1024;
@@ -91,14 +92,25 @@ impl LocalClient {
         attributes: &[&str],
         each: &mut dyn FnMut(ReadEntry) -> io::Result<()>,
     ) -> Result<(), ClientError> {
+        self.search(base, LdapSearchScope::Subtree, LdapFilter::Present("objectClass".to_owned()), attributes, each)
+    }
+
+    fn search(
+        &mut self,
+        base: &str,
+        scope: LdapSearchScope,
+        filter: LdapFilter,
+        attributes: &[&str],
+        each: &mut dyn FnMut(ReadEntry) -> io::Result<()>,
+    ) -> Result<(), ClientError> {
         self.send(LdapOp::SearchRequest(LdapSearchRequest {
             base: base.to_owned(),
-            scope: LdapSearchScope::Subtree,
+            scope,
             aliases: LdapDerefAliases::Never,
             sizelimit: 0,
             timelimit: 0,
             typesonly: false,
-            filter: LdapFilter::Present("objectClass".to_owned()),
+            filter,
             attrs: attributes.iter().map(|&name| name.to_owned()).collect(),
         }))?;
         loop {
@@ -114,6 +126,63 @@ impl LocalClient {
                 LdapOp::SearchResultDone(result) => return accept(&result),
                 _ => return Err(unexpected()),
             }
+        }
+    }
+
+    /// Reads one entry with the attributes named; none where there is none, or more than one.
+    pub fn read(&mut self, dn: &str, attributes: &[&str]) -> Result<Option<ReadEntry>, ClientError> {
+        self.one(dn, LdapSearchScope::Base, LdapFilter::Present("objectClass".to_owned()), attributes)
+    }
+
+    /// Reads the one entry at or below `base` in which an attribute has this value; none where there is none, or more than one.
+    pub fn find(
+        &mut self,
+        base: &str,
+        attribute: &str,
+        value: &str,
+        attributes: &[&str],
+    ) -> Result<Option<ReadEntry>, ClientError> {
+        let filter = LdapFilter::Equality(attribute.to_owned(), value.to_owned());
+        self.one(base, LdapSearchScope::Subtree, filter, attributes)
+    }
+
+    fn one(
+        &mut self,
+        base: &str,
+        scope: LdapSearchScope,
+        filter: LdapFilter,
+        attributes: &[&str],
+    ) -> Result<Option<ReadEntry>, ClientError> {
+        let mut found = Vec::new();
+        let searched = self.search(base, scope, filter, attributes, &mut |entry| {
+            found.push(entry);
+            Ok(())
+        });
+        match searched {
+            Ok(()) if found.len() == 1 => Ok(found.pop()),
+            Ok(()) => Ok(None),
+            Err(ClientError::Refused { code, .. }) if code == "NoSuchObject" => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Changes an entry.
+    pub fn modify(&mut self, dn: &str, changes: Vec<Modification>) -> Result<(), ClientError> {
+        let changes = changes.into_iter().map(|Modification { operation, attribute }| LdapModify {
+            operation: match operation {
+                ModificationOperation::Add => LdapModifyType::Add,
+                ModificationOperation::Delete => LdapModifyType::Delete,
+                ModificationOperation::Replace | ModificationOperation::Increment => LdapModifyType::Replace,
+            },
+            modification: LdapPartialAttribute {
+                atype: attribute.description,
+                vals: attribute.values.iter().map(|value| value.to_vec()).collect(),
+            },
+        });
+        self.send(LdapOp::ModifyRequest(LdapModifyRequest { dn: dn.to_owned(), changes: changes.collect() }))?;
+        match self.receive()? {
+            LdapOp::ModifyResponse(result) => accept(&result),
+            _ => Err(unexpected()),
         }
     }
 

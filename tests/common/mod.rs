@@ -46,6 +46,8 @@ impl Installation {
             "127.0.0.1:0",
             "--waive",
             "clear-text",
+            "--waive",
+            "second-factor",
             "--waiver-reason",
             "a test on loopback",
         ]);

@@ -98,6 +98,7 @@ impl Client {
 pub(crate) fn settings() -> Settings {
     Settings {
         clear_text: Vec::new(),
+        second_factor: Vec::new(),
         certificate_rules: Vec::new(),
         limits: Limits::default(),
         identifiers: Default::default(),

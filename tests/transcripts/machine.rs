@@ -343,6 +343,7 @@ fn settings() -> Settings {
     let waived = WaivedNetwork { network: WAIVED_NETWORK.parse().unwrap(), until: Timestamp(START.0 + WAIVED_FOR) };
     Settings {
         clear_text: vec![waived],
+        second_factor: Vec::new(),
         certificate_rules: vec![CertificateRule::SubjectDn],
         limits: Limits::default(),
         identifiers: Default::default(),

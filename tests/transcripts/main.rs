@@ -22,6 +22,7 @@ mod connection;
 mod expectation;
 mod follow;
 mod machine;
+mod one_time_codes;
 mod player;
 mod reply;
 mod request;
@@ -54,6 +55,7 @@ transcripts! {
     authorization
     backup
     bind
+    bind_rules
     cancel
     certificates
     compare
@@ -86,6 +88,7 @@ transcripts! {
     schema
     search
     search_controls
+    second_factor
     sessions
     sorting
     sync

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bindery::operation::Settings;
+use bindery::model::Timestamp;
 use bindery::operation::identifier::{IdentifierSettings, NumberRange};
+use bindery::operation::{Settings, WaivedNetwork};
 use bindery::protocol::{Control, oid};
 
 use crate::connection::{Connection, Door};
 use crate::machine::Machine;
 use crate::request::{self, Operation};
-use crate::{expectation, follow, reply, search_control};
+use crate::{expectation, follow, one_time_codes, reply, search_control};
 
 /// What may follow the line with the result.
 const TRAILERS: &[&str] = &[
@@ -148,6 +149,7 @@ impl Player {
                 name if name.starts_with('@') => self.switch(&name[1..], &words[1..]),
                 moved if moved.starts_with('+') => self.machine.advance(micros(&moved[1..])),
                 "with" => self.with(&words[1], words.get(2)),
+                "waive" => self.waive(&words[1], words[2].parse().unwrap()),
                 "limit" => self.limit(&words[1], words[2].parse().unwrap()),
                 "disclose" => {
                     let discloses = words[1] == "legacy";
@@ -203,7 +205,9 @@ impl Player {
             }
         }
         words.extend(word);
-        words.iter().map(|word| if word == "$generated" { self.generated.clone() } else { word.clone() }).collect()
+        let now = self.machine.now();
+        let filled = |word: &String| if word == "$generated" { self.generated.clone() } else { one_time_codes::fill(word, now) };
+        words.iter().map(filled).collect()
     }
 
     fn switch(&mut self, name: &str, door: &[String]) {
@@ -244,6 +248,14 @@ impl Player {
             kept: ["uid", "uidNumber", "employeeNumber"].map(str::to_owned).to_vec(),
             numbers: vec![range("uidNumber", 10_002, "-1", 0), range("employeeNumber", 99_999, "next", 7)],
         };
+        self.use_settings(settings);
+    }
+
+    /// Administrators need no second factor from a network, for so many minutes.
+    fn waive(&mut self, network: &str, minutes: i64) {
+        let mut settings = (*self.machine.settings).clone();
+        let until = Timestamp(self.machine.now().0 + minutes * 60_000_000);
+        settings.second_factor = vec![WaivedNetwork { network: network.parse().unwrap(), until }];
         self.use_settings(settings);
     }
 

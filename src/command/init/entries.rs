@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::model::{Attribute, Dn, Secret};
 use crate::operation::add::AddRequest;
+use crate::operation::default_rules;
 
 /// What the administrator is called below the suffix.
 pub(super) const ADMINISTRATOR: &str = "cn=admin";
@@ -45,6 +46,7 @@ pub(super) fn all(suffix: &Dn, password: &Secret) -> Vec<AddRequest> {
     entries.unit("ou=access,ou=policies", "access", "Who may read and change what");
     entries.unit("ou=audits,ou=policies", "audits", "What is recorded beyond binds and changes");
     entries.password_policy();
+    entries.requests.extend(default_rules::entries(&entries.suffix));
     entries.requests
 }
 

@@ -17,7 +17,7 @@ use self::made::Made;
 use self::plan::Plan;
 use super::installation::OfflineInstallation;
 use super::{CommandError, output, password_file};
-use crate::config::NewSealKey;
+use crate::config::{NewSealKey, WaiverName};
 use crate::journal::RecordKind;
 use crate::model::{Secret, Timestamp};
 use crate::operation::{Proposal, ProposedOperation, prepare};
@@ -91,6 +91,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     }
     let file = make(arguments, &password)?;
     output::line(format_args!("made {}", file.display()))?;
+    if !arguments.waivers.iter().any(|name| name == WaiverName::SecondFactor.as_str()) {
+        let enrol = format_args!("next: bindery otp enrol cn=admin,{} --config {}", arguments.suffix, file.display());
+        output::line(enrol)?;
+        output::remark(
+            "administrators log in with a second factor; without one only over the Unix socket, as root or the server's own user",
+        );
+    }
     output::line(format_args!("next: bindery serve --config {}", file.display()))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::factor::{self, Taken};
 use super::{Method, PendingBind, bookkeeping, disclosure, reason};
 use crate::directory::Directory;
 use crate::journal::{Record, RecordKind};
@@ -17,6 +18,16 @@ struct Accepted<'a> {
     account: Option<EntryId>,
     /// The stored value that matched and its replacement.
     rewrite: Option<(&'a Secret, &'a Secret)>,
+    /// What it proves beside its method's own factor.
+    second: Option<&'static str>,
+    /// The one-time code that came with it.
+    taken: Option<Taken>,
+}
+
+impl<'a> Accepted<'a> {
+    fn new(account: Option<EntryId>, rewrite: Option<(&'a Secret, &'a Secret)>) -> Accepted<'a> {
+        Accepted { account, rewrite, second: None, taken: None }
+    }
 }
 
 /// Decides a bind on the newest value and makes its record. Called by [`crate::operation::decide`].
@@ -26,13 +37,21 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
     record.target = pending.account.and_then(|id| record::named(head, id));
     record.unknown_name = pending.unknown_name.clone();
     let by_password = pending.method.is_password();
-    let standing = |id| standing::check(head, context, id, by_password);
     let judged = bookkeeping::check_wait(head, context, pending).and_then(|()| judge(head, pending));
-    let judged = judged.and_then(|accepted| accepted.account.map_or(Ok(()), standing).map(|()| accepted));
+    let judged = judged.and_then(|accepted| match accepted.account {
+        Some(id) => {
+            let taken = factor::judge_code(head, context, pending)?;
+            standing::check(head, context, id, by_password)?;
+            let (own, has_code) = (pending.method.factor(), taken.is_some());
+            let second = factor::judge_rules(head, context, id, own, has_code, &mut record)?;
+            Ok(Accepted { second, taken, ..accepted })
+        }
+        None => Ok(accepted),
+    });
     match judged.and_then(|accepted| refuse_session(pending, accepted)) {
         Ok(accepted) => succeed(head, context, pending.method, accepted, record),
         Err(refused) => {
-            let counts = refused.reason == reason::WRONG_PASSWORD;
+            let counts = matches!(refused.reason, reason::WRONG_PASSWORD | reason::WRONG_CODE);
             let guessed = pending.account.filter(|_| counts);
             let changes = guessed.map(|id| bookkeeping::failed(head, context, id, &mut record)).unwrap_or_default();
             record.result = refused.result.code;
@@ -55,24 +74,24 @@ fn judge<'a>(head: &Directory, pending: &'a PendingBind) -> Result<Accepted<'a>,
     }
     let changed = || Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason::CHANGED_MEANWHILE };
     match pending.method {
-        Method::Anonymous => Ok(Accepted { account: None, rewrite: None }),
+        Method::Anonymous => Ok(Accepted::new(None, None)),
         Method::External(_) => {
             let account = pending.account.filter(|&id| head.node(id).is_some()).ok_or_else(changed)?;
-            Ok(Accepted { account: Some(account), rewrite: None })
+            Ok(Accepted::new(Some(account), None))
         }
         Method::Simple | Method::Plain => match &pending.answer {
             Some(HashAnswer::Verified { matched: Some(matched), rehashed }) => {
                 let account = pending.account.ok_or_else(|| refused(ResultCode::InvalidCredentials))?;
                 if account::stored_passwords(head, Some(account)).contains(matched) {
-                    return Ok(Accepted { account: Some(account), rewrite: rehashed.as_ref().map(|new| (matched, new)) });
+                    return Ok(Accepted::new(Some(account), rehashed.as_ref().map(|new| (matched, new))));
                 }
                 // A login beside this one may have rewritten the same password in its new form: that moves no entryCSN.
                 let unmodified = head.node(account).is_some() && account::version(head, Some(account)) == pending.version;
-                if unmodified { Ok(Accepted { account: Some(account), rewrite: None }) } else { Err(changed()) }
+                if unmodified { Ok(Accepted::new(Some(account), None)) } else { Err(changed()) }
             }
             Some(HashAnswer::Recalled(matched)) => match pending.account {
                 Some(account) if account::stored_passwords(head, Some(account)).contains(matched) => {
-                    Ok(Accepted { account: Some(account), rewrite: None })
+                    Ok(Accepted::new(Some(account), None))
                 }
                 _ => Err(changed()),
             },
@@ -100,10 +119,13 @@ fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accept
         return Decision { reply: success(head, context, None), changes: Vec::new(), record, preceding: Vec::new(), identity };
     };
     let told = method.is_password().then(|| standing::of_password(head, context, id));
-    let factors: Vec<&'static str> = method.factor().into_iter().collect();
+    let factors: Vec<&'static str> = method.factor().into_iter().chain(accepted.second).collect();
     record.actor = record.target.clone();
     record.factors = factors.clone();
-    let changes = bookkeeping::logged_in(head, context, id, told.map(|told| told.age), accepted.rewrite, &mut record);
+    let mut changes = bookkeeping::logged_in(head, context, id, told.map(|told| told.age), accepted.rewrite, &mut record);
+    if let Some(taken) = accepted.taken {
+        taken.consume(head, &mut changes, &mut record);
+    }
     let live = head.node(id).map(|node| LiveSession::new(head, context, node, record.actor.clone(), factors.clone()));
     let identity = Some(Identity {
         entry: Some(id),

@@ -45,7 +45,7 @@ fn external(directory: &Directory, context: &Context, credentials: Option<Secret
 }
 
 /// The entry a certificate stands for: the first configured rule that finds exactly one.
-fn by_certificate(directory: &Directory, context: &Context, certificate: &CertificateFacts) -> Option<EntryId> {
+pub(crate) fn by_certificate(directory: &Directory, context: &Context, certificate: &CertificateFacts) -> Option<EntryId> {
     context.settings.certificate_rules.iter().find_map(|rule| match rule {
         CertificateRule::SubjectDn => account::by_dn(directory, certificate.subject.as_bytes()).ok().flatten(),
         CertificateRule::Email { attribute } => by_emails(directory, attribute, &certificate.emails),

@@ -10,6 +10,7 @@ use crate::model::ldif::{LdifBody, LdifReader, LdifRecord};
 use crate::model::schema::Schema;
 use crate::model::{DerefAliases, Dn, EntryId, Filter, Scope, Secret, Timestamp};
 use crate::operation::add::AddRequest;
+use crate::operation::bind::{self, PendingBind};
 use crate::operation::compare::{self, CompareRequest};
 use crate::operation::delete::DeleteRequest;
 use crate::operation::identifier::IdentifierSettings;
@@ -22,7 +23,7 @@ use crate::operation::{
 };
 use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, Hasher};
 use crate::protocol::ber::{self, Reader};
-use crate::protocol::{Control, LdapResult, MessageId, Reply, SearchRequest, oid};
+use crate::protocol::{Authentication, BindRequest, Control, LdapResult, MessageId, Reply, SearchRequest, oid};
 
 pub(super) const START: Timestamp = Timestamp(1_795_000_000_000_000);
 
@@ -78,6 +79,8 @@ pub(super) struct Server {
     pub(super) directory: Arc<Directory>,
     pub(super) now: Timestamp,
     pub(super) who: As,
+    /// What the session proved.
+    pub(super) factors: Vec<&'static str>,
     /// TLS is on.
     pub(super) confidential: bool,
     pub(super) waived: bool,
@@ -104,6 +107,7 @@ impl Server {
             directory: Arc::new(Directory::new(schema, suffix, &indexes, [7; 32])),
             now: START,
             who: As::Admin,
+            factors: Vec::new(),
             confidential: true,
             waived: false,
             session: 1,
@@ -148,10 +152,17 @@ impl Server {
             message: MessageId(1),
             peer: Arc::new(peer),
             tls: self.confidential.then(|| Arc::new(tls)),
-            identity: Identity { entry, method: entry.map(|_| "SIMPLE"), factors: Vec::new(), must_change: false, live: None },
+            identity: Identity {
+                entry,
+                method: entry.map(|_| "SIMPLE"),
+                factors: self.factors.clone(),
+                must_change: false,
+                live: None,
+            },
             authority,
             settings: Arc::new(Settings {
                 clear_text: self.waived.then_some(waived).into_iter().collect(),
+                second_factor: Vec::new(),
                 certificate_rules: Vec::new(),
                 limits: self.limits,
                 identifiers: self.identifiers.clone(),
@@ -223,6 +234,20 @@ impl Server {
         assert_eq!(record.reason.is_some(), record.result != crate::model::ResultCode::Success);
         self.record = Some(record);
         self.answer(reply)
+    }
+
+    /// The first half of a simple bind, up to the committer.
+    pub(super) fn begin_bind(&mut self, dn: &str, password: &str) -> PendingBind {
+        let context = self.context(Authority::Session);
+        let authentication = Authentication::Simple(Secret::from(password.as_bytes()));
+        let request = BindRequest { version: 3, name: Bytes::copy_from_slice(dn.as_bytes()), authentication };
+        match bind::begin(&self.directory, &context, request, &[]) {
+            bind::Step::Verify(job, pending) => {
+                let answers = self.hash(&[*job]);
+                pending.with_answers(answers)
+            }
+            bind::Step::Commit(pending) => pending,
+        }
     }
 
     fn hash(&mut self, jobs: &[HashJob]) -> Vec<HashAnswer> {

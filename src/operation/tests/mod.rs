@@ -19,5 +19,6 @@ mod reference;
 mod root_dse;
 mod search;
 mod search_controls;
+mod second_factor;
 mod sorting;
 mod write_controls;

@@ -85,6 +85,7 @@ impl Door {
         };
         let settings = Settings {
             clear_text: Vec::new(),
+            second_factor: Vec::new(),
             certificate_rules: Vec::new(),
             limits: Limits::default(),
             identifiers: Default::default(),

@@ -41,6 +41,8 @@ impl Site {
             "127.0.0.1:0",
             "--waive",
             "clear-text",
+            "--waive",
+            "second-factor",
             "--waiver-reason",
             "faults are injected on loopback",
         ];

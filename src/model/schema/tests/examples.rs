@@ -30,5 +30,8 @@ fn each_example_is_an_entry_of_the_schema_and_names_its_class() {
         }
         classes.push(class);
     }
-    assert!(["managedAccount", "session"].iter().all(|class| classes.iter().any(|found| found == class)), "{classes:?}");
+    assert!(
+        ["bindRule", "managedAccount", "otpRecovery", "session"].iter().all(|class| classes.iter().any(|found| found == class)),
+        "{classes:?}"
+    );
 }

@@ -1,0 +1,251 @@
+//! The bind rules of a directory: read once from their entries, judged at every bind, looked at when they are written.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+use super::bind::{self, reason};
+use super::context::{ListenerKind, WaivedNetwork, is_administrator};
+use super::draft::Draft;
+use super::managed_account;
+use super::refusal::Refusal;
+use super::write::Write;
+use super::{Authority, Context, account};
+use crate::directory::{Compiled, Directory, IdSet, Membership, MembershipAttribute, Node, RuleKind};
+use crate::model::{AttributeTypeId, Dn, EntryId, Rdn, ResultCode, Value};
+use crate::policy::access::Subject;
+use crate::policy::bind_rule::{self, AccountKind, BindRule, Listener, Login, TlsVersion, Verdict};
+
+const GROUP: &str = "bindGroup";
+const APPLICATION: &str = "bindApplication";
+/// Where the rules stand, from the leaf up to the suffix. Where there is such an entry and no rule, nobody is let in; where there is none
+/// either, the directory has no rules, and everybody is.
+const FOLDER: [&str; 2] = ["ou=binds", "ou=policies"];
+
+/// The rules of a directory, read.
+struct BindRules {
+    /// Their entries, in the same order.
+    entries: Vec<EntryId>,
+    rules: Vec<BindRule>,
+    network: Option<AttributeTypeId>,
+    ask_for_issuer: bool,
+}
+
+impl Compiled for BindRules {
+    const KIND: RuleKind = RuleKind::BindRule;
+
+    fn compile(directory: &Directory, entries: &IdSet) -> BindRules {
+        let nodes = entries.iter().filter_map(|id| directory.node(id));
+        let (entries, rules): (Vec<EntryId>, Vec<BindRule>) =
+            nodes.filter_map(|node| Some((node.id, read(directory, node)?))).unzip();
+        BindRules {
+            entries,
+            ask_for_issuer: rules.iter().any(|rule| !rule.issuers.is_empty()),
+            rules,
+            network: directory.schema().attribute_type("accountNetwork").map(|attribute_type| attribute_type.id),
+        }
+    }
+}
+
+fn read(directory: &Directory, node: &Node) -> Option<BindRule> {
+    let values = |name: &str| match directory.schema().attribute_type(name) {
+        Some(attribute_type) => node.entry.values(attribute_type.id).map(Value::copy_from_slice).collect(),
+        None => Vec::new(),
+    };
+    let name = directory.dn_text(node.id);
+    let Ok(mut rule) = BindRule::read(name.clone(), &values) else { return BindRule::unreadable(name, &values) };
+    rule.groups = references(directory, node.id, GROUP);
+    rule.applications = references(directory, node.id, APPLICATION);
+    let issuers = values("bindCertificateIssuer");
+    rule.issuers = issuers.iter().map(|issuer| name_key(directory, issuer)).collect();
+    Some(rule)
+}
+
+/// What is no name is the name of nobody.
+fn name_key(directory: &Directory, name: &[u8]) -> Box<[u8]> {
+    Dn::parse(name).map(|dn| directory.schema().dn_key(&dn)).unwrap_or_default()
+}
+
+/// The entries that a rule names; none where it names none at all.
+fn references(directory: &Directory, rule: EntryId, name: &str) -> Option<Vec<EntryId>> {
+    let attribute = MembershipAttribute::of_type(directory.schema().attribute_type(name)?)?;
+    let mut named = directory.memberships(rule, attribute).peekable();
+    named.peek()?;
+    let entries = named.filter_map(|membership| match membership {
+        Membership::Entry(_, entry) => Some(entry),
+        Membership::Outside { .. } => None,
+    });
+    Some(entries.collect())
+}
+
+/// What the rules of a directory come to for a login.
+pub(crate) struct Ruling {
+    /// Let in, kept out or asked for more.
+    pub(crate) outcome: Outcome,
+    /// The rule that decided, if one did.
+    pub(crate) rule: Option<String>,
+}
+
+/// See [`Ruling`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Outcome {
+    /// Let in.
+    Allowed,
+    /// Let in without the second factor that the rule asks for.
+    Waived,
+    /// Let in with a second factor.
+    NeedsFactor,
+    /// Kept out, for this reason.
+    Refused(&'static str),
+}
+
+/// Judges a login, whatever proves it.
+pub(crate) fn judge(directory: &Directory, context: &Context, account: EntryId) -> Ruling {
+    let compiled = directory.compiled::<BindRules>();
+    let unruled = |outcome| Ruling { outcome, rule: None };
+    let Some(node) = directory.node(account) else { return unruled(Outcome::Refused(reason::NO_RULE)) };
+    let kind = kind(directory, node);
+    if !is_in_own_networks(&compiled, node, kind, context.peer.address) {
+        return unruled(Outcome::Refused(reason::OUTSIDE_NETWORKS));
+    }
+    if compiled.rules.is_empty() && folder(directory).is_none() {
+        return unruled(Outcome::Allowed);
+    }
+    let certificate = context.tls.as_ref().and_then(|tls| tls.certificate.as_ref()).filter(|_| compiled.ask_for_issuer);
+    let login = Login {
+        account,
+        kind,
+        is_member: &|group| directory.is_member(group, account),
+        address: context.peer.address,
+        listener: match context.peer.listener {
+            ListenerKind::Ldap => Listener::Ldap,
+            ListenerKind::Ldaps => Listener::Ldaps,
+            ListenerKind::Ldapi => Listener::Ldapi,
+        },
+        tls: context.tls.as_ref().and_then(|tls| TlsVersion::read(&tls.version)),
+        issuer: certificate.map(|certificate| name_key(directory, certificate.issuer.as_bytes())),
+        now: context.now,
+    };
+    let (outcome, rule) = match bind_rule::judge(&compiled.rules, &login) {
+        Verdict::Allow(rule) => (Outcome::Allowed, Some(rule)),
+        Verdict::Deny(Some(rule)) => (Outcome::Refused(reason::DENIED_BY_RULE), Some(rule)),
+        Verdict::Deny(None) => (Outcome::Refused(reason::NO_RULE), None),
+        Verdict::RequireFactor(rule) if is_administrator(directory, account) && waives_second_factor(context) => {
+            (Outcome::Waived, Some(rule))
+        }
+        Verdict::RequireFactor(rule) => (Outcome::NeedsFactor, Some(rule)),
+    };
+    Ruling { outcome, rule: rule.map(|rule| rule.name.clone()) }
+}
+
+fn kind(directory: &Directory, node: &Node) -> AccountKind {
+    match managed_account::AccountKind::of(directory, node) {
+        managed_account::AccountKind::Person => AccountKind::Person,
+        managed_account::AccountKind::Service => AccountKind::Service,
+        managed_account::AccountKind::BreakGlass => AccountKind::BreakGlass,
+    }
+}
+
+/// accountNetwork binds whatever the rules say, but in an emergency. A service without any is used from nowhere.
+fn is_in_own_networks(rules: &BindRules, node: &Node, kind: AccountKind, address: Option<IpAddr>) -> bool {
+    let written = rules.network.map(|network| node.entry.values(network)).into_iter().flatten();
+    let mut written = written.map(|value| std::str::from_utf8(value).ok().and_then(|text| text.parse::<IpNet>().ok())).peekable();
+    match kind {
+        AccountKind::BreakGlass => true,
+        AccountKind::Person if written.peek().is_none() => true,
+        AccountKind::Person | AccountKind::Service => {
+            written.any(|network| network.is_some_and(|network| bind_rule::is_within(&[network], address)))
+        }
+    }
+}
+
+/// The entry below which the rules stand.
+pub(crate) fn folder(directory: &Directory) -> Option<EntryId> {
+    let below = |parent: EntryId, name: &&str| directory.child(parent, &Rdn::parse(name.as_bytes()).ok()?);
+    FOLDER.iter().rev().try_fold(directory.suffix_entry()?, below)
+}
+
+/// Whether the directory has rules, be there none of them left.
+pub(crate) fn are_in_force(directory: &Directory) -> bool {
+    !directory.rule_entries(RuleKind::BindRule).is_empty() || folder(directory).is_some()
+}
+
+/// Whether the waiver `second-factor` holds for this connection at this moment.
+fn waives_second_factor(context: &Context) -> bool {
+    let address = context.peer.address;
+    let holds = |waived: &WaivedNetwork| context.now < waived.until && bind_rule::is_within(&[waived.network], address);
+    context.settings.second_factor.iter().any(holds)
+}
+
+/// The factor beside a password that the connection itself proves: a client certificate that stands for the account, or a local user who
+/// does.
+pub(crate) fn factor_of_connection(directory: &Directory, context: &Context, account: EntryId) -> Option<&'static str> {
+    let certificate = context.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+    if certificate.is_some_and(|certificate| bind::by_certificate(directory, context, certificate) == Some(account)) {
+        return Some("certificate");
+    }
+    let local = context.peer.ldapi_identity.as_ref();
+    let local = local.and_then(|name| account::by_dn(directory, name.as_bytes()).ok().flatten());
+    (local == Some(account)).then_some("ldapi")
+}
+
+/// Whether a local user who stands for this account is let in whatever the rules say: an administrator who can use the machine's own
+/// socket can put wrong rules right.
+pub(crate) fn is_always_let_in(directory: &Directory, account: EntryId) -> bool {
+    is_administrator(directory, account)
+}
+
+/// 8 for what an administrator changes in a session that was begun with a password alone.
+pub(crate) fn check_writer(directory: &Directory, context: &Context, subject: Subject) -> Result<(), Refusal> {
+    let has_factor = || context.identity.factors.iter().any(|factor| *factor != "password");
+    let may = context.authority == Authority::Installation
+        || !subject.administrator
+        || has_factor()
+        || !are_in_force(directory)
+        || waives_second_factor(context);
+    if may {
+        return Ok(());
+    }
+    Err(Refusal::new(ResultCode::StrongerAuthRequired, "a second factor is required").because("no second factor"))
+}
+
+/// 21 for a rule with a value that means nothing, 19 for one that names an entry which is not there: it would be for nobody.
+pub(crate) fn check(write: &Write<'_>, draft: &Draft<'_>) -> Result<(), Refusal> {
+    if !draft.object_classes()?.iter().any(|class| class.eq_ignore_ascii_case(RuleKind::BindRule.class())) {
+        return Ok(());
+    }
+    let values = |name: &str| {
+        let attribute_type = draft.schema.attribute_type(name);
+        let found = attribute_type.and_then(|it| draft.entry.get(it.id, it.name()));
+        found.map(|attribute| attribute.values.clone()).unwrap_or_default()
+    };
+    BindRule::read(String::new(), &values)
+        .map_err(|error| Refusal::new(ResultCode::InvalidAttributeSyntax, error.to_string()))?;
+    if write.context.authority == Authority::Installation {
+        // A file may hold the group behind the rule.
+        return Ok(());
+    }
+    for name in [GROUP, APPLICATION] {
+        let attribute = draft.schema.attribute_type(name).and_then(MembershipAttribute::of_type);
+        if let Some(outside) = attribute.and_then(|attribute| draft.members.first_outside(attribute)) {
+            let text = format!("{name}: there is no entry {}", String::from_utf8_lossy(outside));
+            return Err(Refusal::new(ResultCode::ConstraintViolation, text));
+        }
+    }
+    Ok(())
+}
+
+/// 53 for the removal of entries that a rule names: without them it would be for everybody.
+pub(crate) fn check_unnamed(directory: &Directory, removed: &[EntryId]) -> Result<(), Refusal> {
+    let compiled = directory.compiled::<BindRules>();
+    for (entry, rule) in compiled.entries.iter().zip(&compiled.rules) {
+        let mut named = rule.groups.iter().chain(&rule.applications).flatten();
+        if let Some(found) = named.find(|named| removed.contains(named))
+            && !removed.contains(entry)
+        {
+            let text = format!("{} is named by the bind rule {}; change that first", directory.dn_text(*found), rule.name);
+            return Err(Refusal::new(ResultCode::UnwillingToPerform, text).because("named by a bind rule"));
+        }
+    }
+    Ok(())
+}
