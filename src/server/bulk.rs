@@ -152,7 +152,12 @@ impl Writer<'_> {
                 return Err(AppendError("the disk is full".to_owned()).into());
             }
             self.journal.append(&frames, group.digest)?;
-            self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), group.changes, group.digest);
+            self.checkpoint.submit(
+                self.chain.next_sequence.saturating_sub(1),
+                group.changes,
+                group.digest,
+                Checkpoint::LONG_WAIT,
+            );
         }
         Ok(())
     }

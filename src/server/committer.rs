@@ -260,7 +260,7 @@ impl Committer {
         }
         self.retired.push(before);
         self.tell_durable(tentative.octets);
-        self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest);
+        self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest, Checkpoint::SHORT_WAIT);
         self.written();
         tentative.decisions
     }

@@ -25,19 +25,22 @@ pub(super) use follower::Follower;
 
 use super::rows::Rows;
 use crate::directory::{Change, Digest, Directory, Identifier, Membership, RowChange, Table};
+use crate::world::Clock;
 
 /// Changes that may wait before `submit` blocks.
 pub(super) const QUEUE_CHANGES: usize = 65_536;
 /// Octets that may wait before `submit` blocks.
 pub(super) const QUEUE_OCTETS: usize = 64 * 1024 * 1024;
-/// How long `submit` waits for room, and how long a checkpoint that is to end may go without getting on.
+/// What an operator is told of a checkpoint that stands still.
+const STANDS_STILL: &str = "it does not get on; the next start reads what it lacks from the journal: look after the disk that holds the data \
+     folder, and restart the server when that suits";
+/// A checkpoint with something to do that does nothing for so long stands still.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Handle on the checkpoint's thread. Dropped without [`Checkpoint::stop`] it stops too.
 pub struct Checkpoint {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
-    patience: Duration,
     _lock: Arc<File>,
 }
 
@@ -52,6 +55,9 @@ struct Shared {
     /// Room in the queue.
     room: Condvar,
     applied: AtomicU64,
+    clock: Arc<dyn Clock>,
+    /// When the thread last finished something, in microseconds of the monotonic clock.
+    moved: AtomicU64,
 }
 
 #[derive(Default)]
@@ -78,6 +84,9 @@ struct Queue {
     /// The next round of the thread fails as if sled had.
     #[cfg(test)]
     breaks: bool,
+    /// How long it may stand still in place of [`PATIENCE`].
+    #[cfg(test)]
+    patience: Option<Duration>,
     /// The next round of the thread waits for this.
     #[cfg(test)]
     held: Option<std::sync::mpsc::Receiver<()>>,
@@ -100,31 +109,36 @@ struct Group {
 }
 
 impl Checkpoint {
+    /// How long a writer that others wait for waits for room: a moment in which a disk that is only slow catches up.
+    pub const SHORT_WAIT: Duration = Duration::from_millis(500);
+    /// How long one that nobody waits for does.
+    pub const LONG_WAIT: Duration = Duration::from_secs(60);
+
     pub(super) fn start(rows: Rows, follower: Follower, lock: Arc<File>) -> std::io::Result<Checkpoint> {
         let applied = rows.meta().map_or(0, |meta| meta.applied);
         let key_check = Some(rows.key_check());
         let queue = Mutex::new(Queue { newest: applied, key_check, ..Queue::default() });
-        let shared = Arc::new(Shared { queue, work: Condvar::new(), room: Condvar::new(), applied: AtomicU64::new(applied) });
+        let clock = Arc::clone(&follower.clock);
+        let moved = AtomicU64::new(clock.monotonic());
+        let applied = AtomicU64::new(applied);
+        let shared = Arc::new(Shared { queue, work: Condvar::new(), room: Condvar::new(), applied, clock, moved });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("checkpoint".to_owned()).spawn(move || follower.run(&theirs, rows))?;
-        Ok(Checkpoint { shared, thread: Some(thread), patience: PATIENCE, _lock: lock })
+        Ok(Checkpoint { shared, thread: Some(thread), _lock: lock })
     }
 
-    /// Hands over what a durable group changed; waits for some seconds while the bounded queue is full. `through`: last sequence of the
+    /// Hands over what a durable group changed; waits for at most so long while the bounded queue is full. `through`: last sequence of the
     /// group.
-    pub fn submit(&self, through: u64, changes: Vec<Change>, digest_after: Digest) {
+    pub fn submit(&self, through: u64, changes: Vec<Change>, digest_after: Digest, most: Duration) {
         let octets = changes.iter().map(size_of_change).sum();
         let mut queue = self.shared.lock();
         queue.newest = through;
         if queue.is_full() {
             let no_room = |queue: &mut Queue| queue.is_full() && !queue.resting && !queue.behind;
-            let waited = self.shared.room.wait_timeout_while(queue, self.patience, no_room);
+            let waited = self.shared.room.wait_timeout_while(queue, most, no_room);
             queue = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         if queue.is_full() {
-            if !queue.resting && !queue.behind {
-                queue.tell_that_it_stands_still();
-            }
             queue.fall_behind();
         }
         if queue.behind {
@@ -132,6 +146,9 @@ impl Checkpoint {
             return;
         }
         let was_idle = queue.groups.is_empty();
+        if was_idle {
+            self.shared.moves();
+        }
         queue.changes = queue.changes.saturating_add(changes.len());
         queue.octets = queue.octets.saturating_add(octets);
         queue.groups.push_back(Group { through, changes, octets, digest: digest_after });
@@ -171,16 +188,17 @@ impl Checkpoint {
         let Some(thread) = self.thread.take() else { return };
         self.shared.lock().stop = true;
         self.shared.work.notify_one();
-        let mut applied = self.applied();
         loop {
             let running = |queue: &mut Queue| !queue.ended;
-            let waited = self.shared.room.wait_timeout_while(self.shared.lock(), self.patience, running);
+            let queue = self.shared.lock();
+            let patience = queue.patience();
+            let waited = self.shared.room.wait_timeout_while(queue, patience, running);
             if waited.unwrap_or_else(PoisonError::into_inner).0.ended {
                 // The thread catches its own panics and logs them.
                 let _ = thread.join();
                 return;
             }
-            if std::mem::replace(&mut applied, self.applied()) == self.applied() {
+            if self.shared.stands_still(patience) {
                 tracing::error!(
                     "the checkpoint does not end: it is left as it is, and the next start reads the journal behind it"
                 );
@@ -197,10 +215,11 @@ impl Checkpoint {
 
     /// Makes the next round of the thread stand still, as long as the returned end is there, and this handle wait only so long for it.
     #[cfg(test)]
-    pub(super) fn hold_sled(&mut self, patience: Duration) -> std::sync::mpsc::Sender<()> {
+    pub(super) fn hold_sled(&self, patience: Duration) -> std::sync::mpsc::Sender<()> {
         let (release, held) = std::sync::mpsc::channel();
-        self.shared.lock().held = Some(held);
-        self.patience = patience;
+        let mut queue = self.shared.lock();
+        queue.held = Some(held);
+        queue.patience = Some(patience);
         release
     }
 }
@@ -227,7 +246,10 @@ impl CheckpointWatch {
 
     /// Why it does not follow the journal at present.
     pub fn trouble(&self) -> Option<String> {
-        self.0.lock().trouble.clone()
+        let queue = self.0.lock();
+        let has_work = queue.behind || !queue.groups.is_empty();
+        let stands_still = has_work && !queue.resting && queue.trouble.is_none() && self.0.stands_still(queue.patience());
+        if stands_still { Some(STANDS_STILL.to_owned()) } else { queue.trouble.clone() }
     }
 }
 
@@ -247,12 +269,12 @@ impl Queue {
         self.stop || self.changes >= QUEUE_CHANGES / 4 || self.octets >= QUEUE_OCTETS / 4
     }
 
-    fn tell_that_it_stands_still(&mut self) {
-        tracing::error!(
-            "the checkpoint does not get on; nothing is lost, the journal goes on, and the next start reads what the checkpoint lacks from it: \
-             look after the disk that holds the data folder, and restart the server when that suits"
-        );
-        self.trouble = Some("it does not get on".to_owned());
+    fn patience(&self) -> Duration {
+        #[cfg(test)]
+        if let Some(patience) = self.patience {
+            return patience;
+        }
+        PATIENCE
     }
 
     fn fall_behind(&mut self) {
@@ -263,6 +285,17 @@ impl Queue {
 }
 
 impl Shared {
+    /// The thread did something.
+    fn moves(&self) {
+        self.moved.store(self.clock.monotonic(), Ordering::Relaxed);
+    }
+
+    /// Whether it did nothing for so long.
+    fn stands_still(&self, patience: Duration) -> bool {
+        let since = self.clock.monotonic().saturating_sub(self.moved.load(Ordering::Relaxed));
+        u128::from(since) >= patience.as_micros()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }

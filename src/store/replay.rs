@@ -101,6 +101,9 @@ impl<'a> Recovery<'a> {
         if directory.digest().to_bytes() != meta.digest {
             return Err(Trouble::Checkpoint("the content's digest is not the one written with it".to_owned()));
         }
+        if !wait_until_free(&sled) {
+            return Err(StoreError::Locked(sled).into());
+        }
         let rows = guarded(|| self.open_rows(false))?;
         if rows.meta() != Some(meta) {
             return Err(Trouble::Checkpoint("it changed while it was read".to_owned()));
@@ -185,7 +188,7 @@ impl<'a> Recovery<'a> {
             let changes = replay(&group, &mut directory)?;
             // A group behind it shows that this one was durable; the last one waits until it is.
             if let Some((through, changes, digest)) = newest.replace((last, changes, directory.digest())) {
-                checkpoint.submit(through, changes, digest);
+                checkpoint.submit(through, changes, digest, Checkpoint::LONG_WAIT);
             }
             frames += group.frames.len() as u64;
             report(progress, frames, group.frames.len());
@@ -196,7 +199,7 @@ impl<'a> Recovery<'a> {
         }
         end.clean(&*self.folder.options.disk)?;
         if let Some((through, changes, digest)) = newest {
-            checkpoint.submit(through, changes, digest);
+            checkpoint.submit(through, changes, digest, Checkpoint::LONG_WAIT);
         }
         if frames > 0 {
             self.notes.push(StartNote::Replayed { frames });

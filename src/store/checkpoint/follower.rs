@@ -202,6 +202,7 @@ impl Follower {
                 }
                 let changes = std::mem::take(&mut changes).into_iter();
                 rows.apply(merge(changes, &self.digest_key), last, group.header.digest)?;
+                shared.moves();
             }
             if last >= target { Err(Halt::Enough) } else { Ok(()) }
         });
@@ -238,7 +239,10 @@ impl Follower {
             }
             Ok(()) | Err(_) => {}
         }
-        let rows = self.sled.fill(directory, through, &mut |_| !shared.lock().stop && self.space.allows_checkpoint(0))?;
+        let rows = self.sled.fill(directory, through, &mut |_| {
+            shared.moves();
+            !shared.lock().stop && self.space.allows_checkpoint(0)
+        })?;
         shared.applied.store(through, Ordering::Release);
         shared.lock().key_check = Some(rows.key_check());
         Ok(rows)
@@ -259,6 +263,7 @@ impl Shared {
             return None;
         }
         let groups = std::mem::take(&mut queue.groups);
+        self.moves();
         (queue.changes, queue.octets) = (0, 0);
         self.room.notify_all();
         Some(groups.into())
@@ -275,6 +280,7 @@ impl Shared {
             return Err(RowsError("broken by a test".to_owned()));
         }
         rows.flush()?;
+        self.moves();
         self.applied.store(rows.meta().map_or(0, |meta| meta.applied), Ordering::Release);
         Ok(())
     }

@@ -141,11 +141,11 @@ fn a_checkpoint_that_stands_still_keeps_nobody_waiting() {
     let id = server.directory.nodes().last().unwrap().id;
     let watch = server.checkpoint.watch();
 
-    let release = server.checkpoint.hold_sled(Duration::from_millis(50));
+    let release = server.checkpoint.hold_sled(Duration::ZERO);
     for group in 0..(2 * QUEUE_CHANGES / 4096 + 3) {
         server.commit(vec![logins(id, group)]).unwrap();
     }
-    assert_eq!(watch.trouble().as_deref(), Some("it does not get on"));
+    assert!(watch.trouble().is_some_and(|trouble| trouble.starts_with("it does not get on")));
     drop(release);
     wait_until("catching up", || {
         server.step().unwrap();
@@ -153,7 +153,7 @@ fn a_checkpoint_that_stands_still_keeps_nobody_waiting() {
     });
     wait_until("the end of it", || watch.applied() == last(&server));
 
-    let release = server.checkpoint.hold_sled(Duration::from_millis(50));
+    let release = server.checkpoint.hold_sled(Duration::ZERO);
     server.step().unwrap();
     let content = rows(&server.directory);
     server.stop();

@@ -115,7 +115,12 @@ impl Server {
         self.journal.append(&frames, head.digest())?;
         let digest = head.digest();
         (self.directory, self.chain) = (head, chain);
-        self.checkpoint.submit(self.chain.next_sequence - 1, groups.into_iter().flatten().collect(), digest);
+        self.checkpoint.submit(
+            self.chain.next_sequence - 1,
+            groups.into_iter().flatten().collect(),
+            digest,
+            Checkpoint::SHORT_WAIT,
+        );
         Ok(())
     }
 
