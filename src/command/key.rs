@@ -108,7 +108,8 @@ fn left(client: &mut LocalClient) -> Result<u64, CommandError> {
     let mut left = None;
     let read = client.read_subtree(MONITOR, &["monitorFilesToReseal"], &mut |entry| {
         let values = entry.attributes.iter().flat_map(|attribute| &attribute.values);
-        left = values.filter_map(|value| std::str::from_utf8(value).ok()?.parse().ok()).next();
+        // The entries below it do not say.
+        left = left.or(values.filter_map(|value| std::str::from_utf8(value).ok()?.parse().ok()).next());
         Ok(())
     });
     read.map_err(|error| cannot(&error))?;

@@ -62,6 +62,7 @@ mod life;
 mod model;
 mod random;
 mod script;
+mod standing;
 mod tally;
 mod verify;
 mod world;

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bindery::model::{ModificationOperation, ResultCode};
 
 use crate::ask::{Edit, Flaw, Operation};
+use crate::standing::Standings;
 
 pub(crate) const SUFFIX: &str = "dc=hospital,dc=example";
 pub(crate) const ADMIN: &str = "cn=admin,dc=hospital,dc=example";
@@ -116,6 +117,7 @@ pub(crate) struct Model {
     pub(crate) context: (i64, u64),
     /// Binds, by session and message, after which a password must be changed first.
     pub(crate) restricted: BTreeSet<(u64, i32)>,
+    pub(crate) standings: Standings,
     last_number: Number,
     passwords: u64,
 }
@@ -141,12 +143,16 @@ impl Model {
 
     /// Decides an operation: what the client is told.
     pub(crate) fn decide(&mut self, asked: &Asked, wall: i64) -> ResultCode {
-        if !asked.steps.is_empty() {
-            return self.transaction(&asked.steps, wall);
-        }
-        let time = self.next_time(wall);
-        let code = self.attempt(asked, time);
-        self.record(asked, code, time);
+        let asked = &self.by_who_stands(asked);
+        let code = if asked.steps.is_empty() {
+            let time = self.next_time(wall);
+            let code = self.attempt(asked, time);
+            self.record(asked, code, time);
+            code
+        } else {
+            self.transaction(&asked.steps, wall)
+        };
+        self.adopts_password(asked);
         code
     }
 
@@ -313,6 +319,7 @@ impl Model {
         if entry.changed.is_some_and(|(_, by_other)| by_other) {
             self.restricted.insert((asked.session, asked.message));
         }
+        self.stands_from_now_on(asked, *number);
         Ok(())
     }
 
