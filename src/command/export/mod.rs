@@ -21,7 +21,7 @@ use crate::wire::client::{LocalClient, ReadEntry};
 use openldap::ForOpenldap;
 
 /// Computed when read; an import would compute them again.
-const COMPUTED: [&str; 11] = [
+const COMPUTED: [&str; 15] = [
     "contextCSN",
     "entryDN",
     "entryTtl",
@@ -31,6 +31,10 @@ const COMPUTED: [&str; 11] = [
     "lastLoginTime",
     "memberOf",
     "numSubordinates",
+    "pwdAccountTmpLockoutEnd",
+    "pwdFailureTime",
+    "pwdGraceUseTime",
+    "pwdLastSuccess",
     "structuralObjectClass",
     "subschemaSubentry",
 ];
