@@ -48,6 +48,7 @@ enum Work {
     Hash(Ticket, Vec<HashJob>),
     Commit(MessageId, Box<Proposal>),
     Snapshot(Ticket),
+    RotateKey(Ticket),
 }
 
 struct Server {
@@ -105,6 +106,7 @@ impl Server {
             Action::Search(id, stream) => self.searches.push_back((id, stream)),
             Action::Hash(id, jobs) => self.work.push_back(Work::Hash(id, jobs)),
             Action::Snapshot(id) => self.work.push_back(Work::Snapshot(id)),
+            Action::RotateKey(id) => self.work.push_back(Work::RotateKey(id)),
             Action::Recall(id, _, job) => self.work.push_back(Work::Hash(id, vec![*job])),
             Action::Remember(..) => {}
             Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
@@ -117,7 +119,7 @@ impl Server {
                 self.handshake_due = true;
             }
             Action::Several(actions) => actions.into_iter().for_each(|action| self.perform(action)),
-            Action::Close(notice) => {
+            Action::Close(notice, _) => {
                 self.closed = true;
                 self.searches.clear();
                 self.parked.clear();
@@ -154,6 +156,7 @@ impl Server {
                 self.session.hashed(&directory, id, answers)
             }
             Some(Work::Snapshot(id)) => self.session.snapshot_taken(&directory, id, Err(ResultCode::Other)),
+            Some(Work::RotateKey(id)) => self.session.key_rotation_begun(&directory, id, Err(ResultCode::Other)),
             Some(Work::Commit(id, proposal)) => {
                 let decision = operation::decide(&directory, &proposal, 0);
                 self.directory = applied(&directory, &decision.changes);
