@@ -209,7 +209,10 @@ fn check_passwords(write: &Write<'_>, request: &AddRequest, subject: Subject, dr
 fn keep_bookkeeping(attribute: &CheckedAttribute<'_>, given: &Attribute, bookkeeping: &mut AccountState) {
     let Some(value) = given.values.first() else { return };
     match attribute.attribute_type.name() {
-        "lastLoginTime" => bookkeeping.last_login = Timestamp::from_generalized_time(value).ok(),
+        // Both say the same; the later is told more exactly.
+        "lastLoginTime" | "pwdLastSuccess" => {
+            bookkeeping.last_login = bookkeeping.last_login.max(Timestamp::from_generalized_time(value).ok());
+        }
         "lastLoginSource" => bookkeeping.last_login_source = Some(String::from_utf8_lossy(value).into_owned()),
         _ => {}
     }

@@ -104,13 +104,17 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
     given.into_iter().for_each(|(name, value)| stamp::set(write.head, &mut draft.entry, name, value));
 
+    let forgives = checked.iter().any(|attribute| forgives_failures(schema, attribute));
+    if forgives && !checked.iter().any(|attribute| is_lock(attribute)) {
+        bookkeeping::unlock(write.head, id, &mut draft.entry);
+    }
     let block = draft.entry.build().block().clone();
     let mut changes = vec![Change::PutEntry { id, parent: node.parent, name: node.name.clone(), block }];
     let actor = stamp::actor_name(write.head, write.context);
     changes.extend(draft.members.changes(id, write.context.now, &actor));
     changes.extend(draft.reserved.changes(write.context.now, &actor));
     changes.extend(numbers);
-    if checked.iter().any(|attribute| forgives_failures(schema, attribute)) {
+    if forgives {
         changes.extend(bookkeeping::forgiven(write.head, id));
     }
     Ok(Success { details: assigned, ..write.finish(changes, id, &controls)? })
@@ -118,8 +122,11 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
 
 /// Whether failed logins are forgotten with a change of this attribute: an administrator says so, or the password is another one.
 fn forgives_failures(schema: &Schema, attribute: &CheckedAttribute<'_>) -> bool {
-    let is_lock = attribute.attribute_type.name() == "pwdAccountLockedTime";
-    is_lock || attribute.home == Home::Bookkeeping || prepare::is_password(schema, attribute.attribute_type.id)
+    is_lock(attribute) || attribute.home == Home::Bookkeeping || prepare::is_password(schema, attribute.attribute_type.id)
+}
+
+fn is_lock(attribute: &CheckedAttribute<'_>) -> bool {
+    attribute.attribute_type.name() == bookkeeping::LOCKED_TIME
 }
 
 /// What is wrong with a request whatever the entry: 2.

@@ -1,8 +1,9 @@
 //! What a data folder of an older program or of a changed schema holds in another way than this one keeps it: values of attributes flagged
-//! `X-INTEGRITY` that stand in entries as text, and references by attributes that are flagged no more. Both are put right at start.
+//! `X-INTEGRITY` that stand in entries as text, references by attributes that are flagged no more, and login bookkeeping of another server in
+//! the entry itself, where the server's own is read. All are put right at start.
 
 use super::{Context, Decision, stamp};
-use crate::directory::{Change, Computed, Directory, Node};
+use crate::directory::{AccountState, Change, Computed, Directory, Node};
 use crate::journal::{Record, RecordKind};
 use crate::model::{EntryBuilder, EntryId, Rdn, ResultCode, Timestamp, Value};
 use crate::protocol::{LdapResult, Reply, ResponseKind};
@@ -10,16 +11,27 @@ use crate::protocol::{LdapResult, Reply, ResponseKind};
 /// Entries that one frame puts right.
 pub const ENTRIES_IN_A_FRAME: usize = 500;
 
+/// What login bookkeeping says, and no entry.
+const BOOKKEEPING: [Computed; 6] = [
+    Computed::LastLoginTime,
+    Computed::LastLoginSource,
+    Computed::LastSuccess,
+    Computed::FailureTime,
+    Computed::GraceLogins,
+    Computed::TemporaryLockoutEnd,
+];
+
 /// The entries that are not kept as they should be.
 pub fn outdated(directory: &Directory) -> Vec<EntryId> {
     let mut found: Vec<EntryId> = directory.unflagged_references().collect();
-    found.extend(directory.nodes().filter(|node| !as_text(directory, node).is_empty()).map(|node| node.id));
+    let is_outdated = |node: &Node| bookkeeping(directory, node).next().is_some() || !as_text(directory, node).is_empty();
+    found.extend(directory.nodes().filter(|node| is_outdated(node)).map(|node| node.id));
     found.sort_unstable();
     found.dedup();
     found
 }
 
-/// Puts entries right. Nothing that a client reads changes by it, times included.
+/// Puts entries right. Nothing that a client reads changes by it, times included, but that no login bookkeeping is told twice.
 pub(crate) fn decide(head: &Directory, context: &Context, entries: &[EntryId]) -> Decision {
     let mut changes = Vec::new();
     for id in entries {
@@ -56,9 +68,28 @@ fn upgrade(head: &Directory, context: &Context, id: EntryId, changes: &mut Vec<C
         let elements = head.memberships(id, attribute);
         memberships.extend(elements.map(|membership| Change::RemoveMembership { group: id, membership }));
     }
+    let mut last_login = None;
+    for (computed, name, value) in bookkeeping(head, node) {
+        if matches!(computed, Computed::LastSuccess | Computed::LastLoginTime) {
+            last_login = last_login.max(value.and_then(|value| Timestamp::from_generalized_time(value).ok()));
+        }
+        set(head, &mut entry, name, Vec::new());
+    }
     let block = entry.build().block().clone();
     changes.push(Change::PutEntry { id, parent: node.parent, name: node.name.clone(), block });
+    let state = head.account_state(id);
+    if last_login > state.last_login {
+        changes.push(Change::PutAccountState { id, state: AccountState { last_login, ..state } });
+    }
     changes.extend(memberships);
+}
+
+/// What stands in the entry of what its login bookkeeping says: attribute, name and first value.
+fn bookkeeping<'a>(head: &'a Directory, node: &'a Node) -> impl Iterator<Item = (Computed, &'a str, Option<&'a [u8]>)> {
+    let of_login = |computed: &Computed| BOOKKEEPING.contains(computed);
+    let all = node.entry.attributes_chosen(move |id| head.computed(id).filter(of_login));
+    all.filter(|(_, attribute)| !attribute.has_options)
+        .map(move |(computed, attribute)| (computed, computed.name(head.schema()), attribute.values().next()))
 }
 
 /// Values of flagged attributes in the entry itself. What carries options, is no name or names the entry stays where it is.

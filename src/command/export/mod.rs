@@ -17,10 +17,11 @@ use crate::directory::{Computed, Directory, Lookup};
 use crate::journal::RecordKind;
 use crate::model::ldif::write_line;
 use crate::model::{Dn, EntryId, Section};
+use crate::operation::bind::bookkeeping::LOCKED_TIME;
 use crate::wire::client::{LocalClient, ReadEntry};
 use openldap::ForOpenldap;
 
-/// Computed when read; an import would compute them again.
+/// Computed when read; an import would compute them again, or begin them anew.
 const COMPUTED: [&str; 15] = [
     "contextCSN",
     "entryDN",
@@ -122,12 +123,26 @@ fn online(socket: &Path, base: &str, sink: &mut Sink) -> Result<u64, CommandErro
 
 fn write_read_entry(entry: &ReadEntry, output: &mut impl Write) -> io::Result<()> {
     write_line(output, "dn", entry.dn.as_bytes())?;
-    for attribute in entry.attributes.iter().filter(|attribute| !COMPUTED.contains(&attribute.description.as_str())) {
-        for value in &attribute.values {
+    let failures = entry.attributes.iter().filter(|attribute| attribute.description == "pwdFailureTime");
+    let failures: Vec<&[u8]> = failures.flat_map(|attribute| attribute.values.iter().map(AsRef::as_ref)).collect();
+    for attribute in &entry.attributes {
+        let left_out = COMPUTED.contains(&attribute.description.as_str())
+            || is_own_lock(&attribute.description, attribute.values.iter().map(AsRef::as_ref), failures.iter().copied());
+        for value in attribute.values.iter().filter(|_| !left_out) {
             write_line(output, &attribute.description, value)?;
         }
     }
     writeln!(output)
+}
+
+/// Whether it is a lock that failed logins made: it began with one of them. They are not exported, and without them it would be taken for an
+/// administrator's.
+fn is_own_lock<'a>(
+    description: &str,
+    mut values: impl Iterator<Item = &'a [u8]>,
+    mut failures: impl Iterator<Item = &'a [u8]>,
+) -> bool {
+    description == LOCKED_TIME && values.any(|lock| failures.any(|failure| failure == lock))
 }
 
 /// Opens the stopped installation and walks its tree, parents first.
@@ -171,9 +186,11 @@ fn write_entry(
 ) -> io::Result<()> {
     let Some(node) = directory.node(id) else { return Ok(()) };
     write_line(output, "dn", directory.dn_text(id).as_bytes())?;
+    let failures = Computed::FailureTime.values(directory, node);
     for attribute in node.entry.attributes() {
         let left_out = (attribute.section == Section::Secret && !secrets)
             || COMPUTED.contains(&attribute.description)
+            || is_own_lock(attribute.description, attribute.values(), failures.iter().map(AsRef::as_ref))
             || target.as_mut().is_some_and(|target| !target.takes(directory.schema(), &attribute));
         for value in attribute.values().filter(|_| !left_out) {
             write_line(output, attribute.description, value)?;

@@ -11,11 +11,12 @@ use crate::operation::policies::password_policy;
 use crate::operation::refusal::Refusal;
 use crate::operation::{Context, account, standing};
 use crate::policy::account::age::PasswordAge;
-use crate::policy::account::intruder;
+use crate::policy::account::{self as account_policy, Ground, intruder};
 use crate::policy::password::HashAnswer;
 use crate::protocol::LdapResult;
 
-const LOCKED_TIME: &str = "pwdAccountLockedTime";
+/// The lock, whoever made it.
+pub(crate) const LOCKED_TIME: &str = "pwdAccountLockedTime";
 
 /// 49 for a password that is not to be looked at yet, right or wrong: it counts as no try.
 pub(super) fn check_wait(head: &Directory, context: &Context, pending: &PendingBind) -> Result<(), Refusal> {
@@ -43,13 +44,16 @@ pub(super) fn failed(head: &Directory, context: &Context, id: EntryId, record: &
     // A lock that an administrator took away is forgotten with what made it.
     let before = state.failed.as_deref().filter(|before| before.locked.is_none() || facts.lock_of_failures.is_some());
     let after = intruder::after_failure(before, &policy, &standing::source(&context.peer), context.now);
-    let locks = after.locked.filter(|locked| facts.lock_of_failures != Some(*locked));
+    let lock = after.locked;
     state.failed = Some(Arc::new(after));
     let mut changes = vec![Change::PutAccountState { id, state }];
-    if let Some(locked) = locks {
-        let value = Value::from(locked.to_generalized_time_micros());
-        note(record, LOCKED_TIME, RecordedValue::Shown(vec![value.clone()]));
-        changes.extend(rewritten(head, id, |entry| set(head, entry, LOCKED_TIME, vec![value])));
+    // A lock that is over goes from the entry too: nobody would know it any more as the server's own.
+    let held = || account_policy::barriers(&facts, &policy, context.now).any(|barrier| barrier.ground == Ground::Locked);
+    // What an administrator locked stays locked as it is.
+    if lock != facts.lock_of_failures && !held() {
+        let values: Vec<Value> = lock.map(|lock| Value::from(lock.to_generalized_time_micros())).into_iter().collect();
+        note(record, LOCKED_TIME, RecordedValue::Shown(values.clone()));
+        changes.extend(rewritten(head, id, |entry| set(head, entry, LOCKED_TIME, values)));
     }
     changes
 }
@@ -102,6 +106,14 @@ fn after_success(head: &Directory, context: &Context, id: EntryId, failed: &Fail
 pub(crate) fn forgiven(head: &Directory, id: EntryId) -> Option<Change> {
     let state = head.login_state(id).filter(|state| state.failed.is_some() || !state.grace_logins.is_empty())?;
     Some(Change::PutAccountState { id, state: AccountState { failed: None, grace_logins: Vec::new(), ..state.clone() } })
+}
+
+/// Takes the server's own lock, where the entry has it, out of an entry whose failures are forgiven: without them it would be an
+/// administrator's.
+pub(crate) fn unlock(head: &Directory, id: EntryId, entry: &mut EntryBuilder) {
+    if standing::facts(head, id).lock_of_failures.is_some() {
+        set(head, entry, LOCKED_TIME, Vec::new());
+    }
 }
 
 fn note(record: &mut Record, attribute: &str, values: RecordedValue) {

@@ -103,6 +103,39 @@ fn what_had_to_be_there_and_went_with_its_entry_is_not_asked_for_again() {
 }
 
 #[test]
+fn login_bookkeeping_in_an_entry_of_an_older_program_is_put_right() {
+    let mut server = Server::new();
+    let id = server.find(ANNA).unwrap();
+    let schema = server.directory.schema().clone();
+    let node = server.directory.node(id).unwrap().clone();
+    let mut entry = node.entry.to_builder();
+    for (name, value) in [
+        ("pwdLastSuccess", "20201103120000.5Z"),
+        ("pwdFailureTime", "20201104120000Z"),
+        ("pwdGraceUseTime", "20201104120000Z"),
+        ("pwdAccountTmpLockoutEnd", "20201104120000Z"),
+    ] {
+        let attribute_type = schema.attribute_type(name).unwrap();
+        entry.set(attribute_type.id, name, attribute_type.section(), vec![value.to_owned().into()]);
+    }
+    let block = entry.build().block().clone();
+    let old = Change::PutEntry { id, parent: node.parent, name: node.name.clone(), block };
+    let mut directory = (*server.directory).clone();
+    directory.apply(&old).unwrap();
+    server.directory = std::sync::Arc::new(directory);
+
+    assert_eq!(upgrade::outdated(&server.directory), [id]);
+    assert_eq!(server.propose(ProposedOperation::Upgrade(vec![id]), Authority::Installation), "0");
+    assert_eq!(upgrade::outdated(&server.directory), []);
+    let names = ["lastLoginTime", "pwdLastSuccess", "pwdFailureTime", "pwdGraceUseTime", "pwdAccountTmpLockoutEnd"];
+    let last = "lastLoginTime: 20201103120000Z\npwdLastSuccess: 20201103120000.500000Z\n";
+    assert_eq!(server.read(ANNA, &names), last);
+    let import = "dn: uid=carl,dc=mercy,dc=example\nobjectClass: account\npwdLastSuccess: 20201103120000.5Z\npwdFailureTime: 20201104120000Z\n";
+    server.import(import);
+    assert_eq!(server.read("uid=carl,dc=mercy,dc=example", &names), last);
+}
+
+#[test]
 fn entries_of_an_older_program_are_put_right() {
     let mut server = Server::new();
     let id = server.find(ANNA).unwrap();

@@ -13,6 +13,8 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 pub struct Facts {
     /// accountKind: breakglass.
     pub break_glass: bool,
+    /// accountKind: service.
+    pub service: bool,
     /// accountDisabled.
     pub disabled: bool,
     /// userAccountControl has the bit 0x2.
@@ -27,7 +29,7 @@ pub struct Facts {
     pub account_expires: Option<Timestamp>,
     /// krbPrincipalExpiration.
     pub principal_expires: Option<Timestamp>,
-    /// The start of the day shadowExpire.
+    /// The start of the day shadowExpire; none for 0, which shadow(5) says not to use and tools write for never.
     pub shadow_expires: Option<Timestamp>,
     /// pwdAccountLockedTime.
     pub locked: Option<Lock>,
@@ -73,7 +75,10 @@ impl Facts {
     /// Takes one value into account. Values that are not of their syntax say nothing: the schema lets none in.
     pub fn note(&mut self, attribute: AccountAttribute, value: &[u8]) {
         match attribute {
-            AccountAttribute::Kind => self.break_glass |= value.eq_ignore_ascii_case(b"breakglass"),
+            AccountAttribute::Kind => {
+                self.break_glass |= value.eq_ignore_ascii_case(b"breakglass");
+                self.service |= value.eq_ignore_ascii_case(b"service");
+            }
             AccountAttribute::Disabled => self.disabled |= is_true(value),
             AccountAttribute::UserAccountControl => self.disabled_by_control |= integer(value) & ACCOUNT_DISABLE != 0,
             AccountAttribute::NsAccountLock => self.disabled_by_lock |= is_true(value),
@@ -81,7 +86,7 @@ impl Facts {
             AccountAttribute::EndTime => self.ends = time(value),
             AccountAttribute::AccountExpires => self.account_expires = file_time(value),
             AccountAttribute::KrbPrincipalExpiration => self.principal_expires = time(value),
-            AccountAttribute::ShadowExpire => self.shadow_expires = days(value).map(start_of_day),
+            AccountAttribute::ShadowExpire => self.shadow_expires = days(value).filter(|days| *days > 0).map(start_of_day),
             AccountAttribute::ShadowMax => self.shadow_max = days(value),
             AccountAttribute::ShadowInactive => self.shadow_inactive = days(value),
             AccountAttribute::ShadowLastChange => self.shadow_last_change = days(value),
@@ -118,14 +123,16 @@ impl Facts {
         Some(Timestamp(self.shadow_overdue()?.0.saturating_add(inactive)))
     }
 
-    /// Whether the password must be changed before anything else: it was set by another, or it is overdue.
-    /// `after_reset`: whether the policy asks for it where another one set it (pwdMustChange).
-    pub fn must_change(&self, after_reset: bool, now: Timestamp) -> bool {
+    /// Whether the password must be changed before anything else: it was set by another, or it is overdue by its shadow attributes.
+    /// `asked_for`: whether the policy asks for it (pwdMustChange). Shadow attributes hold nobody behind whose account no person sits.
+    pub fn must_change(&self, asked_for: bool, now: Timestamp) -> bool {
+        let is_attended = !self.service && !self.break_glass;
+        self.never_set || asked_for && (self.reset || is_attended && self.must_change_by_shadow(now))
+    }
+
+    fn must_change_by_shadow(&self, now: Timestamp) -> bool {
         let never_changed = self.shadow_last_change == Some(0) && self.password_changed.is_none();
-        self.reset && after_reset
-            || self.never_set
-            || never_changed
-            || self.shadow_overdue().is_some_and(|overdue| now >= overdue)
+        never_changed || self.shadow_overdue().is_some_and(|overdue| now >= overdue)
     }
 }
 

@@ -88,12 +88,21 @@ fn count_for_source(sources: &mut Vec<FailingSource>, name: &str, now: Timestamp
     sources.drain(..surplus);
 }
 
-/// What is kept after a login succeeded: of other sources that they still have to wait.
+/// What is kept after a login succeeded: the failures of other sources, while they can make them wait, so that the logins of an account's owner give
+/// nobody else fresh tries.
 pub fn after_success(before: &FailedLogins, policy: &PasswordPolicy, source: &str, now: Timestamp) -> FailedLogins {
-    let waits = |it: &&FailingSource| {
-        !policy.locks_account() && it.name != source && source_waits_until(it, policy).is_some_and(|end| now < end)
-    };
-    FailedLogins { sources: before.sources.iter().filter(waits).cloned().collect(), ..FailedLogins::default() }
+    // A lock that is over or was taken away is forgotten with what made it.
+    if policy.locks_account() || before.locked.is_some() {
+        return FailedLogins::default();
+    }
+    let is_recent = |last: &Timestamp| now.0.saturating_sub(last.0) < LONG_WAIT;
+    let stays = |it: &&FailingSource| it.name != source && it.times.last().is_some_and(is_recent);
+    let sources: Vec<FailingSource> = before.sources.iter().filter(stays).cloned().collect();
+    let mut times: Vec<Timestamp> = sources.iter().flat_map(|it| it.times.iter().copied()).collect();
+    times.sort_unstable();
+    let in_a_row = u32::try_from(times.len()).unwrap_or(u32::MAX).min(before.in_a_row);
+    times.drain(..times.len().saturating_sub(FailedLogins::MAXIMUM_TIMES));
+    FailedLogins { in_a_row, times, sources, ..FailedLogins::default() }
 }
 
 fn push(times: &mut Vec<Timestamp>, now: Timestamp, most: usize) {
@@ -154,15 +163,51 @@ mod tests {
     }
 
     #[test]
-    fn a_success_begins_anew_and_frees_no_other_source() {
+    fn a_success_forgives_its_own_source_alone() {
         let policy = PasswordPolicy::default();
         let (mut failed, _) = guess(&policy, "192.0.2.7", 9);
         let now = *failed.times.last().unwrap();
         failed = after_failure(Some(&failed), &policy, "192.0.2.8", now);
         let after = after_success(&failed, &policy, "192.0.2.8", now);
-        assert_eq!((after.in_a_row, after.times.len(), after.sources.len()), (0, 0, 1));
+        assert_eq!((after.in_a_row, after.times.len(), after.sources.len()), (9, 9, 1));
         assert!(waits_until(&after, &policy, "192.0.2.7", now).is_some());
-        assert!(after_success(&failed, &policy, "192.0.2.7", now).is_empty(), "a source that need not wait is forgotten");
+        let after = after_success(&failed, &policy, "192.0.2.7", now);
+        assert_eq!((after.in_a_row, after.times, after.sources.len()), (1, vec![now], 1));
+        let over = Timestamp(now.0 + LONG_WAIT);
+        assert!(!after_success(&failed, &policy, "198.51.100.9", Timestamp(over.0 - 1)).is_empty());
+        assert!(after_success(&failed, &policy, "198.51.100.9", over).is_empty(), "what makes nobody wait is forgotten");
+        let unlocked = FailedLogins { locked: Some(now), ..failed };
+        assert!(after_success(&unlocked, &policy, "198.51.100.9", now).is_empty(), "a lock that somebody took away");
+    }
+
+    #[test]
+    fn logins_from_elsewhere_give_a_guesser_no_more_tries() {
+        let policy = PasswordPolicy::default();
+        let (_, alone) = guess(&policy, "192.0.2.7", 25);
+        let (mut failed, mut at) = (FailedLogins::default(), Vec::new());
+        for second in 0..=*alone.last().unwrap() {
+            let now = Timestamp(NOW + second * SECOND);
+            while at.len() < alone.len() && waits_until(&failed, &policy, "192.0.2.7", now).is_none() {
+                at.push(second);
+                failed = after_failure(Some(&failed), &policy, "192.0.2.7", now);
+            }
+            failed = after_success(&failed, &policy, "198.51.100.9", now);
+            assert_eq!(failed.locked, None);
+        }
+        assert_eq!(at, alone);
+    }
+
+    #[test]
+    fn guesses_from_many_places_lock_though_the_owner_logs_in() {
+        let policy = PasswordPolicy::default();
+        let mut failed = FailedLogins::default();
+        for number in 0..100 {
+            assert_eq!(failed.locked, None);
+            failed = after_success(&failed, &policy, "198.51.100.9", Timestamp(NOW));
+            let source = format!("192.0.2.{}", number % FailedLogins::MAXIMUM_SOURCES);
+            failed = after_failure(Some(&failed), &policy, &source, Timestamp(NOW));
+        }
+        assert_eq!(failed.locked, Some(Timestamp(NOW)));
     }
 
     #[test]

@@ -137,6 +137,7 @@ fn never_is_never() {
         (AccountAttribute::AccountExpires, "99999999999999999999999999"),
         (AccountAttribute::LockoutTime, "0"),
         (AccountAttribute::ShadowExpire, "-1"),
+        (AccountAttribute::ShadowExpire, "0"),
     ] {
         let facts = facts(&[(attribute, value)]);
         assert!(barred(&facts, &PasswordPolicy::default(), Timestamp::LATEST).is_empty(), "{attribute:?} {value}");
@@ -179,6 +180,16 @@ fn what_must_be_changed() {
         !facts(&[(AccountAttribute::ShadowLastChange, "0"), (AccountAttribute::PwdChangedTime, &changed)]).must_change(true, NOW),
         "changed here since"
     );
+    for (kind, holds) in [("person", true), ("service", false), ("breakglass", false)] {
+        let overdue =
+            [(AccountAttribute::Kind, kind), (AccountAttribute::ShadowLastChange, "1"), (AccountAttribute::ShadowMax, "90")];
+        let never = [(AccountAttribute::Kind, kind), (AccountAttribute::ShadowLastChange, "0")];
+        for facts in [facts(&overdue), facts(&never)] {
+            assert_eq!(facts.must_change(true, NOW), holds, "{kind}");
+            assert!(!facts.must_change(false, NOW), "the policy does not ask for it: {kind}");
+        }
+    }
+    assert!(!facts(&[(AccountAttribute::PwdReset, "TRUE")]).must_change(false, NOW));
     assert!(!facts(&[(AccountAttribute::PwdLastSet, "132000000000000000")]).must_change(true, NOW));
 }
 
