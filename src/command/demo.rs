@@ -201,8 +201,8 @@ fn guide(folder: &Path, addresses: &[String], logins: &[Login]) -> String {
          ldapmodify -x -ZZ -H {ldap} -D {admin} -w {admin_password}\n\
          \n  # Whoever started the demo is the administrator on its Unix socket, without a password\n  \
          ldapwhoami -Q -Y EXTERNAL -H {ldapi}\n\
-         \n  # What the journal says of all that\n  \
-         {program} journal export --config {configuration} | tail -n 3\n\
+         \n  # What the journal says of that change\n  \
+         {program} journal export --config {configuration} | grep '\"type\":\"modify\"'\n\
          \nCtrl-C ends it; the folder stays, and the next start finds it again.\n",
         person = shell_word(&person.dn),
         password = person.password,
