@@ -53,7 +53,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let dn = parse_name(schema, &request.name, "invalid DN")?;
     check_counts(&request.changes)?;
     let only_password = only_password(schema, &request.changes);
-    let subject = if only_password { write.writer_of_password()? } else { write.writer()? };
+    let subject = if only_password { write.writer_of_password(&dn)? } else { write.writer()? };
     check_modifiable(&dn)?;
     if is_subschema(write.head, &dn) {
         return schema_change::modify(write, request, &controls);
@@ -68,6 +68,10 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
         return Err(Refusal::no_such_object(write.head, None));
     };
     let relaxed = relax::is_allowed(&controls, subject)?;
+    let is_own = subject.identity == Some(id) && write.context.authority == Authority::Session;
+    if is_own && prepare::new_passwords(schema, &request.changes) > 1 {
+        return Err(password_change::several());
+    }
     let checked = check_changes(write, request, subject, relaxed)?;
     let changes_password = checked.iter().any(|it| prepare::is_password(schema, it.attribute_type.id));
     if changes_password {
@@ -76,9 +80,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     for (index, (change, attribute)) in request.changes.iter().zip(&checked).enumerate() {
         apply(&mut draft, change, attribute, controls.permissive_modify, |value| request.passwords.outcome(index, value))?;
     }
-    if changes_password {
-        settle_password(write, subject, id, &mut draft, &checked)?;
-    }
+    let has_new_password = changes_password && settle_password(write, subject, id, &mut draft, &checked)?;
     let rdn = match node.parent {
         Some(_) => Rdn::parse(node.name.as_bytes()).map_err(|_| Refusal::new(ResultCode::Other, "internal error"))?,
         None => dn.rdns.first().cloned().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?,
@@ -114,12 +116,17 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     changes.extend(draft.members.changes(id, write.context.now, &actor));
     changes.extend(draft.reserved.changes(write.context.now, &actor));
     changes.extend(numbers);
+<<<<<<< HEAD
     if forgives {
+=======
+    if has_new_password || checked.iter().any(forgives_failures) {
+>>>>>>> b8c6e40213db2f1e95b8ee12d193a6c484c2f21a
         changes.extend(bookkeeping::forgiven(write.head, id));
     }
     Ok(Success { details: assigned, ..write.finish(changes, id, &controls)? })
 }
 
+<<<<<<< HEAD
 /// Whether failed logins are forgotten with a change of this attribute: an administrator says so, or the password is another one.
 fn forgives_failures(schema: &Schema, attribute: &CheckedAttribute<'_>) -> bool {
     is_lock(attribute) || attribute.home == Home::Bookkeeping || prepare::is_password(schema, attribute.attribute_type.id)
@@ -127,6 +134,11 @@ fn forgives_failures(schema: &Schema, attribute: &CheckedAttribute<'_>) -> bool 
 
 fn is_lock(attribute: &CheckedAttribute<'_>) -> bool {
     attribute.attribute_type.name() == bookkeeping::LOCKED_TIME
+=======
+/// Whether failed logins are forgotten with a change of this attribute, because an administrator says so.
+fn forgives_failures(attribute: &CheckedAttribute<'_>) -> bool {
+    attribute.attribute_type.name() == "pwdAccountLockedTime" || attribute.home == Home::Bookkeeping
+>>>>>>> b8c6e40213db2f1e95b8ee12d193a6c484c2f21a
 }
 
 /// What is wrong with a request whatever the entry: 2.
@@ -208,21 +220,23 @@ fn check_password(
     password_change::check(write.head, write.context, subject, id, new, &proof)
 }
 
-/// Puts the account's state right after the changes are made. An owner has one password.
+/// Puts the account's state right after the changes are made. An owner has one password. False where the owner took it away and that is all.
 fn settle_password(
     write: &Write<'_>,
     subject: Subject,
     id: EntryId,
     draft: &mut Draft<'_>,
     checked: &[CheckedAttribute<'_>],
-) -> Result<(), Refusal> {
-    if subject.identity == Some(id) && password_change::count(write.head, &draft.entry) > 1 {
-        let refusal = Refusal::new(ResultCode::ConstraintViolation, "Password policy only allows one password value");
-        return Err(refusal.because("several passwords"));
+) -> Result<bool, Refusal> {
+    let (is_owner, count) = (subject.identity == Some(id), password_change::count(write.head, &draft.entry));
+    match count {
+        0 if is_owner => password_change::check_removal(write.head, write.context, id)?,
+        2.. if is_owner => return Err(password_change::several()),
+        _ => {}
     }
     let given = |name: &str| checked.iter().any(|it| it.attribute_type.name() == name);
     password_change::settle(write.head, write.context, subject, Some(id), &mut draft.entry, given);
-    Ok(())
+    Ok(count > 0 || !is_owner)
 }
 
 /// Makes one change. `permissive`: what is there already need not be added, what is not there need not be deleted. `outcome`: what

@@ -13,7 +13,7 @@ use super::bind::bookkeeping;
 use super::draft::Draft;
 use super::password_change::{self, Comparison, Proof};
 use super::refusal::Refusal;
-use super::{Context, Decision, account, control, record, stamp};
+use super::{Context, Decision, account, control, record, stamp, standing};
 use crate::directory::{Change, Directory, Lookup, Node};
 use crate::journal::{RecordKind, RecordedChange, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode, Secret, Value};
@@ -101,8 +101,10 @@ fn prepare(
         return Err(Refusal::new(ResultCode::ConfidentialityRequired, "confidentiality required"));
     }
     let wanted = Wanted::read(value.map(Secret::expose))?;
-    let target = wanted.identity.map_or(Ok(own), |identity| find(directory, identity))?;
-    request.target = Some(target);
+    let target = wanted.identity.map_or(Ok(own), |identity| find(directory, identity));
+    request.target = target.as_ref().ok().copied();
+    standing::check_restricted_to_own(directory, context, request.target)?;
+    let target = target?;
     if !access::allows(subject, Right::ChangePassword, target) {
         return Err(Refusal::of_result(LdapResult::of(ResultCode::InsufficientAccessRights)));
     }
@@ -224,6 +226,7 @@ fn change(head: &Directory, context: &Context, request: &PasswordModifyRequest, 
     context.check_assumed(head)?;
     let gone = || Refusal::no_such_object(head, None);
     let target = request.target.ok_or_else(gone)?;
+    standing::check_restricted_to_own(head, context, Some(target))?;
     let node = head.node(target).ok_or_else(gone)?;
     let subject = context.subject(head);
     if !access::allows(subject, Right::ChangePassword, target) {

@@ -4,11 +4,10 @@
 use super::control;
 use super::policies;
 use super::refusal::Refusal;
-use super::{Authority, Context, account};
+use super::{Authority, Context, account, standing};
 use crate::directory::Directory;
 use crate::model::{AttributeTypeId, EntryBuilder, EntryId, ResultCode, Secret, Value};
 use crate::policy::access::Subject;
-use crate::policy::account::Lock;
 use crate::policy::password::change::{self, ChangeRefusal, NewPassword, OldPassword, OwnChange, PasswordChange, Reuse};
 use crate::policy::password::history;
 use crate::policy::password::policy::{PasswordPolicy, PasswordPolicyError};
@@ -114,19 +113,30 @@ pub(crate) fn check(
             was_reset: account_flag(head, target, "pwdReset"),
             reuse: Reuse::New,
         };
-        if change.new.is_empty() {
-            // Only taken away.
-            return if policy.allow_user_change { Ok(()) } else { Err(ChangeRefusal::NotAllowed.into()) };
-        }
         // What can be told without the comparison comes first.
         change.owner = Some(own.clone());
         change::judge(&policy, &change)?;
-        if let Some(comparison) = proof.comparison {
-            own.reuse = comparison.reuse(head, target, &policy)?;
+        match proof.comparison {
+            Some(comparison) => own.reuse = comparison.reuse(head, target, &policy)?,
+            // The account became the sender's own since the request was prepared.
+            None if change.new.iter().any(|new| *new != NewPassword::Hashed) => return Err(busy()),
+            None => {}
         }
         change.owner = Some(own);
     }
     Ok(change::judge(&policy, &change)?)
+}
+
+/// 50 for an owner who takes the password away instead of changing it while that must be done.
+pub(crate) fn check_removal(head: &Directory, context: &Context, owner: EntryId) -> Result<(), Refusal> {
+    let is_pending = account_flag(head, owner, "pwdReset") || standing::must_change(head, owner, context.now);
+    if is_pending { Err(standing::must_change_first()) } else { Ok(()) }
+}
+
+/// 19 for an owner who would have more than one password.
+pub(crate) fn several() -> Refusal {
+    let refusal = Refusal::new(ResultCode::ConstraintViolation, "Password policy only allows one password value");
+    refusal.because("several passwords")
 }
 
 /// Judges the passwords of an entry that is being made. `policy`: the name in its pwdPolicySubentry.
@@ -178,9 +188,11 @@ pub(crate) fn settle(
     remember(head, context, entry, &given_up, policy.history);
 
     let by_owner = target.is_some() && subject.identity == target;
+    if by_owner && after.is_empty() {
+        // What an administrator or the time asked for is asked for still.
+        return;
+    }
     let must_change = !after.is_empty() && !by_owner && policy.must_change && !is_unattended(head, entry);
-    let is_locked_for_good =
-        type_of(head, "pwdAccountLockedTime").is_some_and(|id| values(entry, id).iter().any(|value| value == Lock::FOR_GOOD));
     let mut put = |name: &str, value: Option<String>| {
         if !given(name) {
             set(head, entry, name, value.map(Value::from).into_iter().collect());
@@ -190,9 +202,9 @@ pub(crate) fn settle(
     put("pwdReset", must_change.then(|| "TRUE".to_owned()));
     ENDED.iter().for_each(|name| put(name, None));
     put("passwordExpirationTime", None);
-    // Nobody takes away what an administrator locked for good but an administrator.
-    let locked_for_good = by_owner && is_locked_for_good;
-    if !locked_for_good {
+    // Nobody takes away what an administrator locked but an administrator.
+    let locked_by_failures = || target.is_some_and(|id| standing::facts(head, id).lock_of_failures.is_some());
+    if !by_owner || locked_by_failures() {
         put("pwdAccountLockedTime", None);
     }
     let today = context.now.0.div_euclid(MICROS_PER_DAY).to_string();

@@ -7,10 +7,10 @@ use super::draft::CheckedAttribute;
 use super::modify::only_password;
 use super::password_change::{self, Comparison};
 use super::refusal::{Refusal, parse_name};
-use super::{Authority, Context, ProposedOperation, write};
+use super::{Authority, Context, ProposedOperation, standing, write};
 use crate::directory::{Directory, Lookup};
 use crate::model::schema::Schema;
-use crate::model::{Attribute, AttributeTypeId, EntryId, ModificationOperation, ResultCode, Secret, Value};
+use crate::model::{Attribute, AttributeTypeId, EntryId, Modification, ModificationOperation, ResultCode, Secret, Value};
 use crate::policy::access::{self, Right, Subject};
 use crate::policy::password::change::{ChangeRefusal, NewPassword, OldPassword};
 use crate::policy::password::quality::Quality;
@@ -71,9 +71,17 @@ pub(crate) fn is_password_description(schema: &Schema, description: &str) -> boo
     schema.describe(description).is_ok_and(|it| is_password(schema, it.attribute_type))
 }
 
+/// How many new passwords changes bring.
+pub(crate) fn new_passwords(schema: &Schema, changes: &[Modification]) -> usize {
+    let is_new = |change: &&Modification| {
+        change.operation != ModificationOperation::Delete && is_password_description(schema, &change.attribute.description)
+    };
+    changes.iter().filter(is_new).map(|change| change.attribute.values.len()).sum()
+}
+
 /// What the hash pool must do before this operation is proposed; empty for most. The answers go to [`with_answers`] in this order.
 /// Nothing is asked for where the sender may not make the change anyway, nor where there are more passwords than
-/// [`MAXIMUM_PASSWORDS`]: the operation is refused then.
+/// [`MAXIMUM_PASSWORDS`], or than one new one of the owner: the operation is refused then.
 pub fn jobs(directory: &Directory, context: &Context, operation: &mut ProposedOperation) -> Vec<HashJob> {
     let subject = context.subject(directory);
     let found = clear_values(directory.schema(), operation, subject.administrator);
@@ -86,22 +94,25 @@ pub fn jobs(directory: &Directory, context: &Context, operation: &mut ProposedOp
         ProposedOperation::Add(request) => password_change::surroundings(directory, context, |name| given_texts(request, name)),
         _ => password_change::surroundings_of(directory, context, target),
     };
+    let owner = target.filter(|&target| subject.identity == Some(target) && context.authority == Authority::Session);
+    if owner.is_some() && found.iter().filter(|(_, purpose, _)| *purpose == Purpose::Hash).count() > 1 {
+        return Vec::new();
+    }
     let mut passwords = Passwords::default();
     let mut jobs = Vec::with_capacity(found.len() + 1);
-    let mut new = Vec::new();
+    let mut new = None;
     for (index, (place, purpose, value)) in found.into_iter().enumerate() {
         let given = given(value);
         passwords.slots.push(Slot { place, purpose, quality: Quality::of(given.expose(), &surroundings), outcome: None });
         jobs.push(match purpose {
             Purpose::Hash => {
-                new.push(given.clone());
+                new = Some(given.clone());
                 HashJob::Hash { given, salt: salt(&context.fresh.salt, index) }
             }
             Purpose::Verify => HashJob::Verify { stored: stored.clone(), given },
         });
     }
-    let owner = target.filter(|&target| subject.identity == Some(target) && context.authority == Authority::Session);
-    if let (Some(owner), 1, Some(given)) = (owner, new.len(), new.pop()) {
+    if let (Some(owner), Some(given)) = (owner, new) {
         let comparison = passwords.comparison.insert(Comparison::new(directory, owner));
         jobs.push(comparison.job(given));
     }
@@ -216,10 +227,12 @@ fn permitted_target(directory: &Directory, context: &Context, operation: &Propos
                 // A change before it in the same transaction may make it.
                 return (context.attached.transaction.is_some() && subject.administrator).then_some(None);
             };
-            let right = if only_password(directory.schema(), &request.changes) { Right::ChangePassword } else { Right::Write };
+            let only_password = only_password(directory.schema(), &request.changes);
+            let right = if only_password { Right::ChangePassword } else { Right::Write };
+            standing::check_restricted_to_own(directory, context, Some(id).filter(|_| only_password)).ok()?;
             access::allows(subject, right, id).then_some(Some(id))
         }
-        _ => subject.administrator.then_some(None),
+        _ => (subject.administrator && standing::check_restricted(directory, context).is_ok()).then_some(None),
     }
 }
 

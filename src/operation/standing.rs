@@ -95,11 +95,19 @@ pub(crate) fn must_change(directory: &Directory, id: EntryId, now: Timestamp) ->
 /// 50 for a session that may do nothing but change its password, while that is still to be changed.
 pub(crate) fn check_restricted(directory: &Directory, context: &Context) -> Result<(), Refusal> {
     let restricted = context.identity.entry.filter(|_| context.identity.must_change);
-    if restricted.is_some_and(|id| must_change(directory, id, context.now)) {
-        let text = "Operations are restricted to bind/unbind/abandon/StartTLS/modify password";
-        return Err(Refusal::new(ResultCode::InsufficientAccessRights, text).because("password must be changed first"));
-    }
-    Ok(())
+    if restricted.is_some_and(|id| must_change(directory, id, context.now)) { Err(must_change_first()) } else { Ok(()) }
+}
+
+/// 50
+pub(crate) fn must_change_first() -> Refusal {
+    let text = "Operations are restricted to bind/unbind/abandon/StartTLS/modify password";
+    Refusal::new(ResultCode::InsufficientAccessRights, text).because("password must be changed first")
+}
+
+/// The same for a change of a password: of the own entry, and as nobody else, it may be made. `target`: the entry that the request names.
+pub(crate) fn check_restricted_to_own(directory: &Directory, context: &Context, target: Option<EntryId>) -> Result<(), Refusal> {
+    let is_own = target.is_some() && target == context.identity.entry && context.attached.assumed.is_none();
+    if is_own { Ok(()) } else { check_restricted(directory, context) }
 }
 
 /// Where a login comes from, as failures are counted.

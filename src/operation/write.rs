@@ -148,8 +148,10 @@ impl Write<'_> {
         writer(self.head, self.context)
     }
 
-    /// Who changes a password: the same, and who must change the own one first may.
-    pub(crate) fn writer_of_password(&self) -> Result<Subject, Refusal> {
+    /// Who changes the password of the entry with this name: the same, and who must change the own one first may change that.
+    pub(crate) fn writer_of_password(&self, dn: &Dn) -> Result<Subject, Refusal> {
+        let target = if let Lookup::Found(id) = self.head.find(dn) { Some(id) } else { None };
+        standing::check_restricted_to_own(self.head, self.context, target)?;
         writer(self.head, self.context)
     }
 

@@ -76,6 +76,7 @@ transcripts! {
     monitor
     names_and_options
     operational
+    own_password
     paging
     password_age
     password_policy

@@ -13,6 +13,7 @@ mod identifier;
 mod managed_account;
 mod modify;
 mod modify_dn;
+mod own_password;
 mod password;
 mod policies;
 mod reference;
