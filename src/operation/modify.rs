@@ -106,8 +106,8 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
     given.into_iter().for_each(|(name, value)| stamp::set(write.head, &mut draft.entry, name, value));
 
-    let forgives = checked.iter().any(|attribute| forgives_failures(schema, attribute));
-    if forgives && !checked.iter().any(|attribute| is_lock(attribute)) {
+    let forgives = has_new_password || checked.iter().any(forgives_failures);
+    if forgives && !checked.iter().any(is_lock) {
         bookkeeping::unlock(write.head, id, &mut draft.entry);
     }
     let block = draft.entry.build().block().clone();
@@ -116,29 +116,19 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     changes.extend(draft.members.changes(id, write.context.now, &actor));
     changes.extend(draft.reserved.changes(write.context.now, &actor));
     changes.extend(numbers);
-<<<<<<< HEAD
     if forgives {
-=======
-    if has_new_password || checked.iter().any(forgives_failures) {
->>>>>>> b8c6e40213db2f1e95b8ee12d193a6c484c2f21a
         changes.extend(bookkeeping::forgiven(write.head, id));
     }
     Ok(Success { details: assigned, ..write.finish(changes, id, &controls)? })
 }
 
-<<<<<<< HEAD
-/// Whether failed logins are forgotten with a change of this attribute: an administrator says so, or the password is another one.
-fn forgives_failures(schema: &Schema, attribute: &CheckedAttribute<'_>) -> bool {
-    is_lock(attribute) || attribute.home == Home::Bookkeeping || prepare::is_password(schema, attribute.attribute_type.id)
+/// Whether failed logins are forgotten with a change of this attribute, because an administrator says so.
+fn forgives_failures(attribute: &CheckedAttribute<'_>) -> bool {
+    is_lock(attribute) || attribute.home == Home::Bookkeeping
 }
 
 fn is_lock(attribute: &CheckedAttribute<'_>) -> bool {
     attribute.attribute_type.name() == bookkeeping::LOCKED_TIME
-=======
-/// Whether failed logins are forgotten with a change of this attribute, because an administrator says so.
-fn forgives_failures(attribute: &CheckedAttribute<'_>) -> bool {
-    attribute.attribute_type.name() == "pwdAccountLockedTime" || attribute.home == Home::Bookkeeping
->>>>>>> b8c6e40213db2f1e95b8ee12d193a6c484c2f21a
 }
 
 /// What is wrong with a request whatever the entry: 2.
