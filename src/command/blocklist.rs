@@ -26,7 +26,7 @@ pub struct Arguments {
 pub enum Action {
     /// Make a list of a text file, one password a line, or SHA1:count as Have I Been Pwned has them
     ///
-    /// Name what it writes in bindery.toml ([password] blocklist = "…") and reload. The list that comes with the program counts anyway.
+    /// Name what it writes in bindery.toml (`blocklist` of `[password]`) and reload. The list that comes with the program counts anyway.
     /// The passwords cannot be read back from it. Some 30 octets of memory are needed for each password, and at most 100,000,000 are taken:
     /// of a larger file take those that were seen most with --seen.
     Build {
