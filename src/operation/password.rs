@@ -13,7 +13,7 @@ use super::bind::bookkeeping;
 use super::draft::Draft;
 use super::password_change::{self, Comparison, Proof};
 use super::refusal::Refusal;
-use super::{Context, Decision, account, control, record, stamp, standing};
+use super::{Context, Decision, account, bind_rules, control, record, stamp, standing};
 use crate::directory::{Change, Directory, Lookup, Node};
 use crate::journal::{RecordKind, RecordedChange, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode, Secret, Value};
@@ -231,6 +231,9 @@ fn change(head: &Directory, context: &Context, request: &PasswordModifyRequest, 
     let subject = context.subject(head);
     if !access::allows(subject, Right::ChangePassword, target) {
         return Err(Refusal::of_result(LdapResult::of(ResultCode::InsufficientAccessRights)));
+    }
+    if subject.identity != Some(target) {
+        bind_rules::check_writer(head, context, subject)?;
     }
     let mut answers = request.answers.iter();
     let old = if request.verifies_old { check_old(head, target, answers.next())? } else { OldPassword::Absent };

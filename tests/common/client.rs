@@ -113,7 +113,12 @@ impl Client {
 
     fn result_with(&mut self, op: LdapOp, ctrl: Vec<LdapControl>) -> io::Result<LdapResultCode> {
         self.send_with(op, ctrl)?;
-        Ok(match self.receive()?.op {
+        let message = self.receive()?;
+        if message.msgid == 0 {
+            // A notice of disconnection answers nothing.
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        Ok(match message.op {
             LdapOp::BindResponse(response) => response.res.code,
             LdapOp::AddResponse(result)
             | LdapOp::ModifyResponse(result)

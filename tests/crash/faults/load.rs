@@ -143,6 +143,7 @@ struct Writer {
     number: usize,
     /// The server's.
     process: u32,
+    address: String,
     client: Client,
     /// A connection that does nothing but log in.
     visitor: Client,
@@ -166,7 +167,8 @@ impl Writer {
         let (Ok(client), Ok(visitor)) = (Client::connect(address), Client::connect(address)) else {
             return Err((book, Vec::new()));
         };
-        let mut writer = Writer { number, process, client, visitor, book, notes: Vec::new(), random, gate, counts };
+        let address = address.to_owned();
+        let mut writer = Writer { number, process, address, client, visitor, book, notes: Vec::new(), random, gate, counts };
         loop {
             let outcome = writer.client.bind(ADMIN, PASSWORD);
             match writer.note_bind(false, outcome) {
@@ -291,12 +293,20 @@ impl Writer {
         let people: Vec<(&String, u64)> =
             self.book.iter().filter_map(|(name, known)| Some((name, known.acknowledged.as_ref()?.password))).collect();
         let people: Vec<_> = people.into_iter().filter(|(_, password)| *password != 0).collect();
-        let outcome = if people.is_empty() || self.random.one_in(8) {
-            self.visitor.bind(&dn("nobody"), "a password that fits nobody")
+        let (name, password) = if people.is_empty() || self.random.one_in(8) {
+            (dn("nobody"), "a password that fits nobody".to_owned())
         } else {
             let (name, version) = self.random.choose(&people);
-            self.visitor.bind(&dn(name), &password(*version))
+            (dn(name), password(*version))
         };
+        let mut outcome = self.visitor.bind(&name, &password);
+        // Whoever it was logged in as was changed or deleted meanwhile: its session was ended before the bind came.
+        if outcome.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::ConnectionAborted)
+            && let Ok(visitor) = Client::connect(&self.address)
+        {
+            self.visitor = visitor;
+            outcome = self.visitor.bind(&name, &password);
+        }
         !matches!(self.note_bind(true, outcome), Outcome::Ended)
     }
 
