@@ -191,7 +191,7 @@ static TABLE: &[KnownControl] = &[
     KnownControl {
         oid: oid::TRANSACTION_SPECIFICATION,
         name: "transaction specification",
-        operations: CHANGES,
+        operations: &[Add, Delete, Extended, Modify, ModifyDn],
         read: authorization::transaction,
     },
     KnownControl {

@@ -67,7 +67,7 @@ pub fn check_controls(operation: ExtendedOperation, controls: &[Control], limits
     if decoded.proxied_authorization.is_some() && operation == ExtendedOperation::EndTransaction {
         return Err(LdapResult::with(ResultCode::ProtocolError, "proxied authorization control has no place in a transaction"));
     }
-    if decoded.proxied_authorization.is_some() && !assumes {
+    if decoded.transaction.is_some() || (decoded.proxied_authorization.is_some() && !assumes) {
         return Err(LdapResult::with(ResultCode::UnavailableCriticalExtension, "critical control unavailable in context"));
     }
     Ok(())

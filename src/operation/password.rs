@@ -13,7 +13,7 @@ use super::bind::bookkeeping;
 use super::draft::Draft;
 use super::password_change::{self, Comparison, Proof};
 use super::refusal::Refusal;
-use super::{Context, Decision, account, bind_rules, control, record, stamp, standing};
+use super::{Context, Decision, account, bind_rules, control, record, stamp, standing, transaction};
 use crate::directory::{Change, Directory, Lookup, Node};
 use crate::journal::{RecordKind, RecordedChange, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode, Secret, Value};
@@ -91,7 +91,8 @@ fn prepare(
     controls: &[Control],
     request: &mut PasswordModifyRequest,
 ) -> Result<Vec<HashJob>, Refusal> {
-    control::decode(ResponseKind::Extended, controls, &context.settings.limits).map_err(Refusal::of_result)?;
+    let controls = control::decode(ResponseKind::Extended, controls, &context.settings.limits).map_err(Refusal::of_result)?;
+    transaction::check(context, &controls)?;
     context.check_assumed(directory)?;
     let subject = context.subject(directory);
     let Some(own) = subject.identity else {
@@ -101,6 +102,10 @@ fn prepare(
         return Err(Refusal::new(ResultCode::ConfidentialityRequired, "confidentiality required"));
     }
     let wanted = Wanted::read(value.map(Secret::expose))?;
+    if controls.transaction.is_some() && wanted.new.is_none() {
+        // The answer to the end has no place for it (RFC 5805 section 2.3).
+        return Err(Refusal::new(ResultCode::UnwillingToPerform, "a generated password cannot be told in a transaction"));
+    }
     let target = wanted.identity.map_or(Ok(own), |identity| find(directory, identity));
     request.target = target.as_ref().ok().copied();
     standing::check_restricted_to_own(directory, context, request.target)?;

@@ -10,6 +10,8 @@
 
 use bytes::Bytes;
 
+use super::control::Controls;
+use super::refusal::Refusal;
 use super::write::MAXIMUM_CHANGES;
 use super::{Context, Decision, Proposal, ProposedOperation, decide_in};
 use crate::directory::{Change, Directory};
@@ -72,6 +74,21 @@ pub fn aborted_notice(identifier: Bytes, result: LdapResult) -> Reply {
 /// 2 for an identifier that is of no transaction here.
 pub fn invalid_identifier() -> LdapResult {
     LdapResult::with(ResultCode::ProtocolError, "transaction identifier is invalid")
+}
+
+/// 2 for a change that says it is part of a transaction and is not, or that would be done as somebody else in it (section 4.4).
+pub(crate) fn check(context: &Context, controls: &Controls) -> Result<(), Refusal> {
+    if controls.transaction.is_none() {
+        return Ok(());
+    }
+    if controls.proxied_authorization.is_some() {
+        let text = "proxied authorization control has no place in a transaction";
+        return Err(Refusal::new(ResultCode::ProtocolError, text));
+    }
+    if context.attached.transaction.is_none() {
+        return Err(invalid_identifier().into());
+    }
+    Ok(())
 }
 
 /// What became of the steps so far.

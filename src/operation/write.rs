@@ -123,23 +123,9 @@ impl Write<'_> {
     /// Reads the request's controls; 123 where it is to be done as somebody whom the session may not act as.
     pub(crate) fn controls(&self, kind: ResponseKind, controls: &[Control]) -> Result<Controls, Refusal> {
         let decoded = control::decode(kind, controls, &self.context.settings.limits)?;
-        if decoded.transaction.is_some() {
-            self.check_transaction(&decoded)?;
-        }
+        transaction::check(self.context, &decoded)?;
         self.context.check_assumed(self.head)?;
         Ok(decoded)
-    }
-
-    /// 2 for a change that says it is part of a transaction and is not (RFC 5805), or that would be done as somebody else in it (section 4.4).
-    fn check_transaction(&self, controls: &Controls) -> Result<(), Refusal> {
-        if controls.proxied_authorization.is_some() {
-            let text = "proxied authorization control has no place in a transaction";
-            return Err(Refusal::new(ResultCode::ProtocolError, text));
-        }
-        if self.context.attached.transaction.is_none() {
-            return Err(transaction::invalid_identifier().into());
-        }
-        Ok(())
     }
 
     /// Who writes: 13 over a connection that can be listened to, 8 for anonymous, 50 for who must change the password first.

@@ -141,7 +141,7 @@ impl Session {
         kind: ResponseKind,
         mut operation: ProposedOperation,
     ) -> Action {
-        let notice = self.join_transaction(&mut context, kind, &operation);
+        let notice = self.join_transaction(&mut context, kind, operation.controls(), operation.octets());
         let jobs = prepare::jobs(directory, &context, &mut operation);
         if jobs.is_empty() {
             return several(vec![notice, self.propose(context, kind, operation)]);
@@ -205,17 +205,20 @@ impl Session {
     fn password_modify(
         &mut self,
         directory: &Directory,
-        context: Context,
+        mut context: Context,
         value: Option<&Secret>,
         controls: &[Control],
     ) -> Action {
+        let kind = ResponseKind::Extended;
+        let octets = value.map_or(0, |value| value.expose().len());
+        let notice = self.join_transaction(&mut context, kind, controls, octets);
         let (request, jobs) = password::begin(directory, &context, value, controls);
         if jobs.is_empty() {
-            return self.commit(context, ResponseKind::Extended, ProposedOperation::PasswordModify(request));
+            return several(vec![notice, self.propose(context, kind, ProposedOperation::PasswordModify(request))]);
         }
         let id = context.message;
         let hashing = Hashing::PasswordModify(request);
-        Action::Hash(self.operations.put_hashing(id, ResponseKind::Extended, context, hashing), jobs)
+        several(vec![notice, Action::Hash(self.operations.put_hashing(id, kind, context, hashing), jobs)])
     }
 
     fn backup(&mut self, directory: &Directory, context: Context, value: Option<&Secret>) -> Action {

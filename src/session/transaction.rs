@@ -94,9 +94,9 @@ impl Session {
         &mut self,
         context: &mut Context,
         kind: ResponseKind,
-        operation: &ProposedOperation,
+        controls: &[Control],
+        octets: usize,
     ) -> Action {
-        let controls = operation.controls();
         let Some(named) = named_transaction(controls) else { return Action::Nothing };
         let Some(transaction) = self.transaction.as_mut().filter(|it| it.end.is_none() && it.identifier() == named) else {
             return Action::Nothing;
@@ -107,7 +107,7 @@ impl Session {
             return self
                 .give_up_transaction(LdapResult::with(ResultCode::ProtocolError, "a change cannot be part of the transaction"));
         }
-        let octets = transaction.octets.saturating_add(operation.octets());
+        let octets = transaction.octets.saturating_add(octets);
         if transaction.steps.len() >= MAXIMUM_OPERATIONS || octets > MAXIMUM_OCTETS {
             return self.give_up_transaction(LdapResult::with(ResultCode::AdminLimitExceeded, "too large a transaction"));
         }
