@@ -344,12 +344,7 @@ fn a_journal_that_cannot_be_written_does_none() {
 fn nothing_else_belongs_to_it() {
     let mut server = administrator();
     let id = start(&mut server);
-    for request in [
-        search(SUFFIX),
-        extended(oid::PASSWORD_MODIFY, None),
-        extended(oid::WHO_AM_I, None),
-        extended(oid::START_TRANSACTION, None),
-    ] {
+    for request in [search(SUFFIX), extended(oid::WHO_AM_I, None), extended(oid::START_TRANSACTION, None)] {
         let answer = server.ask_with(request, vec![within(&id)]);
         assert_eq!(told(&result(&answer)), (12, "critical control unavailable in context"));
     }
