@@ -1,44 +1,33 @@
-//! `bindery journal`: reads the journal.
+//! `bindery journal export`: the records as JSON lines.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::Args;
 
-use super::installation::create_private;
 use super::{CommandError, FOUND_SOMETHING, Installation, output};
+use crate::command::installation::create_private;
 use crate::journal::Frame;
 use crate::store::{self, StoreError};
 
-/// Arguments of `bindery journal`.
+/// Arguments of `bindery journal export`.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// What to do.
-    #[command(subcommand)]
-    pub action: Action,
+    /// Which installation.
+    #[command(flatten)]
+    installation: Installation,
+    /// Sequence to begin with
+    #[arg(long, value_name = "SEQUENCE", default_value_t = 1)]
+    from: u64,
+    /// Write to this file (made with mode 0600) [default: standard output]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
 }
 
-/// What to do with the journal.
-#[derive(Subcommand, Debug)]
-pub enum Action {
-    /// Write records as JSON lines, verified on the way
-    Export {
-        /// Which installation.
-        #[command(flatten)]
-        installation: Installation,
-        /// Sequence to begin with
-        #[arg(long, value_name = "SEQUENCE", default_value_t = 1)]
-        from: u64,
-        /// Write to this file (made with mode 0600) [default: standard output]
-        #[arg(long, value_name = "FILE")]
-        out: Option<PathBuf>,
-    },
-}
-
-/// Reads the journal: the running server is not asked, its files are read beside it and every seal and checksum is checked on the way.
-pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
-    let Action::Export { installation, from, out } = &arguments.action;
+/// Writes the records: the running server is not asked, its files are read beside it and every seal and checksum is checked on the way.
+pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let Arguments { installation, from, out } = arguments;
     let options = installation.load()?.store_options_without_indexes();
     let name = out.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
     let cannot = |error: io::Error| StoreError::Io { path: name.clone().into(), error };
