@@ -139,6 +139,11 @@ impl OfflineInstallation {
         self.aside.context()
     }
 
+    /// The same, of this moment.
+    pub(super) fn context_now(&self) -> Context {
+        Context { now: self.committer.now(), ..self.aside.context() }
+    }
+
     /// See [`Aside::hash`].
     pub(super) fn hash(&mut self, jobs: Vec<HashJob>) -> Result<Vec<HashAnswer>, CommandError> {
         self.aside.hash(jobs)

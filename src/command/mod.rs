@@ -1,11 +1,13 @@
 //! The command line: one file per subcommand.
 
+pub mod account;
 pub mod backup;
 pub mod blocklist;
 pub mod check;
 pub mod completions;
 pub mod demo;
 pub mod export;
+mod format;
 pub mod hash;
 pub mod import;
 pub mod init;
@@ -31,7 +33,7 @@ use clap::{Args, Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, nothing to report
-  1  done, and something was found (check, schema check, status, import with rejects, backup and restore past damage)
+  1  done, and something was found (check, schema check, status, an account that cannot log in, import with rejects, backup and restore past damage)
   2  the command line is wrong
   3  it could not be done; the message says why and what to do";
 
@@ -75,6 +77,9 @@ enum Command {
     /// Change the seal key
     #[command(after_help = EXIT_CODES)]
     Key(key::Arguments),
+    /// How an account stands
+    #[command(after_help = EXIT_CODES)]
+    Account(account::Arguments),
     /// One-time codes as a second factor
     #[command(after_help = EXIT_CODES)]
     Otp(otp::Arguments),
@@ -137,6 +142,7 @@ pub fn run() -> ExitCode {
         Command::Key(arguments) => key::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Blocklist(arguments) => blocklist::run(&arguments),
+        Command::Account(arguments) => account::run(&arguments),
         Command::Otp(arguments) => otp::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Journal(arguments) => journal::run(&arguments),

@@ -42,6 +42,14 @@ fn next(cursor: &mut SearchCursor, budget: &mut u32) -> Option<EntryId> {
     }
 }
 
+/// The entry that an administrator means: by its whole name or by its user name.
+pub(crate) fn by_name(directory: &Directory, name: &str) -> Option<EntryId> {
+    match name.contains('=') {
+        true => by_dn(directory, name.as_bytes()).ok().flatten(),
+        false => by_user_name(directory, name.as_bytes()),
+    }
+}
+
 /// The entry with this user name.
 pub(crate) fn by_user_name(directory: &Directory, name: &[u8]) -> Option<EntryId> {
     by_attribute(directory, USER_NAME, name)

@@ -12,7 +12,7 @@ use super::refusal::Refusal;
 use super::write::Write;
 use super::{Authority, Context, account};
 use crate::directory::{Compiled, Directory, IdSet, Membership, MembershipAttribute, Node, RuleKind};
-use crate::model::{AttributeTypeId, Dn, EntryId, Rdn, ResultCode, Value};
+use crate::model::{AttributeTypeId, Dn, EntryId, Rdn, ResultCode, Timestamp, Value};
 use crate::policy::access::Subject;
 use crate::policy::bind_rule::{self, AccountKind, BindRule, Listener, Login, TlsVersion, Verdict};
 
@@ -136,6 +136,31 @@ pub(crate) fn judge(directory: &Directory, context: &Context, account: EntryId) 
         Verdict::RequireFactor(rule) => (Outcome::NeedsFactor, Some(rule)),
     };
     Ruling { outcome, rule: rule.map(|rule| rule.name.clone()) }
+}
+
+/// The rules that can decide about an account, from wherever it comes; none where the directory has none.
+pub(crate) fn bearing_on(directory: &Directory, account: EntryId, now: Timestamp) -> Vec<EntryId> {
+    let Some(node) = directory.node(account) else { return Vec::new() };
+    let compiled = directory.compiled::<BindRules>();
+    let login = Login {
+        account,
+        kind: kind(directory, node),
+        is_member: &|group| directory.is_member(group, account),
+        address: None,
+        listener: Listener::Ldapi,
+        tls: None,
+        issuer: None,
+        now,
+    };
+    let rules = compiled.entries.iter().zip(&compiled.rules).filter(|(_, rule)| rule.concerns(&login));
+    rules.map(|(entry, _)| *entry).collect()
+}
+
+/// accountNetwork of an entry, as written.
+pub(crate) fn own_networks(directory: &Directory, node: &Node) -> Vec<String> {
+    let network = directory.schema().attribute_type("accountNetwork");
+    let values = network.map(|network| node.entry.values(network.id)).into_iter().flatten();
+    values.map(|value| String::from_utf8_lossy(value).into_owned()).collect()
 }
 
 fn kind(directory: &Directory, node: &Node) -> AccountKind {

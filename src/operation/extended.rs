@@ -34,6 +34,8 @@ pub enum ExtendedOperation {
     Backup,
     /// A rotation of the seal key
     KeyRotation,
+    /// How an account stands
+    AccountReport,
 }
 
 impl ExtendedOperation {
@@ -48,6 +50,7 @@ impl ExtendedOperation {
             oid::START_TRANSACTION => Some(ExtendedOperation::StartTransaction),
             oid::BACKUP => Some(ExtendedOperation::Backup),
             oid::KEY_ROTATION => Some(ExtendedOperation::KeyRotation),
+            oid::ACCOUNT_REPORT => Some(ExtendedOperation::AccountReport),
             oid::END_TRANSACTION => Some(ExtendedOperation::EndTransaction),
             _ => None,
         }

@@ -4,6 +4,7 @@
 //! client may read is decided on a published value.
 
 mod account;
+pub mod account_report;
 pub mod add;
 mod attached;
 pub mod backup;

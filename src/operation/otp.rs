@@ -85,15 +85,40 @@ fn is_too_old(directory: &Directory, token: &Node, said: &Node, now: Timestamp) 
 
 /// The account with this uid or whole name, for who enrols codes: its name, its classes, and whether it names a token.
 pub(crate) fn account(directory: &Directory, name: &str) -> Option<(String, Vec<String>, bool)> {
-    let id = match name.contains('=') {
-        true => account::by_dn(directory, name.as_bytes()).ok().flatten(),
-        false => account::by_user_name(directory, name.as_bytes()),
-    }?;
+    let id = account::by_name(directory, name)?;
     let node = directory.node(id)?;
     let object_class = directory.schema().attribute_type("objectClass")?;
     let classes = node.entry.values(object_class.id).map(|class| String::from_utf8_lossy(class).into_owned()).collect();
     let has_token = KINDS.iter().any(|kind| reference(directory, id, kind.token).is_some());
     Some((directory.dn_text(id), classes, has_token))
+}
+
+/// A token as a report tells of it.
+pub(crate) struct NamedToken {
+    /// Its entry.
+    pub(crate) entry: EntryId,
+    /// HOTP, not TOTP.
+    pub(crate) by_counter: bool,
+    /// Whether it makes codes.
+    pub(crate) usable: bool,
+    /// Recovery codes that are left.
+    pub(crate) recovery_codes: usize,
+}
+
+/// The tokens that an account names.
+pub(crate) fn tokens(directory: &Directory, account: EntryId, now: Timestamp) -> Vec<NamedToken> {
+    let recovery = directory.schema().attribute_type("otpRecoveryCode");
+    let of_kind = |kind: &Kind| {
+        let entry = reference(directory, account, kind.token)?;
+        let codes = recovery.zip(directory.node(entry)).map(|(recovery, node)| node.entry.values(recovery.id).count());
+        Some(NamedToken {
+            entry,
+            by_counter: kind.by_counter,
+            usable: of_kind(directory, account, now, kind).is_some(),
+            recovery_codes: codes.unwrap_or_default(),
+        })
+    };
+    KINDS.iter().filter_map(of_kind).collect()
 }
 
 /// A recovery code of the token that is this one.

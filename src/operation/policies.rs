@@ -67,6 +67,13 @@ pub fn password_policy(directory: &Directory, account: Option<EntryId>) -> Arc<P
     Arc::clone(named.unwrap_or(&policies.default))
 }
 
+/// Its entry; none: the built-in one is in force.
+pub fn password_policy_entry(directory: &Directory, account: EntryId) -> Option<EntryId> {
+    let in_force = password_policy(directory, Some(account));
+    let policies = directory.compiled::<PasswordPolicies>();
+    policies.by_entry.iter().find(|(_, policy)| Arc::ptr_eq(policy, &in_force)).map(|(id, _)| *id)
+}
+
 /// The policy that will be in force for an entry which names this one, or none.
 pub fn password_policy_named(directory: &Directory, name: Option<&[u8]>) -> Arc<PasswordPolicy> {
     let policies = directory.compiled::<PasswordPolicies>();

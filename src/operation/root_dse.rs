@@ -27,8 +27,15 @@ pub(crate) fn special(directory: &Directory, context: &Context, dn: &Dn) -> Opti
 
 /// The root DSE as this connection sees it: what is offered depends on TLS and certificate.
 pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
-    let mut extensions =
-        vec![oid::WHO_AM_I, oid::PASSWORD_MODIFY, oid::CANCEL, oid::START_TRANSACTION, oid::END_TRANSACTION, oid::REFRESH];
+    let mut extensions = vec![
+        oid::WHO_AM_I,
+        oid::PASSWORD_MODIFY,
+        oid::CANCEL,
+        oid::START_TRANSACTION,
+        oid::END_TRANSACTION,
+        oid::REFRESH,
+        oid::ACCOUNT_REPORT,
+    ];
     if context.settings.start_tls && context.peer.listener == ListenerKind::Ldap {
         extensions.push(oid::START_TLS);
     }

@@ -423,6 +423,11 @@ impl Committer {
         tentative.frames.push(frame);
     }
 
+    /// Policy time: what the next decision will be judged at, or later.
+    pub fn now(&self) -> Timestamp {
+        self.policy_time(&self.chain)
+    }
+
     /// Strictly growing, so that every record and every entryCSN has a moment of its own, and turning the clock back revives nobody.
     fn policy_time(&self, chain: &Chain) -> Timestamp {
         self.clock.now().max(Timestamp(chain.last_time.0.saturating_add(1)))

@@ -188,7 +188,12 @@ impl LocalClient {
 
     /// Asks for an extended operation without a value; answers with the response's, empty where there is none.
     pub fn extended(&mut self, name: &str) -> Result<Vec<u8>, ClientError> {
-        self.send(LdapOp::ExtendedRequest(LdapExtendedRequest { name: name.to_owned(), value: None }))?;
+        self.extended_with(name, None)
+    }
+
+    /// The same with a value.
+    pub fn extended_with(&mut self, name: &str, value: Option<Vec<u8>>) -> Result<Vec<u8>, ClientError> {
+        self.send(LdapOp::ExtendedRequest(LdapExtendedRequest { name: name.to_owned(), value }))?;
         match self.receive()? {
             LdapOp::ExtendedResponse(response) => accept(&response.res).map(|()| response.value.unwrap_or_default()),
             _ => Err(unexpected()),

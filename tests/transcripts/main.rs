@@ -49,6 +49,7 @@ macro_rules! transcripts {
 transcripts! {
     access
     account
+    account_report
     accounts
     add
     aliases

@@ -151,15 +151,23 @@ impl BindRule {
     }
 
     fn matches(&self, login: &Login<'_>) -> bool {
+        self.concerns(login) && self.holds_for_connection(login)
+    }
+
+    /// Whether it is about this account at this moment, from wherever it comes.
+    pub fn concerns(&self, login: &Login<'_>) -> bool {
         self.not_after.is_none_or(|end| login.now < end)
             && (self.kinds.is_empty() || self.kinds.contains(&login.kind))
-            && (self.listeners.is_empty() || self.listeners.contains(&login.listener))
+            && self.applications.as_ref().is_none_or(|applications| applications.contains(&login.account))
+            && self.groups.as_ref().is_none_or(|groups| groups.iter().any(|group| (login.is_member)(*group)))
+    }
+
+    fn holds_for_connection(&self, login: &Login<'_>) -> bool {
+        (self.listeners.is_empty() || self.listeners.contains(&login.listener))
             && self.tls_minimum.is_none_or(|minimum| login.listener == Listener::Ldapi || login.tls >= Some(minimum))
             && (self.networks.is_empty() || is_within(&self.networks, login.address))
-            && self.applications.as_ref().is_none_or(|applications| applications.contains(&login.account))
             && (self.issuers.is_empty() || login.issuer.as_ref().is_some_and(|issuer| self.issuers.contains(issuer)))
             && (self.times.is_empty() || self.times.iter().any(|window| window.contains(login.now)))
-            && self.groups.as_ref().is_none_or(|groups| groups.iter().any(|group| (login.is_member)(*group)))
     }
 }
 
