@@ -24,13 +24,13 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let mut salt = [0; 16];
     SystemEntropy::new().fill(&mut salt);
     let mut hasher = Hasher::new(Argon2Parameters::default());
-    match hasher.perform(&HashJob::Hash { given, salt }, [0; 16]) {
+    match hasher.perform(&HashJob::Hash { given, salt, beside: Vec::new() }, [0; 16]) {
         HashAnswer::Hashed(value) => {
             output::octets(value.expose())?;
             output::octets(b"\n")?;
             Ok(ExitCode::SUCCESS)
         }
-        HashAnswer::Busy | HashAnswer::Recalled(_) | HashAnswer::Verified { .. } => {
+        HashAnswer::Busy | HashAnswer::Recalled(_) | HashAnswer::Previous | HashAnswer::Verified { .. } => {
             Err(CommandError::Cannot("there is not enough memory to hash a password; 19 MiB are needed".to_owned()))
         }
     }

@@ -21,7 +21,7 @@ pub use finish::finish;
 pub use recall::Proof;
 pub(crate) use sasl::by_certificate;
 
-use super::{Context, account, control};
+use super::{Context, account, control, password_change};
 use crate::directory::Directory;
 use crate::model::{EntryId, ResultCode, Secret, Value};
 use crate::policy::password::{HashAnswer, HashJob, LoginTag};
@@ -31,6 +31,8 @@ use crate::protocol::{Authentication, BindRequest, Control, LdapResult, Response
 pub mod reason {
     /// The password is not the one stored.
     pub const WRONG_PASSWORD: &str = "wrong password";
+    /// One of the two passwords before the present one: phones remember them. It counts as no failure.
+    pub const PREVIOUS_PASSWORD: &str = "previous password";
     /// No entry has this name.
     pub const UNKNOWN_NAME: &str = "unknown name";
     /// The entry has no password.
@@ -309,9 +311,10 @@ impl PendingBind {
             (Some(_), true) => reason::NO_PASSWORD,
             (Some(_), false) => reason::WRONG_PASSWORD,
         }));
+        let before = self.account.map(|id| password_change::two_before(directory, id)).unwrap_or_default();
         let (code, given, prospect) = factor::split(directory, context, self.account, given);
         self.code = code;
         self.tag = recall::tag(directory, context, &self, &given).filter(|_| prospect == factor::Prospect::Open);
-        Step::Verify(Box::new(HashJob::Verify { stored, given }), self)
+        Step::Verify(Box::new(HashJob::Verify { stored, before, given }), self)
     }
 }

@@ -42,7 +42,7 @@ pub fn jobs(directory: &Directory, context: &Context, request: &CompareRequest) 
     if stored.is_empty() || !access::allows(context.subject(directory), Right::ComparePassword, id) {
         return Vec::new();
     }
-    vec![HashJob::Verify { stored, given: request.value.clone() }]
+    vec![HashJob::verify(stored, request.value.clone())]
 }
 
 /// Answers on one instant. `answers`: those to [`jobs`], empty where there were none.

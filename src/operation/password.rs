@@ -113,10 +113,11 @@ fn prepare(
     if !access::allows(subject, Right::ChangePassword, target) {
         return Err(Refusal::of_result(LdapResult::of(ResultCode::InsufficientAccessRights)));
     }
+    let stored = account::stored_passwords(directory, Some(target));
     let mut jobs = Vec::new();
     if let Some(old) = wanted.old {
         request.verifies_old = true;
-        jobs.push(HashJob::Verify { stored: account::stored_passwords(directory, Some(target)), given: Secret::from(old) });
+        jobs.push(HashJob::verify(stored.clone(), Secret::from(old)));
     }
     let given = match wanted.new {
         Some(new) => {
@@ -125,7 +126,7 @@ fn prepare(
         }
         None => request.generated.insert(generate(context.fresh.password)).clone(),
     };
-    jobs.push(HashJob::Hash { given: given.clone(), salt: context.fresh.salt });
+    jobs.push(HashJob::Hash { given: given.clone(), salt: context.fresh.salt, beside: stored });
     if target == own {
         jobs.push(request.comparison.insert(Comparison::new(directory, own)).job(given));
     }

@@ -65,7 +65,7 @@ impl Comparison {
         let is_among = |stored: &[Secret]| matched.as_ref().is_some_and(|matched| stored.contains(matched));
         Ok(match () {
             () if is_among(&account::stored_passwords(head, Some(owner))) => Reuse::Unchanged,
-            () if is_among(&old_passwords(head, owner)) => Reuse::InHistory,
+            () if is_among(&old_passwords(head, owner, policy.history)) => Reuse::InHistory,
             () => Reuse::New,
         })
     }
@@ -73,15 +73,19 @@ impl Comparison {
 
 fn known(directory: &Directory, owner: EntryId, policy: &PasswordPolicy) -> Vec<Secret> {
     let mut known = account::stored_passwords(directory, Some(owner));
-    if policy.history > 0 {
-        known.extend(old_passwords(directory, owner));
-    }
+    known.extend(old_passwords(directory, owner, policy.history));
     known
 }
 
-fn old_passwords(directory: &Directory, id: EntryId) -> Vec<Secret> {
+/// The newest passwords, at most that many, that an account had before.
+fn old_passwords(directory: &Directory, id: EntryId, most: u32) -> Vec<Secret> {
     let (Some(node), Some(history)) = (directory.node(id), type_of(directory, "pwdHistory")) else { return Vec::new() };
-    node.entry.values(history).filter_map(history::stored_form).collect()
+    history::newest(node.entry.values(history), most)
+}
+
+/// The two before the present one: phones go on with them.
+pub(crate) fn two_before(directory: &Directory, id: EntryId) -> Vec<Secret> {
+    old_passwords(directory, id, history::REMEMBERED)
 }
 
 /// What the owner of an account brings along with a new password.
@@ -261,7 +265,7 @@ pub(crate) fn count(head: &Directory, entry: &EntryBuilder) -> usize {
 fn remember(head: &Directory, context: &Context, entry: &mut EntryBuilder, given_up: &[Secret], most: u32) {
     let Some(attribute) = type_of(head, "pwdHistory") else { return };
     let before = values(entry, attribute).to_vec();
-    let after = history::after(before.into_iter(), given_up, context.now, most);
+    let after = history::after(before.into_iter(), given_up, context.now, most.max(history::REMEMBERED));
     set(head, entry, "pwdHistory", after);
 }
 

@@ -107,9 +107,9 @@ pub fn jobs(directory: &Directory, context: &Context, operation: &mut ProposedOp
         jobs.push(match purpose {
             Purpose::Hash => {
                 new = Some(given.clone());
-                HashJob::Hash { given, salt: salt(&context.fresh.salt, index) }
+                HashJob::Hash { given, salt: salt(&context.fresh.salt, index), beside: stored.clone() }
             }
-            Purpose::Verify => HashJob::Verify { stored: stored.clone(), given },
+            Purpose::Verify => HashJob::verify(stored.clone(), given),
         });
     }
     if let (Some(owner), Some(given)) = (owner, new) {

@@ -172,7 +172,7 @@ mod tests {
     }
 
     fn hash_job(text: &str) -> HashJob {
-        HashJob::Hash { given: Secret::from(text.as_bytes()), salt: [1; 16] }
+        HashJob::Hash { given: Secret::from(text.as_bytes()), salt: [1; 16], beside: Vec::new() }
     }
 
     fn hashed(answer: HashAnswer) -> Secret {
@@ -186,7 +186,7 @@ mod tests {
     fn hashes_and_verifies() {
         let pool = pool(2, 16, CHEAP);
         let stored = hashed(pool.submit(hash_job("secret"), None).unwrap().blocking_recv().unwrap());
-        let job = HashJob::Verify { stored: vec![stored.clone()], given: Secret::from(b"secret".as_slice()) };
+        let job = HashJob::verify(vec![stored.clone()], Secret::from(b"secret".as_slice()));
         let HashAnswer::Verified { matched, .. } = pool.submit(job, None).unwrap().blocking_recv().unwrap() else { panic!() };
         assert_eq!(matched, Some(stored));
     }

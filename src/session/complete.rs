@@ -105,7 +105,7 @@ impl Session {
         self.phase = Phase::Binding(Proof::None);
         self.identity = Identity::default();
         let ticket = self.operations.put_refused(id, ResponseKind::Bind, reply);
-        Action::Hash(ticket, vec![HashJob::Verify { stored: Vec::new(), given: Secret::new(Vec::new()) }])
+        Action::Hash(ticket, vec![HashJob::verify(Vec::new(), Secret::new(Vec::new()))])
     }
 
     fn answer(&mut self, directory: &Arc<Directory>, id: MessageId, reply: Reply) -> Action {

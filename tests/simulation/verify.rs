@@ -195,7 +195,7 @@ fn check_password(hasher: &mut Hasher, directory: &Directory, node: &Node, expec
     match &expected.password {
         None if stored.is_empty() => Ok(()),
         Some(password) if stored.len() == 1 => {
-            let job = HashJob::Verify { stored, given: Secret::from(password.text.as_bytes()) };
+            let job = HashJob::verify(stored, Secret::from(password.text.as_bytes()));
             match hasher.perform(&job, [0; 16]) {
                 HashAnswer::Verified { matched: Some(_), .. } => Ok(()),
                 _ => Err("another password".to_owned()),

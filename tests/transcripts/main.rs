@@ -83,6 +83,7 @@ transcripts! {
     password_policy
     passwords
     persistent_search
+    previous_passwords
     references
     referrals
     rename
@@ -95,6 +96,7 @@ transcripts! {
     sorting
     sync
     transactions
+    unicode_passwords
     wire
     write_controls
 }

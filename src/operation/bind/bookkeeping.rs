@@ -20,7 +20,7 @@ pub(crate) const LOCKED_TIME: &str = "pwdAccountLockedTime";
 
 /// 49 for a password that is not to be looked at yet, right or wrong: it counts as no try.
 pub(super) fn check_wait(head: &Directory, context: &Context, pending: &PendingBind) -> Result<(), Refusal> {
-    let looked_at = matches!(pending.answer, Some(HashAnswer::Verified { .. } | HashAnswer::Recalled(_)));
+    let looked_at = matches!(pending.answer, Some(HashAnswer::Verified { .. } | HashAnswer::Previous | HashAnswer::Recalled(_)));
     match pending.account.filter(|_| looked_at && pending.refusal.is_none() && pending.method.is_password()) {
         Some(id) if standing::waits(head, context, id) => {
             Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason::MUST_WAIT })

@@ -105,6 +105,9 @@ fn judge<'a>(head: &Directory, pending: &'a PendingBind) -> Result<Accepted<'a>,
                 _ => Err(changed()),
             },
             Some(HashAnswer::Verified { matched: None, .. }) => Err(refused(ResultCode::InvalidCredentials)),
+            Some(HashAnswer::Previous) => {
+                Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason::PREVIOUS_PASSWORD })
+            }
             Some(HashAnswer::Busy | HashAnswer::Hashed(_)) | None => {
                 Err(Refusal { result: LdapResult::of(ResultCode::Busy), reason: reason::BUSY })
             }

@@ -6,7 +6,7 @@ use super::PendingBind;
 use crate::directory::Directory;
 use crate::model::{EntryId, Secret};
 use crate::operation::{Context, account, standing};
-use crate::policy::password::{HashAnswer, LoginTag};
+use crate::policy::password::{HashAnswer, LoginTag, is_normalized};
 
 /// What a bind says of its password, for the session: it decides what follows the committer's answer.
 #[derive(Clone, Debug, Default)]
@@ -42,6 +42,10 @@ impl PendingBind {
 pub(super) fn tag(directory: &Directory, context: &Context, pending: &PendingBind, given: &Secret) -> Option<LoginTag> {
     let settings = context.settings.remembered_logins.as_ref()?;
     let account = pending.account.filter(|_| pending.refusal.is_none())?;
+    // The run that is due where such a login is refused after all is one, and this password costs two.
+    if !is_normalized(given.expose()) {
+        return None;
+    }
     standing::check(directory, context, account, pending.method.is_password()).ok()?;
     if standing::waits(directory, context, account) {
         return None;

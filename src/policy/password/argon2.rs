@@ -6,7 +6,7 @@ use base64::prelude::BASE64_STANDARD_NO_PAD;
 use zeroize::Zeroizing;
 
 use super::Argon2Parameters;
-use super::scheme::{base64, constant_time_equal, decimal};
+use super::scheme::{base64, decimal};
 
 /// KiB that a stored value may ask for.
 const MAX_MEMORY: u32 = 256 * 1024;
@@ -26,6 +26,7 @@ const NEW_HASH_LENGTH: usize = 32;
 pub(super) struct OutOfMemory;
 
 /// A hash with what it was made with.
+#[derive(Clone)]
 pub(super) struct Argon2Value {
     algorithm: Algorithm,
     version: Version,
@@ -72,10 +73,36 @@ impl Argon2Value {
         fields.next().is_none().then_some(Argon2Value { algorithm, version, parameters, salt, hash })
     }
 
-    /// Whether the hash was made of this password: one Argon2 run.
-    pub(super) fn verify(&self, memory: &mut Memory, password: &[u8]) -> Result<bool, OutOfMemory> {
+    /// The hash of a password that is made as this one was: one Argon2 run.
+    pub(super) fn hash(&self, memory: &mut Memory, password: &[u8]) -> Result<Vec<u8>, OutOfMemory> {
         let hash = memory.run(self.algorithm, self.version, self.parameters, password, &self.salt, self.hash.len())?;
-        Ok(constant_time_equal(&hash, &self.hash))
+        Ok(hash.to_vec())
+    }
+
+    /// The hash.
+    pub(super) fn digest(&self) -> &[u8] {
+        &self.hash
+    }
+
+    /// Whether both are of one password exactly where their hashes are equal.
+    pub(super) fn is_made_like(&self, other: &Argon2Value) -> bool {
+        (self.algorithm, self.version, self.parameters) == (other.algorithm, other.version, other.parameters)
+            && self.salt == other.salt
+            && self.hash.len() == other.hash.len()
+    }
+
+    /// Its salt, where a new value could have been made with it.
+    pub(super) fn salt_for(&self, wanted: Argon2Parameters) -> Option<[u8; 16]> {
+        let is_like_new = self.algorithm == Algorithm::Argon2id
+            && self.version == Version::V0x13
+            && self.parameters == wanted
+            && self.hash.len() == NEW_HASH_LENGTH;
+        is_like_new.then(|| self.salt.as_slice().try_into().ok())?
+    }
+
+    /// A stored value of another hash made alike. Only for what is Argon2id of version 19.
+    pub(super) fn with_digest(&self, hash: &[u8]) -> Vec<u8> {
+        stored_value(self.parameters, &self.salt, hash)
     }
 
     /// Whether verifying costs an attacker at least what a new hash would.
@@ -116,10 +143,14 @@ pub(super) fn make(
     salt: &[u8; 16],
 ) -> Result<Vec<u8>, OutOfMemory> {
     let hash = memory.run(Algorithm::Argon2id, Version::V0x13, parameters, password, salt, NEW_HASH_LENGTH)?;
+    Ok(stored_value(parameters, salt, &hash))
+}
+
+fn stored_value(parameters: Argon2Parameters, salt: &[u8], hash: &[u8]) -> Vec<u8> {
     let Argon2Parameters { memory, passes, lanes } = parameters;
     let salt = BASE64_STANDARD_NO_PAD.encode(salt);
-    let hash = Zeroizing::new(BASE64_STANDARD_NO_PAD.encode(&*hash));
-    Ok(format!("{{ARGON2}}$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${}", *hash).into_bytes())
+    let hash = Zeroizing::new(BASE64_STANDARD_NO_PAD.encode(hash));
+    format!("{{ARGON2}}$argon2id$v=19$m={memory},t={passes},p={lanes}${salt}${}", *hash).into_bytes()
 }
 
 impl Memory {

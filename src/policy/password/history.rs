@@ -18,6 +18,17 @@ pub fn stored_form(value: &[u8]) -> Option<Secret> {
     (length == data.len()).then(|| Secret::from(data))
 }
 
+/// Passwords before the present one that a login may go on with without counting as a failure; they are kept whatever the policy says.
+pub const REMEMBERED: u32 = 2;
+
+/// The stored forms in the newest values, at most that many; what is no such value is left out.
+pub fn newest<'a>(values: impl Iterator<Item = &'a [u8]>, most: u32) -> Vec<Secret> {
+    let mut values: Vec<&[u8]> = if most == 0 { Vec::new() } else { values.collect() };
+    values.sort_by_key(|value| time(value));
+    let spare = values.len().saturating_sub(usize::try_from(most).unwrap_or(usize::MAX));
+    values.into_iter().skip(spare).filter_map(stored_form).collect()
+}
+
 /// The values after some stored forms were given up at `now`; the newest `most` are kept.
 pub fn after(values: impl Iterator<Item = Value>, given_up: &[Secret], now: Timestamp, most: u32) -> Vec<Value> {
     let mut values: Vec<Value> = values.collect();

@@ -4,6 +4,8 @@
 //! Everything here is slow on purpose and runs in the hash pool, never on a connection's task nor in the committer.
 
 mod argon2;
+#[cfg(test)]
+mod before_tests;
 pub mod blocklist;
 pub mod change;
 mod crypt;
@@ -17,9 +19,11 @@ mod remembered;
 mod scheme;
 #[cfg(test)]
 mod tests;
+mod unicode;
 
 pub use hasher::Hasher;
 pub use remembered::{LoginTag, REMEMBERED_LOGINS, RememberedLogins};
+pub use unicode::is_normalized;
 
 use crate::model::Secret;
 
@@ -58,6 +62,9 @@ pub enum HashJob {
     Verify {
         /// Stored values.
         stored: Vec<Secret>,
+        /// Passwords that the account had before, as stored: at no cost of their own, hence found only where they share their salt with one
+        /// of `stored`.
+        before: Vec<Secret>,
         /// What the client sent.
         given: Secret,
     },
@@ -74,12 +81,19 @@ pub enum HashJob {
         given: Secret,
         /// 16 random octets.
         salt: [u8; 16],
+        /// The account's passwords as stored: where one of them is as costly as a new one, the new one gets its salt.
+        beside: Vec<Secret>,
     },
 }
 
 impl HashJob {
     /// Each may cost an Argon2 run: those an account has, and its history.
     pub const MOST_OLD: usize = 8 + policy::PasswordPolicy::LONGEST_HISTORY as usize;
+
+    /// [`HashJob::Verify`] where nobody asks for passwords before.
+    pub fn verify(stored: Vec<Secret>, given: Secret) -> HashJob {
+        HashJob::Verify { stored, before: Vec::new(), given }
+    }
 }
 
 /// What came of a [`HashJob`].
@@ -93,6 +107,8 @@ pub enum HashAnswer {
         /// What to store in its place.
         rehashed: Option<Secret>,
     },
+    /// For `Verify`: it is none of those stored, but one of those before.
+    Previous,
     /// For `Verify`, without a run: a login with this password and this stored value succeeded a moment ago, and the account is unchanged.
     Recalled(Secret),
     /// For `Hash`: the value to store.
