@@ -10,7 +10,7 @@ use super::draft::Draft;
 use super::managed_account;
 use super::refusal::Refusal;
 use super::write::Write;
-use super::{Authority, Context, account};
+use super::{Authority, Context, LiveSession, Peer, TlsFacts, account};
 use crate::directory::{Compiled, Directory, IdSet, Membership, MembershipAttribute, Node, RuleKind};
 use crate::model::{AttributeTypeId, Dn, EntryId, Rdn, ResultCode, Timestamp, Value};
 use crate::policy::access::Subject;
@@ -99,38 +99,68 @@ pub(crate) enum Outcome {
     Refused(&'static str),
 }
 
+/// How a login came.
+struct Way<'a> {
+    peer: &'a Peer,
+    tls: Option<&'a TlsFacts>,
+    now: Timestamp,
+    /// Whether the waiver `second-factor` holds for it.
+    waives: bool,
+}
+
 /// Judges a login, whatever proves it.
 pub(crate) fn judge(directory: &Directory, context: &Context, account: EntryId) -> Ruling {
+    let (peer, tls) = (&*context.peer, context.tls.as_deref());
+    judge_way(directory, account, &Way { peer, tls, now: context.now, waives: waives_second_factor(context) })
+}
+
+/// Why the rules as they are now would not have let a session in, at the time of its login and with what it proved then; none: they would.
+/// Administrators without a second factor stay: what they change is refused, and a waiver may have let them in.
+pub(crate) fn refuses_session(directory: &Directory, live: &LiveSession) -> Option<&'static str> {
+    if live.factors.first() == Some(&"ldapi") && is_always_let_in(directory, live.account) {
+        return None;
+    }
+    let (peer, tls) = (&*live.peer, live.tls.as_deref());
+    let way = Way { peer, tls, now: live.since, waives: true };
+    match judge_way(directory, live.account, &way).outcome {
+        Outcome::Allowed | Outcome::Waived => None,
+        Outcome::NeedsFactor if live.factors.iter().any(|factor| *factor != "password") => None,
+        Outcome::NeedsFactor => Some(reason::NO_FACTOR),
+        Outcome::Refused(reason) => Some(reason),
+    }
+}
+
+fn judge_way(directory: &Directory, account: EntryId, way: &Way<'_>) -> Ruling {
     let compiled = directory.compiled::<BindRules>();
     let unruled = |outcome| Ruling { outcome, rule: None };
     let Some(node) = directory.node(account) else { return unruled(Outcome::Refused(reason::NO_RULE)) };
     let kind = kind(directory, node);
-    if !is_in_own_networks(&compiled, node, kind, context.peer.address) {
+    if !is_in_own_networks(&compiled, node, kind, way.peer.address) {
         return unruled(Outcome::Refused(reason::OUTSIDE_NETWORKS));
     }
     if compiled.rules.is_empty() && folder(directory).is_none() {
         return unruled(Outcome::Allowed);
     }
-    let certificate = context.tls.as_ref().and_then(|tls| tls.certificate.as_ref()).filter(|_| compiled.ask_for_issuer);
+    let certificate = way.tls.and_then(|tls| tls.certificate.as_ref()).filter(|_| compiled.ask_for_issuer);
     let login = Login {
         account,
         kind,
         is_member: &|group| directory.is_member(group, account),
-        address: context.peer.address,
-        listener: match context.peer.listener {
+        address: way.peer.address,
+        listener: match way.peer.listener {
             ListenerKind::Ldap => Listener::Ldap,
             ListenerKind::Ldaps => Listener::Ldaps,
             ListenerKind::Ldapi => Listener::Ldapi,
         },
-        tls: context.tls.as_ref().and_then(|tls| TlsVersion::read(&tls.version)),
+        tls: way.tls.and_then(|tls| TlsVersion::read(&tls.version)),
         issuer: certificate.map(|certificate| name_key(directory, certificate.issuer.as_bytes())),
-        now: context.now,
+        now: way.now,
     };
     let (outcome, rule) = match bind_rule::judge(&compiled.rules, &login) {
         Verdict::Allow(rule) => (Outcome::Allowed, Some(rule)),
         Verdict::Deny(Some(rule)) => (Outcome::Refused(reason::DENIED_BY_RULE), Some(rule)),
         Verdict::Deny(None) => (Outcome::Refused(reason::NO_RULE), None),
-        Verdict::RequireFactor(rule) if is_administrator(directory, account) && waives_second_factor(context) => {
+        Verdict::RequireFactor(rule) if is_administrator(directory, account) && way.waives => {
             (Outcome::Waived, Some(rule))
         }
         Verdict::RequireFactor(rule) => (Outcome::NeedsFactor, Some(rule)),

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 
 use super::context::is_administrator;
 use super::policies::password_policy;
-use super::{Context, Decision, Peer, Proposal, TlsFacts, account, standing};
+use super::{Context, Decision, Peer, Proposal, TlsFacts, account, bind_rules, standing};
 use crate::directory::{Change, Directory, Node};
 use crate::journal::{Named, RecordKind};
 use crate::model::{EntryId, Timestamp};
@@ -51,9 +51,11 @@ pub struct LiveSession {
     ended: AtomicBool,
     /// Whether it did something as an administrator may, or could have.
     administrator: AtomicBool,
-    /// The version of the password that it logged in with or set itself, and of the one before: what was decided may not become durable.
+    /// The version of the password that it logged in with or set itself, and of the one before, which is published a moment longer.
     password: AtomicU64,
     previous_password: AtomicU64,
+    /// The version that was decided last and may never become durable.
+    decided_password: AtomicU64,
 }
 
 /// Why a session is over, for the client and the journal.
@@ -71,6 +73,8 @@ pub enum SessionEnd {
     PasswordChanged,
     /// The account lost the rights of an administrator, which it had.
     RightsLost,
+    /// The bind rules or the account's networks, as they are now, would not have let it in.
+    Refused(&'static str),
     /// An administrator ended it.
     Administrator,
     /// The client said that it ends.
@@ -95,6 +99,7 @@ impl SessionEnd {
             SessionEnd::Deleted => "account deleted",
             SessionEnd::PasswordChanged => "password changed",
             SessionEnd::RightsLost => "no administrator any more",
+            SessionEnd::Refused(reason) => reason,
             SessionEnd::Administrator => "ended by an administrator",
             SessionEnd::Unbind => "unbind",
             SessionEnd::ClientClosed => "closed by the client",
@@ -115,8 +120,8 @@ impl SessionEnd {
 
     /// Whether the session may go no further at once, whatever is under way.
     pub fn is_revocation(self) -> bool {
-        use SessionEnd::{Administrator, Barred, Deleted, PasswordChanged, RightsLost};
-        matches!(self, Barred(_) | Deleted | PasswordChanged | RightsLost | Administrator)
+        use SessionEnd::{Administrator, Barred, Deleted, PasswordChanged, Refused, RightsLost};
+        matches!(self, Barred(_) | Refused(_) | Deleted | PasswordChanged | RightsLost | Administrator)
     }
 }
 
@@ -146,6 +151,7 @@ impl LiveSession {
             administrator: AtomicBool::new(is_administrator(directory, node.id)),
             password: AtomicU64::new(password),
             previous_password: AtomicU64::new(password),
+            decided_password: AtomicU64::new(password),
         }
     }
 
@@ -194,15 +200,34 @@ impl LiveSession {
         self.suspend()
     }
 
-    /// The password of the account as it is in `directory` is one that this session may go on with: it set it itself, or it is the old
+    /// The password of the account as it is decided in `head` is one that this session may go on with: it set it itself, or it is the old
     /// one hashed anew.
-    pub fn adopt_password(&self, directory: &Directory) {
-        let Some(node) = directory.node(self.account) else { return };
-        let (version, known) = (password_version(directory, node), self.password.load(Ordering::Acquire));
-        if version != known {
-            self.previous_password.store(known, Ordering::Release);
-            self.password.store(version, Ordering::Release);
+    pub fn expect_password(&self, head: &Directory) {
+        if let Some(node) = head.node(self.account) {
+            self.decided_password.store(password_version(head, node), Ordering::Release);
         }
+    }
+
+    /// What [`LiveSession::expect_password`] was told last is durable.
+    pub fn adopt_password(&self) {
+        let (decided, known) = (self.decided_password.load(Ordering::Acquire), self.password.load(Ordering::Acquire));
+        if decided != known {
+            self.previous_password.store(known, Ordering::Release);
+            self.password.store(decided, Ordering::Release);
+        }
+    }
+
+    fn knows_password(&self, version: u64) -> bool {
+        [&self.password, &self.previous_password, &self.decided_password].iter().any(|it| it.load(Ordering::Acquire) == version)
+    }
+
+    /// [`LiveSession::judge`] on a value that was published: rights that the account has there it may have used.
+    pub fn judge_published(&self, directory: &Directory, now: Timestamp) -> Result<Option<Timestamp>, SessionEnd> {
+        let next = self.judge(directory, now)?;
+        if is_administrator(directory, self.account) {
+            self.administrator.store(true, Ordering::Release);
+        }
+        Ok(next)
     }
 
     /// Whether the account may hold the session on this value of the directory at this moment; the moment at which time alone may change that.
@@ -220,31 +245,40 @@ impl LiveSession {
             return Err(SessionEnd::Barred(barrier.ground));
         }
         if self.factors.contains(&"password") {
-            let version = password_version(directory, node);
-            if version != self.password.load(Ordering::Acquire) && version != self.previous_password.load(Ordering::Acquire) {
+            if !self.knows_password(password_version(directory, node)) {
                 return Err(SessionEnd::PasswordChanged);
             }
         }
-        match (is_administrator(directory, self.account), self.administrator.load(Ordering::Acquire)) {
-            (false, true) => return Err(SessionEnd::RightsLost),
-            (true, false) => self.administrator.store(true, Ordering::Release),
-            _ => {}
+        if self.administrator.load(Ordering::Acquire) && !is_administrator(directory, self.account) {
+            return Err(SessionEnd::RightsLost);
+        }
+        if let Some(reason) = bind_rules::refuses_session(directory, self) {
+            return Err(SessionEnd::Refused(reason));
         }
         Ok(rules::next_end(&facts, &policy, now).map(|(_, end)| end))
     }
 }
 
+/// Sessions that go on with a password that was decided, once that is durable.
+#[derive(Debug)]
+pub struct Expecting {
+    /// The one that set it, or the login that had it hashed anew.
+    pub live: Arc<LiveSession>,
+    /// All others of the account too: the password is the same, hashed anew.
+    pub all: bool,
+}
+
 /// After a proposal was decided, with its changes made in `head`: a session that changed the password of its own account stays, and so do
-/// all of an account whose password a login had hashed anew. That account, where it was a login.
-pub fn adopt_passwords(proposal: &Proposal, decision: &Decision, head: &Directory) -> Option<EntryId> {
-    let is_bind = decision.record.kind == RecordKind::Bind;
-    let identity = if is_bind { decision.identity.as_ref() } else { Some(&proposal.context.identity) };
+/// all of an account whose password a login had hashed anew.
+pub fn expect_passwords(proposal: &Proposal, decision: &Decision, head: &Directory) -> Option<Expecting> {
+    let all = decision.record.kind == RecordKind::Bind;
+    let identity = if all { decision.identity.as_ref() } else { Some(&proposal.context.identity) };
     let live = identity?.live.as_ref()?;
     if !decision.changes.iter().any(|change| matches!(change, Change::PutEntry { id, .. } if *id == live.account)) {
         return None;
     }
-    live.adopt_password(head);
-    is_bind.then_some(live.account)
+    live.expect_password(head);
+    Some(Expecting { live: Arc::clone(live), all })
 }
 
 impl PartialEq for LiveSession {

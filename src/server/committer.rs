@@ -109,6 +109,8 @@ struct Tentative {
     decisions: Vec<Result<Decision, ResultCode>>,
     /// Accounts that came to an end.
     crossed: Vec<(Timestamp, EntryId)>,
+    /// Sessions that go on with another password.
+    expecting: Vec<live::Expecting>,
     /// Of all frames.
     octets: usize,
 }
@@ -248,6 +250,8 @@ impl Committer {
         self.head = tentative.head;
         self.chain = tentative.chain;
         self.durable_time.store(self.chain.last_time.0, Ordering::Release);
+        // Before others see it: a session that looks at it must know its own password.
+        self.adopt_passwords(&tentative.expecting);
         let before = self.published.swap(Arc::new(self.head.clone()));
         self.crossings.passed(&self.head, &tentative.crossed);
         self.crossings.follow(&self.head, &tentative.changes, self.chain.last_time);
@@ -263,6 +267,15 @@ impl Committer {
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest, Checkpoint::SHORT_WAIT);
         self.written();
         tentative.decisions
+    }
+
+    fn adopt_passwords(&self, expecting: &[live::Expecting]) {
+        for live::Expecting { live, all } in expecting {
+            live.adopt_password();
+            if *all {
+                self.sessions.adopt_password(live.account);
+            }
+        }
     }
 
     /// Puts entries right that an older program kept in another way, and writes the bind rules that it had none of.
@@ -320,6 +333,7 @@ impl Committer {
                 changes: Vec::new(),
                 decisions: Vec::with_capacity(proposals.len()),
                 crossed: Vec::new(),
+                expecting: Vec::new(),
                 octets: 0,
             };
             if let Some((first, last)) = self.voided {
@@ -391,8 +405,11 @@ impl Committer {
         }));
         let decision = decided.map_err(|_| ChangeError("deciding panicked".to_owned()))?;
         decision.changes.iter().try_for_each(|change| tentative.head.apply(change))?;
-        if let Some(account) = live::adopt_passwords(proposal, &decision, &tentative.head) {
-            self.sessions.adopt_password(account, &tentative.head);
+        if let Some(expecting) = live::expect_passwords(proposal, &decision, &tentative.head) {
+            if expecting.all {
+                self.sessions.expect_password(expecting.live.account, &tentative.head);
+            }
+            tentative.expecting.push(expecting);
         }
         self.frame_of(&decision, tentative, proposal.context.now);
         tentative.decisions.push(Ok(decision));

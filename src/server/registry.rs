@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::committer_thread::{Completion, CompletionSender};
-use crate::directory::{Change, Directory, Membership, Node};
+use crate::directory::{Change, Directory, Membership, Node, RuleKind};
 use crate::model::EntryId;
 use crate::operation::LiveSession;
 
@@ -107,9 +107,14 @@ impl Registry {
         })
     }
 
-    /// The stored password of an account was only hashed anew: its sessions go on with it.
-    pub fn adopt_password(&self, account: EntryId, directory: &Directory) {
-        self.each(account, |seated| seated.live.adopt_password(directory));
+    /// The stored password of an account is only hashed anew in `head`, which is not durable: its sessions will go on with it.
+    pub fn expect_password(&self, account: EntryId, head: &Directory) {
+        self.each(account, |seated| seated.live.expect_password(head));
+    }
+
+    /// It is durable.
+    pub fn adopt_password(&self, account: EntryId) {
+        self.each(account, |seated| seated.live.adopt_password());
     }
 
     /// Takes the standing of the sessions of one account.
@@ -168,7 +173,8 @@ fn bears_on_all(before: &Directory, after: &Directory, change: &Change) -> bool 
     let folders = [old.and_then(|node| folder(before, node)), new.and_then(|node| folder(after, node))];
     let is_below = |name: &str| folders.iter().flatten().any(|folder| folder.eq_ignore_ascii_case(name));
     let kept_place = || old.zip(new).is_some_and(|(old, new)| old.name == new.name && old.parent == new.parent);
-    is_below(POLICIES) || (is_below(ROLES) && !kept_place())
+    let is_rule = |directory: &Directory| RuleKind::ALL.iter().any(|kind| directory.rule_entries(*kind).contains(*id));
+    is_below(POLICIES) || is_rule(before) || is_rule(after) || (is_below(ROLES) && !kept_place())
 }
 
 /// The name of the entry directly below the suffix that this one is or lies below.

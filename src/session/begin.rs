@@ -182,7 +182,7 @@ impl Session {
         if let Err(result) = extended::check_controls(operation, controls, &context.settings.limits) {
             return Action::Reply(id, vec![Reply::result(ResponseKind::Extended, result)]);
         }
-        if matches!(operation, ExtendedOperation::StartTransaction | ExtendedOperation::Backup)
+        if matches!(operation, ExtendedOperation::StartTransaction | ExtendedOperation::Backup | ExtendedOperation::KeyRotation)
             && let Err(result) = extended::check_restricted(directory, &context)
         {
             return Action::Reply(id, vec![Reply::result(ResponseKind::Extended, result)]);

@@ -48,7 +48,7 @@ impl Session {
             AccountClass::Person if self.identity.entry.is_none() => idle(limits.idle),
             AccountClass::Person => sooner(idle(limits.idle), old(limits.person_lifetime)),
         };
-        match self.identity.live.as_ref().map(|live| live.judge(directory, now)) {
+        match self.identity.live.as_ref().map(|live| live.judge_published(directory, now)) {
             Some(Err(end)) => return Lifetime::Over(end),
             Some(Ok(Some(change))) => until = until.min(change),
             Some(Ok(None)) | None => {}
@@ -74,7 +74,7 @@ impl Session {
         if self.judged == Some(epoch) {
             return None;
         }
-        match live.judge(&newest(), now) {
+        match live.judge_published(&newest(), now) {
             Ok(_) => {
                 self.judged = Some(epoch);
                 None

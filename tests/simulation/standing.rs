@@ -1,13 +1,12 @@
 //! What a session stands on: the password it logged in with and the rights it had. Where that is gone it may do nothing more.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
 
 use crate::model::{Asked, Model, Number, Who};
 
-/// By session. Not taken back where a decision did not become durable: a session goes by what was decided.
+/// By session. As everything in the model, taken back where a decision did not become durable.
 #[derive(Clone, Default)]
-pub(crate) struct Standings(Arc<Mutex<BTreeMap<u64, Standing>>>);
+pub(crate) struct Standings(BTreeMap<u64, Standing>);
 
 #[derive(Clone, Copy)]
 struct Standing {
@@ -20,14 +19,14 @@ struct Standing {
 
 impl Model {
     /// A login was decided.
-    pub(crate) fn stands_from_now_on(&self, asked: &Asked, number: Number) {
+    pub(crate) fn stands_from_now_on(&mut self, asked: &Asked, number: Number) {
         let known = self.own_password(Who::Entry(number));
         let standing = Standing { number, known, previous: known, administrator: self.is_administrator(Who::Entry(number)) };
-        self.standings.0.lock().unwrap().insert(asked.session, standing);
+        self.standings.0.insert(asked.session, standing);
     }
 
     /// What was asked, by nobody where the session does not stand any more.
-    pub(crate) fn by_who_stands(&self, asked: &Asked) -> Asked {
+    pub(crate) fn by_who_stands(&mut self, asked: &Asked) -> Asked {
         let mut asked = asked.clone();
         if !self.stands(&asked) {
             asked.who = Who::Anonymous;
@@ -36,23 +35,21 @@ impl Model {
         asked
     }
 
-    fn stands(&self, asked: &Asked) -> bool {
-        let mut standings = self.standings.0.lock().unwrap();
-        let Some(standing) = standings.get_mut(&asked.session).filter(|it| asked.who == Who::Entry(it.number)) else {
+    fn stands(&mut self, asked: &Asked) -> bool {
+        let (present, administrator) = (self.own_password(asked.who), self.is_administrator(asked.who));
+        let Some(standing) = self.standings.0.get_mut(&asked.session).filter(|it| asked.who == Who::Entry(it.number)) else {
             return true;
         };
-        let present = self.own_password(asked.who);
-        let administrator = self.is_administrator(asked.who);
         let lost = standing.administrator && !administrator;
         standing.administrator |= administrator;
-        self.exists(standing.number) && (present == standing.known || present == standing.previous) && !lost
+        let (number, knows) = (standing.number, present == standing.known || present == standing.previous);
+        self.exists(number) && knows && !lost
     }
 
     /// A password that the session set itself is its own from now on.
-    pub(crate) fn adopts_password(&self, asked: &Asked) {
+    pub(crate) fn adopts_password(&mut self, asked: &Asked) {
         let present = self.own_password(asked.who);
-        let mut standings = self.standings.0.lock().unwrap();
-        if let Some(standing) = standings.get_mut(&asked.session).filter(|it| asked.who == Who::Entry(it.number))
+        if let Some(standing) = self.standings.0.get_mut(&asked.session).filter(|it| asked.who == Who::Entry(it.number))
             && standing.known != present
         {
             standing.previous = standing.known;

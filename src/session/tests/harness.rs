@@ -441,7 +441,9 @@ impl Server {
         for change in &decision.changes {
             head.apply(change).unwrap();
         }
-        operation::live::adopt_passwords(&proposal, &decision, &head);
+        if let Some(expecting) = operation::live::expect_passwords(&proposal, &decision, &head) {
+            expecting.live.adopt_password();
+        }
         self.directory = Arc::new(head);
         self.records.extend(decision.preceding.iter().chain([&decision.record]).cloned());
         decision

@@ -75,13 +75,30 @@ fn who_changes_the_own_password_stays_and_the_end_is_recorded_once() {
     let mut server = logged_in(ANNA);
     server.change_past_sessions(replace(ANNA, "userPassword", "{SSHA}x"));
     let live = server.session.identity().live.clone().unwrap();
-    live.adopt_password(&server.directory);
+    live.expect_password(&server.directory);
+    live.adopt_password();
     assert_eq!(suspended(&mut server), None);
     let end = server.session.gone(SessionEnd::ClientClosed).unwrap();
     let crate::operation::ProposedOperation::Note(record) = end.operation else { panic!("a note") };
     assert_eq!((record.reason, record.actor.map(|actor| actor.dn)), (Some("closed by the client"), Some(ANNA.to_owned())));
     assert!(server.session.gone(SessionEnd::ClientClosed).is_none());
     assert!(Server::new(Door::tls()).session.gone(SessionEnd::Idle).is_none(), "nobody was logged in");
+}
+
+#[test]
+fn own_passwords_that_never_became_durable_change_nothing() {
+    let mut server = logged_in(ANNA);
+    let live = server.session.identity().live.clone().unwrap();
+    let durable = Arc::clone(&server.directory);
+    for password in ["{SSHA}x", "{SSHA}y"] {
+        server.change_past_sessions(replace(ANNA, "userPassword", password));
+        live.expect_password(&server.directory);
+        assert_eq!(suspended(&mut server), None, "what it asks for in the same group is its own");
+        server.directory = Arc::clone(&durable);
+        assert_eq!(suspended(&mut server), None);
+    }
+    server.change_past_sessions(replace(ANNA, "userPassword", "{SSHA}z"));
+    assert_eq!(suspended(&mut server), Some(SessionEnd::PasswordChanged), "somebody else set it");
 }
 
 #[test]
