@@ -160,9 +160,7 @@ fn judge_way(directory: &Directory, account: EntryId, way: &Way<'_>) -> Ruling {
         Verdict::Allow(rule) => (Outcome::Allowed, Some(rule)),
         Verdict::Deny(Some(rule)) => (Outcome::Refused(reason::DENIED_BY_RULE), Some(rule)),
         Verdict::Deny(None) => (Outcome::Refused(reason::NO_RULE), None),
-        Verdict::RequireFactor(rule) if is_administrator(directory, account) && way.waives => {
-            (Outcome::Waived, Some(rule))
-        }
+        Verdict::RequireFactor(rule) if is_administrator(directory, account) && way.waives => (Outcome::Waived, Some(rule)),
         Verdict::RequireFactor(rule) => (Outcome::NeedsFactor, Some(rule)),
     };
     Ruling { outcome, rule: rule.map(|rule| rule.name.clone()) }

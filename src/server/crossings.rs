@@ -60,3 +60,6 @@ impl Crossings {
         self.by_time.first().is_some_and(|(end, _)| *end <= now)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -208,3 +208,6 @@ impl Drop for Presence {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,7 +21,7 @@ mod complete;
 mod lifetime;
 mod operations;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod transaction;
 
 use std::sync::Arc;

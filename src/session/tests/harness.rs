@@ -24,19 +24,19 @@ use crate::protocol::{
 };
 use crate::session::{Action, Session, Ticket};
 
-pub(super) const SUFFIX: &str = "dc=hospital,dc=example";
-pub(super) const ADMIN: &str = "cn=admin,dc=hospital,dc=example";
-pub(super) const ANNA: &str = "uid=anna,dc=hospital,dc=example";
-pub(super) const BERT: &str = "uid=bert,dc=hospital,dc=example";
+pub(crate) const SUFFIX: &str = "dc=hospital,dc=example";
+pub(crate) const ADMIN: &str = "cn=admin,dc=hospital,dc=example";
+pub(crate) const ANNA: &str = "uid=anna,dc=hospital,dc=example";
+pub(crate) const BERT: &str = "uid=bert,dc=hospital,dc=example";
 /// Has no password.
-pub(super) const CARL: &str = "uid=carl,dc=hospital,dc=example";
-pub(super) const PASSWORD: &str = "correct horse battery";
+pub(crate) const CARL: &str = "uid=carl,dc=hospital,dc=example";
+pub(crate) const PASSWORD: &str = "correct horse battery";
 /// `{SHA}` of [`PASSWORD`]: Bert's is of an old scheme.
-pub(super) const OLD_SCHEME: &str = "{SHA}mN7MYuzjmaIu0w1JDvMzvn/ec4U=";
-pub(super) const START: Timestamp = Timestamp(1_795_000_000_000_000);
+pub(crate) const OLD_SCHEME: &str = "{SHA}mN7MYuzjmaIu0w1JDvMzvn/ec4U=";
+pub(crate) const START: Timestamp = Timestamp(1_795_000_000_000_000);
 
 /// Microseconds for which logins are remembered.
-pub(super) const REMEMBERED: i64 = 300_000_000;
+pub(crate) const REMEMBERED: i64 = 300_000_000;
 
 /// Work a session asked for.
 enum Work {
@@ -47,36 +47,36 @@ enum Work {
 }
 
 /// A server with one connection.
-pub(super) struct Server {
-    pub(super) session: Session,
-    pub(super) directory: Arc<Directory>,
-    pub(super) records: Vec<Record>,
-    pub(super) replies: Vec<(MessageId, Reply)>,
+pub(crate) struct Server {
+    pub(crate) session: Session,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) records: Vec<Record>,
+    pub(crate) replies: Vec<(MessageId, Reply)>,
     /// Argon2 runs and the like that were asked for, by kind: verifications.
-    pub(super) verified: usize,
-    pub(super) closed: Option<Option<Reply>>,
+    pub(crate) verified: usize,
+    pub(crate) closed: Option<Option<Reply>>,
     /// StartTLS was granted and the handshake is due.
-    pub(super) handshake_due: bool,
+    pub(crate) handshake_due: bool,
     /// The journal cannot be written.
-    pub(super) broken: bool,
+    pub(crate) broken: bool,
     searches: BTreeMap<MessageId, Box<SearchStream>>,
     work: VecDeque<Work>,
     hasher: Hasher,
     logins: RememberedLogins,
     next_id: i32,
-    pub(super) clock: i64,
+    pub(crate) clock: i64,
 }
 
 /// How a connection comes in.
 #[derive(Clone)]
-pub(super) struct Door {
-    pub(super) peer: Peer,
-    pub(super) tls: Option<TlsFacts>,
-    pub(super) settings: Settings,
+pub(crate) struct Door {
+    pub(crate) peer: Peer,
+    pub(crate) tls: Option<TlsFacts>,
+    pub(crate) settings: Settings,
 }
 
 impl Door {
-    pub(super) fn clear() -> Door {
+    pub(crate) fn clear() -> Door {
         let peer = Peer {
             text: "192.0.2.7:50123".to_owned(),
             address: Some("192.0.2.7".parse().unwrap()),
@@ -100,21 +100,21 @@ impl Door {
         Door { peer, tls: None, settings }
     }
 
-    pub(super) fn tls() -> Door {
+    pub(crate) fn tls() -> Door {
         let mut door = Door::clear();
         door.peer.listener = ListenerKind::Ldaps;
         door.tls = Some(tls_facts());
         door
     }
 
-    pub(super) fn waived() -> Door {
+    pub(crate) fn waived() -> Door {
         let mut door = Door::clear();
         let network = "192.0.2.0/24".parse().unwrap();
         door.settings.clear_text.push(WaivedNetwork { network, until: Timestamp(START.0 + 86_400_000_000) });
         door
     }
 
-    pub(super) fn ldapi(identity: Option<&str>) -> Door {
+    pub(crate) fn ldapi(identity: Option<&str>) -> Door {
         let mut door = Door::clear();
         door.peer = Peer {
             text: "ldapi uid=0".to_owned(),
@@ -126,12 +126,12 @@ impl Door {
     }
 }
 
-pub(super) fn tls_facts() -> TlsFacts {
+pub(crate) fn tls_facts() -> TlsFacts {
     TlsFacts { version: "TLSv1.3".to_owned(), suite: "TLS13_AES_256_GCM_SHA384".to_owned(), certificate: None }
 }
 
 impl Server {
-    pub(super) fn new(door: Door) -> Server {
+    pub(crate) fn new(door: Door) -> Server {
         let mut server = Server {
             session: Session::new(1, Arc::new(door.peer), door.tls.map(Arc::new), Arc::new(door.settings)),
             directory: Arc::new(empty_directory()),
@@ -170,7 +170,7 @@ impl Server {
         }
     }
 
-    pub(super) fn add(&mut self, dn: &str, attributes: &[(&str, &[&str])]) {
+    pub(crate) fn add(&mut self, dn: &str, attributes: &[(&str, &[&str])]) -> Vec<Change> {
         let attributes = attributes.iter().map(|(name, values)| Attribute {
             description: (*name).to_owned(),
             values: values.iter().map(|value| Bytes::copy_from_slice(value.as_bytes())).collect(),
@@ -184,10 +184,11 @@ impl Server {
         assert_eq!(decision.record.result, ResultCode::Success, "{dn}: {:?}", decision.reply);
         self.records.clear();
         self.verified = 0;
+        decision.changes
     }
 
     /// Takes the password off an account, past any session.
-    pub(super) fn without_password(&mut self, dn: &str) {
+    pub(crate) fn without_password(&mut self, dn: &str) {
         let node = Arc::clone(self.directory.node(self.id_of(dn)).unwrap());
         let password = self.directory.schema().attribute_type("userPassword").unwrap();
         let mut entry = node.entry.to_builder();
@@ -203,14 +204,14 @@ impl Server {
     }
 
     /// Deletes an entry, past any session.
-    pub(super) fn without_entry(&mut self, dn: &str) {
+    pub(crate) fn without_entry(&mut self, dn: &str) {
         let mut head = (*self.directory).clone();
         head.apply(&Change::RemoveEntry { id: self.id_of(dn), next_id: head.next_entry_id() }).unwrap();
         self.directory = Arc::new(head);
     }
 
     /// Makes an entry what it is in another server's directory, entryCSN apart.
-    pub(super) fn take_entry_from(&mut self, other: &Server, dn: &str) {
+    pub(crate) fn take_entry_from(&mut self, other: &Server, dn: &str) {
         let node = Arc::clone(self.directory.node(self.id_of(dn)).unwrap());
         let theirs = other.directory.node(other.id_of(dn)).unwrap().entry.clone();
         let password = self.directory.schema().attribute_type("userPassword").unwrap();
@@ -224,22 +225,23 @@ impl Server {
     }
 
     /// Argon2 runs so far, whatever they were for.
-    pub(super) fn argon2_runs(&self) -> u64 {
+    pub(crate) fn argon2_runs(&self) -> u64 {
         self.hasher.runs()
     }
 
-    /// Decides a modify as the installation, beside the session.
-    pub(super) fn change_past_sessions(&mut self, request: Request) {
+    /// Decides a modify as the installation, beside the session: what changed.
+    pub(crate) fn change_past_sessions(&mut self, request: Request) -> Vec<Change> {
         let Request::Modify { name, changes } = request else { panic!("a modify") };
         let context = self.installation();
         let operation = ProposedOperation::Modify(crate::operation::modify::ModifyRequest::new(name, changes, Vec::new()));
         let decision = self.decide(Proposal { context, operation });
         assert_eq!(decision.record.result, ResultCode::Success, "{:?}", decision.reply);
         self.records.pop();
+        decision.changes
     }
 
     /// What the session asks the committer for to do a request.
-    pub(super) fn proposal_of(&mut self, request: Request) -> Proposal {
+    pub(crate) fn proposal_of(&mut self, request: Request) -> Proposal {
         self.send(request);
         match self.work.pop_back() {
             Some(Work::Commit(_, proposal)) => *proposal,
@@ -264,7 +266,7 @@ impl Server {
         }
     }
 
-    pub(super) fn id_of(&self, dn: &str) -> EntryId {
+    pub(crate) fn id_of(&self, dn: &str) -> EntryId {
         match self.directory.find(&Dn::parse(dn.as_bytes()).unwrap()) {
             crate::directory::Lookup::Found(id) => id,
             other => panic!("{dn}: {other:?}"),
@@ -278,14 +280,14 @@ impl Server {
     }
 
     /// Sends a request with the next message ID and does only what the session does at once.
-    pub(super) fn send(&mut self, request: Request) -> MessageId {
+    pub(crate) fn send(&mut self, request: Request) -> MessageId {
         let id = MessageId(self.next_id);
         self.next_id += 1;
         self.receive(Message { id, request, controls: Vec::new() });
         id
     }
 
-    pub(super) fn receive(&mut self, message: Message) {
+    pub(crate) fn receive(&mut self, message: Message) {
         let fresh = self.fresh();
         let directory = Arc::clone(&self.directory);
         let action = self.session.receive(&directory, message, Timestamp(self.clock), fresh);
@@ -293,7 +295,7 @@ impl Server {
     }
 
     /// Sends a request, does all work, and gives the last reply.
-    pub(super) fn ask(&mut self, request: Request) -> Reply {
+    pub(crate) fn ask(&mut self, request: Request) -> Reply {
         let id = self.send(request);
         self.settle();
         let replies = self.replies_to(id);
@@ -301,28 +303,28 @@ impl Server {
     }
 
     /// The next message ID.
-    pub(super) fn next_message(&mut self) -> MessageId {
+    pub(crate) fn next_message(&mut self) -> MessageId {
         self.next_id += 1;
         MessageId(self.next_id - 1)
     }
 
     /// The same with controls.
-    pub(super) fn ask_with(&mut self, request: Request, controls: Vec<Control>) -> Reply {
+    pub(crate) fn ask_with(&mut self, request: Request, controls: Vec<Control>) -> Reply {
         let id = self.next_message();
         self.receive(Message { id, request, controls });
         self.settle();
         self.replies_to(id).last().cloned().unwrap_or_else(|| panic!("no reply to {id:?}"))
     }
 
-    pub(super) fn bind(&mut self, name: &str, password: &str) -> LdapResult {
+    pub(crate) fn bind(&mut self, name: &str, password: &str) -> LdapResult {
         result(&self.ask(simple(name, password)))
     }
 
-    pub(super) fn replies_to(&self, id: MessageId) -> Vec<Reply> {
+    pub(crate) fn replies_to(&self, id: MessageId) -> Vec<Reply> {
         self.replies.iter().filter(|(of, _)| *of == id).map(|(_, reply)| reply.clone()).collect()
     }
 
-    pub(super) fn who_am_i(&mut self) -> String {
+    pub(crate) fn who_am_i(&mut self) -> String {
         match self.ask(extended(crate::protocol::oid::WHO_AM_I, None)) {
             Reply::Result { extended_value: Some(value), .. } => String::from_utf8(value.to_vec()).unwrap(),
             other => panic!("{other:?}"),
@@ -369,7 +371,7 @@ impl Server {
     }
 
     /// Does the oldest piece of work; `false` when there is none.
-    pub(super) fn work(&mut self) -> bool {
+    pub(crate) fn work(&mut self) -> bool {
         match self.work.pop_front() {
             Some(Work::Hash(id, jobs)) => {
                 let answers = self.hash(&jobs);
@@ -418,11 +420,11 @@ impl Server {
         true
     }
 
-    pub(super) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         while self.work() {}
     }
 
-    pub(super) fn handshake(&mut self) {
+    pub(crate) fn handshake(&mut self) {
         self.handshake_due = false;
         self.session.tls_established(Arc::new(tls_facts()));
     }
@@ -455,7 +457,7 @@ fn empty_directory() -> Directory {
     Directory::new(schema, Dn::parse(SUFFIX.as_bytes()).unwrap(), &[], [1; 32])
 }
 
-pub(super) fn result(reply: &Reply) -> LdapResult {
+pub(crate) fn result(reply: &Reply) -> LdapResult {
     match reply {
         Reply::Result { result, .. } => result.clone(),
         other => panic!("{other:?}"),
@@ -463,34 +465,34 @@ pub(super) fn result(reply: &Reply) -> LdapResult {
 }
 
 /// A result as a pair that is easily compared.
-pub(super) fn told(result: &LdapResult) -> (u32, &str) {
+pub(crate) fn told(result: &LdapResult) -> (u32, &str) {
     (result.code.number(), &result.diagnostic)
 }
 
-pub(super) fn simple(name: &str, password: &str) -> Request {
+pub(crate) fn simple(name: &str, password: &str) -> Request {
     versioned(3, name, password)
 }
 
-pub(super) fn versioned(version: u8, name: &str, password: &str) -> Request {
+pub(crate) fn versioned(version: u8, name: &str, password: &str) -> Request {
     let authentication = Authentication::Simple(Secret::from(password.as_bytes()));
     Request::Bind(BindRequest { version, name: Bytes::copy_from_slice(name.as_bytes()), authentication })
 }
 
-pub(super) fn sasl(mechanism: &str, credentials: Option<&[u8]>) -> Request {
+pub(crate) fn sasl(mechanism: &str, credentials: Option<&[u8]>) -> Request {
     let authentication = Authentication::Sasl { mechanism: mechanism.to_owned(), credentials: credentials.map(Secret::from) };
     Request::Bind(BindRequest { version: 3, name: Bytes::new(), authentication })
 }
 
-pub(super) fn extended(oid: &str, value: Option<&[u8]>) -> Request {
+pub(crate) fn extended(oid: &str, value: Option<&[u8]>) -> Request {
     Request::Extended { oid: oid.to_owned(), value: value.map(Secret::from) }
 }
 
-pub(super) fn cancel(id: i32) -> Request {
+pub(crate) fn cancel(id: i32) -> Request {
     let value = ber::encode(|writer| writer.sequence(|parts| parts.integer(i64::from(id))));
     extended(oid::CANCEL, Some(&value))
 }
 
-pub(super) fn search(base: &str) -> Request {
+pub(crate) fn search(base: &str) -> Request {
     Request::Search(SearchRequest {
         base: Bytes::copy_from_slice(base.as_bytes()),
         scope: Scope::Subtree,
@@ -503,7 +505,7 @@ pub(super) fn search(base: &str) -> Request {
     })
 }
 
-pub(super) fn replace(name: &str, attribute: &str, value: &str) -> Request {
+pub(crate) fn replace(name: &str, attribute: &str, value: &str) -> Request {
     let attribute = Attribute { description: attribute.to_owned(), values: vec![Bytes::copy_from_slice(value.as_bytes())] };
     let change = crate::model::Modification { operation: crate::model::ModificationOperation::Replace, attribute };
     Request::Modify { name: Bytes::copy_from_slice(name.as_bytes()), changes: vec![change] }

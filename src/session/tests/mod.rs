@@ -4,7 +4,7 @@ mod authorization;
 mod bind;
 mod cancel;
 mod extended;
-mod harness;
+pub(crate) mod harness;
 mod lifetime;
 mod password;
 mod pipelining;
