@@ -62,3 +62,53 @@ fn one_screen_says_how_an_account_stands_and_why() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(output.status.code() == Some(1) && text.contains("1 from 127.0.0.1"), "{text}");
 }
+
+#[test]
+fn the_sample_of_expectations_holds_for_a_new_installation_and_covers_every_default_rule() {
+    let installation = Installation::new();
+    let sample = String::from_utf8(common::bindery(&["policy", "sample"]).stdout).unwrap();
+    let file = write(&installation, "policy-test.toml", &sample);
+    let test = ["policy", "test", file.to_str().unwrap()];
+    let stopped = installation.succeed(&test);
+    assert!(stopped.ends_with("24 expectations, 0 wrong\n"), "{stopped}");
+    let export = installation.succeed(&["export", "--base", "ou=binds,ou=policies,dc=mercy,dc=example"]);
+    let rules: Vec<&str> = export.lines().filter_map(|line| line.strip_prefix("dn: cn=")).collect();
+    assert_eq!(rules.len(), 4, "{export}");
+    for rule in rules {
+        assert!(stopped.contains(&format!(" by cn={rule}\n")), "{rule}: {stopped}");
+    }
+    let server = installation.serve();
+    assert_eq!(installation.succeed(&test), stopped, "the running server decides the same");
+
+    // What does not hold is told, with what is so instead.
+    let wrong = sample.replace("from = \"203.0.113.7\"\nexpect = \"deny\"", "from = \"203.0.113.7\"\nexpect = \"allow\"");
+    let file = write(&installation, "wrong.toml", &wrong);
+    for format in ["table", "csv", "jsonl"] {
+        let output = installation.run(&["policy", "test", file.to_str().unwrap(), "--format", format]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(1), "{text}");
+        assert!(text.contains("expected allow, and it is deny"), "{text}");
+        assert!(text.contains("no bind rule allows it"), "{text}");
+    }
+
+    // A changed rule shows.
+    let mut admin = Client::connect(&server.ldap()).unwrap();
+    assert_eq!(admin.bind(ADMIN, PASSWORD).unwrap(), LdapResultCode::Success);
+    let deny = [(LdapModifyType::Replace, "bindEffect", &["deny"][..])];
+    let people = "cn=people,ou=binds,ou=policies,dc=mercy,dc=example";
+    assert_eq!(admin.modify(people, &deny).unwrap(), LdapResultCode::Success);
+    let output = installation.run(&test);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.code() == Some(1) && text.contains("(denied by a bind rule) by cn=people,"), "{text}");
+    assert!(!installation.succeed(&["export"]).contains("test-nurse"), "nothing is left of it");
+
+    let problem = |text: &str| {
+        let file = write(&installation, "problem.toml", text);
+        let output = installation.run(&["policy", "test", file.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(3));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(problem("[[login]]\nwho = \"nobody\"\nexpect = \"deny\"\n").contains("nobody: there is no one account"));
+    assert!(problem("entries = \"dn: cn=x\"\n[[login]]\nwho = \"nobody\"\nexpect = \"deny\"\n").contains("entries: line 1"));
+    assert!(problem("[[login]]\nwho = \"cn=admin,{suffix}\"\nfrom = \"ten\"\nexpect = \"deny\"\n").contains("no address"));
+}

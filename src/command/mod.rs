@@ -18,6 +18,7 @@ mod logging;
 pub mod otp;
 mod output;
 mod password_file;
+pub mod policy;
 pub mod restore;
 pub mod schema;
 pub mod serve;
@@ -33,7 +34,7 @@ use clap::{Args, Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, nothing to report
-  1  done, and something was found (check, schema check, status, an account that cannot log in, import with rejects, backup and restore past damage)
+  1  done, and something was found (check, schema check, status, an account that cannot log in, a wrong expectation, import with rejects, backup and restore past damage)
   2  the command line is wrong
   3  it could not be done; the message says why and what to do";
 
@@ -80,6 +81,9 @@ enum Command {
     /// How an account stands
     #[command(after_help = EXIT_CODES)]
     Account(account::Arguments),
+    /// Hold what decides about people against what is expected of it
+    #[command(after_help = EXIT_CODES)]
+    Policy(policy::Arguments),
     /// One-time codes as a second factor
     #[command(after_help = EXIT_CODES)]
     Otp(otp::Arguments),
@@ -143,6 +147,7 @@ pub fn run() -> ExitCode {
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Blocklist(arguments) => blocklist::run(&arguments),
         Command::Account(arguments) => account::run(&arguments),
+        Command::Policy(arguments) => policy::run(&arguments),
         Command::Otp(arguments) => otp::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Journal(arguments) => journal::run(&arguments),

@@ -36,6 +36,8 @@ pub enum ExtendedOperation {
     KeyRotation,
     /// How an account stands
     AccountReport,
+    /// What would be decided about logins that nobody tries
+    PolicyTest,
 }
 
 impl ExtendedOperation {
@@ -51,6 +53,7 @@ impl ExtendedOperation {
             oid::BACKUP => Some(ExtendedOperation::Backup),
             oid::KEY_ROTATION => Some(ExtendedOperation::KeyRotation),
             oid::ACCOUNT_REPORT => Some(ExtendedOperation::AccountReport),
+            oid::POLICY_TEST => Some(ExtendedOperation::PolicyTest),
             oid::END_TRANSACTION => Some(ExtendedOperation::EndTransaction),
             _ => None,
         }

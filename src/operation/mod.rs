@@ -33,6 +33,7 @@ pub mod password;
 mod password_change;
 mod place;
 pub mod policies;
+pub mod policy_test;
 pub mod prepare;
 pub(crate) mod record;
 mod referral;

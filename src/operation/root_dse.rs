@@ -35,6 +35,7 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
         oid::END_TRANSACTION,
         oid::REFRESH,
         oid::ACCOUNT_REPORT,
+        oid::POLICY_TEST,
     ];
     if context.settings.start_tls && context.peer.listener == ListenerKind::Ldap {
         extensions.push(oid::START_TLS);

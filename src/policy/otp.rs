@@ -134,6 +134,17 @@ impl Token {
         fitting.into_iter().find(|step| last.is_none_or(|last| *step > last))
     }
 
+    /// A code that would be taken now: of the present time step or the one behind it, or of the next counter.
+    pub(crate) fn code_for(&self, last: Option<u64>, now: Timestamp) -> Option<Secret> {
+        let first = match self.moving {
+            Moving::Time { period, .. } => u64::try_from(now.0.div_euclid(MICROS_PER_SECOND)).ok()?.checked_div(period)?,
+            Moving::Counter { .. } => last.map_or(Some(0), |last| last.checked_add(1))?,
+        };
+        let mut codes =
+            (first..=first.saturating_add(1)).map(|step| Secret::new(self.generator.generate(step).to_string().into_bytes()));
+        codes.find(|code| self.step_of(code, last, now).is_some())
+    }
+
     /// The code of a time step or counter.
     #[cfg(test)]
     pub(crate) fn code(&self, step: u64) -> String {

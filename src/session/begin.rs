@@ -15,7 +15,8 @@ use crate::operation::extended::{self, ExtendedOperation};
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::{
-    Context, Identity, Proposal, ProposedOperation, SessionEnd, account_report, backup, key_rotation, password, prepare, search,
+    Context, Identity, Proposal, ProposedOperation, SessionEnd, account_report, backup, key_rotation, password, policy_test,
+    prepare, search,
 };
 use crate::protocol::{Control, LdapResult, Message, MessageId, Reply, Request, ResponseKind, SearchRequest};
 
@@ -198,6 +199,7 @@ impl Session {
             ExtendedOperation::Backup => self.backup(directory, context, value),
             ExtendedOperation::KeyRotation => self.rotate_key(directory, context, value),
             ExtendedOperation::Cancel => self.cancel(id, value),
+            ExtendedOperation::PolicyTest => Action::Reply(id, vec![policy_test::answer(directory, &context, value)]),
             ExtendedOperation::AccountReport => Action::Reply(id, vec![account_report::answer(directory, &context, value)]),
             _ => Action::Reply(id, vec![extended::who_am_i(directory, &context, value)]),
         }

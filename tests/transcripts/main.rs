@@ -83,6 +83,7 @@ transcripts! {
     password_policy
     passwords
     persistent_search
+    policy_test
     previous_passwords
     references
     referrals

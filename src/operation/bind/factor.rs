@@ -65,12 +65,21 @@ pub(super) fn split(
     }
 }
 
-/// Judges the code, once the password is right: 49 like a wrong password.
-pub(super) fn judge_code(head: &Directory, context: &Context, pending: &PendingBind) -> Result<Option<Taken>, Refusal> {
+/// Judges the code, once the password is right: 49 like a wrong password. The rule that asked for a code which did not come goes into the
+/// record.
+pub(super) fn judge_code(
+    head: &Directory,
+    context: &Context,
+    pending: &PendingBind,
+    record: &mut Record,
+) -> Result<Option<Taken>, Refusal> {
     let refused = |reason| Err(refusal(reason));
     let (token, code) = match &pending.code {
         OneTimeCode::NotAsked => return Ok(None),
-        OneTimeCode::Missing => return refused(reason::NO_CODE),
+        OneTimeCode::Missing => {
+            record.rule = pending.account.and_then(|account| bind_rules::judge(head, context, account).rule);
+            return refused(reason::NO_CODE);
+        }
         OneTimeCode::Given(token, code) => (*token, code),
     };
     let enrolled = pending.account.and_then(|account| otp::of_account(head, account, context.now));

@@ -40,7 +40,7 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
     let judged = bookkeeping::check_wait(head, context, pending).and_then(|()| judge(head, pending));
     let judged = judged.and_then(|accepted| match accepted.account {
         Some(id) => {
-            let taken = factor::judge_code(head, context, pending)?;
+            let taken = factor::judge_code(head, context, pending, &mut record)?;
             check_standing(head, context, id, pending.method)?;
             let (own, has_code) = (pending.method.factor(), taken.is_some());
             let second = factor::judge_rules(head, context, id, own, has_code, &mut record)?;

@@ -1,0 +1,167 @@
+//! `bindery policy`: what decides about people, held against what is expected of it.
+
+mod file;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use self::file::{Expectation, PolicyFile};
+use super::format::{Format, csv_line};
+use super::installation::{OfflineInstallation, server_socket};
+use super::{CommandError, FOUND_SOMETHING, Installation, output};
+use crate::operation::policy_test::{self, LoginOutcome, MOST_LOGINS, PolicyTest};
+use crate::protocol::oid;
+use crate::wire::client::{ClientError, LocalClient};
+
+/// A file that holds for a new installation, and shows all that can be written.
+pub const SAMPLE: &str = include_str!("../../schema/policy-test.toml");
+
+/// Arguments of `bindery policy`.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Ask the server's own decisions about logins that nobody tries, and tell which come out otherwise than a file expects
+    Test(TestArguments),
+    /// Print a file of expectations that holds for a new installation
+    Sample,
+}
+
+#[derive(Args, Debug)]
+struct TestArguments {
+    /// Expectations (see: bindery policy sample)
+    #[arg(value_name = "FILE")]
+    expectations: PathBuf,
+    /// How outcomes are printed
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Which installation.
+    #[command(flatten)]
+    installation: Installation,
+}
+
+/// Runs a subcommand.
+pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    match &arguments.command {
+        Command::Sample => output::octets(SAMPLE.as_bytes()).map(|()| ExitCode::SUCCESS),
+        Command::Test(arguments) => test(arguments),
+    }
+}
+
+fn test(arguments: &TestArguments) -> Result<ExitCode, CommandError> {
+    let name = arguments.expectations.display().to_string();
+    let text =
+        std::fs::read_to_string(&arguments.expectations).map_err(|error| CommandError::Cannot(format!("{name}: {error}")))?;
+    let file = PolicyFile::read(&text).map_err(|error| CommandError::Cannot(format!("{name}: {error}")))?;
+    let (at, entries) = (file.at.clone(), file.entries.clone());
+    let expected = file.expectations();
+    let mut tested = Tested::open(&arguments.installation)?;
+    let mut outcomes = Vec::with_capacity(expected.len());
+    for some in expected.chunks(MOST_LOGINS) {
+        let logins = some.iter().map(|expectation| expectation.login.clone()).collect();
+        let asked = PolicyTest { entries: entries.clone(), at: at.clone(), logins };
+        let answers = tested.ask(&asked).map_err(|problem| match problem {
+            CommandError::Cannot(text) => CommandError::Cannot(format!("{name}: {text}")),
+            problem => problem,
+        })?;
+        outcomes.extend(answers);
+    }
+    tested.close();
+    let wrong = report(&expected, &outcomes, arguments.format)?;
+    Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND_SOMETHING) })
+}
+
+/// Prints what came of each; how many are wrong.
+fn report(expected: &[Expectation], outcomes: &[LoginOutcome], format: Format) -> Result<usize, CommandError> {
+    let mut wrong = 0;
+    if format == Format::Csv {
+        let names = ["result", "name", "expected", "decision", "code", "reason", "rule", "factors", "difference"];
+        output::octets(csv_line(names).as_bytes())?;
+    }
+    for (expectation, outcome) in expected.iter().zip(outcomes) {
+        let difference = expectation.difference(outcome);
+        wrong += usize::from(difference.is_some());
+        let result = if difference.is_some() { "wrong" } else { "right" };
+        let (reason, rule) = (outcome.reason.as_deref().unwrap_or_default(), outcome.rule.as_deref().unwrap_or_default());
+        match format {
+            Format::Table => {
+                let by = outcome.rule.as_ref().map(|rule| format!(" by {rule}")).unwrap_or_default();
+                let why = outcome.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+                output::line(format_args!("{result}  {}: {}{why}{by}", expectation.name, outcome.decision.name()))?;
+                if let Some(difference) = &difference {
+                    output::line(format_args!("       {difference}"))?;
+                }
+            }
+            Format::Csv => {
+                let (code, factors) = (outcome.code.to_string(), outcome.factors.join("+"));
+                let (expected, decision) = (expectation.expect.name(), outcome.decision.name());
+                let difference = difference.unwrap_or_default();
+                let fields = [result, &expectation.name, expected, decision, &code, reason, rule, &factors, &difference];
+                output::octets(csv_line(fields).as_bytes())?;
+            }
+            Format::Jsonl => {
+                let line = serde_json::json!({
+                    "result": result, "name": expectation.name, "expected": expectation.expect.name(), "outcome": outcome,
+                    "difference": difference,
+                });
+                output::line(line)?;
+            }
+        }
+    }
+    if format == Format::Table {
+        output::line(format_args!("{} expectations, {wrong} wrong", expected.len()))?;
+    }
+    Ok(wrong)
+}
+
+/// Whose decisions are asked for.
+enum Tested {
+    Running(LocalClient),
+    Stopped(Box<OfflineInstallation>),
+}
+
+impl Tested {
+    fn open(installation: &Installation) -> Result<Tested, CommandError> {
+        match server_socket(installation)? {
+            Some((socket, _)) => {
+                let client = LocalClient::connect(&socket).map_err(|error| CommandError::Cannot(error.to_string()))?;
+                Ok(Tested::Running(client))
+            }
+            None => Ok(Tested::Stopped(Box::new(OfflineInstallation::open_without_indexes(installation)?))),
+        }
+    }
+
+    fn ask(&mut self, test: &PolicyTest) -> Result<Vec<LoginOutcome>, CommandError> {
+        match self {
+            Tested::Running(client) => {
+                let value = serde_json::to_vec(test).map_err(|error| CommandError::Cannot(error.to_string()))?;
+                let answer = client.extended_with(oid::POLICY_TEST, Some(value)).map_err(|error| match error {
+                    ClientError::Refused { code, text } if code == "UnwillingToPerform" => CommandError::Cannot(text),
+                    ClientError::Refused { code, .. } if code == "InsufficentAccessRights" => CommandError::Cannot(
+                        "only root, the server's own user and local users who are administrators may ask".to_owned(),
+                    ),
+                    error => CommandError::Cannot(error.to_string()),
+                })?;
+                serde_json::from_slice(&answer).map_err(|error| {
+                    CommandError::Cannot(format!("the server's answer cannot be read: {error}; is it of another version?"))
+                })
+            }
+            Tested::Stopped(offline) => {
+                let context = offline.context_now();
+                policy_test::run(offline.committer().head(), &context, test).map_err(|error| CommandError::Cannot(error.0))
+            }
+        }
+    }
+
+    fn close(self) {
+        if let Tested::Stopped(offline) = self {
+            offline.close();
+        }
+    }
+}
