@@ -50,6 +50,8 @@ pub(super) struct Slot {
     equality: Option<&'static MatchingRule>,
     ordering: Option<&'static MatchingRule>,
     substring: Option<&'static MatchingRule>,
+    /// Equal values are found under their key of the ordering rule, which is the same one: a second key would be kept up for nothing.
+    finds_equal_by_order: bool,
     /// objectClass: a class is found under the names of its superiors too.
     is_object_class: bool,
 }
@@ -123,13 +125,18 @@ impl Slot {
     fn new(schema: &Schema, id: AttributeTypeId, kinds: IndexKinds, number: u16) -> Slot {
         let attribute_type = schema.attribute_type_by_id(id);
         let covers = schema.with_subtypes(attribute_type.id).iter().copied();
+        let equality = attribute_type.equality.filter(|_| kinds.equality);
+        let ordering = attribute_type.ordering.filter(|_| kinds.ordering);
+        let prepares_alike =
+            equality.zip(ordering).is_some_and(|(equality, ordering)| std::ptr::fn_addr_eq(equality.prepare, ordering.prepare));
         Slot {
             number,
             attribute_type: attribute_type.id,
             covers: covers.filter(|id| !schema.attribute_type_by_id(*id).secret).collect(),
             presence: kinds.presence,
-            equality: attribute_type.equality.filter(|_| kinds.equality),
-            ordering: attribute_type.ordering.filter(|_| kinds.ordering),
+            equality,
+            ordering,
+            finds_equal_by_order: prepares_alike,
             substring: attribute_type.substring.filter(|_| kinds.substring),
             is_object_class: attribute_type.names.iter().any(|name| name.eq_ignore_ascii_case("objectClass")),
         }
@@ -149,10 +156,9 @@ pub(super) struct Indexes {
 impl Indexes {
     /// Follows one entry from what it was to what it is. Only what changed is touched.
     pub(super) fn update(&mut self, plan: &IndexPlan, schema: &Schema, id: EntryId, old: Option<&Entry>, new: Option<&Entry>) {
+        let changed = old.zip(new).map(|(old, new)| old.types_that_differ(new));
         for slot in &plan.slots {
-            if let (Some(old), Some(new)) = (old, new)
-                && slot.is_same(old, new)
-            {
+            if changed.as_ref().is_some_and(|changed| !changed.iter().any(|id| slot.covers.contains(id))) {
                 continue;
             }
             let keys = |entry: Option<&Entry>| Keys::of(plan, slot, schema, entry).once_each();
@@ -182,6 +188,9 @@ impl Indexes {
         key: &[u8],
     ) -> Option<IdSet> {
         let slot = plan.slot(schema, attribute_type, |slot| slot.equality.is_some_and(|own| own.oid == rule.oid))?;
+        if slot.finds_equal_by_order {
+            return Some(self.ordered.get(&(slot.number, Arc::from(key))).cloned().unwrap_or_default());
+        }
         Some(self.at(keys::equality(plan, slot, key)))
     }
 
@@ -240,16 +249,6 @@ impl Indexes {
 
 /// Looking at so few entries is cheaper than another intersection.
 pub(super) const ENOUGH: usize = 32;
-
-impl Slot {
-    /// Whether nothing that this index covers differs.
-    fn is_same(&self, old: &Entry, new: &Entry) -> bool {
-        self.covers.iter().all(|id| {
-            let before = old.attributes_of(*id).map(|attribute| attribute.encoded);
-            before.eq(new.attributes_of(*id).map(|attribute| attribute.encoded))
-        })
-    }
-}
 
 fn remove_from<K: Ord + Clone>(sets: &mut OrdMap<K, IdSet>, key: &K, id: EntryId) {
     if let Some(set) = sets.get_mut(key) {

@@ -133,6 +133,26 @@ impl Entry {
         self.0.slots.iter().map(|slot| slot.attribute_type)
     }
 
+    /// The types of which this entry and the other do not say exactly the same, in any order.
+    pub fn types_that_differ(&self, other: &Entry) -> Vec<AttributeTypeId> {
+        let mut differing = Vec::new();
+        if self.attribute_types().eq(other.attribute_types()) {
+            for (position, slot) in self.0.slots.iter().enumerate() {
+                if !differing.contains(&slot.attribute_type) && self.encoded_at(position) != other.encoded_at(position) {
+                    differing.push(slot.attribute_type);
+                }
+            }
+            return differing;
+        }
+        for attribute_type in self.attribute_types().chain(other.attribute_types()) {
+            let differs = || !self.encoded_of(attribute_type).eq(other.encoded_of(attribute_type));
+            if !differing.contains(&attribute_type) && differs() {
+                differing.push(attribute_type);
+            }
+        }
+        differing
+    }
+
     /// The values of exactly this type without options.
     pub fn values(&self, attribute_type: AttributeTypeId) -> impl Iterator<Item = &[u8]> {
         self.attributes_of(attribute_type).filter(|attribute| !attribute.has_options).flat_map(|attribute| attribute.values)
@@ -148,9 +168,21 @@ impl Entry {
         EntryBuilder::from_entry(self)
     }
 
-    fn view(&self, position: usize, slot: Slot) -> Option<AttributeView<'_>> {
+    /// The attributes of exactly this type as they are encoded.
+    fn encoded_of(&self, attribute_type: AttributeTypeId) -> impl Iterator<Item = &[u8]> {
+        let of_type = self.0.slots.iter().enumerate().filter(move |(_, slot)| slot.attribute_type == attribute_type);
+        of_type.filter_map(|(position, _)| self.encoded_at(position))
+    }
+
+    /// The attribute at a place as it is encoded.
+    fn encoded_at(&self, position: usize) -> Option<&[u8]> {
+        let start = self.0.slots.get(position)?.start as usize;
         let end = self.0.slots.get(position + 1).map_or(self.0.block.len(), |next| next.start as usize);
-        let encoded = self.0.block.get(slot.start as usize..end)?;
+        self.0.block.get(start..end)
+    }
+
+    fn view(&self, position: usize, slot: Slot) -> Option<AttributeView<'_>> {
+        let encoded = self.encoded_at(position)?;
         let (description, values) = block::split_attribute(encoded)?;
         let section = if slot.start < self.0.operational_start {
             Section::User

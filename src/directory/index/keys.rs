@@ -64,7 +64,7 @@ impl Keys {
             Some(equality) if std::ptr::fn_addr_eq(equality.prepare, rule.prepare) => equality_key.clone(),
             _ => prepared(rule),
         };
-        if let Some(key) = &equality_key {
+        if let Some(key) = equality_key.as_ref().filter(|_| !slot.finds_equal_by_order) {
             self.points.push(equality(plan, slot, &key.0));
         }
         if let Some(key) = slot.ordering.and_then(key_by) {

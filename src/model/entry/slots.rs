@@ -9,6 +9,12 @@ pub(super) struct Slot {
     pub(super) start: u32,
 }
 
+impl Slot {
+    fn from_narrow((attribute_type, start): &(u16, u16)) -> Slot {
+        Slot { attribute_type: AttributeTypeId(u32::from(*attribute_type)), start: u32::from(*start) }
+    }
+}
+
 /// All of them. Two octets each for type and start are enough for nearly every entry, and there are millions of entries.
 pub(super) enum Slots {
     Narrow(Box<[(u16, u16)]>),
@@ -18,16 +24,17 @@ pub(super) enum Slots {
 impl Slots {
     pub(super) fn get(&self, position: usize) -> Option<Slot> {
         match self {
-            Slots::Narrow(slots) => slots.get(position).map(|(attribute_type, start)| Slot {
-                attribute_type: AttributeTypeId(u32::from(*attribute_type)),
-                start: u32::from(*start),
-            }),
+            Slots::Narrow(slots) => slots.get(position).map(Slot::from_narrow),
             Slots::Wide(slots) => slots.get(position).copied(),
         }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = Slot> + '_ {
-        (0..).map_while(|position| self.get(position))
+        let (narrow, wide): (&[(u16, u16)], &[Slot]) = match self {
+            Slots::Narrow(slots) => (slots, &[]),
+            Slots::Wide(slots) => (&[], slots),
+        };
+        narrow.iter().map(Slot::from_narrow).chain(wide.iter().copied())
     }
 }
 

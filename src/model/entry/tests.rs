@@ -117,6 +117,22 @@ fn damage_is_an_error() {
 }
 
 #[test]
+fn types_that_differ_are_told_whatever_lies_where() {
+    let entry = sample().build();
+    assert_eq!(entry.types_that_differ(&sample().build()), []);
+    let mut other = sample();
+    other.set(CN, "cn;lang-en", Section::User, vec![Bytes::from_static(b"F")]);
+    other.set(STAMP, "createTimestamp", Section::Operational, vec![Bytes::from_static(b"20260101000001Z")]);
+    assert_eq!(entry.types_that_differ(&other.build()), [CN, STAMP]);
+    let mut fewer = EntryBuilder::default();
+    fewer.set(CN, "cn", Section::User, vec![Bytes::from_static(b"A"), Bytes::from_static(b"B")]);
+    fewer.set(PASSWORD, "userPassword", Section::Secret, vec![Bytes::from_static(b"x")]);
+    let fewer = fewer.build();
+    assert_eq!(entry.types_that_differ(&fewer), [CN, PHOTO, STAMP]);
+    assert_eq!(fewer.types_that_differ(&entry), [CN, PHOTO, STAMP]);
+}
+
+#[test]
 fn debug_shows_no_value() {
     let text = format!("{:?} {:?}", sample().build(), sample());
     assert!(!text.contains("2026") && text.contains("cn;lang-en(1 values)"), "{text}");
