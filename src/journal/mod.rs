@@ -5,6 +5,7 @@ mod canonical;
 mod chain;
 mod frame;
 mod line;
+pub mod query;
 mod record;
 #[cfg(test)]
 mod tests;

@@ -39,6 +39,8 @@ pub enum RecordKind {
     Expire,
     /// A session that somebody was logged in on is over.
     SessionEnd,
+    /// Somebody read the journal.
+    JournalRead,
     /// Entries of an older program were put into this one's form.
     Upgrade,
     /// Opens a segment after a failed append: voids the sequences nobody was told about.

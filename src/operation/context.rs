@@ -278,12 +278,21 @@ impl Context {
 
 /// Whether an entry is a direct member of `cn=administrators,ou=roles,SUFFIX`.
 pub(crate) fn is_administrator(directory: &Directory, id: EntryId) -> bool {
+    has_role(directory, id, b"cn=administrators")
+}
+
+/// Whether an entry is a direct member of `cn=auditors,ou=roles,SUFFIX`.
+pub(crate) fn is_auditor(directory: &Directory, id: EntryId) -> bool {
+    has_role(directory, id, b"cn=auditors")
+}
+
+fn has_role(directory: &Directory, id: EntryId, role: &[u8]) -> bool {
     // Names are only compared for groups at the right depth: most people are in none, and this is asked for every operation.
     directory.groups_of(id).any(|group| {
         let Some(group) = directory.node(group) else { return false };
         let Some(folder) = group.parent.and_then(|id| directory.node(id)) else { return false };
         let below_suffix = folder.parent.and_then(|id| directory.node(id)).is_some_and(|suffix| suffix.parent.is_none());
-        below_suffix && is_named(directory, folder, b"ou=roles") && is_named(directory, group, b"cn=administrators")
+        below_suffix && is_named(directory, folder, b"ou=roles") && is_named(directory, group, role)
     })
 }
 

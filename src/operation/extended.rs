@@ -38,6 +38,8 @@ pub enum ExtendedOperation {
     AccountReport,
     /// What would be decided about logins that nobody tries
     PolicyTest,
+    /// The journal is about to be read
+    JournalRead,
 }
 
 impl ExtendedOperation {
@@ -54,6 +56,7 @@ impl ExtendedOperation {
             oid::KEY_ROTATION => Some(ExtendedOperation::KeyRotation),
             oid::ACCOUNT_REPORT => Some(ExtendedOperation::AccountReport),
             oid::POLICY_TEST => Some(ExtendedOperation::PolicyTest),
+            oid::JOURNAL_READ => Some(ExtendedOperation::JournalRead),
             oid::END_TRANSACTION => Some(ExtendedOperation::EndTransaction),
             _ => None,
         }

@@ -21,6 +21,7 @@ pub mod dynamic;
 pub mod expiry;
 pub mod extended;
 pub mod identifier;
+pub mod journal_read;
 pub mod key_rotation;
 pub mod live;
 mod managed_account;
@@ -102,6 +103,8 @@ pub enum ProposedOperation {
     Backup(backup::BackupRequest),
     /// A rotation of the seal key: it is begun, or was refused.
     KeyRotation(key_rotation::KeyRotationRequest),
+    /// The journal is about to be read.
+    JournalRead(journal_read::JournalReadRequest),
     /// The end of a transaction (RFC 5805): its operations, all or none.
     Transaction(Vec<Proposal>),
     /// Something that happened and is only to be recorded (start, stop, StartTLS, configuration, …); answered with success.
@@ -138,6 +141,7 @@ fn decide_in(head: &Directory, context: &Context, operation: &ProposedOperation,
         ProposedOperation::PasswordModify(request) => password::finish(head, context, request, csn_count),
         ProposedOperation::Backup(request) => backup::finish(head, context, request),
         ProposedOperation::KeyRotation(request) => key_rotation::finish(head, context, request),
+        ProposedOperation::JournalRead(request) => journal_read::finish(head, context, request),
         ProposedOperation::Refresh(request) => dynamic::refresh(&write, request),
         ProposedOperation::Transaction(steps) => transaction::decide(head, context, steps, csn_count),
         ProposedOperation::Note(record) => Decision {

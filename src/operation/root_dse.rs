@@ -41,7 +41,7 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
         extensions.push(oid::START_TLS);
     }
     if context.peer.listener == ListenerKind::Ldapi {
-        extensions.extend([oid::BACKUP, oid::KEY_ROTATION]);
+        extensions.extend([oid::BACKUP, oid::KEY_ROTATION, oid::JOURNAL_READ]);
     }
     let features = [
         oid::MODIFY_INCREMENT,

@@ -11,6 +11,7 @@ use crate::operation::bind::{self, Proof, Step};
 use crate::operation::compare::{self, CompareRequest};
 use crate::operation::delete::DeleteRequest;
 use crate::operation::dynamic::RefreshRequest;
+use crate::operation::journal_read::JournalReadRequest;
 use crate::operation::extended::{self, ExtendedOperation};
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
@@ -197,6 +198,10 @@ impl Session {
             ExtendedOperation::StartTransaction => self.start_transaction(directory, &context, value),
             ExtendedOperation::EndTransaction => self.end_transaction(context, value),
             ExtendedOperation::Backup => self.backup(directory, context, value),
+            ExtendedOperation::JournalRead => {
+                let request = ProposedOperation::JournalRead(JournalReadRequest::read(value));
+                self.commit(context, ResponseKind::Extended, request)
+            }
             ExtendedOperation::KeyRotation => self.rotate_key(directory, context, value),
             ExtendedOperation::Cancel => self.cancel(id, value),
             ExtendedOperation::PolicyTest => Action::Reply(id, vec![policy_test::answer(directory, &context, value)]),

@@ -1,11 +1,12 @@
 //! `bindery journal export`: the records as JSON lines.
 
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
 
+use super::reading::{self, Recorded};
 use super::{CommandError, FOUND_SOMETHING, Installation, output};
 use crate::command::installation::create_private;
 use crate::journal::Frame;
@@ -25,11 +26,28 @@ pub struct Arguments {
     out: Option<PathBuf>,
 }
 
-/// Writes the records: the running server is not asked, its files are read beside it and every seal and checksum is checked on the way.
+/// Writes the records: that is recorded first; the files are then read beside the server and every seal and checksum is checked on the way.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let Arguments { installation, from, out } = arguments;
+    // A journal that is too damaged to be opened must be readable all the same.
+    let opened = match reading::record(installation, &format!("export from sequence {from}"))? {
+        Recorded::ByServer => None,
+        Recorded::Here(opened) => Some(*opened),
+        Recorded::Not(problem) => {
+            output::remark(format_args!("this reading is not recorded, for the data folder cannot be opened: {problem}"));
+            None
+        }
+    };
+    let exported = write(installation, *from, out.as_deref());
+    if let Some(opened) = opened {
+        opened.close();
+    }
+    exported
+}
+
+fn write(installation: &Installation, from: u64, out: Option<&Path>) -> Result<ExitCode, CommandError> {
     let options = installation.load()?.store_options_without_indexes();
-    let name = out.as_ref().map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
+    let name = out.map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
     let cannot = |error: io::Error| StoreError::Io { path: name.clone().into(), error };
     let mut sink: Box<dyn Write> = match out {
         None => Box::new(BufWriter::new(io::stdout())),
@@ -39,7 +57,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     };
     let mut damages = 0_u64;
     let mut each = |frame: Frame| writeln!(sink, "{}", frame.line).map_err(cannot);
-    let read = store::read_frames_around(&options, *from, &mut each, &mut |damage| {
+    let read = store::read_frames_around(&options, from, &mut each, &mut |damage| {
         damages += 1;
         output::remark(damage);
         Ok(())

@@ -1,6 +1,12 @@
 //! `bindery journal`: reads the journal. One file per action.
 
 mod export;
+mod people;
+mod printer;
+mod query;
+mod reading;
+mod stats;
+mod time;
 
 use std::process::ExitCode;
 
@@ -21,11 +27,38 @@ pub struct Arguments {
 pub enum Action {
     /// Write records as JSON lines, verified on the way
     Export(export::Arguments),
+    /// Find records
+    Query(query::Arguments),
+    /// Logins of somebody, good or not
+    Logins(query::AboutArguments),
+    /// Logins that were refused, of whom and from where
+    Failed(query::AllArguments),
+    /// What changed in a person, a group or another entry, and by whom
+    Changes(query::AboutArguments),
+    /// What changed in policies, rules and roles, and by whom
+    Policies(query::AllArguments),
+    /// Who was logged in at a moment
+    Sessions(people::SessionsArguments),
+    /// The first and the last login of somebody
+    FirstLast(people::FirstLastArguments),
+    /// Where people and applications log in from, with which TLS, how often
+    Clients(people::ClientsArguments),
+    /// How large the journal is, and how long the disk lasts
+    Stats(stats::Arguments),
 }
 
 /// Does what the arguments say.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     match &arguments.action {
         Action::Export(arguments) => export::run(arguments),
+        Action::Query(arguments) => query::run(arguments),
+        Action::Logins(arguments) => query::logins(arguments),
+        Action::Failed(arguments) => query::failed(arguments),
+        Action::Changes(arguments) => query::changes(arguments),
+        Action::Policies(arguments) => query::policies(arguments),
+        Action::Sessions(arguments) => people::sessions(arguments),
+        Action::FirstLast(arguments) => people::first_last(arguments),
+        Action::Clients(arguments) => people::clients(arguments),
+        Action::Stats(arguments) => stats::run(arguments),
     }
 }

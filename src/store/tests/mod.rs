@@ -4,6 +4,7 @@ mod checkpoint;
 mod damage;
 mod folder;
 mod journal;
+mod lookup;
 mod mark;
 mod open;
 mod restore;

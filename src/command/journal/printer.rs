@@ -1,0 +1,124 @@
+//! Records and rows on standard output.
+
+use std::io::{self, BufWriter, Write};
+
+use clap::ValueEnum;
+
+use super::CommandError;
+use super::reading::Go;
+use crate::journal::query::{COLUMNS, CSV_COLUMNS, csv_line};
+use crate::store::FoundRecord;
+
+/// How records are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum Format {
+    /// A line for each, with what matters most
+    Table,
+    /// The records as they are, JSON Lines
+    Jsonl,
+    /// Comma-separated values (RFC 4180)
+    Csv,
+    /// Common Event Format
+    Cef,
+    /// Syslog messages (RFC 5424) that carry the record
+    Syslog,
+}
+
+/// How rows are written that are no records.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub(super) enum RowFormat {
+    /// In columns
+    Table,
+    /// JSON Lines
+    Jsonl,
+    /// Comma-separated values (RFC 4180)
+    Csv,
+}
+
+/// Writes records as they come.
+pub(super) struct Printer {
+    output: BufWriter<io::Stdout>,
+    format: Format,
+    began: bool,
+}
+
+impl Printer {
+    pub(super) fn new(format: Format) -> Printer {
+        Printer { output: BufWriter::new(io::stdout()), format, began: false }
+    }
+
+    /// Writes one. A reader that went away has enough.
+    pub(super) fn print(&mut self, found: &FoundRecord) -> Result<Go, CommandError> {
+        let FoundRecord { record, line } = found;
+        let heading = match self.format {
+            Format::Table => Some(table_line(COLUMNS)),
+            Format::Csv => Some(csv_line(CSV_COLUMNS)),
+            Format::Jsonl | Format::Cef | Format::Syslog => None,
+        };
+        let text = match self.format {
+            Format::Table => table_line(record.row().each_ref().map(String::as_str)),
+            Format::Csv => csv_line(record.csv_fields().iter().map(String::as_str)),
+            Format::Jsonl => line.clone(),
+            Format::Cef => record.to_cef(env!("CARGO_PKG_VERSION")),
+            Format::Syslog => record.to_syslog(line),
+        };
+        let heading = heading.filter(|_| !self.began);
+        self.began = true;
+        let end = if self.format == Format::Csv { "\r\n" } else { "\n" };
+        let written = heading.into_iter().chain([text]).try_for_each(|text| write!(self.output, "{text}{end}"));
+        went_on(written)
+    }
+
+    /// Lets out what is held back.
+    pub(super) fn flush(&mut self) -> Result<Go, CommandError> {
+        went_on(self.output.flush())
+    }
+}
+
+fn went_on(written: io::Result<()>) -> Result<Go, CommandError> {
+    match written {
+        Ok(()) => Ok(Go::On),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Go::Enough),
+        Err(error) => Err(CommandError::Cannot(format!("standard output: {error}"))),
+    }
+}
+
+/// `2026-11-22T10:15:00.000123Z  4711  bind  49  -  uid=jdoe,…`: what is unknown beforehand is not padded much.
+fn table_line(cells: [&str; 8]) -> String {
+    let [time, sequence, kind, result, actor, target, peer, reason] = cells;
+    format!("{time:<27}  {sequence:>9}  {kind:<14}  {result:>6}  {actor:<32}  {target:<32}  {peer:<21}  {reason}").trim_end().to_owned()
+}
+
+/// Writes rows with a heading.
+pub(super) fn rows(format: RowFormat, heading: &[&str], rows: &[Vec<String>]) -> Result<(), CommandError> {
+    let mut output = BufWriter::new(io::stdout());
+    let mut write = || -> io::Result<()> {
+        match format {
+            RowFormat::Table => {
+                let width = |column: usize| {
+                    let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+                    cells.chain(heading.get(column).map(|name| name.len())).max().unwrap_or(0)
+                };
+                let all = [heading.iter().map(|&name| name.to_owned()).collect()];
+                for row in all.iter().chain(rows) {
+                    let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
+                    writeln!(output, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+                }
+            }
+            RowFormat::Csv => {
+                write!(output, "{}\r\n", csv_line(heading.iter().copied()))?;
+                for row in rows {
+                    write!(output, "{}\r\n", csv_line(row.iter().map(String::as_str)))?;
+                }
+            }
+            RowFormat::Jsonl => {
+                for row in rows {
+                    let object = heading.iter().zip(row).map(|(name, cell)| ((*name).to_owned(), cell.clone().into()));
+                    writeln!(output, "{}", serde_json::Value::Object(object.collect()))?;
+                }
+            }
+        }
+        output.flush()
+    };
+    went_on(write()).map(drop)
+}
