@@ -100,9 +100,14 @@ timed() { # SERVER COMMAND…: notes how long the import took
     note "$server" import "$(since "$start")"
 }
 
-# Of the process as it is, a person, in thousands of octets.
-note_memory() { # SERVER
-    note "$1" memory "$(awk -v people="$people" '/^VmRSS:/ { printf "%.3f", $2 * 1.024 / people }' "/proc/${pid[$1]}/status")"
+resident() { # SERVER: octets of the process as it is
+    awk '/^VmRSS:/ { print $2 * 1024 }' "/proc/${pid[$1]}/status"
+}
+
+# A person, in thousands of octets; OCTETS are what the process takes without them.
+note_memory() { # SERVER [OCTETS]
+    note "$1" memory "$(awk -v all="$(resident "$1")" -v none="${2:-0}" -v people="$people" \
+        'BEGIN { printf "%.3f", (all - none) / 1000 / people }')"
 }
 
 database() { # FOLDER SUFFIX ROOT-DN
@@ -239,20 +244,26 @@ import_bindery() { # FILE
 }
 
 start_bindery() {
-    local start
+    local start empty
+    serve_bindery
+    empty=$(resident bindery)
+    kill "${pid[bindery]}" && wait "${pid[bindery]}" || true
     timed bindery import_bindery "$work/people-only.ldif"
     import_bindery "$work/groups.ldif"
     start=$(date +%s.%N)
+    serve_bindery
+    note bindery start "$(since "$start")"
+    note_memory bindery "$empty"
+}
+
+serve_bindery() {
+    : >"$work/bindery.ready"
     "$bindery" serve --config "$work/bindery/bindery.toml" >"$work/bindery.ready" 2>"$work/bindery.log" &
     pid[bindery]=$!
     for _ in $(seq 6000); do
         tcp[bindery]=$(sed -n 's#^ready.* ldap://\([^ ]*\).*#\1#p' "$work/bindery.ready")
         tls[bindery]=$(sed -n 's#^ready.* ldaps://\([^ ]*\).*#\1#p' "$work/bindery.ready")
-        if [ -n "${tcp[bindery]}" ]; then
-            note bindery start "$(since "$start")"
-            note_memory bindery
-            return
-        fi
+        if [ -n "${tcp[bindery]}" ]; then return; fi
         kill -0 "${pid[bindery]}" 2>/dev/null || break
         sleep 0.05
     done
