@@ -181,13 +181,20 @@ fn tls_files(
             Some(value) => Some(path(source, folder, "tls.client-authorities", value)?),
             None => None,
         },
+        revocation_lists: tls
+            .revocation_lists
+            .iter()
+            .map(|list| path(source, folder, "tls.revocation-lists", list))
+            .collect::<Result<_, _>>()?,
     };
     let rules: Vec<CertificateRule> =
         tls.certificate_mapping.iter().map(|rule| certificate_rule(source, rule)).collect::<Result<_, _>>()?;
-    if let (Some(first), None) = (tls.certificate_mapping.first(), &files.client_authorities) {
+    let idle = tls.certificate_mapping.first().map(|first| ("tls.certificate-mapping", first.span()));
+    let idle = idle.or_else(|| tls.revocation_lists.first().map(|first| ("tls.revocation-lists", first.span())));
+    if let (Some((key, span)), None) = (idle, &files.client_authorities) {
         let problem = "does nothing, because clients are not asked for certificates";
         let remedy = "write whose certificates are believed: client-authorities = \"tls/clients.pem\"";
-        return Err(source.error(first.span(), "tls.certificate-mapping", problem, remedy));
+        return Err(source.error(span, key, problem, remedy));
     }
     // Where nothing else is said, a certificate's subject must be the entry's own name: the one mapping that cannot mistake anybody.
     let default = files.client_authorities.is_some() && rules.is_empty();

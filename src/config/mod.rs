@@ -110,6 +110,8 @@ pub struct TlsFiles {
     pub key: PathBuf,
     /// Authorities whose client certificates are believed, PEM. None: clients are not asked for a certificate.
     pub client_authorities: Option<PathBuf>,
+    /// Which client certificates were revoked, PEM or DER, one list of each authority. None: none are looked for.
+    pub revocation_lists: Vec<PathBuf>,
 }
 
 /// When snapshots are taken: whichever comes first.

@@ -63,6 +63,8 @@ pub(super) struct Tls {
     pub(super) key: Option<Spanned<String>>,
     pub(super) client_authorities: Option<Spanned<String>>,
     #[serde(default)]
+    pub(super) revocation_lists: Vec<Spanned<String>>,
+    #[serde(default)]
     pub(super) certificate_mapping: Vec<Spanned<CertificateMapping>>,
 }
 

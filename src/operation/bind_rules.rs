@@ -1,5 +1,6 @@
 //! The bind rules of a directory: read once from their entries, judged at every bind, looked at when they are written.
 
+use std::cell::OnceCell;
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -14,7 +15,7 @@ use super::{Authority, Context, LiveSession, Peer, TlsFacts, account};
 use crate::directory::{Compiled, Directory, IdSet, Membership, MembershipAttribute, Node, RuleKind};
 use crate::model::{AttributeTypeId, Dn, EntryId, Rdn, ResultCode, Timestamp, Value};
 use crate::policy::access::Subject;
-use crate::policy::bind_rule::{self, AccountKind, BindRule, Listener, Login, TlsVersion, Verdict};
+use crate::policy::bind_rule::{self, AccountKind, BindRule, Certificate, Listener, Login, TlsVersion, Verdict};
 
 const GROUP: &str = "bindGroup";
 const APPLICATION: &str = "bindApplication";
@@ -28,7 +29,7 @@ struct BindRules {
     entries: Vec<EntryId>,
     rules: Vec<BindRule>,
     network: Option<AttributeTypeId>,
-    ask_for_issuer: bool,
+    ask_for_certificate: bool,
 }
 
 impl Compiled for BindRules {
@@ -40,7 +41,7 @@ impl Compiled for BindRules {
             nodes.filter_map(|node| Some((node.id, read(directory, node)?))).unzip();
         BindRules {
             entries,
-            ask_for_issuer: rules.iter().any(|rule| !rule.issuers.is_empty()),
+            ask_for_certificate: rules.iter().any(BindRule::asks_for_certificate),
             rules,
             network: directory.schema().attribute_type("accountNetwork").map(|attribute_type| attribute_type.id),
         }
@@ -56,8 +57,9 @@ fn read(directory: &Directory, node: &Node) -> Option<BindRule> {
     let Ok(mut rule) = BindRule::read(name.clone(), &values) else { return BindRule::unreadable(name, &values) };
     rule.groups = references(directory, node.id, GROUP);
     rule.applications = references(directory, node.id, APPLICATION);
-    let issuers = values("bindCertificateIssuer");
-    rule.issuers = issuers.iter().map(|issuer| name_key(directory, issuer)).collect();
+    let keys = |name: &str| values(name).iter().map(|name| name_key(directory, name)).collect();
+    rule.issuers = keys("bindCertificateIssuer");
+    rule.subjects = keys("bindCertificateSubject");
     Some(rule)
 }
 
@@ -97,6 +99,28 @@ pub(crate) enum Outcome {
     NeedsFactor,
     /// Kept out, for this reason.
     Refused(&'static str),
+}
+
+/// The groups that an account is in at any depth, found out once where a rule asks for them.
+struct NestedGroups<'a> {
+    directory: &'a Directory,
+    account: EntryId,
+    found: OnceCell<Option<IdSet>>,
+}
+
+impl<'a> NestedGroups<'a> {
+    fn new(directory: &'a Directory, account: EntryId) -> NestedGroups<'a> {
+        NestedGroups { directory, account, found: OnceCell::new() }
+    }
+
+    /// None: that takes too long to find out.
+    fn is_member(&self, group: EntryId) -> Option<bool> {
+        if self.directory.is_member(group, self.account) {
+            return Some(true);
+        }
+        let groups = self.found.get_or_init(|| self.directory.nested_groups_of(self.account).ok());
+        groups.as_ref().map(|groups| groups.contains(group))
+    }
 }
 
 /// How a login came.
@@ -141,11 +165,12 @@ fn judge_way(directory: &Directory, account: EntryId, way: &Way<'_>) -> Ruling {
     if compiled.rules.is_empty() && folder(directory).is_none() {
         return unruled(Outcome::Allowed);
     }
-    let certificate = way.tls.and_then(|tls| tls.certificate.as_ref()).filter(|_| compiled.ask_for_issuer);
+    let certificate = way.tls.and_then(|tls| tls.certificate.as_ref()).filter(|_| compiled.ask_for_certificate);
+    let nested = NestedGroups::new(directory, account);
     let login = Login {
         account,
         kind,
-        is_member: &|group| directory.is_member(group, account),
+        is_member: &|group| nested.is_member(group),
         address: way.peer.address,
         listener: match way.peer.listener {
             ListenerKind::Ldap => Listener::Ldap,
@@ -153,7 +178,11 @@ fn judge_way(directory: &Directory, account: EntryId, way: &Way<'_>) -> Ruling {
             ListenerKind::Ldapi => Listener::Ldapi,
         },
         tls: way.tls.and_then(|tls| TlsVersion::read(&tls.version)),
-        issuer: certificate.map(|certificate| name_key(directory, certificate.issuer.as_bytes())),
+        certificate: certificate.map(|certificate| Certificate {
+            issuer: name_key(directory, certificate.issuer.as_bytes()),
+            subject: name_key(directory, certificate.subject.as_bytes()),
+            usages: &certificate.usages,
+        }),
         now: way.now,
     };
     let (outcome, rule) = match bind_rule::judge(&compiled.rules, &login) {
@@ -170,14 +199,15 @@ fn judge_way(directory: &Directory, account: EntryId, way: &Way<'_>) -> Ruling {
 pub(crate) fn bearing_on(directory: &Directory, account: EntryId, now: Timestamp) -> Vec<EntryId> {
     let Some(node) = directory.node(account) else { return Vec::new() };
     let compiled = directory.compiled::<BindRules>();
+    let nested = NestedGroups::new(directory, account);
     let login = Login {
         account,
         kind: kind(directory, node),
-        is_member: &|group| directory.is_member(group, account),
+        is_member: &|group| nested.is_member(group),
         address: None,
         listener: Listener::Ldapi,
         tls: None,
-        issuer: None,
+        certificate: None,
         now,
     };
     let rules = compiled.entries.iter().zip(&compiled.rules).filter(|(_, rule)| rule.concerns(&login));

@@ -125,6 +125,8 @@ pub struct CertificateFacts {
     pub common_name: Option<String>,
     /// The subject's uid attribute.
     pub uid: Option<String>,
+    /// The extended key usages it names, as dotted numbers.
+    pub usages: Vec<String>,
 }
 
 /// How a client certificate becomes an entry; the first rule that finds exactly one entry wins.

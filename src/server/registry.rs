@@ -166,9 +166,17 @@ fn bears_on(change: &Change) -> Option<EntryId> {
     }
 }
 
-/// Whether a change may bear on anybody: a policy, or the place of a group that gives rights.
+/// Whether a change may bear on anybody: a policy, a group that is in another or no longer is, or the place of a group that gives rights.
 fn bears_on_all(before: &Directory, after: &Directory, change: &Change) -> bool {
-    let (Change::PutEntry { id, .. } | Change::RemoveEntry { id, .. }) = change else { return false };
+    use Change::{PutEntry, PutMembership, RemoveEntry, RemoveMembership};
+    let id = match change {
+        PutMembership { membership: Membership::Entry(_, id), .. }
+        | RemoveMembership { membership: Membership::Entry(_, id), .. } => {
+            return before.members_of(*id).chain(after.members_of(*id)).next().is_some();
+        }
+        PutEntry { id, .. } | RemoveEntry { id, .. } => id,
+        _ => return false,
+    };
     let (old, new) = (before.node(*id), after.node(*id));
     let folders = [old.and_then(|node| folder(before, node)), new.and_then(|node| folder(after, node))];
     let is_below = |name: &str| folders.iter().flatten().any(|folder| folder.eq_ignore_ascii_case(name));

@@ -22,6 +22,7 @@ use super::services::Services;
 use super::snapshotter::{self, Snapshotter};
 use super::tls::{self, TlsError};
 use crate::config::Configuration;
+use crate::model::Timestamp;
 use crate::operation::monitor::{Monitor, Monitored};
 use crate::operation::{ListenerKind, Settings};
 use crate::store::{self, StoreError};
@@ -67,7 +68,7 @@ pub enum ServeError {
 /// Runs a server until it is told to stop (SIGTERM, SIGINT). `ready` gets the addresses, as URLs, once it listens.
 pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result<(), ServeError> {
     let configuration = &installation.configuration;
-    warn(configuration);
+    warn(configuration, installation.clock.now());
     raise_open_files(configuration.connections.crowd.overall);
     let tls = configuration.tls.as_ref().map(tls::server_configuration).transpose()?;
     let opened = store::open(&installation.store_options()?, &mut notes::log_progress())?;
@@ -215,7 +216,7 @@ fn reload(installation: &Installation, services: &Services, door: &Door, gate: &
     });
     match loaded {
         Ok((configuration, settings, tls)) => {
-            warn(&configuration);
+            warn(&configuration, installation.clock.now());
             let settings = Settings { monitor: services.settings().monitor.clone(), ..settings };
             services.reload(settings.clone(), tls, configuration.password);
             door.reload(ldapi_users(installation, &configuration));
@@ -229,7 +230,12 @@ fn reload(installation: &Installation, services: &Services, door: &Door, gate: &
     }
 }
 
-fn warn(configuration: &Configuration) {
+fn warn(configuration: &Configuration, now: Timestamp) {
+    // A list that cannot be read was told already.
+    let overdue = configuration.tls.as_ref().map(|files| tls::overdue_lists(files, now)).transpose();
+    for warning in overdue.ok().flatten().into_iter().flatten() {
+        tracing::warn!("{warning}");
+    }
     for warning in &configuration.warnings {
         tracing::warn!("{warning}");
     }

@@ -53,10 +53,11 @@ impl Door {
         let certificate = option("certificate").map(|subject| CertificateFacts {
             sha256: "00".repeat(32),
             subject,
-            issuer: "cn=Cards".to_owned(),
+            issuer: option("issuer").unwrap_or_else(|| "cn=Cards".to_owned()),
             emails: Vec::new(),
             common_name: None,
             uid: None,
+            usages: option("usage").into_iter().collect(),
         });
         Door { peer, tls: (listener == ListenerKind::Ldaps).then(|| tls(certificate)) }
     }

@@ -39,6 +39,7 @@ certificate = {certificate}
 key = {key}
 # Clients may prove who they are with certificates of these authorities (SASL EXTERNAL):
 # client-authorities = "tls/client-authorities.pem"
+# revocation-lists = ["tls/clients.crl"]         # one of each authority, PEM or DER, read anew with SIGHUP
 # [[tls.certificate-mapping]]                    # the first that finds exactly one entry wins
 # match = "subject"                              # the subject is the entry's name; or "email", "common-name", "uid"
 # [[tls.certificate-mapping]]

@@ -15,7 +15,7 @@
 //! from = "10.1.2.3"                   # left out: loopback
 //! listener = "ldaps"                  # ldap, ldaps, ldapi
 //! tls = "1.3"                         # 1.2, 1.3, none
-//! certificate = { subject = "uid=anna,…", issuer = "cn=ca,…", emails = [] }
+//! certificate = { subject = "uid=anna,…", issuer = "cn=ca,…", emails = [], usages = ["clientAuth"] }
 //! with = ["password", "otp"]          # password, wrong-password, otp, certificate, ldapi
 //! at = 2027-01-04T08:00:00-06:00
 //! expect = "allow"                    # allow, deny, require-factor

@@ -17,6 +17,7 @@ use crate::operation::{
     Attached, Authority, CertificateFacts, Context, Decision, Identity, ListenerKind, Peer, Proposal, ProposedOperation,
     TlsFacts, account, decide, otp, prepare,
 };
+use crate::policy::bind_rule::KeyUsage;
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{Authentication, BindRequest, Reply};
 
@@ -238,5 +239,6 @@ fn certificate(test: &CertificateTest) -> CertificateFacts {
         emails: test.emails.clone(),
         common_name: of_subject("cn"),
         uid: of_subject("uid"),
+        usages: test.usages.iter().map(|usage| KeyUsage::read(usage).map_or_else(|_| usage.clone(), |usage| usage.0)).collect(),
     }
 }

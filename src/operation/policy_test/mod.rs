@@ -68,6 +68,9 @@ pub struct CertificateTest {
     /// rfc822Name subject alternative names.
     #[serde(default)]
     pub emails: Vec<String>,
+    /// Extended key usages, as bindCertificateUsage has them.
+    #[serde(default)]
+    pub usages: Vec<String>,
 }
 
 /// What a login proves.

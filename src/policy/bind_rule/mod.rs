@@ -23,7 +23,7 @@ pub struct BindRule {
     pub name: String,
     /// What it comes to.
     pub effect: Effect,
-    /// bindGroup: the account is a direct member of one of these. Some without any: nobody is.
+    /// bindGroup: the account is a member of one of these, at any depth. Some without any: nobody is.
     pub groups: Option<Vec<EntryId>>,
     /// bindAccountKind
     pub kinds: Vec<AccountKind>,
@@ -35,6 +35,10 @@ pub struct BindRule {
     pub tls_minimum: Option<TlsVersion>,
     /// bindCertificateIssuer: keys of names; the connection has a client certificate of one of them.
     pub issuers: Vec<Box<[u8]>>,
+    /// bindCertificateSubject: keys of names; the certificate is for one of them, or for a name below one.
+    pub subjects: Vec<Box<[u8]>>,
+    /// bindCertificateUsage: the certificate names one of these extended key usages.
+    pub usages: Vec<KeyUsage>,
     /// bindTime
     pub times: Vec<TimeWindow>,
     /// bindApplication: the account is one of these.
@@ -77,6 +81,10 @@ pub enum Listener {
     Ldapi,
 }
 
+/// bindCertificateUsage: an extended key usage (RFC 5280 section 4.2.1.12), as a dotted number.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyUsage(pub String);
+
 /// Versions of TLS this server speaks.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum TlsVersion {
@@ -92,18 +100,28 @@ pub struct Login<'a> {
     pub account: EntryId,
     /// What kind of account it is.
     pub kind: AccountKind,
-    /// Whether it is a direct member of a group.
-    pub is_member: &'a dyn Fn(EntryId) -> bool,
+    /// Whether it is a member of a group, at any depth; none: that takes too long to find out.
+    pub is_member: &'a dyn Fn(EntryId) -> Option<bool>,
     /// From where; none: the Unix socket.
     pub address: Option<IpAddr>,
     /// Over what.
     pub listener: Listener,
     /// TLS, where there is any.
     pub tls: Option<TlsVersion>,
-    /// Key of the issuer of the connection's client certificate.
-    pub issuer: Option<Box<[u8]>>,
+    /// The connection's client certificate.
+    pub certificate: Option<Certificate<'a>>,
     /// When.
     pub now: Timestamp,
+}
+
+/// What rules look at of a client certificate.
+pub struct Certificate<'a> {
+    /// Key of its issuer's name.
+    pub issuer: Box<[u8]>,
+    /// Key of its subject's name; a name above begins it.
+    pub subject: Box<[u8]>,
+    /// The extended key usages that it names, as dotted numbers.
+    pub usages: &'a [String],
 }
 
 /// What rules come to.
@@ -144,6 +162,8 @@ impl BindRule {
             listeners: Vec::new(),
             tls_minimum: None,
             issuers: Vec::new(),
+            subjects: Vec::new(),
+            usages: Vec::new(),
             times: Vec::new(),
             applications: None,
             not_after: None,
@@ -151,23 +171,50 @@ impl BindRule {
     }
 
     fn matches(&self, login: &Login<'_>) -> bool {
-        self.concerns(login) && self.holds_for_connection(login)
+        self.is_for_account(login) && self.holds_for_connection(login) && self.is_for_groups(login)
     }
 
     /// Whether it is about this account at this moment, from wherever it comes.
     pub fn concerns(&self, login: &Login<'_>) -> bool {
+        self.is_for_account(login) && self.is_for_groups(login)
+    }
+
+    fn is_for_account(&self, login: &Login<'_>) -> bool {
         self.not_after.is_none_or(|end| login.now < end)
             && (self.kinds.is_empty() || self.kinds.contains(&login.kind))
             && self.applications.as_ref().is_none_or(|applications| applications.contains(&login.account))
-            && self.groups.as_ref().is_none_or(|groups| groups.iter().any(|group| (login.is_member)(*group)))
+    }
+
+    /// What costs most to find out.
+    fn is_for_groups(&self, login: &Login<'_>) -> bool {
+        self.groups.as_ref().is_none_or(|groups| groups.iter().any(|group| self.is_for_member(login, *group)))
     }
 
     fn holds_for_connection(&self, login: &Login<'_>) -> bool {
         (self.listeners.is_empty() || self.listeners.contains(&login.listener))
             && self.tls_minimum.is_none_or(|minimum| login.listener == Listener::Ldapi || login.tls >= Some(minimum))
             && (self.networks.is_empty() || is_within(&self.networks, login.address))
-            && (self.issuers.is_empty() || login.issuer.as_ref().is_some_and(|issuer| self.issuers.contains(issuer)))
+            && (!self.asks_for_certificate() || login.certificate.as_ref().is_some_and(|certificate| self.fits(certificate)))
             && (self.times.is_empty() || self.times.iter().any(|window| window.contains(login.now)))
+    }
+
+    /// Where nobody can say whether the account is a member, a rule that lets in is not for it and one that does not is.
+    fn is_for_member(&self, login: &Login<'_>, group: EntryId) -> bool {
+        (login.is_member)(group).unwrap_or(self.effect != Effect::Allow)
+    }
+
+    /// Whether it looks at the client certificate.
+    pub fn asks_for_certificate(&self) -> bool {
+        !(self.issuers.is_empty() && self.subjects.is_empty() && self.usages.is_empty())
+    }
+
+    fn fits(&self, certificate: &Certificate<'_>) -> bool {
+        // What cannot be read is no name: it would be above all of them.
+        let covers = |above: &[u8]| !above.is_empty() && certificate.subject.starts_with(above);
+        (self.issuers.is_empty() || self.issuers.contains(&certificate.issuer))
+            && (self.subjects.is_empty() || self.subjects.iter().any(|subject| covers(subject)))
+            && (self.usages.is_empty()
+                || self.usages.iter().any(|usage| certificate.usages.iter().any(|named| *named == *usage.0)))
     }
 }
 

@@ -4,8 +4,21 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-use super::{AccountKind, BindRule, Effect, Listener, TimeWindow, TlsVersion};
+use super::{AccountKind, BindRule, Effect, KeyUsage, Listener, TimeWindow, TlsVersion};
 use crate::model::{Timestamp, Value};
+
+/// Extended key usages by the names that OpenSSL and certificate tools print.
+const KEY_USAGES: [(&str, &str); 9] = [
+    ("serverAuth", "1.3.6.1.5.5.7.3.1"),
+    ("clientAuth", "1.3.6.1.5.5.7.3.2"),
+    ("codeSigning", "1.3.6.1.5.5.7.3.3"),
+    ("emailProtection", "1.3.6.1.5.5.7.3.4"),
+    ("timeStamping", "1.3.6.1.5.5.7.3.8"),
+    ("OCSPSigning", "1.3.6.1.5.5.7.3.9"),
+    ("anyExtendedKeyUsage", "2.5.29.37.0"),
+    ("smartcardLogon", "1.3.6.1.4.1.311.20.2.2"),
+    ("pkinitClientAuth", "1.3.6.1.5.2.3.4"),
+];
 
 /// A value that means nothing.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -29,6 +42,7 @@ impl BindRule {
             networks: each(values, "bindNetwork", read_network)?,
             listeners: each(values, "bindListener", read_listener)?,
             tls_minimum: each(values, "bindTlsMinimum", read_version)?.into_iter().max(),
+            usages: each(values, "bindCertificateUsage", KeyUsage::read)?,
             times: each(values, "bindTime", TimeWindow::read)?,
             not_after: each(values, "ruleNotAfter", read_time)?.into_iter().min(),
             ..BindRule::new(name, effect.ok_or(missing)?)
@@ -101,6 +115,20 @@ fn read_listener(text: &str) -> Result<Listener, String> {
 
 fn read_version(text: &str) -> Result<TlsVersion, String> {
     TlsVersion::read(text).ok_or_else(|| format!("{text:?} is no version of TLS; write 1.2 or 1.3"))
+}
+
+impl KeyUsage {
+    /// A name such as clientAuth, or a dotted number.
+    pub fn read(text: &str) -> Result<KeyUsage, String> {
+        if let Some((_, number)) = KEY_USAGES.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)) {
+            return Ok(KeyUsage((*number).to_owned()));
+        }
+        let is_arc = |arc: &str| !arc.is_empty() && arc.bytes().all(|octet| octet.is_ascii_digit());
+        match text.contains('.') && text.split('.').all(is_arc) {
+            true => Ok(KeyUsage(text.to_owned())),
+            false => Err(format!("{text:?} is no extended key usage; write clientAuth, smartcardLogon or a dotted number")),
+        }
+    }
 }
 
 impl TlsVersion {

@@ -22,11 +22,11 @@ fn login() -> Login<'static> {
     Login {
         account: EntryId(7),
         kind: AccountKind::Person,
-        is_member: &|group| group == ADMINISTRATORS,
+        is_member: &|group| Some(group == ADMINISTRATORS),
         address: Some("10.1.2.3".parse().unwrap()),
         listener: Listener::Ldap,
         tls: Some(TlsVersion::V12),
-        issuer: None,
+        certificate: None,
         now: NOON,
     }
 }
@@ -71,8 +71,50 @@ fn parts_that_name_entries_must_match_too() {
     assert!(allows(&of(7), &login()) && !allows(&of(8), &login()));
     let issued = BindRule { issuers: vec![b"hospital".as_slice().into()], ..all() };
     assert!(!allows(&issued, &login()));
-    assert!(allows(&issued, &Login { issuer: Some(b"hospital".as_slice().into()), ..login() }));
-    assert!(!allows(&issued, &Login { issuer: Some(b"other".as_slice().into()), ..login() }));
+    assert!(allows(&issued, &with_certificate("hospital", "cards/anna", &[])));
+    assert!(!allows(&issued, &with_certificate("other", "cards/anna", &[])));
+}
+
+const CLIENT: &str = "1.3.6.1.5.5.7.3.2";
+
+fn with_certificate(issuer: &str, subject: &str, usages: &'static [String]) -> Login<'static> {
+    let key = |name: &str| name.as_bytes().into();
+    Login { certificate: Some(Certificate { issuer: key(issuer), subject: key(subject), usages }), ..login() }
+}
+
+#[test]
+fn a_certificate_is_matched_by_subject_and_usage_too() {
+    let for_names = |names: &[&str]| BindRule {
+        subjects: names.iter().map(|name| name.as_bytes().into()).collect(),
+        ..sound(&[("bindEffect", "allow")])
+    };
+    assert!(allows(&for_names(&["wards", "cards"]), &with_certificate("", "cards/anna", &[])));
+    assert!(!allows(&for_names(&["cards/anna/2"]), &with_certificate("", "cards/anna", &[])));
+    assert!(!allows(&for_names(&[""]), &with_certificate("", "cards/anna", &[])), "what is no name is above nobody");
+    assert!(!allows(&for_names(&["cards"]), &login()));
+
+    let named: &'static [String] = vec![CLIENT.to_owned()].leak();
+    for written in ["clientauth", CLIENT] {
+        let usage = sound(&[("bindEffect", "allow"), ("bindCertificateUsage", written)]);
+        assert!(allows(&usage, &with_certificate("", "", named)), "{written}");
+        assert!(!allows(&usage, &with_certificate("", "", &[])) && !allows(&usage, &login()), "{written}");
+    }
+    assert!(!allows(
+        &sound(&[("bindEffect", "allow"), ("bindCertificateUsage", "smartcardLogon")]),
+        &with_certificate("", "", named)
+    ));
+    for wrong in ["card", "1", "1..2", ".1", "1.2."] {
+        assert!(rule(&[("bindEffect", "allow"), ("bindCertificateUsage", wrong)]).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn where_membership_cannot_be_told_nobody_gets_in_by_it() {
+    let unknown = Login { is_member: &|_| None, ..login() };
+    let of_group = |effect| [BindRule { groups: Some(vec![ADMINISTRATORS]), ..BindRule::new("group".to_owned(), effect) }];
+    assert!(matches!(judge(&of_group(Effect::Allow), &unknown), Verdict::Deny(None)));
+    assert!(matches!(judge(&of_group(Effect::Deny), &unknown), Verdict::Deny(Some(_))));
+    assert!(matches!(judge(&of_group(Effect::RequireFactor), &unknown), Verdict::RequireFactor(_)));
 }
 
 #[test]

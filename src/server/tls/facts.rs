@@ -3,7 +3,7 @@
 use aws_lc_rs::digest;
 use rustls::{ProtocolVersion, ServerConnection};
 use x509_parser::asn1_rs::{Any, BmpString, Tag};
-use x509_parser::prelude::{FromDer, GeneralName, X509Certificate, X509Name};
+use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate, X509Extension, X509Name};
 
 use crate::model::{AttributeTypeAndValue, Dn, Rdn};
 use crate::operation::{CertificateFacts, TlsFacts};
@@ -59,7 +59,29 @@ pub(super) fn certificate_facts(der: &[u8]) -> Option<CertificateFacts> {
         emails,
         common_name: only_value(certificate.subject(), COMMON_NAME),
         uid: only_value(certificate.subject(), UID),
+        usages: key_usages(&certificate),
     })
+}
+
+/// The extended key usages a certificate names, as dotted numbers.
+fn key_usages(certificate: &X509Certificate<'_>) -> Vec<String> {
+    let extensions = certificate.extensions().iter();
+    let extension = extensions.map(X509Extension::parsed_extension).find_map(|parsed| match parsed {
+        ParsedExtension::ExtendedKeyUsage(usage) => Some(usage),
+        _ => None,
+    });
+    let Some(usage) = extension else { return Vec::new() };
+    let named = [
+        (usage.any, "2.5.29.37.0"),
+        (usage.server_auth, "1.3.6.1.5.5.7.3.1"),
+        (usage.client_auth, "1.3.6.1.5.5.7.3.2"),
+        (usage.code_signing, "1.3.6.1.5.5.7.3.3"),
+        (usage.email_protection, "1.3.6.1.5.5.7.3.4"),
+        (usage.time_stamping, "1.3.6.1.5.5.7.3.8"),
+        (usage.ocsp_signing, "1.3.6.1.5.5.7.3.9"),
+    ];
+    let named = named.into_iter().filter(|(is_named, _)| *is_named).map(|(_, number)| number.to_owned());
+    named.chain(usage.other.iter().map(|oid| oid.to_id_string())).collect()
 }
 
 /// A certificate's name, most specific RDN first, as LDAP writes it.

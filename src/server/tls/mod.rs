@@ -14,16 +14,23 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig};
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use x509_parser::prelude::{CertificateRevocationList, FromDer};
 use zeroize::Zeroizing;
+
+use crate::model::Timestamp;
 
 /// Larger files hold no certificates: octets.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
+/// Larger files hold no revocation list of one authority, which has some 40 octets a certificate: octets.
+const MAX_LIST: u64 = 64 * 1024 * 1024;
+/// First octet of what is no PEM.
+const DER_SEQUENCE: u8 = 0x30;
 
 /// Why TLS cannot be offered: the file, what is wrong with it, what to do.
 #[derive(Debug, thiserror::Error)]
@@ -47,7 +54,7 @@ pub fn server_configuration(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsEr
         .map_err(|error| fault(&files.certificate, error, "this is a fault of the program; please report it"))?;
     let builder = match &files.client_authorities {
         None => builder.with_no_client_auth(),
-        Some(authorities) => builder.with_client_cert_verifier(client_verifier(authorities, provider)?),
+        Some(authorities) => builder.with_client_cert_verifier(client_verifier(authorities, &files.revocation_lists, provider)?),
     };
     let mut configuration = builder.with_single_cert(chain, key).map_err(|error| {
         fault(&files.key, error, "the key must be the one that the certificate was made for; check which belong together")
@@ -84,17 +91,66 @@ fn provider() -> CryptoProvider {
     }
 }
 
-/// A client may come without a certificate; one that it sends must chain to a configured authority, or the handshake fails.
-fn client_verifier(file: &Path, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+/// A client may come without a certificate; one that it sends must chain to a configured authority, or the handshake fails. Where there are
+/// revocation lists it also fails where one of them names the certificate or an authority between it and the configured one, and where
+/// there is none for an issuer: a forgotten list must not let anybody in.
+fn client_verifier(
+    file: &Path,
+    lists: &[PathBuf],
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
     const REMEDY: &str = "put the certificates of the authorities that issue client certificates there, PEM";
     let mut roots = RootCertStore::empty();
     for certificate in certificates(file, REMEDY)? {
         roots.add(certificate).map_err(|error| fault(file, error, REMEDY))?;
     }
     WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+        .with_crls(read_lists(lists)?.into_iter().map(|(_, list)| list))
         .allow_unauthenticated()
         .build()
-        .map_err(|error| fault(file, error, REMEDY))
+        .map_err(|error| match (error, lists.first()) {
+            (error @ VerifierBuilderError::InvalidCrl(_), Some(list)) => fault(list, error, LIST_REMEDY),
+            (error, _) => fault(file, error, REMEDY),
+        })
+}
+
+const LIST_REMEDY: &str = "put the revocation list that the authority publishes there, PEM or DER";
+
+/// The lists and which files they are from.
+fn read_lists(files: &[PathBuf]) -> Result<Vec<(&Path, CertificateRevocationListDer<'static>)>, TlsError> {
+    let mut lists = Vec::new();
+    for file in files {
+        let octets = read_up_to(file, MAX_LIST, LIST_REMEDY)?;
+        let before = lists.len();
+        if octets.first() == Some(&DER_SEQUENCE) {
+            lists.push((file.as_path(), CertificateRevocationListDer::from(octets.to_vec())));
+        } else {
+            for list in CertificateRevocationListDer::pem_slice_iter(&octets) {
+                lists.push((file.as_path(), list.map_err(|error| fault(file, error, LIST_REMEDY))?));
+            }
+        }
+        let are_read = |(_, list): &(&Path, CertificateRevocationListDer<'_>)| CertificateRevocationList::from_der(list).is_ok();
+        if lists.len() == before || !lists.iter().skip(before).all(are_read) {
+            return Err(fault(file, "holds no revocation list", LIST_REMEDY));
+        }
+    }
+    Ok(lists)
+}
+
+/// What an administrator should know of the revocation lists at this moment: those whose authority published a newer one by now. They count
+/// all the same: what was revoked stays so, and a list that comes late must not keep a hospital out.
+pub fn overdue_lists(files: &TlsFiles, now: Timestamp) -> Result<Vec<String>, TlsError> {
+    let mut overdue = Vec::new();
+    for (file, list) in read_lists(&files.revocation_lists)? {
+        let next = CertificateRevocationList::from_der(&list).ok().and_then(|(_, list)| list.next_update());
+        if next.is_some_and(|next| now.0.div_euclid(1_000_000) >= next.timestamp()) {
+            overdue.push(format!(
+                "{}: a newer revocation list is due; fetch it and send SIGHUP, until then certificates revoked since are let in",
+                file.display()
+            ));
+        }
+    }
+    Ok(overdue)
 }
 
 fn certificates(file: &Path, remedy: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -124,9 +180,13 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 }
 
 fn read(file: &Path, remedy: &'static str) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    read_up_to(file, MAX_FILE, remedy)
+}
+
+fn read_up_to(file: &Path, most: u64, remedy: &'static str) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     let length = std::fs::metadata(file).map_err(|error| fault(file, error, remedy))?.len();
-    if length > MAX_FILE {
-        return Err(fault(file, format!("{length} octets are too many for PEM"), remedy));
+    if length > most {
+        return Err(fault(file, format!("{length} octets are too many"), remedy));
     }
     std::fs::read(file).map(Zeroizing::new).map_err(|error| fault(file, error, remedy))
 }

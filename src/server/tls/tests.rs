@@ -4,7 +4,8 @@ use std::io::Write;
 use std::net::IpAddr;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber, date_time_ymd,
 };
 use rustls::{ClientConfig, ClientConnection, ServerConnection};
 use rustls_pki_types::{PrivatePkcs8KeyDer, ServerName};
@@ -21,6 +22,7 @@ fn files(folder: &TempDir) -> TlsFiles {
         certificate: folder.path().join("server.pem"),
         key: folder.path().join("server.key"),
         client_authorities: None,
+        revocation_lists: Vec::new(),
     };
     std::fs::write(&files.certificate, made.certificate).unwrap();
     write_private(&files.key, made.key.expose());
@@ -127,11 +129,16 @@ fn authority(name: &str) -> Authority {
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, name);
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let pem = params.self_signed(&key).unwrap().pem();
     Authority { issuer: Issuer::new(params, key), pem }
 }
 
 fn client_certificate(authority: &Authority) -> (CertificateDer<'static>, KeyPair) {
+    numbered_certificate(authority, 7)
+}
+
+fn numbered_certificate(authority: &Authority, serial: u64) -> (CertificateDer<'static>, KeyPair) {
     let key = KeyPair::generate().unwrap();
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
@@ -140,7 +147,9 @@ fn client_certificate(authority: &Authority) -> (CertificateDer<'static>, KeyPai
     params.distinguished_name.push(DnType::CommonName, "lab+interface");
     params.distinguished_name.push(DnType::CustomDnType(vec![0, 9, 2342, 19_200_300, 100, 1, 1]), "svc-lab");
     params.subject_alt_names = vec![SanType::Rfc822Name("lab@hospital.example".try_into().unwrap())];
-    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    params.extended_key_usages =
+        vec![ExtendedKeyUsagePurpose::ClientAuth, ExtendedKeyUsagePurpose::Other(vec![1, 3, 6, 1, 4, 1, 311, 20, 2, 2])];
+    params.serial_number = Some(SerialNumber::from(serial));
     let certificate = params.signed_by(&key, &authority.issuer).unwrap();
     (certificate.der().clone(), key)
 }
@@ -163,6 +172,7 @@ fn a_client_certificate_is_told() {
         assert_eq!(told.emails, ["lab@hospital.example"]);
         assert_eq!(told.common_name.as_deref(), Some("lab+interface"));
         assert_eq!(told.uid.as_deref(), Some("svc-lab"));
+        assert_eq!(told.usages, ["1.3.6.1.5.5.7.3.2", "1.3.6.1.4.1.311.20.2.2"]);
         assert_eq!(told.sha256.len(), 64);
         assert_eq!(facts::certificate_facts(&der), Some(told));
     }
@@ -180,6 +190,79 @@ fn a_client_certificate_of_a_stranger_is_refused() {
     let configuration = server_configuration(&files).unwrap();
     let own = client_certificate(&authority("Somebody else"));
     assert!(shake(client(&files, &[&TLS13], Some(own)), &configuration).is_err());
+}
+
+/// A list of what an authority revoked, due anew on 2026-11-19.
+fn revocation_list(authority: &Authority, revoked: &[u64]) -> rcgen::CertificateRevocationList {
+    let revoked = revoked.iter().map(|serial| RevokedCertParams {
+        serial_number: SerialNumber::from(*serial),
+        revocation_time: date_time_ymd(2026, 11, 1),
+        reason_code: None,
+        invalidity_date: None,
+    });
+    let params = CertificateRevocationListParams {
+        this_update: date_time_ymd(2026, 11, 1),
+        next_update: date_time_ymd(2026, 11, 19),
+        crl_number: SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: revoked.collect(),
+        key_identifier_method: KeyIdMethod::Sha256,
+    };
+    params.signed_by(&authority.issuer).unwrap()
+}
+
+#[test]
+fn a_revoked_certificate_is_refused_from_the_next_reading_on() {
+    let folder = TempDir::new().unwrap();
+    let mut files = files(&folder);
+    let (ours, other) = (authority("Hospital CA"), authority("Clinic CA"));
+    let (authorities, list) = (folder.path().join("clients.pem"), folder.path().join("clients.crl"));
+    std::fs::write(&authorities, format!("{}{}", ours.pem, other.pem)).unwrap();
+    files.client_authorities = Some(authorities);
+    files.revocation_lists = vec![list.clone()];
+    let try_with = |authority: &Authority, serial: u64, version| {
+        let own = numbered_certificate(authority, serial);
+        shake(client(&files, &[version], Some(own)), &server_configuration(&files).unwrap())
+    };
+    std::fs::write(&list, revocation_list(&ours, &[]).pem().unwrap()).unwrap();
+    assert!(try_with(&ours, 7, &TLS13).is_ok());
+    assert!(try_with(&other, 8, &TLS13).is_err(), "there is no list of its authority");
+    std::fs::write(&list, revocation_list(&ours, &[5, 7]).der()).unwrap();
+    for version in [&TLS13, &TLS12] {
+        let refused = try_with(&ours, 7, version).err().unwrap();
+        assert_eq!(refused, rustls::Error::InvalidCertificate(rustls::CertificateError::Revoked));
+        assert!(try_with(&ours, 6, version).is_ok());
+    }
+    let both = format!("{}{}", revocation_list(&ours, &[7]).pem().unwrap(), revocation_list(&other, &[]).pem().unwrap());
+    std::fs::write(&list, both).unwrap();
+    assert!(try_with(&other, 7, &TLS13).is_ok() && try_with(&ours, 7, &TLS13).is_err());
+    let none = shake(client(&files, &[&TLS13], None), &server_configuration(&files).unwrap()).unwrap();
+    assert_eq!(facts(&none).certificate, None, "a client without a certificate is welcome");
+    // Forged: signed by somebody else in our authority's name.
+    std::fs::write(&list, revocation_list(&authority("Hospital CA"), &[]).der()).unwrap();
+    assert!(try_with(&ours, 6, &TLS13).is_err());
+}
+
+#[test]
+fn revocation_lists_that_are_none_or_late_are_told() {
+    let folder = TempDir::new().unwrap();
+    let mut files = files(&folder);
+    let ours = authority("Hospital CA");
+    let (authorities, list) = (folder.path().join("clients.pem"), folder.path().join("clients.crl"));
+    std::fs::write(&authorities, &ours.pem).unwrap();
+    files.client_authorities = Some(authorities);
+    files.revocation_lists = vec![list.clone()];
+    for damaged in [&b""[..], b"nothing", b"\x30\x03\x02\x01\x01", ours.pem.as_bytes()] {
+        std::fs::write(&list, damaged).unwrap();
+        let message = server_configuration(&files).unwrap_err().to_string();
+        assert!(message.contains("clients.crl: holds no revocation list; put the revocation list"), "{message}");
+    }
+    std::fs::write(&list, revocation_list(&ours, &[]).der()).unwrap();
+    // 2026-11-19 00:00 UTC
+    let due = Timestamp(1_795_046_400_000_000);
+    assert_eq!(overdue_lists(&files, Timestamp(due.0 - 1)).unwrap(), Vec::<String>::new());
+    let told = overdue_lists(&files, due).unwrap();
+    assert!(told.len() == 1 && told[0].contains("clients.crl: a newer revocation list is due"), "{told:?}");
 }
 
 #[test]

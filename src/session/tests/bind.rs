@@ -268,6 +268,7 @@ fn with_certificate(rules: &[CertificateRule]) -> Door {
         emails: vec!["unknown@hospital.example".to_owned(), "ANNA@hospital.example".to_owned()],
         common_name: Some("P".to_owned()),
         uid: Some("carl".to_owned()),
+        usages: Vec::new(),
     });
     door
 }
