@@ -13,17 +13,20 @@ pub enum RuleKind {
     PasswordPolicy,
     /// bindRule
     BindRule,
+    /// accessRule
+    AccessRule,
 }
 
 impl RuleKind {
     /// All of them.
-    pub const ALL: [RuleKind; 2] = [RuleKind::PasswordPolicy, RuleKind::BindRule];
+    pub const ALL: [RuleKind; 3] = [RuleKind::PasswordPolicy, RuleKind::BindRule, RuleKind::AccessRule];
 
     /// The object class of its entries.
     pub fn class(self) -> &'static str {
         match self {
             RuleKind::PasswordPolicy => "pwdPolicy",
             RuleKind::BindRule => "bindRule",
+            RuleKind::AccessRule => "accessRule",
         }
     }
 }

@@ -70,6 +70,11 @@ impl PreparedFilter {
         PreparedFilter { root, chain_too_long: false, chain_work: 0 }
     }
 
+    /// The same for a filter that says which entries a rule is about.
+    pub fn of_rule(directory: &Directory, filter: &Filter) -> PreparedFilter {
+        PreparedFilter::of_listed(directory, filter)
+    }
+
     /// Whether memberships at any depth were asked for and following them would have cost more than
     /// [`super::MAXIMUM_CHAIN_WORK`]: the whole filter is Undefined then.
     pub fn chain_too_long(&self) -> bool {

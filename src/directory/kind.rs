@@ -45,8 +45,8 @@ impl KindClasses {
 
     /// In the order of [`Kinds::build`].
     fn all(self) -> [Option<usize>; 2 + RuleKind::ALL.len()] {
-        let [passwords, binds] = self.rules;
-        [self.referral, self.subentry, passwords, binds]
+        let [passwords, binds, access] = self.rules;
+        [self.referral, self.subentry, passwords, binds, access]
     }
 
     fn is_of(self, schema: &Schema, entry: &Entry, class: Option<usize>) -> bool {
@@ -97,10 +97,11 @@ impl Kinds {
     }
 
     pub(super) fn rules(&self, kind: RuleKind) -> (&IdSet, &Slot) {
-        let [passwords, binds] = &self.rules;
+        let [passwords, binds, access] = &self.rules;
         let rules = match kind {
             RuleKind::PasswordPolicy => passwords,
             RuleKind::BindRule => binds,
+            RuleKind::AccessRule => access,
         };
         (&rules.entries, &rules.compiled)
     }

@@ -7,9 +7,10 @@ use super::member_draft::first_given_twice;
 use super::password_change;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
-use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted, require};
+use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted};
+use super::access::{self, Access};
 use super::{Authority, bind_rules, dynamic, identifier, managed_account, relax, stamp};
-use crate::directory::{AccountState, Change, Lookup};
+use crate::directory::{AccountState, Change, Lookup, Node};
 use crate::journal::Named;
 use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
 use crate::policy::access::{Right, Subject};
@@ -60,7 +61,8 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     if matches!(write.head.find(&dn), Lookup::Missing { .. }) {
         write.check_referral(&dn, &controls)?;
     }
-    let place = place(write, &dn, subject, may_replace)?;
+    let access = write.access();
+    let place = place(write, &dn, &access, subject, may_replace)?;
     let id = place.id.unwrap_or_else(|| write.head.next_entry_id());
     let mut bookkeeping = AccountState::default();
 
@@ -83,6 +85,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let structural = draft.check(rdn)?;
     managed_account::check(write, None, &draft)?;
     bind_rules::check(write, &draft)?;
+    access::check(write, &draft)?;
     identifier::check_unique(write, place.id.and_then(|id| write.head.node(id)).map(|node| &**node), &draft)?;
     if relaxed {
         relax::check_identity(write.head, None, &draft)?;
@@ -94,6 +97,19 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     stamp::created(write.head, write.context, write.csn_count, &mut draft.entry);
 
     let entry = draft.entry.build();
+    if !access.is_everything() {
+        let node = Node {
+            id,
+            parent: place.parent,
+            name: place.name.clone(),
+            rdn_key: draft.schema.rdn_key(rdn),
+            entry: entry.clone(),
+        };
+        let given = request.attributes.iter().filter_map(|given| draft.schema.describe(&given.description).ok());
+        if !access.allows_new(write.head, &node, given.map(|it| it.attribute_type)) {
+            return Err(not_permitted());
+        }
+    }
     let mut changes = vec![Change::PutEntry { id, parent: place.parent, name: place.name, block: entry.block().clone() }];
     let actor = stamp::actor_name(write.head, write.context);
     changes.extend(draft.members.changes(id, write.context.now, &actor));
@@ -104,7 +120,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     }
     write.settle_waiting(&dn, &mut changes)?;
     if controls.assertion.is_some() {
-        write.check_assertion(&write.after(&changes)?, controls.assertion.as_ref(), id)?;
+        write.check_assertion(&write.after(&changes)?, &access, controls.assertion.as_ref(), id)?;
     }
     let uuid = write.head.schema().attribute_type("entryUUID").and_then(|uuid| entry.first(uuid.id));
     let uuid = uuid.map(|uuid| String::from_utf8_lossy(uuid).into_owned());
@@ -113,7 +129,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
 }
 
 /// Finds the place: 68 where it is taken, 32 without a parent, 53 outside the suffix, 33 below an alias, 50 without the right.
-fn place(write: &Write<'_>, dn: &Dn, subject: Subject, may_replace: bool) -> Result<Place, Refusal> {
+fn place(write: &Write<'_>, dn: &Dn, access: &Access, subject: Subject, may_replace: bool) -> Result<Place, Refusal> {
     if dn.is_empty() || is_subschema(write.head, dn) {
         let what = if dn.is_empty() { "root DSE" } else { "subschema subentry" };
         return Err(Refusal::new(ResultCode::EntryAlreadyExists, format!("{what} already exists")));
@@ -122,13 +138,20 @@ fn place(write: &Write<'_>, dn: &Dn, subject: Subject, may_replace: bool) -> Res
         Lookup::Found(id) if may_replace && write.head.suffix_entry() == Some(id) => {
             Ok(Place { id: Some(id), parent: None, name: write.head.dn_text(id) })
         }
+        Lookup::Found(_) if !access.may_allow(Right::Create) => {
+            access.check_seen(write.head, dn)?;
+            Err(Refusal::new(ResultCode::EntryAlreadyExists, ""))
+        }
         Lookup::Found(_) => Err(Refusal::new(ResultCode::EntryAlreadyExists, "")),
         Lookup::Missing { matched } => {
+            access.check_seen(write.head, dn)?;
             let parent = dn.parent().map(|parent| write.head.find(&parent));
             let Some(Lookup::Found(parent)) = parent else {
                 return Err(Refusal::no_such_object(write.head, Some(matched)));
             };
-            require(subject, Right::Write, parent)?;
+            if !access.may_allow(Right::Create) {
+                return Err(not_permitted());
+            }
             if super::search::is_alias(write.head, parent) {
                 return Err(Refusal::new(ResultCode::AliasProblem, "parent is an alias"));
             }

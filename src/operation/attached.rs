@@ -2,9 +2,11 @@
 //! clients it serves (draft-wahl-ldap-session).
 
 use super::control::{self, SessionTracking};
+use super::access::Access;
 use super::{Context, account};
 use crate::directory::Directory;
 use crate::model::{EntryId, ResultCode};
+use crate::policy::access::Right;
 use crate::protocol::{Control, LdapResult, ResponseKind};
 
 /// What is attached to one request.
@@ -53,26 +55,31 @@ impl Attached {
 
 /// Names are looked up for those alone who may assume them: nobody else learns which there are.
 fn assume(directory: &Directory, context: &Context, identity: &[u8]) -> Assumed {
+    let access = Access::own(directory, context);
+    if !access.may_allow(Right::Proxy) {
+        return Assumed::Denied;
+    }
     match identity {
-        _ if !context.may_assume(directory) => Assumed::Denied,
         b"" | b"dn:" => Assumed::Anonymous,
-        identity => account::by_authorization_identity(directory, identity).map_or(Assumed::Denied, Assumed::Entry),
+        identity => {
+            let found = account::by_authorization_identity(directory, identity);
+            found.filter(|&id| may_assume(directory, &access, id)).map_or(Assumed::Denied, Assumed::Entry)
+        }
     }
 }
 
-impl Context {
-    /// Whether the session may act as others: administrators may.
-    fn may_assume(&self, directory: &Directory) -> bool {
-        self.own(directory).administrator
-    }
+fn may_assume(directory: &Directory, access: &Access, id: EntryId) -> bool {
+    directory.node(id).is_some_and(|node| access.allows(directory, Right::Proxy, node, None))
+}
 
+impl Context {
     /// 123 where an identity is assumed that may not be, on this very directory value.
     pub(crate) fn check_assumed(&self, directory: &Directory) -> Result<(), LdapResult> {
         let permitted = match self.attached.assumed {
             None => true,
             Some(Assumed::Denied) => false,
-            Some(Assumed::Anonymous) => self.may_assume(directory),
-            Some(Assumed::Entry(id)) => self.may_assume(directory) && directory.node(id).is_some(),
+            Some(Assumed::Anonymous) => Access::own(directory, self).may_allow(Right::Proxy),
+            Some(Assumed::Entry(id)) => may_assume(directory, &Access::own(directory, self), id),
         };
         if permitted { Ok(()) } else { Err(not_authorized()) }
     }

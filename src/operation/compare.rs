@@ -7,13 +7,14 @@ use super::prepare::{is_password, stored_passwords};
 use super::referral;
 use super::refusal::{Refusal, parse_name};
 use super::selection::{class_and_superiors, covers_options};
-use super::write::{is_true, require};
+use super::access::Access;
+use super::write::{is_true, not_permitted};
 use super::{Context, root_dse, standing};
 use crate::directory::{Computed, Membership, MembershipAttribute};
 use crate::directory::{Directory, Lookup, Node};
 use crate::model::schema::{AttributeDescription, Key, Schema};
 use crate::model::{AttributeTypeId, Dn, EntryId, ResultCode, Secret};
-use crate::policy::access::{self, Right, Subject};
+use crate::policy::access::Right;
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{Control, LdapResult, Reply, ResponseKind};
 
@@ -39,7 +40,7 @@ pub fn jobs(directory: &Directory, context: &Context, request: &CompareRequest) 
     }
     let Ok(Lookup::Found(id)) = parse_name(schema, &request.name, "").map(|dn| directory.find(&dn)) else { return Vec::new() };
     let stored = stored_passwords(directory, id);
-    if stored.is_empty() || !access::allows(context.subject(directory), Right::ComparePassword, id) {
+    if stored.is_empty() || !may_compare(directory, &Access::new(directory, context), id, description.attribute_type) {
         return Vec::new();
     }
     vec![HashJob::verify(stored, request.value.clone())]
@@ -63,13 +64,14 @@ fn decide(directory: &Directory, context: &Context, request: &CompareRequest, an
     let dn = parse_name(schema, &request.name, "invalid DN")?;
     let special = root_dse::special(directory, context, &dn);
     let subject = context.subject(directory);
+    let access = Access::new(directory, context);
     let id = match special {
         Some(_) => None,
-        None => Some(find(directory, &dn, subject, &controls)?),
+        None => Some(find(directory, &dn, &access, &controls)?),
     };
     let failed = controls.assertion.as_ref().is_some_and(|assertion| match (&special, id) {
         (Some(node), _) => !root_dse::matches(directory, assertion, node),
-        (None, Some(id)) => !is_true(directory, assertion, id),
+        (None, Some(id)) => !is_true(directory, &access, assertion, id),
         (None, None) => true,
     });
     if failed {
@@ -82,23 +84,28 @@ fn decide(directory: &Directory, context: &Context, request: &CompareRequest, an
     }
     let Some(node) = id.and_then(|id| directory.node(id)) else { return Err(Refusal::no_such_object(directory, None)) };
     if is_password(schema, description.attribute_type) {
-        return compare_password(directory, context, subject, node.id, answers);
+        return compare_password(directory, context, &access, node.id, description.attribute_type, answers);
     }
     if schema.attribute_type_by_id(description.attribute_type).secret {
         return Err(Refusal::new(ResultCode::InsufficientAccessRights, ""));
     }
-    require(subject, Right::Compare, node.id)?;
+    if !may_compare(directory, &access, node.id, description.attribute_type) {
+        return Err(not_permitted());
+    }
     if directory.computed(description.attribute_type) == Some(Computed::Reserved) && !subject.administrator {
         return Err(Refusal::new(ResultCode::InsufficientAccessRights, ""));
     }
     compare_values(directory, node, &description, request.value.expose(), true)
 }
 
-/// The entry: 32 with the nearest one above, without it for anonymous, who may know of no entry.
-fn find(directory: &Directory, dn: &Dn, subject: Subject, controls: &Controls) -> Result<EntryId, Refusal> {
-    if subject.identity.is_none() && !subject.administrator {
-        return Err(Refusal::no_such_object(directory, None));
-    }
+/// Whether values of an attribute may be compared. Passwords count as any other: no lockout sees a guess, so only who is given it by name.
+fn may_compare(directory: &Directory, access: &Access, id: EntryId, attribute_type: AttributeTypeId) -> bool {
+    directory.node(id).is_some_and(|node| access.allows(directory, Right::Compare, node, Some(attribute_type)))
+}
+
+/// The entry: 32 with the nearest one above that may be known of.
+fn find(directory: &Directory, dn: &Dn, access: &Access, controls: &Controls) -> Result<EntryId, Refusal> {
+    access.check_seen(directory, dn)?;
     if !controls.manage_dsa_it {
         referral::check(directory, dn, None)?;
     }
@@ -112,14 +119,17 @@ fn find(directory: &Directory, dn: &Dn, subject: Subject, controls: &Controls) -
 fn compare_password(
     directory: &Directory,
     context: &Context,
-    subject: Subject,
+    access: &Access,
     id: EntryId,
+    attribute_type: AttributeTypeId,
     answers: &[HashAnswer],
 ) -> Result<bool, Refusal> {
     if !context.may_send_credentials() {
         return Err(Refusal::new(ResultCode::ConfidentialityRequired, "confidentiality required"));
     }
-    require(subject, Right::ComparePassword, id)?;
+    if !may_compare(directory, access, id, attribute_type) {
+        return Err(not_permitted());
+    }
     let stored = stored_passwords(directory, id);
     if stored.is_empty() {
         return Err(Refusal::new(ResultCode::NoSuchAttribute, ""));

@@ -1,12 +1,12 @@
-//! The bind rules of a new directory, and what a directory of an older program lacks of them.
+//! The bind rules and access rules of a new directory, and what a directory of an older program lacks of them.
 
 use bytes::Bytes;
 
 use super::add::AddRequest;
 use super::context::administrators;
-use super::{bind_rules, otp};
+use super::{access, bind_rules, otp};
 use crate::directory::{Directory, RuleKind};
-use crate::model::{Attribute, Timestamp};
+use crate::model::{Attribute, EntryId, Timestamp};
 
 /// Loopback, RFC 1918, unique local addresses (RFC 4193) and link-local ones (RFC 3927, RFC 4291).
 const OWN_NETWORKS: [&str; 8] =
@@ -53,6 +53,95 @@ pub fn entries(suffix: &str) -> Vec<AddRequest> {
     ]
 }
 
+/// The access rules, below `ou=access,ou=policies` of this suffix.
+pub fn access_entries(suffix: &str) -> Vec<AddRequest> {
+    let role = |name: &str| format!("group:cn={name},ou=roles,{suffix}");
+    let rule = |cn: &str, description: &str, subject: &str, rights: &[&str], parts: &[(&str, &[&str])]| {
+        let mut attributes = vec![
+            attribute("objectClass", &["top", "accessRule"]),
+            attribute("cn", &[cn]),
+            attribute("description", &[description]),
+            attribute("accessSubject", &[subject]),
+            attribute("accessRight", rights),
+            attribute("accessEffect", &["allow"]),
+        ];
+        attributes.extend(parts.iter().map(|(name, values)| attribute(name, values)));
+        AddRequest::new(Bytes::from(format!("cn={cn},ou=access,ou=policies,{suffix}")), attributes, Vec::new())
+    };
+    let with_frame = |names: &[&'static str]| [names, &FRAME].concat();
+    let (pages, folders, groups) = (with_frame(&WHITE_PAGES), with_frame(&FOLDER_NAMES), with_frame(&MEMBERS));
+    vec![
+        rule("administrators", "Administrators may do everything", &role("administrators"), &["all"], &[]),
+        rule(
+            "auditors",
+            "Auditors read the journal, how the server is, and everything but secrets",
+            &role("auditors"),
+            &["search", "compare", "read", "read-audit"],
+            &[("accessAttribute", &["*", "+"])],
+        ),
+        rule(
+            "own entry",
+            "People read their own entries, without secrets",
+            "self",
+            &LOOKING,
+            &[("accessAttribute", &["*", "+"])],
+        ),
+        rule(
+            "own password",
+            "People change their own passwords",
+            "self",
+            &["compare", "set-password"],
+            &[("accessAttribute", &["userPassword"])],
+        ),
+        rule(
+            "own numbers",
+            "People keep their own telephone numbers and photo right",
+            "self",
+            &["add-value", "delete-value", "replace"],
+            &[("accessAttribute", &OWN)],
+        ),
+        rule(
+            "white pages",
+            "Who is logged in looks people up",
+            "authenticated",
+            &LOOKING,
+            &[("accessFilter", &["(|(objectClass=person)(objectClass=account))"]), ("accessAttribute", &pages)],
+        ),
+        rule(
+            "folders",
+            "Who is logged in finds the way through the tree",
+            "authenticated",
+            &LOOKING,
+            &[("accessFilter", &[FOLDERS]), ("accessAttribute", &folders)],
+        ),
+        rule(
+            "groups",
+            "Who is logged in looks up who is in which group",
+            "authenticated",
+            &LOOKING,
+            &[("accessFilter", &[GROUPS]), ("accessAttribute", &groups)],
+        ),
+    ]
+}
+
+const LOOKING: [&str; 3] = ["search", "compare", "read"];
+/// What people change of their own entries.
+const OWN: [&str; 7] =
+    ["telephoneNumber", "homePhone", "mobile", "pager", "facsimileTelephoneNumber", "jpegPhoto", "photo"];
+/// What the white pages show of people.
+const WHITE_PAGES: [&str; 10] =
+    ["cn", "sn", "givenName", "displayName", "mail", "telephoneNumber", "title", "ou", "uid", "memberOf"];
+/// What is shown of folders: their names.
+const FOLDER_NAMES: [&str; 5] = ["dc", "o", "ou", "l", "c"];
+/// What is shown of groups.
+const MEMBERS: [&str; 5] = ["cn", "member", "uniqueMember", "memberUid", "memberOf"];
+/// What a client needs to look at an entry at all.
+const FRAME: [&str; 6] = ["objectClass", "entryDN", "entryUUID", "hasSubordinates", "structuralObjectClass", "subschemaSubentry"];
+const FOLDERS: &str = "(|(objectClass=organization)(objectClass=organizationalUnit)(objectClass=dcObject)\
+                       (objectClass=locality)(objectClass=country))";
+const GROUPS: &str = "(|(objectClass=groupOfNames)(objectClass=groupOfMembers)(objectClass=groupOfUniqueNames)\
+                      (objectClass=posixGroup)(objectClass=groupOfURLs))";
+
 fn attribute(name: &str, values: &[&str]) -> Attribute {
     Attribute {
         description: name.to_owned(),
@@ -60,13 +149,18 @@ fn attribute(name: &str, values: &[&str]) -> Attribute {
     }
 }
 
-/// What a directory that has a place for rules and none of them lacks: it would let nobody in.
+/// What a directory that has a place for rules and none of them lacks: it would let nobody in, or nobody do anything.
 pub fn missing(directory: &Directory) -> Vec<AddRequest> {
-    let lacks = directory.rule_entries(RuleKind::BindRule).is_empty();
-    match bind_rules::folder(directory) {
-        Some(_) if lacks => entries(&directory.suffix().to_string()),
-        _ => Vec::new(),
+    let lacks = |kind, folder: Option<EntryId>| folder.is_some() && directory.rule_entries(kind).is_empty();
+    let suffix = directory.suffix().to_string();
+    let mut missing = Vec::new();
+    if lacks(RuleKind::BindRule, bind_rules::folder(directory)) {
+        missing.extend(entries(&suffix));
     }
+    if lacks(RuleKind::AccessRule, access::folder(directory)) {
+        missing.extend(access_entries(&suffix));
+    }
+    missing
 }
 
 /// The administrators who could log in over the network with a password, but for the second factor that the rules ask for and that they do
@@ -75,6 +169,6 @@ pub fn administrators_without_factor(directory: &Directory, now: Timestamp) -> V
     if !bind_rules::are_in_force(directory) {
         return Vec::new();
     }
-    let without = |id: &crate::model::EntryId| otp::of_account(directory, *id, now).is_none();
+    let without = |id: &EntryId| otp::of_account(directory, *id, now).is_none();
     administrators(directory).filter(without).map(|id| directory.dn_text(id)).collect()
 }

@@ -5,8 +5,8 @@ use std::collections::{HashMap, HashSet};
 use bytes::Bytes;
 
 use super::refusal::{Refusal, parse_name};
-use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema, require};
-use super::{bind_rules, identifier, record, sessions};
+use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema};
+use super::{access, bind_rules, identifier, record, sessions};
 use crate::directory::{Change, Directory, MembershipAttribute};
 use crate::journal::{RecordedChange, RecordedEffect, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode};
@@ -38,18 +38,22 @@ pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Succe
     }
     check_deletable(write, &dn)?;
     write.check_referral(&dn, &controls)?;
-    let id = write.find(&dn)?;
-    require(subject, Right::Write, id)?;
-    write.check_assertion(write.head, controls.assertion.as_ref(), id)?;
+    let access = write.access();
+    let id = write.find(&dn, &access)?;
+    access.require(write.head, Right::Delete, id)?;
+    write.check_assertion(write.head, &access, controls.assertion.as_ref(), id)?;
     if !controls.tree_delete && write.head.child_count(id) > 0 {
         return Err(Refusal::new(ResultCode::NotAllowedOnNonLeaf, "subordinate objects must be deleted first"));
     }
     let entries = bottom_up(write, id)?;
+    entries.iter().try_for_each(|&entry| access.require(write.head, Right::Delete, entry))?;
     bind_rules::check_unnamed(write.head, &entries)?;
+    access::check_unnamed(write.head, &entries, false)?;
     let mut changes = Vec::new();
     for &entry in &entries {
         remove(write, entry, &mut changes)?;
     }
+    access::check_not_locked_out(write, &changes)?;
     let (effects, not_named) = lost_memberships(write.head, &changes);
     let pre_read = write.read(write.head, oid::PRE_READ, controls.pre_read.as_ref(), id);
     let below = entries.iter().filter(|&&entry| entry != id);

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::delete::{MAXIMUM_EFFECTS, lost_memberships, remove};
 use super::draft::Draft;
 use super::refusal::{Refusal, parse_name};
-use super::write::{Asked, Success, Write, require};
+use super::write::{Asked, Success, Write, not_permitted};
 use super::{Context, Decision, record, stamp};
 use crate::directory::{Change, Directory, Node};
 use crate::journal::{Record, RecordKind};
@@ -85,11 +85,13 @@ fn refreshed(write: &Write<'_>, request: &RefreshRequest) -> Result<Success, Ref
     let controls = write.controls(ResponseKind::Extended, &request.controls)?;
     let dn = parse_name(write.head.schema(), &request.name, "invalid DN")?;
     let subject = write.writer()?;
-    let id = write.find(&dn)?;
-    if subject.identity != Some(id) {
-        require(subject, Right::Write, id)?;
-    }
+    let access = write.access();
+    let id = write.find(&dn, &access)?;
     let Some(node) = write.head.node(id) else { return Err(Refusal::no_such_object(write.head, None)) };
+    let left = write.head.schema().attribute_type("entryTtl").map(|it| it.id);
+    if subject.identity != Some(id) && !access.allows(write.head, Right::Replace, node, left) {
+        return Err(not_permitted());
+    }
     if !is_dynamic_node(write.head, node) {
         return Err(Refusal::new(ResultCode::ObjectClassViolation, "refresh operation only applies to dynamic objects"));
     }

@@ -9,8 +9,8 @@ use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::password_change::{self, Proof};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
-use super::write::{Success, Write, is_subschema, require};
-use super::{Authority, bind_rules, dynamic, identifier, managed_account, relax, schema_change, stamp};
+use super::write::{Success, Write, is_subschema, not_permitted};
+use super::{Authority, access, bind_rules, dynamic, identifier, managed_account, relax, schema_change, stamp};
 use crate::directory::{Change, MembershipAttribute};
 use crate::model::schema::Schema;
 use crate::model::{Dn, EntryId, Modification, ModificationOperation, Rdn, ResultCode, Value};
@@ -59,10 +59,14 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
         return schema_change::modify(write, request, &controls);
     }
     write.check_referral(&dn, &controls)?;
-    let id = write.find(&dn)?;
-    let right = if only_password { Right::ChangePassword } else { Right::Write };
-    require(subject, right, id)?;
-    write.check_assertion(write.head, controls.assertion.as_ref(), id)?;
+    let access = write.access();
+    let id = write.find(&dn, &access)?;
+    if only_password {
+        access.require(write.head, Right::SetPassword, id)?;
+    } else if !write.head.node(id).is_some_and(|node| access.allows_changes(write.head, &request.changes, node)) {
+        return Err(not_permitted());
+    }
+    write.check_assertion(write.head, &access, controls.assertion.as_ref(), id)?;
 
     let (Some(mut draft), Some(node)) = (Draft::of_entry(write.head, id), write.head.node(id)) else {
         return Err(Refusal::no_such_object(write.head, None));
@@ -96,6 +100,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     draft.check(&rdn)?;
     managed_account::check(write, Some(node), &draft)?;
     bind_rules::check(write, &draft)?;
+    access::check(write, &draft)?;
     identifier::check_unique(write, Some(node), &draft)?;
     dynamic::check_class(write.head, node, &draft)?;
     if relaxed {

@@ -5,9 +5,10 @@ use bytes::Bytes;
 use super::control::Controls;
 use super::draft::Draft;
 use super::refusal::{Refusal, is_sound, parse_name};
-use super::write::{Success, Write, is_subschema, require};
+use super::write::{Success, Write, is_subschema, not_permitted};
+use super::access::{self, Access};
 use super::{Authority, dynamic, identifier, stamp};
-use crate::directory::{Change, Lookup, RECENT_CHANGES};
+use crate::directory::{Change, Lookup, Node, RECENT_CHANGES};
 use crate::journal::Named;
 use crate::model::{Dn, EntryId, Rdn, ResultCode};
 use crate::policy::access::Right;
@@ -50,21 +51,26 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
     let new_rdn = new_rdn.ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid new RDN"))?;
     let new_superior =
         request.new_superior.as_ref().map(|superior| parse_name(schema, superior, "invalid newSuperior")).transpose()?;
-    let subject = write.writer()?;
+    write.writer()?;
     check_renamable(write, &dn)?;
     write.check_referral(&dn, &controls)?;
-    let id = write.find(&dn)?;
-    require(subject, Right::Write, id)?;
-    write.check_assertion(write.head, controls.assertion.as_ref(), id)?;
+    let access = write.access();
+    let id = write.find(&dn, &access)?;
+    if ![Right::Rename, Right::MoveOut].into_iter().any(|right| access.require(write.head, right, id).is_ok()) {
+        return Err(not_permitted());
+    }
+    write.check_assertion(write.head, &access, controls.assertion.as_ref(), id)?;
 
     let Some(node) = write.head.node(id) else { return Err(Refusal::no_such_object(write.head, None)) };
     let Some(old_parent) = node.parent else {
         return Err(cannot_leave());
     };
     let parent = match &new_superior {
-        Some(superior) => self::new_superior(write, superior, id, &controls)?,
+        Some(superior) => self::new_superior(write, &access, superior, id, &controls)?,
         None => old_parent,
     };
+    check_rights(write, &access, node, &new_rdn, parent)?;
+    access::check_unnamed(write.head, &[id], true)?;
     dynamic::check_move(write.head, node, parent)?;
     let new_dn = name_below(write, parent, &new_rdn);
     if matches!(write.head.find(&new_dn), Lookup::Found(other) if other != id) {
@@ -84,6 +90,24 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
     Ok(Success { target: Some(Named { uuid, dn: new_dn.to_string() }), details: vec![old], ..success })
 }
 
+/// 50 unless the entry may have another name, leave where it is and come to where it is to be, as far as that changes.
+fn check_rights(write: &Write<'_>, access: &Access, node: &Node, new_rdn: &Rdn, parent: EntryId) -> Result<(), Refusal> {
+    let head = write.head;
+    let renamed = head.schema().rdn_key(new_rdn) != node.rdn_key;
+    let moved = node.parent != Some(parent);
+    let there = Node {
+        id: node.id,
+        parent: Some(parent),
+        name: new_rdn.to_string(),
+        rdn_key: head.schema().rdn_key(new_rdn),
+        entry: node.entry.clone(),
+    };
+    let may = ((!renamed && moved) || access.allows(head, Right::Rename, node, None))
+        && (!moved || access.allows(head, Right::MoveOut, node, None))
+        && (!moved || access.allows(head, Right::MoveIn, &there, None));
+    if may { Ok(()) } else { Err(not_permitted()) }
+}
+
 fn check_renamable(write: &Write<'_>, dn: &Dn) -> Result<(), Refusal> {
     let text = match () {
         () if dn.is_empty() => "cannot rename the root DSE",
@@ -99,14 +123,16 @@ fn cannot_leave() -> Refusal {
 }
 
 /// The new parent: 71 outside the suffix and behind a referral (RFC 3296 section 5.6), 32 where there is none, 53 below the entry itself.
-fn new_superior(write: &Write<'_>, superior: &Dn, moved: EntryId, controls: &Controls) -> Result<EntryId, Refusal> {
+fn new_superior(write: &Write<'_>, access: &Access, superior: &Dn, moved: EntryId, controls: &Controls) -> Result<EntryId, Refusal> {
     if !write.is_within_suffix(superior) {
         return Err(cannot_leave());
     }
     write.check_referral(superior, controls).map_err(|_| cannot_leave())?;
-    let Lookup::Found(parent) = write.head.find(superior) else {
-        return Err(Refusal::new(ResultCode::NoSuchObject, "new superior not found"));
+    let found = match write.head.find(superior) {
+        Lookup::Found(parent) => Some(parent).filter(|&parent| access.sees_id(write.head, parent)),
+        _ => None,
     };
+    let Some(parent) = found else { return Err(Refusal::new(ResultCode::NoSuchObject, "new superior not found")) };
     if write.head.is_within(parent, moved) {
         return Err(Refusal::new(ResultCode::UnwillingToPerform, "cannot place an entry below itself"));
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::context::is_administrator;
+use super::access::Access;
 use super::root_dse::SpecialEntry;
 use super::{Context, LiveSession};
 use crate::directory::{Directory, Lookup, Node};
@@ -87,14 +88,14 @@ pub(crate) fn is_monitor(directory: &Directory, dn: &Dn) -> bool {
         && Dn::parse(MONITOR.as_bytes()).is_ok_and(|monitor| directory.schema().dn_key(&monitor) == directory.schema().dn_key(dn))
 }
 
-/// Whether the monitor may be read: by administrators. Local users who could bind as one need not do so first: when the disk is full nobody
+/// Whether the monitor may be read: by who may read what is for audits. Local users who could bind as one need not do so first: when the disk is full nobody
 /// can bind, and that is when it is asked for.
 pub(crate) fn may_read(directory: &Directory, context: &Context) -> bool {
     let is_local_administrator = || {
         let dn = context.peer.ldapi_identity.as_ref().and_then(|name| Dn::parse(name.as_bytes()).ok());
         dn.is_some_and(|dn| matches!(directory.find(&dn), Lookup::Found(id) if is_administrator(directory, id)))
     };
-    context.subject(directory).administrator || is_local_administrator()
+    Access::new(directory, context).reads_audit() || is_local_administrator()
 }
 
 /// The entry, for who may read it.

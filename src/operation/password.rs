@@ -12,12 +12,13 @@ mod tests;
 use super::bind::bookkeeping;
 use super::draft::Draft;
 use super::password_change::{self, Comparison, Proof};
+use super::access::Access;
 use super::refusal::Refusal;
 use super::{Context, Decision, account, bind_rules, control, record, stamp, standing, transaction};
 use crate::directory::{Change, Directory, Lookup, Node};
 use crate::journal::{RecordKind, RecordedChange, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode, Secret, Value};
-use crate::policy::access::{self, Right};
+use crate::policy::access::Right;
 use crate::policy::password::change::{ChangeRefusal, NewPassword, OldPassword};
 use crate::policy::password::quality::Quality;
 use crate::policy::password::{HashAnswer, HashJob};
@@ -106,13 +107,12 @@ fn prepare(
         // The answer to the end has no place for it (RFC 5805 section 2.3).
         return Err(Refusal::new(ResultCode::UnwillingToPerform, "a generated password cannot be told in a transaction"));
     }
-    let target = wanted.identity.map_or(Ok(own), |identity| find(directory, identity));
+    let access = Access::new(directory, context);
+    let target = wanted.identity.map_or(Ok(own), |identity| find(directory, &access, identity));
     request.target = target.as_ref().ok().copied();
     standing::check_restricted_to_own(directory, context, request.target)?;
     let target = target?;
-    if !access::allows(subject, Right::ChangePassword, target) {
-        return Err(Refusal::of_result(LdapResult::of(ResultCode::InsufficientAccessRights)));
-    }
+    access.require(directory, Right::SetPassword, target)?;
     let stored = account::stored_passwords(directory, Some(target));
     let mut jobs = Vec::new();
     if let Some(old) = wanted.old {
@@ -168,15 +168,17 @@ impl Wanted<'_> {
 }
 
 /// The entry that userIdentity names: a DN, bare or behind `dn:`, or `u:` and a user name.
-fn find(directory: &Directory, identity: &[u8]) -> Result<EntryId, Refusal> {
+fn find(directory: &Directory, access: &Access, identity: &[u8]) -> Result<EntryId, Refusal> {
     if let Some(user) = identity.strip_prefix(b"u:") {
-        return account::by_user_name(directory, user).ok_or_else(|| Refusal::no_such_object(directory, None));
+        let found = account::by_user_name(directory, user).filter(|&id| access.sees_id(directory, id));
+        return found.ok_or_else(|| Refusal::no_such_object(directory, None));
     }
     let name = identity.strip_prefix(b"dn:").unwrap_or(identity);
     let dn = Dn::parse(name).map_err(|_| Refusal::new(ResultCode::InvalidDnSyntax, "Invalid DN"))?;
     if dn.is_empty() {
         return Err(Refusal::new(ResultCode::UnwillingToPerform, "no password is associated with the Root DSE"));
     }
+    access.check_seen(directory, &dn)?;
     match directory.find(&dn) {
         Lookup::Found(id) => Ok(id),
         Lookup::Missing { matched } => Err(Refusal::no_such_object(directory, Some(matched))),
@@ -235,9 +237,7 @@ fn change(head: &Directory, context: &Context, request: &PasswordModifyRequest, 
     standing::check_restricted_to_own(head, context, Some(target))?;
     let node = head.node(target).ok_or_else(gone)?;
     let subject = context.subject(head);
-    if !access::allows(subject, Right::ChangePassword, target) {
-        return Err(Refusal::of_result(LdapResult::of(ResultCode::InsufficientAccessRights)));
-    }
+    Access::new(head, context).require(head, Right::SetPassword, target)?;
     if subject.identity != Some(target) {
         bind_rules::check_writer(head, context, subject)?;
     }

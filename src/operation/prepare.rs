@@ -2,6 +2,7 @@
 
 use zeroize::Zeroize;
 
+use super::access::Access;
 use super::add::AddRequest;
 use super::draft::CheckedAttribute;
 use super::modify::only_password;
@@ -11,7 +12,7 @@ use super::{Authority, Context, ProposedOperation, standing, write};
 use crate::directory::{Directory, Lookup};
 use crate::model::schema::Schema;
 use crate::model::{Attribute, AttributeTypeId, EntryId, Modification, ModificationOperation, ResultCode, Secret, Value};
-use crate::policy::access::{self, Right, Subject};
+use crate::policy::access::{Right, Subject};
 use crate::policy::password::change::{ChangeRefusal, NewPassword, OldPassword};
 use crate::policy::password::quality::Quality;
 use crate::policy::password::{HashAnswer, HashJob, clear_text, is_stored_form};
@@ -228,11 +229,16 @@ fn permitted_target(directory: &Directory, context: &Context, operation: &Propos
                 return (context.attached.transaction.is_some() && subject.administrator).then_some(None);
             };
             let only_password = only_password(directory.schema(), &request.changes);
-            let right = if only_password { Right::ChangePassword } else { Right::Write };
             standing::check_restricted_to_own(directory, context, Some(id).filter(|_| only_password)).ok()?;
-            access::allows(subject, right, id).then_some(Some(id))
+            let (access, node) = (Access::new(directory, context), directory.node(id)?);
+            let may = if only_password {
+                access.allows(directory, Right::SetPassword, node, None)
+            } else {
+                access.allows_changes(directory, &request.changes, node)
+            };
+            may.then_some(Some(id))
         }
-        _ => (subject.administrator && standing::check_restricted(directory, context).is_ok()).then_some(None),
+        _ => (Access::new(directory, context).may_allow(Right::Create) && standing::check_restricted(directory, context).is_ok()).then_some(None),
     }
 }
 

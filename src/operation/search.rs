@@ -153,8 +153,8 @@ impl SearchStream {
                     // At least one while there is any budget: a search must get on.
                     let allowed = budget.div_ceil(self.cost);
                     let mut left = allowed;
-                    // Attributes that may not be searched are Undefined in a prepared filter already.
-                    let step = cursor.next(&mut left, &|_, _| true);
+                    let (directory, access) = (&self.directory, self.answer.access());
+                    let step = cursor.next(&mut left, &|attribute_type, node| access.may_search(directory, attribute_type, node));
                     *budget = budget.saturating_sub((allowed - left).saturating_mul(self.cost));
                     match step {
                         Step::Pause => return Pull::Pause,
@@ -247,6 +247,9 @@ impl SearchStream {
     /// What a match comes to; nothing for an alias that was dereferenced, and for an entry that is sent later.
     fn found(&mut self, root: EntryId, node: &Node, budget: &mut u32) -> Option<Pull> {
         if self.dereferences && node.id != self.base && alias::target_of(&self.directory, node).is_some() {
+            return None;
+        }
+        if !self.answer.access().sees(&self.directory, node) {
             return None;
         }
         if self.hidden.any() && self.hidden.hides(&self.directory, node) {

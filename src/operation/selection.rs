@@ -4,6 +4,7 @@ mod part;
 
 use bytes::{Bytes, BytesMut};
 
+use super::access::Readable;
 use crate::directory::{Computed, Directory, MembershipAttribute, Node, ValuesFilter};
 use crate::model::schema::{AttributeDescription, ObjectClass, Schema};
 use crate::model::{AttributeTypeId, AttributeView, Section};
@@ -126,25 +127,32 @@ impl Selection {
         let mut output = BytesMut::new();
         let mut writer = Writer::new(&mut output);
         match values {
-            Some(values) if !self.types_only => self.encode_kept(&mut writer, directory, node, values),
-            _ => self.encode_attributes(&mut writer, node, false),
+            Some(values) if !self.types_only => self.encode_kept(&mut writer, directory, node, values, &Readable::All),
+            _ => self.encode_attributes(&mut writer, node, false, &Readable::All),
         }
         output.freeze()
     }
 
     /// As [`Selection::encode`], without the values that are not kept and the attributes that then have none (RFC 3876). Types alone
     /// are sent as they are.
-    pub(crate) fn encode_matched(&self, directory: &Directory, node: &Node, values: &ValuesFilter) -> Bytes {
+    pub(crate) fn encode_matched(
+        &self,
+        directory: &Directory,
+        node: &Node,
+        values: &ValuesFilter,
+        readable: &Readable,
+    ) -> Bytes {
         if self.types_only {
-            return self.encode(directory, node);
+            return self.encode(directory, node, readable);
         }
         let mut output = BytesMut::new();
         let mut writer = Writer::new(&mut output);
-        self.encode_kept(&mut writer, directory, node, values);
-        for computed in self.computed.iter().filter(|computed| computed.is_present(directory, node)) {
+        self.encode_kept(&mut writer, directory, node, values, readable);
+        let computed = self.computed.iter().filter(|computed| is_readable(directory, readable, **computed));
+        for computed in computed.filter(|computed| computed.is_present(directory, node)) {
             write_some(&mut writer, computed.name(directory.schema()), &values.computed(directory, *computed, node));
         }
-        for part in &self.parts {
+        for part in self.parts.iter().filter(|part| is_readable(directory, readable, part.computed())) {
             if let Some((description, read)) = part.read(directory, node) {
                 write_some(&mut writer, &description, &values.among(directory, part.computed(), read));
             }
@@ -152,18 +160,27 @@ impl Selection {
         output.freeze()
     }
 
-    fn encode_kept(&self, writer: &mut Writer<'_>, directory: &Directory, node: &Node, values: &ValuesFilter) {
-        for attribute in node.entry.attributes().filter(|attribute| self.covers(attribute)) {
+    fn encode_kept(
+        &self,
+        writer: &mut Writer<'_>,
+        directory: &Directory,
+        node: &Node,
+        values: &ValuesFilter,
+        readable: &Readable,
+    ) {
+        let shown = |attribute: &AttributeView<'_>| self.covers(attribute) && readable.contains(attribute.attribute_type);
+        for attribute in node.entry.attributes().filter(shown) {
             let keeps = |value: &&[u8]| values.keeps(directory, attribute.attribute_type, attribute.description, value);
             let kept: Vec<Bytes> = attribute.values().filter(keeps).map(Bytes::copy_from_slice).collect();
             write_some(writer, attribute.description, &kept);
         }
     }
 
-    /// The PartialAttributes of an entry that were asked for, concatenated. Secrets never are.
-    pub(crate) fn encode(&self, directory: &Directory, node: &Node) -> Bytes {
-        let computed = self.present(directory, node);
-        let whole_user_section = self.all_user && !self.all_operational && !self.types_only;
+    /// The PartialAttributes of an entry that were asked for and may be read, concatenated. Secrets never are.
+    pub(crate) fn encode(&self, directory: &Directory, node: &Node, readable: &Readable) -> Bytes {
+        let computed = self.present(directory, node, readable);
+        let whole_user_section =
+            self.all_user && !self.all_operational && !self.types_only && reads_all_of_user(node, readable);
         let user = node.entry.encoded_section(Section::User);
         if whole_user_section && self.named.is_empty() && self.parts.is_empty() && computed.is_empty() {
             return node.entry.block().slice_ref(user);
@@ -173,7 +190,7 @@ impl Selection {
         if whole_user_section {
             writer.raw(user);
         }
-        self.encode_attributes(&mut writer, node, whole_user_section);
+        self.encode_attributes(&mut writer, node, whole_user_section, readable);
         for computed in computed {
             let name = computed.name(directory.schema());
             if let Computed::Members(attribute) = computed
@@ -194,7 +211,8 @@ impl Selection {
                 write_attribute(&mut writer, name, &values);
             }
         }
-        for part in self.parts.iter().filter_map(|part| part.read(directory, node)) {
+        let parts = self.parts.iter().filter(|part| is_readable(directory, readable, part.computed()));
+        for part in parts.filter_map(|part| part.read(directory, node)) {
             let (description, values) = part;
             write_attribute(&mut writer, &description, if self.types_only { &[] } else { &values });
         }
@@ -202,11 +220,12 @@ impl Selection {
     }
 
     /// The computed attributes that were asked for and that the entry has.
-    fn present(&self, directory: &Directory, node: &Node) -> Vec<Computed> {
+    fn present(&self, directory: &Directory, node: &Node, readable: &Readable) -> Vec<Computed> {
         // Most entries have none, and few have more than one: that is asked once, not for each attribute there is.
         let has_any = directory.has_memberships(node.id) && self.computed.iter().any(|it| matches!(it, Computed::Members(_)));
         let members = if has_any { directory.membership_attributes(node.id) } else { Vec::new() };
         let is_present = |computed: &Computed| match computed {
+            computed if !is_readable(directory, readable, *computed) => false,
             Computed::Members(attribute) => {
                 let is_dynamic = || *attribute == MembershipAttribute::Member && !self.only_kept && directory.is_dynamic(node);
                 members.contains(attribute) || is_dynamic()
@@ -218,10 +237,10 @@ impl Selection {
     }
 
     /// Writes what is in the block and asked for; the user section is left out where it was written whole.
-    fn encode_attributes(&self, writer: &mut Writer<'_>, node: &Node, without_user: bool) {
+    fn encode_attributes(&self, writer: &mut Writer<'_>, node: &Node, without_user: bool, readable: &Readable) {
         for attribute in node.entry.attributes() {
             let written = without_user && attribute.section == Section::User;
-            if written || !self.covers(&attribute) {
+            if written || !self.covers(&attribute) || !readable.contains(attribute.attribute_type) {
                 continue;
             }
             if self.types_only {
@@ -230,6 +249,22 @@ impl Selection {
                 writer.raw(attribute.encoded);
             }
         }
+    }
+}
+
+/// Whether every attribute of the user section may be read.
+fn reads_all_of_user(node: &Node, readable: &Readable) -> bool {
+    let of_user = |attribute: &AttributeView<'_>| attribute.section == Section::User;
+    match readable {
+        Readable::All => true,
+        Readable::These(these) => node.entry.attributes().filter(of_user).all(|it| these.contains(it.attribute_type)),
+    }
+}
+
+fn is_readable(directory: &Directory, readable: &Readable, computed: Computed) -> bool {
+    match readable {
+        Readable::All => true,
+        Readable::These(these) => computed.attribute_type(directory.schema()).is_some_and(|it| these.contains(it)),
     }
 }
 

@@ -6,14 +6,15 @@ use super::record;
 use super::referral;
 use super::refusal::Refusal;
 use super::selection::Selection;
+use super::access::{self, Access};
 use super::{Authority, Context, Decision, bind_rules, transaction};
 use super::{stamp, standing};
 use crate::directory::{
-    Change, Directory, FilterContext, Lookup, Membership, PreparedFilter, SUBSCHEMA, Truth, WaitingMembership,
+    Change, Directory, FilterContext, Lookup, Membership, Node, PreparedFilter, SUBSCHEMA, Truth, WaitingMembership,
 };
 use crate::journal::{Named, RecordKind, RecordedChange, RecordedEffect};
 use crate::model::{Dn, EntryId, Filter, ResultCode};
-use crate::policy::access::{self, Right, Subject};
+use crate::policy::access::Subject;
 use crate::protocol::{Control, LdapResult, Reply, ResponseKind, oid};
 
 /// Most changes of one operation: they go into one frame.
@@ -149,8 +150,14 @@ impl Write<'_> {
         referral::check(self.head, dn, None)
     }
 
-    /// The entry with this name; 32 with the nearest one above, 53 outside the suffix.
-    pub(crate) fn find(&self, dn: &Dn) -> Result<EntryId, Refusal> {
+    /// What who asks may do.
+    pub(crate) fn access(&self) -> Access {
+        Access::new(self.head, self.context)
+    }
+
+    /// The entry with this name, where it may be known of; 32 with the nearest one above, 53 outside the suffix.
+    pub(crate) fn find(&self, dn: &Dn, access: &Access) -> Result<EntryId, Refusal> {
+        access.check_seen(self.head, dn)?;
         match self.head.find(dn) {
             Lookup::Found(id) => Ok(id),
             Lookup::Missing { matched } => Err(Refusal::no_such_object(self.head, Some(matched))),
@@ -166,9 +173,15 @@ impl Write<'_> {
     }
 
     /// 122 unless the assertion (RFC 4528) holds for the entry, as `directory` has it.
-    pub(crate) fn check_assertion(&self, directory: &Directory, filter: Option<&Filter>, id: EntryId) -> Result<(), Refusal> {
+    pub(crate) fn check_assertion(
+        &self,
+        directory: &Directory,
+        access: &Access,
+        filter: Option<&Filter>,
+        id: EntryId,
+    ) -> Result<(), Refusal> {
         match filter {
-            Some(filter) if !is_true(directory, filter, id) => Err(Refusal::new(ResultCode::AssertionFailed, "")),
+            Some(filter) if !is_true(directory, access, filter, id) => Err(Refusal::new(ResultCode::AssertionFailed, "")),
             _ => Ok(()),
         }
     }
@@ -176,8 +189,9 @@ impl Write<'_> {
     /// The response to a pre- or post-read control (RFC 4527), where one was sent.
     pub(crate) fn read(&self, directory: &Directory, oid: &str, asked: Option<&Vec<String>>, id: EntryId) -> Option<Control> {
         let (attributes, node) = (asked?, directory.node(id)?);
+        let readable = Access::new(directory, self.context).readable(directory, node);
         let selection = Selection::new(directory, attributes, false);
-        Some(control::read_response(oid, &directory.dn_text(id), &selection.encode(directory, node)))
+        Some(control::read_response(oid, &directory.dn_text(id), &selection.encode(directory, node, &readable)))
     }
 
     /// The directory with these changes made.
@@ -194,6 +208,7 @@ impl Write<'_> {
         if changes.len() > MAXIMUM_CHANGES {
             return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many changes in one operation"));
         }
+        access::check_not_locked_out(self, &changes)?;
         let pre_read = self.read(self.head, oid::PRE_READ, controls.pre_read.as_ref(), id);
         let mut post_read = None;
         if controls.post_read.is_some() {
@@ -244,11 +259,6 @@ pub(crate) fn writer(directory: &Directory, context: &Context) -> Result<Subject
     Ok(subject)
 }
 
-/// 50 unless the subject has the right.
-pub(crate) fn require(subject: Subject, right: Right, target: EntryId) -> Result<(), Refusal> {
-    if access::allows(subject, right, target) { Ok(()) } else { Err(not_permitted()) }
-}
-
 /// 50
 pub(crate) fn not_permitted() -> Refusal {
     Refusal::new(ResultCode::InsufficientAccessRights, "")
@@ -267,11 +277,13 @@ pub(crate) fn is_subschema(directory: &Directory, dn: &Dn) -> bool {
 }
 
 /// Whether a filter is True for an entry. Attributes that may not be searched are Undefined in it.
-pub(crate) fn is_true(directory: &Directory, filter: &Filter, id: EntryId) -> bool {
+pub(crate) fn is_true(directory: &Directory, access: &Access, filter: &Filter, id: EntryId) -> bool {
     let Some(node) = directory.node(id) else { return false };
     let schema = directory.schema();
-    let context =
-        FilterContext { directory, may_search: &|attribute_type, _| !schema.attribute_type_by_id(attribute_type).secret };
+    let may_search = |attribute_type, node: &Node| {
+        !schema.attribute_type_by_id(attribute_type).secret && access.may_search(directory, attribute_type, node)
+    };
+    let context = FilterContext { directory, may_search: &may_search };
     PreparedFilter::new(directory, filter).evaluate(&context, node) == Truth::True
 }
 

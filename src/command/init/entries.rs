@@ -47,6 +47,7 @@ pub(super) fn all(suffix: &Dn, password: &Secret) -> Vec<AddRequest> {
     entries.unit("ou=audits,ou=policies", "audits", "What is recorded beyond binds and changes");
     entries.password_policy();
     entries.requests.extend(default_rules::entries(&entries.suffix));
+    entries.requests.extend(default_rules::access_entries(&entries.suffix));
     entries.requests
 }
 

@@ -3,11 +3,12 @@
 use super::dereference::Dereferences;
 use crate::directory::{Directory, Node, ValuesFilter};
 use crate::model::{ResultCode, Timestamp};
+use crate::operation::access::Access;
 use crate::operation::control::{Controls, account_usability_response};
 use crate::operation::refusal::Refusal;
 use crate::operation::selection::Selection;
 use crate::operation::{prepare, standing};
-use crate::policy::access::{self, Right, Subject};
+use crate::policy::access::{Right, Subject};
 use crate::protocol::{Control, LdapResult, Reply};
 
 /// Most values of one entry, times the items of a matched values control, that are tested.
@@ -23,6 +24,7 @@ pub(super) struct Answer {
     dereferences: Option<Dereferences>,
     usability: bool,
     subject: Subject,
+    access: Access,
     /// When the search was asked for.
     now: Timestamp,
 }
@@ -31,6 +33,7 @@ impl Answer {
     pub(super) fn new(
         directory: &Directory,
         subject: Subject,
+        access: Access,
         now: Timestamp,
         selection: Selection,
         controls: &Controls,
@@ -42,23 +45,30 @@ impl Answer {
             dereferences,
             usability: controls.account_usability,
             subject,
+            access,
             now,
         })
+    }
+
+    /// What who asks may do.
+    pub(super) fn access(&self) -> &Access {
+        &self.access
     }
 
     /// An entry of the directory. What is read of other entries and what matched values cost counts against the budget; 11 where that is
     /// too much.
     pub(super) fn entry(&self, directory: &Directory, node: &Node, budget: &mut u32) -> Result<Reply, LdapResult> {
+        let readable = self.access.readable(directory, node);
         let attributes = match &self.values {
-            None => self.selection.encode(directory, node),
+            None => self.selection.encode(directory, node, &readable),
             Some(values) => {
                 count_tests(values.len().saturating_mul(values_of(directory, node)), budget)?;
-                self.selection.encode_matched(directory, node, values)
+                self.selection.encode_matched(directory, node, values, &readable)
             }
         };
         let mut controls = Vec::new();
         if let Some(dereferences) = &self.dereferences {
-            controls.extend(dereferences.control(directory, self.subject, node, budget)?);
+            controls.extend(dereferences.control(directory, &self.access, (node, &readable), budget)?);
         }
         if self.usability {
             controls.extend(self.usability(directory, node));
@@ -74,7 +84,7 @@ impl Answer {
 
     /// Of entries with a password; whether others can log in is told to those alone who may change that.
     fn usability(&self, directory: &Directory, node: &Node) -> Option<Control> {
-        let may_know = self.subject.identity == Some(node.id) || access::allows(self.subject, Right::Write, node.id);
+        let may_know = self.subject.identity == Some(node.id) || self.access.allows(directory, Right::SetPassword, node, None);
         if !may_know || prepare::stored_passwords(directory, node.id).is_empty() {
             return None;
         }

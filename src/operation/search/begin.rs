@@ -12,13 +12,13 @@ use super::sorting::Sorting;
 use super::{Phase, SearchStream, cookie, cost, done};
 use crate::directory::{Directory, Node};
 use crate::model::{DerefAliases, Filter, ResultCode, Scope, Timestamp};
+use crate::operation::access::Access;
 use crate::operation::control::{self, Controls};
 use crate::operation::refusal::{Refusal, parse_name};
 use crate::operation::selection::Selection;
 use crate::operation::sessions::Listing;
 use crate::operation::write::is_true;
 use crate::operation::{Context, root_dse, standing};
-use crate::policy::access::{self, Right};
 use crate::protocol::{Control, Reply, ResponseKind, SearchRequest};
 
 /// Starts a search, or answers at once.
@@ -63,15 +63,14 @@ fn begin_decoded(
     if !subject.administrator {
         selection = selection.for_others();
     }
-    if subject.identity.is_none() && !subject.administrator {
-        return Err(Refusal::no_such_object(directory, None));
-    }
+    let access = Access::new(directory, context);
+    access.check_seen(directory, &base)?;
     let finds_alias = matches!(request.deref, DerefAliases::FindingBase | DerefAliases::Always);
     let base = alias::resolve_base(directory, base, finds_alias, Some(request.scope).filter(|_| !controls.manage_dsa_it))?;
-    if !access::allows(subject, Right::Read, base) {
+    if !access.sees_id(directory, base) {
         return Err(Refusal::no_such_object(directory, None));
     }
-    if controls.assertion.as_ref().is_some_and(|assertion| !is_true(directory, assertion, base)) {
+    if controls.assertion.as_ref().is_some_and(|assertion| !is_true(directory, &access, assertion, base)) {
         return Err(Refusal::new(ResultCode::AssertionFailed, ""));
     }
     let page = cookie::page(context, request, controls)?;
@@ -80,7 +79,7 @@ fn begin_decoded(
         directory: Arc::clone(directory),
         filter: request.filter.clone(),
         cost: cost(&request.filter),
-        answer: Answer::new(directory, subject, context.now, selection, controls)?,
+        answer: Answer::new(directory, subject, access, context.now, selection, controls)?,
         phase: Phase::NextRoot,
         roots: VecDeque::new(),
         first_roots: VecDeque::new(),
@@ -130,7 +129,7 @@ fn listed(
     }
     let page = cookie::page(context, request, controls)?;
     let subject = context.subject(directory);
-    let answer = Answer::new(directory, subject, context.now, selection, controls)?;
+    let answer = Answer::new(directory, subject, Access::new(directory, context), context.now, selection, controls)?;
     let phase = Phase::Listed(Box::new(listing));
     Ok(SearchStream {
         filter: request.filter.clone(),
@@ -188,7 +187,8 @@ fn special(
     if controls.assertion.as_ref().is_some_and(|assertion| !root_dse::matches(directory, assertion, node)) {
         return Err(Refusal::new(ResultCode::AssertionFailed, ""));
     }
-    let answer = Answer::new(directory, context.subject(directory), context.now, selection, controls)?;
+    let access = Access::new(directory, context);
+    let answer = Answer::new(directory, context.subject(directory), access, context.now, selection, controls)?;
     let in_scope = matches!(request.scope, Scope::Base | Scope::Subtree);
     let entry =
         (in_scope && root_dse::matches(directory, &request.filter, node)).then(|| answer.special(directory, &node.name, node));

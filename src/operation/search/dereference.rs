@@ -5,10 +5,10 @@ use bytes::Bytes;
 use crate::directory::{Computed, Directory, Lookup, Membership, Node};
 use crate::model::schema::AttributeDescription;
 use crate::model::{Dn, EntryId, ResultCode};
+use crate::operation::access::{Access, Readable};
 use crate::operation::control::{DereferenceRequest, Dereferenced, dereference_response};
 use crate::operation::refusal::Refusal;
 use crate::operation::selection::Selection;
-use crate::policy::access::{self, Right, Subject};
 use crate::protocol::{Control, LdapResult};
 
 /// Most values that are followed for one entry.
@@ -50,13 +50,13 @@ impl Dereferences {
     pub(super) fn control(
         &self,
         directory: &Directory,
-        subject: Subject,
-        node: &Node,
+        access: &Access,
+        (node, shown): (&Node, &Readable),
         budget: &mut u32,
     ) -> Result<Option<Control>, LdapResult> {
         let mut results = Vec::new();
         let mut octets: usize = 0;
-        for dereference in &self.0 {
+        for dereference in self.0.iter().filter(|it| shown.contains(it.description.attribute_type)) {
             let room = MAXIMUM_FOLLOWED - results.len();
             let values = dereference.values(directory, node, room + 1);
             if values.len() > room {
@@ -64,8 +64,8 @@ impl Dereferences {
             }
             *budget = budget.saturating_sub(u32::try_from(values.len()).unwrap_or(u32::MAX));
             for (value, entry) in values {
-                let readable = entry.filter(|&id| access::allows(subject, Right::Read, id)).and_then(|id| directory.node(id));
-                let attributes = readable.map(|node| dereference.selection.encode(directory, node)).unwrap_or_default();
+                let encode = |node: &Node| dereference.selection.encode(directory, node, &access.readable(directory, node));
+                let attributes = entry.and_then(|id| directory.node(id)).map(|node| encode(node)).unwrap_or_default();
                 octets = octets.saturating_add(attributes.len());
                 if octets > MAXIMUM_OCTETS {
                     return Err(LdapResult::with(ResultCode::AdminLimitExceeded, "too much to dereference"));

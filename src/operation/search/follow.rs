@@ -192,7 +192,10 @@ impl Following {
         let synchronized = matches!(self.kind, Kind::Sync(_));
         let directory = Arc::clone(cursor.directory());
         let may_search =
-            |attribute_type: AttributeTypeId, node: &Node| Watch::may_search(&directory, attribute_type, node, synchronized);
+            |attribute_type: AttributeTypeId, node: &Node| {
+                Watch::may_search(&directory, attribute_type, node, synchronized)
+                    && self.watch.access().may_search(&directory, attribute_type, node)
+            };
         let allowed = budget.div_ceil(self.cost);
         let mut left = allowed;
         let step = cursor.next(&mut left, &may_search);
@@ -203,10 +206,11 @@ impl Following {
                 self.refreshed();
                 None
             }
+            CursorStep::Match(node) if !self.watch.access().sees(&directory, &node) => None,
             CursorStep::Match(node) => {
                 let reply = match &mut self.kind {
-                    Kind::Sync(sync) => sync.present(&directory, &node, &mut self.shown)?,
-                    Kind::Persistent(_) => self.shown.entry(&directory, &node, None),
+                    Kind::Sync(sync) => sync.present(&directory, self.watch.access(), &node, &mut self.shown)?,
+                    Kind::Persistent(_) => self.shown.entry(&directory, self.watch.access(), &node, None),
                 };
                 Some(self.counted(reply))
             }

@@ -72,7 +72,8 @@ impl SearchStream {
             // What stands below another referral entry is that one's business; the one above a root is the root's.
             let topmost = self.directory.referral_above(id) == Some(id);
             let leads_root = self.directory.is_within(root.id, id);
-            if topmost && (alias::covers(&self.directory, root, id) || leads_root) {
+            let seen = self.answer.access().sees_id(&self.directory, id);
+            if topmost && seen && (alias::covers(&self.directory, root, id) || leads_root) {
                 let uris = referral::continuation(&self.directory, id, root.scope);
                 if !uris.is_empty() {
                     return (Some(Reply::Reference { uris, controls: Vec::new() }), false);

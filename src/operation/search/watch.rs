@@ -17,7 +17,7 @@ use crate::directory::{
 };
 use crate::model::{AttributeTypeId, EntryId, Filter, Scope, Section, Timestamp};
 use crate::operation::Context;
-use crate::policy::access::{self, Right, Subject};
+use crate::operation::access::Access;
 
 /// Microseconds that a follower may take to come to the end of what there is to tell: fifteen minutes.
 const LONGEST_BEHIND: i64 = 15 * 60 * 1_000_000;
@@ -36,7 +36,7 @@ pub(super) struct Wanted {
 struct View {
     directory: Arc<Directory>,
     filter: PreparedFilter,
-    subject: Subject,
+    access: Access,
 }
 
 /// A result that is followed.
@@ -167,6 +167,11 @@ impl Watch {
         &self.after.directory
     }
 
+    /// What who follows may do.
+    pub(super) fn access(&self) -> &Access {
+        &self.after.access
+    }
+
     /// The value the follower knew.
     pub(super) fn directory_before(&self) -> Option<&Arc<Directory>> {
         self.before.as_ref().map(|before| &before.directory)
@@ -233,9 +238,11 @@ impl Watch {
             return Err(End::NoBase);
         }
         let after = View::new(newest, &self.wanted);
-        // Who is no administrator any more may have been sent more than others are.
-        let lost = self.after.subject.administrator && !after.subject.administrator;
-        if lost || !access::allows(after.subject, Right::Read, self.wanted.base) {
+        if !after.access.sees_id(newest, self.wanted.base) {
+            return Err(End::NoRight);
+        }
+        // What was sent under other rules may be more than is allowed now, or less.
+        if !after.access.is_same(&self.after.access) {
             return Err(End::NoRight);
         }
         if after.filter.chain_too_long() {
@@ -393,7 +400,7 @@ impl Watch {
 impl View {
     fn new(directory: &Arc<Directory>, wanted: &Wanted) -> View {
         let filter = PreparedFilter::new(directory, &wanted.filter);
-        View { directory: Arc::clone(directory), filter, subject: wanted.context.subject(directory) }
+        View { directory: Arc::clone(directory), filter, access: Access::new(directory, &wanted.context) }
     }
 
     /// Whether an entry is in the result.
@@ -401,10 +408,11 @@ impl View {
         let Some(node) = self.directory.node(id) else { return false };
         let may_search = |attribute_type: AttributeTypeId, node: &Node| {
             Watch::may_search(&self.directory, attribute_type, node, wanted.synchronized)
+                && self.access.may_search(&self.directory, attribute_type, node)
         };
         let context = FilterContext { directory: &self.directory, may_search: &may_search };
         self.is_in_scope(wanted, id)
-            && access::allows(self.subject, Right::Read, id)
+            && self.access.sees(&self.directory, node)
             && self.filter.evaluate(&context, node) == Truth::True
     }
 

@@ -31,6 +31,6 @@ impl Persistent {
             (None, None) => return None,
         };
         let notice = self.0.return_notices.then(|| persistent::notice(change_type, previous.as_deref(), event.context.number));
-        (wanted && matches).then(|| shown.entry(directory, node, notice))
+        (wanted && matches).then(|| shown.entry(directory, watch.access(), node, notice))
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::directory::{Directory, Node};
 use crate::model::schema::Schema;
+use crate::operation::access::Access;
 use crate::operation::selection::Selection;
 use crate::protocol::{Control, Reply, SearchRequest};
 
@@ -26,14 +27,14 @@ impl Shown {
     }
 
     /// An entry, with a control that says what became of it.
-    pub(super) fn entry(&mut self, directory: &Directory, node: &Node, control: Option<Control>) -> Reply {
+    pub(super) fn entry(&mut self, directory: &Directory, access: &Access, node: &Node, control: Option<Control>) -> Reply {
         if !Arc::ptr_eq(&self.schema, directory.schema()) {
             self.schema = Arc::clone(directory.schema());
             self.selection = resolve(directory, &self.attributes, self.types_only, self.administrator, self.synchronized);
         }
         Reply::Entry {
             name: directory.dn_text(node.id),
-            attributes: self.selection.encode(directory, node),
+            attributes: self.selection.encode(directory, node, &access.readable(directory, node)),
             controls: control.into_iter().collect(),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::shown::Shown;
 use crate::directory::{Directory, Node};
 use crate::model::{ChangeStamp, EntryId, ResultCode};
+use crate::operation::access::Access;
 use crate::operation::control::SyncRequest;
 use crate::operation::control::sync::{self, SyncInfo, SyncState};
 use crate::operation::refusal::Refusal;
@@ -64,10 +65,13 @@ impl Sync {
     }
 
     /// An entry of the content: sent, or named among those that did not change.
-    pub(super) fn present(&mut self, directory: &Directory, node: &Node, shown: &mut Shown) -> Option<Reply> {
+    pub(super) fn present(&mut self, directory: &Directory, access: &Access, node: &Node, shown: &mut Shown) -> Option<Reply> {
         let uuid = directory.uuid_of(node)?;
         let unchanged = self.since.is_some_and(|since| directory.stamp_of(node).is_some_and(|stamp| stamp <= since));
-        if unchanged { self.name(uuid) } else { Some(shown.entry(directory, node, Some(sync::state(SyncState::Add, &uuid)))) }
+        if unchanged {
+            return self.name(uuid);
+        }
+        Some(shown.entry(directory, access, node, Some(sync::state(SyncState::Add, &uuid))))
     }
 
     /// What an entry that was written comes to.
@@ -83,7 +87,7 @@ impl Sync {
         };
         let control = sync::state(state, &event.uuid);
         match &event.after {
-            Some(node) if state != SyncState::Delete => Some(shown.entry(watch.directory(), node, Some(control))),
+            Some(node) if state != SyncState::Delete => Some(shown.entry(watch.directory(), watch.access(), node, Some(control))),
             _ => {
                 let before = event.before.as_ref().zip(watch.directory_before());
                 let name = before.map(|(node, directory)| directory.dn_text(node.id)).unwrap_or_default();
