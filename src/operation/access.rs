@@ -6,7 +6,9 @@
 //! ```
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::context::administrators;
 use super::draft::Draft;
@@ -23,8 +25,8 @@ use crate::policy::access::{
 };
 
 const TARGET: &str = "accessTarget";
-/// Where the rules stand, from the leaf up to the suffix. Where there is such an entry and no rule, nobody may do anything; where there is
-/// none either, those of a new installation hold.
+/// Where the rules stand, from the leaf up to the suffix: elsewhere they are none, or who may add entries somewhere could give rights. Where
+/// there is no rule, those of a new installation hold.
 const FOLDER: [&str; 2] = ["ou=access", "ou=policies"];
 /// Entries that are made when they are read and that rules can be about.
 const AUDITED: [&str; 2] = ["cn=monitor", "cn=accesslog"];
@@ -48,6 +50,8 @@ struct Placed {
     rule: AccessRule,
     /// Its entry; none for one that no entry is about.
     entry: Option<EntryId>,
+    /// Another one where the rule is another.
+    version: u64,
     /// None: everything.
     targets: Option<Vec<EntryId>>,
     /// Whether it is about [`AUDITED`] entries.
@@ -68,16 +72,21 @@ impl Compiled for AccessRules {
 
     fn compile(directory: &Directory, entries: &IdSet) -> AccessRules {
         let mut rules = AccessRules::none(directory.schema());
-        for node in entries.iter().filter_map(|id| directory.node(id)) {
+        let folder = folder(directory);
+        let in_place = |id: &EntryId| folder.is_some_and(|folder| directory.is_within(*id, folder));
+        for node in entries.iter().filter(in_place).filter_map(|id| directory.node(id)) {
             let values = |name: &str| match directory.schema().attribute_type(name) {
                 Some(attribute_type) => node.entry.values(attribute_type.id).map(Value::copy_from_slice).collect(),
                 None => Vec::new(),
             };
             let Some(rule) = read(directory.schema(), directory.dn_text(node.id), &values) else { continue };
             let (targets, audits) = targets(directory, node.id);
-            rules.add(directory, Placed { entry: Some(node.id), targets, audits, ..Placed::of(directory, rule) }, false);
+            let mut hasher = DefaultHasher::new();
+            (node.entry.block(), &targets, audits).hash(&mut hasher);
+            let (entry, version) = (Some(node.id), hasher.finish());
+            rules.add(directory, Placed { entry, version, targets, audits, ..Placed::of(directory, rule) }, false);
         }
-        if rules.rules.is_empty() && folder(directory).is_none() {
+        if rules.rules.is_empty() {
             rules.add_defaults(directory);
         }
         rules
@@ -124,7 +133,7 @@ fn is_audited(schema: &Schema, name: &[u8]) -> bool {
 impl Placed {
     fn of(directory: &Directory, rule: AccessRule) -> Placed {
         let filter = rule.filter.as_ref().map(|filter| PreparedFilter::of_rule(directory, filter));
-        Placed { rule, entry: None, targets: None, audits: true, filter }
+        Placed { rule, entry: None, version: 0, targets: None, audits: true, filter }
     }
 
     /// Whether target and filter take an entry in. It need not be in the directory: its parent is.
@@ -223,9 +232,14 @@ struct Applicable {
 
 /// What one asker may do, here and now.
 pub(crate) struct Access {
-    rules: std::sync::Arc<AccessRules>,
+    rules: Arc<AccessRules>,
     identity: Option<EntryId>,
+    address: Option<IpAddr>,
+    factors: Vec<&'static str>,
+    now: Timestamp,
     everything: bool,
+    /// Whoever holds the data folder may do everything, whatever the rules say.
+    installation: bool,
     applicable: Vec<Applicable>,
 }
 
@@ -250,17 +264,18 @@ impl Readable {
 impl Access {
     /// Of whom a request is done as.
     pub(crate) fn new(directory: &Directory, context: &Context) -> Access {
-        let installed = context.authority == Authority::Installation && context.attached.assumed.is_none();
+        let installation = context.authority == Authority::Installation && context.attached.assumed.is_none();
         let identity = context.subject(directory).identity;
         let access = Access::of(directory, identity, context.peer.address, &context.identity.factors, context.now);
-        Access { everything: access.everything || installed, ..access }
+        Access { everything: access.everything || installation, installation, ..access }
     }
 
     /// Of the session itself, whomever it acts as.
     pub(crate) fn own(directory: &Directory, context: &Context) -> Access {
+        let installation = context.authority == Authority::Installation;
         let identity = context.own(directory).identity;
         let access = Access::of(directory, identity, context.peer.address, &context.identity.factors, context.now);
-        Access { everything: access.everything || context.authority == Authority::Installation, ..access }
+        Access { everything: access.everything || installation, installation, ..access }
     }
 
     /// Of an entry, or of nobody.
@@ -272,6 +287,16 @@ impl Access {
         now: Timestamp,
     ) -> Access {
         let rules = directory.compiled::<AccessRules>();
+        let nothing = |identity, rules| Access {
+            rules,
+            identity,
+            address,
+            factors: factors.to_vec(),
+            now,
+            everything: false,
+            installation: false,
+            applicable: Vec::new(),
+        };
         let mut applicable: Vec<Applicable> = Vec::new();
         let whole = |place: &usize| Applicable { place: *place, relations: None };
         applicable.extend(rules.anyone.iter().map(whole));
@@ -283,7 +308,7 @@ impl Access {
             if !rules.groups.is_empty() || !rules.named.is_empty() {
                 // Where following groups costs too much, nobody can tell what is denied: nothing is allowed.
                 let Ok(groups) = directory.nested_groups_of(identity) else {
-                    return Access { rules, identity: None, everything: false, applicable: Vec::new() };
+                    return nothing(Some(identity), rules);
                 };
                 for group in groups.iter() {
                     applicable.extend(rules.groups.get(&group).into_iter().flatten().map(whole));
@@ -305,7 +330,7 @@ impl Access {
         };
         let denies = |it: &Applicable| rules.rules.get(it.place).is_some_and(|it| it.rule.effect == Effect::Deny);
         let everything = applicable.iter().any(allows_all) && !applicable.iter().any(denies);
-        Access { rules, identity, everything, applicable }
+        Access { everything, applicable, ..nothing(identity, rules) }
     }
 
     /// The rules for who asks that bear on a right and, where there is one, on an attribute.
@@ -449,8 +474,20 @@ impl Access {
 
     /// Whether it is the same rules that are for who asks.
     pub(crate) fn is_same(&self, other: &Access) -> bool {
-        let places = |access: &Access| access.applicable.iter().map(|it| it.place).collect::<Vec<_>>();
-        std::sync::Arc::ptr_eq(&self.rules, &other.rules) && places(self) == places(other)
+        self.versions().eq(other.versions())
+    }
+
+    fn versions(&self) -> impl Iterator<Item = (Option<EntryId>, u64, usize)> {
+        let placed = |it: &Applicable| (it.place, self.rules.rules.get(it.place));
+        let known = self.applicable.iter().map(placed);
+        // Those of no entry are told apart by their places.
+        known.filter_map(|(place, placed)| placed.map(|it| (it.entry, it.version, if it.entry.is_some() { 0 } else { place })))
+    }
+
+    /// Whether the same rules are for the same asker on a newer value of the directory, at the moment of the request.
+    pub(crate) fn holds_on(&self, newest: &Directory) -> bool {
+        let identity = self.identity.filter(|&id| newest.node(id).is_some());
+        self.installation || self.is_same(&Access::of(newest, identity, self.address, &self.factors, self.now))
     }
 }
 

@@ -61,6 +61,7 @@ pub struct SearchStream {
     /// When the search ends, found or not.
     deadline: Option<Timestamp>,
     page: Option<Page>,
+    judged: Option<u64>,
 }
 
 /// What the next pull does.
@@ -186,6 +187,21 @@ impl SearchStream {
         }
         self.sent = self.sent.saturating_add(1);
         Some(Pull::Reply(self.answer.special(&self.directory, &node.name, &node)))
+    }
+
+    /// Whether who asks may see on this newer value what was allowed when the search began. Where not, nothing more of it is sent.
+    pub fn is_allowed_on(&self, newest: &Arc<Directory>) -> bool {
+        Arc::ptr_eq(&self.directory, newest) || self.answer.access().holds_on(newest)
+    }
+
+    /// How often the standing of the session was taken when the search was last looked at.
+    pub fn judged(&mut self) -> &mut Option<u64> {
+        &mut self.judged
+    }
+
+    /// The end of a search whose rights are not what they were.
+    pub fn revoked(&self) -> Reply {
+        done(LdapResult::with(ResultCode::UnwillingToPerform, "access rules changed, search again"))
     }
 
     /// A newer value of the directory was published: whether there is anything to pull.

@@ -92,6 +92,7 @@ fn begin_decoded(
         deadline: limit(request.time_limit, context.settings.limits.time, subject.administrator)
             .map(|seconds| Timestamp(context.now.0.saturating_add(i64::from(seconds) * 1_000_000))),
         page,
+        judged: None,
     };
     let bounds = Bounds { size: stream.size_limit, deadline: stream.deadline };
     if let Some(following) = follow::begin(directory, context, request, controls, base, bounds)? {
@@ -163,6 +164,7 @@ fn of_no_directory(
         size_limit: None,
         deadline: None,
         page,
+        judged: None,
     }
 }
 

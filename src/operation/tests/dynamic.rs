@@ -81,7 +81,7 @@ fn who_refreshes_what() {
     assert_eq!(refresh(&mut server, "ou=people,dc=mercy,dc=example", 60), "65 refresh operation only applies to dynamic objects");
     assert_eq!(refresh(&mut server, "nonsense", 60), "34 invalid DN");
     server.who = As::Anna;
-    assert_eq!(refresh(&mut server, VISIT, 60), "50");
+    assert_eq!(refresh(&mut server, VISIT, 60), "32 [dc=mercy,dc=example]");
     server.who = As::Anonymous;
     assert_eq!(refresh(&mut server, VISIT, 60), "8 modifications require authentication");
 }

@@ -136,7 +136,7 @@ pub enum Effect {
 /// Whom a rule is for.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum RuleSubject {
-    /// `group:DN`: its members, at any depth. The key of the group's name.
+    /// `group:DN`: its members, at any depth.
     Group(crate::model::Dn),
     /// `entry:DN`
     Entry(crate::model::Dn),
