@@ -16,7 +16,8 @@ use super::refusal::Refusal;
 use super::write::{Write, not_permitted};
 use super::{Authority, Context, default_rules};
 use crate::directory::{
-    Change, Compiled, Directory, FilterContext, IdSet, Lookup, Membership, MembershipAttribute, Node, PreparedFilter, RuleKind, Truth,
+    Change, Compiled, Directory, FilterContext, IdSet, Lookup, Membership, MembershipAttribute, Node, PreparedFilter, RuleKind,
+    Truth,
 };
 use crate::model::schema::Schema;
 use crate::model::{AttributeTypeId, Dn, EntryId, Modification, ModificationOperation, Rdn, ResultCode, Scope, Timestamp, Value};
@@ -551,8 +552,11 @@ pub(crate) fn check_unnamed(directory: &Directory, concerned: &[EntryId], rename
             false => concerned.contains(id),
         };
         if let Some(found) = subjects.chain(targets).find(meets) {
-            let text =
-                format!("{} is named by the access rule {}; change that first", directory.dn_text(found), directory.dn_text(entry));
+            let text = format!(
+                "{} is named by the access rule {}; change that first",
+                directory.dn_text(found),
+                directory.dn_text(entry)
+            );
             return Err(Refusal::new(ResultCode::UnwillingToPerform, text).because("named by an access rule"));
         }
     }

@@ -2,13 +2,13 @@
 
 use bytes::Bytes;
 
+use super::access::{self, Access};
 use super::draft::{CheckedAttribute, Draft, Home};
 use super::member_draft::first_given_twice;
 use super::password_change;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted};
-use super::access::{self, Access};
 use super::{Authority, bind_rules, dynamic, identifier, managed_account, relax, stamp};
 use crate::directory::{AccountState, Change, Lookup, Node};
 use crate::journal::Named;
@@ -98,13 +98,8 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
 
     let entry = draft.entry.build();
     if !access.is_everything() {
-        let node = Node {
-            id,
-            parent: place.parent,
-            name: place.name.clone(),
-            rdn_key: draft.schema.rdn_key(rdn),
-            entry: entry.clone(),
-        };
+        let node =
+            Node { id, parent: place.parent, name: place.name.clone(), rdn_key: draft.schema.rdn_key(rdn), entry: entry.clone() };
         let given = request.attributes.iter().filter_map(|given| draft.schema.describe(&given.description).ok());
         if !access.allows_new(write.head, &node, given.map(|it| it.attribute_type)) {
             return Err(not_permitted());

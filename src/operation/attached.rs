@@ -1,8 +1,8 @@
 //! What the controls of a request attach to it, whatever it does: as whom it is done (RFC 4370), and which session of the client's own
 //! clients it serves (draft-wahl-ldap-session).
 
-use super::control::{self, SessionTracking};
 use super::access::Access;
+use super::control::{self, SessionTracking};
 use super::{Context, account};
 use crate::directory::Directory;
 use crate::model::{EntryId, ResultCode};

@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 
+use super::access::Access;
 use super::control::{self, Controls};
 use super::prepare::{is_password, stored_passwords};
 use super::referral;
 use super::refusal::{Refusal, parse_name};
 use super::selection::{class_and_superiors, covers_options};
-use super::access::Access;
 use super::write::{is_true, not_permitted};
 use super::{Context, root_dse, standing};
 use crate::directory::{Computed, Membership, MembershipAttribute};

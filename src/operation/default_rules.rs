@@ -126,8 +126,7 @@ pub fn access_entries(suffix: &str) -> Vec<AddRequest> {
 
 const LOOKING: [&str; 3] = ["search", "compare", "read"];
 /// What people change of their own entries.
-const OWN: [&str; 7] =
-    ["telephoneNumber", "homePhone", "mobile", "pager", "facsimileTelephoneNumber", "jpegPhoto", "photo"];
+const OWN: [&str; 7] = ["telephoneNumber", "homePhone", "mobile", "pager", "facsimileTelephoneNumber", "jpegPhoto", "photo"];
 /// What the white pages show of people.
 const WHITE_PAGES: [&str; 10] =
     ["cn", "sn", "givenName", "displayName", "mail", "telephoneNumber", "title", "ou", "uid", "memberOf"];

@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 
+use super::access::{self, Access};
 use super::control::Controls;
 use super::draft::Draft;
 use super::refusal::{Refusal, is_sound, parse_name};
 use super::write::{Success, Write, is_subschema, not_permitted};
-use super::access::{self, Access};
 use super::{Authority, dynamic, identifier, stamp};
 use crate::directory::{Change, Lookup, Node, RECENT_CHANGES};
 use crate::journal::Named;
@@ -123,7 +123,13 @@ fn cannot_leave() -> Refusal {
 }
 
 /// The new parent: 71 outside the suffix and behind a referral (RFC 3296 section 5.6), 32 where there is none, 53 below the entry itself.
-fn new_superior(write: &Write<'_>, access: &Access, superior: &Dn, moved: EntryId, controls: &Controls) -> Result<EntryId, Refusal> {
+fn new_superior(
+    write: &Write<'_>,
+    access: &Access,
+    superior: &Dn,
+    moved: EntryId,
+    controls: &Controls,
+) -> Result<EntryId, Refusal> {
     if !write.is_within_suffix(superior) {
         return Err(cannot_leave());
     }

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::context::is_administrator;
 use super::access::Access;
+use super::context::is_administrator;
 use super::root_dse::SpecialEntry;
 use super::{Context, LiveSession};
 use crate::directory::{Directory, Lookup, Node};

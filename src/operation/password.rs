@@ -9,10 +9,10 @@
 #[cfg(test)]
 mod tests;
 
+use super::access::Access;
 use super::bind::bookkeeping;
 use super::draft::Draft;
 use super::password_change::{self, Comparison, Proof};
-use super::access::Access;
 use super::refusal::Refusal;
 use super::{Context, Decision, account, bind_rules, control, record, stamp, standing, transaction};
 use crate::directory::{Change, Directory, Lookup, Node};

@@ -238,7 +238,8 @@ fn permitted_target(directory: &Directory, context: &Context, operation: &Propos
             };
             may.then_some(Some(id))
         }
-        _ => (Access::new(directory, context).may_allow(Right::Create) && standing::check_restricted(directory, context).is_ok()).then_some(None),
+        _ => (Access::new(directory, context).may_allow(Right::Create) && standing::check_restricted(directory, context).is_ok())
+            .then_some(None),
     }
 }
 

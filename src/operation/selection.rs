@@ -135,13 +135,7 @@ impl Selection {
 
     /// As [`Selection::encode`], without the values that are not kept and the attributes that then have none (RFC 3876). Types alone
     /// are sent as they are.
-    pub(crate) fn encode_matched(
-        &self,
-        directory: &Directory,
-        node: &Node,
-        values: &ValuesFilter,
-        readable: &Readable,
-    ) -> Bytes {
+    pub(crate) fn encode_matched(&self, directory: &Directory, node: &Node, values: &ValuesFilter, readable: &Readable) -> Bytes {
         if self.types_only {
             return self.encode(directory, node, readable);
         }
@@ -179,8 +173,7 @@ impl Selection {
     /// The PartialAttributes of an entry that were asked for and may be read, concatenated. Secrets never are.
     pub(crate) fn encode(&self, directory: &Directory, node: &Node, readable: &Readable) -> Bytes {
         let computed = self.present(directory, node, readable);
-        let whole_user_section =
-            self.all_user && !self.all_operational && !self.types_only && reads_all_of_user(node, readable);
+        let whole_user_section = self.all_user && !self.all_operational && !self.types_only && reads_all_of_user(node, readable);
         let user = node.entry.encoded_section(Section::User);
         if whole_user_section && self.named.is_empty() && self.parts.is_empty() && computed.is_empty() {
             return node.entry.block().slice_ref(user);

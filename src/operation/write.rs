@@ -1,12 +1,12 @@
 //! What all changing operations share: who may write, the controls around a change, and the one place that makes reply and record.
 
+use super::access::{self, Access};
 use super::control::{self, Controls};
 use super::password_change;
 use super::record;
 use super::referral;
 use super::refusal::Refusal;
 use super::selection::Selection;
-use super::access::{self, Access};
 use super::{Authority, Context, Decision, bind_rules, transaction};
 use super::{stamp, standing};
 use crate::directory::{

@@ -155,7 +155,7 @@ fn an_installation_is_made_once_and_has_its_modes() {
     let offline = OfflineInstallation::without_indexes(installation);
     let mut offline = offline.unwrap_or_else(|error| panic!("{error}"));
     let directory = offline.committer().head().clone();
-    assert_eq!(directory.entry_count(), 15);
+    assert_eq!(directory.entry_count(), 23);
     let password_type = directory.schema().attribute_type("userPassword").unwrap().id;
     let crate::directory::Lookup::Found(admin) =
         directory.find(&crate::model::Dn::parse(b"cn=admin,dc=hospital,dc=example").unwrap())

@@ -191,11 +191,10 @@ impl Following {
         let Stage::Content(cursor) = &mut self.stage else { return None };
         let synchronized = matches!(self.kind, Kind::Sync(_));
         let directory = Arc::clone(cursor.directory());
-        let may_search =
-            |attribute_type: AttributeTypeId, node: &Node| {
-                Watch::may_search(&directory, attribute_type, node, synchronized)
-                    && self.watch.access().may_search(&directory, attribute_type, node)
-            };
+        let may_search = |attribute_type: AttributeTypeId, node: &Node| {
+            Watch::may_search(&directory, attribute_type, node, synchronized)
+                && self.watch.access().may_search(&directory, attribute_type, node)
+        };
         let allowed = budget.div_ceil(self.cost);
         let mut left = allowed;
         let step = cursor.next(&mut left, &may_search);

@@ -88,11 +88,25 @@ fn drawn(draw: &mut Draw) -> Written {
         format!("group:cn=outer,ou=roles,{SUFFIX}"),
         format!("group:cn=inner,ou=roles,{SUFFIX}"),
     ];
-    let targets =
-        [None, Some(SUFFIX.to_owned()), Some(format!("ou=people,{SUFFIX}")), Some(format!("ou=ward1,ou=people,{SUFFIX}")), Some(format!("uid=u7,ou=ward3,ou=people,{SUFFIX}"))];
-    let filters = [None, None, Some("(objectClass=person)"), Some("(title=nurse)"), Some("(!(mail=*))"), Some("(|(sn=Name7)(sn=Name8))")];
-    let lists: [&[&'static str]; 8] =
-        [&[], &["*"], &["title"], &["cn", "sn", "objectClass"], &["@person"], &["mail", "uid", "objectClass"], &["!title"], &["*", "!cn"]];
+    let targets = [
+        None,
+        Some(SUFFIX.to_owned()),
+        Some(format!("ou=people,{SUFFIX}")),
+        Some(format!("ou=ward1,ou=people,{SUFFIX}")),
+        Some(format!("uid=u7,ou=ward3,ou=people,{SUFFIX}")),
+    ];
+    let filters =
+        [None, None, Some("(objectClass=person)"), Some("(title=nurse)"), Some("(!(mail=*))"), Some("(|(sn=Name7)(sn=Name8))")];
+    let lists: [&[&'static str]; 8] = [
+        &[],
+        &["*"],
+        &["title"],
+        &["cn", "sn", "objectClass"],
+        &["@person"],
+        &["mail", "uid", "objectClass"],
+        &["!title"],
+        &["*", "!cn"],
+    ];
     let rights: [&[&'static str]; 4] = [&["search", "read"], &["search"], &["read"], &["all"]];
     Written {
         subject: draw.of(&subjects),
@@ -107,7 +121,8 @@ fn drawn(draw: &mut Draw) -> Written {
 
 impl Written {
     fn ldif(&self, number: usize) -> String {
-        let mut text = format!("dn: cn=r{number},{FOLDER}\nobjectClass: accessRule\ncn: r{number}\naccessSubject: {}\n", self.subject);
+        let mut text =
+            format!("dn: cn=r{number},{FOLDER}\nobjectClass: accessRule\ncn: r{number}\naccessSubject: {}\n", self.subject);
         text.extend(self.target.iter().map(|target| format!("accessTarget: {target}\n")));
         text.push_str(&format!("accessScope: {}\naccessEffect: {}\n", self.scope, self.effect));
         text.extend(self.filter.iter().map(|filter| format!("accessFilter: {filter}\n")));
@@ -220,7 +235,10 @@ fn random_rules_let_through_what_a_plain_reading_of_them_does_and_nothing_more()
     ));
     let entries = people();
     server.import(&entries.iter().map(ldif).collect::<String>());
-    let base = Plain { dn: format!("ou=people,{SUFFIX}"), attributes: [("objectClass", vec!["organizationalUnit".to_owned()]), ("ou", vec!["people".to_owned()])].into() };
+    let base = Plain {
+        dn: format!("ou=people,{SUFFIX}"),
+        attributes: [("objectClass", vec!["organizationalUnit".to_owned()]), ("ou", vec!["people".to_owned()])].into(),
+    };
     let mut draw = Draw(7);
     let mut found = 0;
     for round in 0..8 {

@@ -151,7 +151,8 @@ impl Reader<'_> {
     }
 
     fn read_filter(&self, text: &str) -> Result<Filter, String> {
-        let filter = Filter::parse(text.as_bytes()).map_err(|_| format!("{text:?} is no filter; write one like (objectClass=person)"))?;
+        let filter =
+            Filter::parse(text.as_bytes()).map_err(|_| format!("{text:?} is no filter; write one like (objectClass=person)"))?;
         match self.unfit(&filter) {
             Some(problem) if !self.lenient => Err(problem),
             _ => Ok(filter),

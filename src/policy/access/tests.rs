@@ -51,14 +51,23 @@ fn what_means_nothing_is_told_with_what_to_write() {
         values.extend(more.iter().filter(|(_, value)| !value.is_empty()));
         read(&values).map(|_| ()).unwrap_err()
     };
-    assert_eq!(with(&[("accessAttribute", "zork")]), "accessAttribute: value #0 \"zork\" is no attribute; write its name without options, @class, * or +");
+    assert_eq!(
+        with(&[("accessAttribute", "zork")]),
+        "accessAttribute: value #0 \"zork\" is no attribute; write its name without options, @class, * or +"
+    );
     assert_eq!(with(&[("accessAttribute", "@zork")]), "accessAttribute: value #0 \"zork\" is no object class");
     assert_eq!(with(&[("accessEffect", "maybe")]), "accessEffect: value #0 \"maybe\" is no effect; write allow or deny");
     assert_eq!(with(&[("accessEffect", "")]), "accessEffect: value #0 is missing");
     assert_eq!(with(&[("accessFilter", "(zork=1)")]), "accessFilter: value #0 names \"zork\", which is no attribute");
     assert_eq!(with(&[("accessFilter", "(userPassword=*)")]), "accessFilter: value #0 names \"userPassword\", which is a secret");
-    assert_eq!(with(&[("accessFilter", "person")]), "accessFilter: value #0 \"person\" is no filter; write one like (objectClass=person)");
-    assert_eq!(with(&[("accessNetwork", "10.1.2.3/8")]), "accessNetwork: value #0 \"10.1.2.3/8\" has bits behind its length; write 10.0.0.0/8");
+    assert_eq!(
+        with(&[("accessFilter", "person")]),
+        "accessFilter: value #0 \"person\" is no filter; write one like (objectClass=person)"
+    );
+    assert_eq!(
+        with(&[("accessNetwork", "10.1.2.3/8")]),
+        "accessNetwork: value #0 \"10.1.2.3/8\" has bits behind its length; write 10.0.0.0/8"
+    );
     assert!(with(&[("accessSubject", "everyone")]).contains("is nobody; write group:DN"));
     assert!(with(&[("accessRight", "write")]).contains("is no right; write all or one of search, compare, read"));
     assert!(with(&[("accessScope", "tree")]).contains("is no scope"));
