@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
+use super::access::Access;
 use super::bind::bookkeeping;
 use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::password_change::{self, Proof};
@@ -61,11 +62,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     write.check_referral(&dn, &controls)?;
     let access = write.access();
     let id = write.find(&dn, &access)?;
-    if only_password {
-        access.require(write.head, Right::SetPassword, id)?;
-    } else if !write.head.node(id).is_some_and(|node| access.allows_changes(write.head, &request.changes, node)) {
-        return Err(not_permitted());
-    }
+    check_rights(write, &access, request, id, only_password)?;
     write.check_assertion(write.head, &access, controls.assertion.as_ref(), id)?;
 
     let (Some(mut draft), Some(node)) = (Draft::of_entry(write.head, id), write.head.node(id)) else {
@@ -125,6 +122,21 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
         changes.extend(bookkeeping::forgiven(write.head, id));
     }
     Ok(Success { details: assigned, ..write.finish(changes, id, &controls)? })
+}
+
+/// 50 unless every change is allowed.
+fn check_rights(
+    write: &Write<'_>,
+    access: &Access,
+    request: &ModifyRequest,
+    id: EntryId,
+    only_password: bool,
+) -> Result<(), Refusal> {
+    if only_password {
+        return access.require(write.head, Right::SetPassword, id);
+    }
+    let allowed = write.head.node(id).is_some_and(|node| access.allows_changes(write.head, &request.changes, node));
+    if allowed { Ok(()) } else { Err(not_permitted()) }
 }
 
 /// Whether failed logins are forgotten with a change of this attribute, because an administrator says so.
