@@ -12,7 +12,7 @@ use super::{Configuration, Listeners, LogFormat, LogLevel, SealKeySource, TlsFil
 use super::{identifiers, limits};
 use crate::model::schema::PosixSchema;
 use crate::model::{Dn, Timestamp};
-use crate::operation::CertificateRule;
+use crate::operation::{CertificateRule, Disclosure};
 
 /// Octets of a Unix socket's path, by sockaddr_un less its NUL.
 const MAX_SOCKET_PATH: usize = 107;
@@ -64,7 +64,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
             .map(|written| path(&source, folder, "password.blocklist", written))
             .transpose()?,
         remember_logins: values::remember_logins(&source, raw.password.remember_logins.as_ref())?,
-        discloses: discloses(&source, raw.disclose.as_ref())?,
+        discloses: discloses(&source, &raw)?,
         log_format: log_format(&source, &raw.log)?,
         log_level: log_level(&source, &raw.log)?,
         waivers: waivers.valid,
@@ -72,16 +72,18 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
     })
 }
 
-/// `disclose`: "nothing" or "legacy".
-fn discloses(source: &Source<'_>, written: Option<&Spanned<String>>) -> Result<bool, ConfigurationError> {
-    match written.map(|written| (written, written.get_ref().as_str())) {
-        None | Some((_, "nothing")) => Ok(false),
-        Some((_, "legacy")) => Ok(true),
+/// `disclose`: "nothing" or "legacy", which is both `disclose-control` and `disclose-texts`, unless these say otherwise.
+fn discloses(source: &Source<'_>, raw: &Raw) -> Result<Disclosure, ConfigurationError> {
+    let all = match raw.disclose.as_ref().map(|written| (written, written.get_ref().as_str())) {
+        None | Some((_, "nothing")) => Disclosure::default(),
+        Some((_, "legacy")) => Disclosure::LEGACY,
         Some((written, other)) => {
             let remedy = "write disclose = \"legacy\" where applications parse why a bind was refused, else leave it out";
-            Err(source.error(written.span(), "disclose", format!("{other:?} is nothing that can be disclosed"), remedy))
+            return Err(source.error(written.span(), "disclose", format!("{other:?} is nothing that can be disclosed"), remedy));
         }
-    }
+    };
+    let (control, texts) = (raw.disclose_control.unwrap_or(all.control), raw.disclose_texts.unwrap_or(all.texts));
+    Ok(Disclosure { control, texts })
 }
 
 fn suffix(source: &Source<'_>, written: Option<&Spanned<String>>) -> Result<Dn, ConfigurationError> {

@@ -30,7 +30,7 @@ use crate::model::schema::PosixSchema;
 use crate::model::{Dn, Secret, Timestamp};
 use crate::operation::identifier::IdentifierSettings;
 use crate::operation::monitor::Monitor;
-use crate::operation::{CertificateRule, Limits, RememberedLoginSettings, Settings, WaivedNetwork};
+use crate::operation::{CertificateRule, Disclosure, Limits, RememberedLoginSettings, Settings, WaivedNetwork};
 use crate::policy::password::Argon2Parameters;
 
 /// A checked configuration. Paths in it are absolute.
@@ -78,8 +78,8 @@ pub struct Configuration {
     pub blocklist: Option<PathBuf>,
     /// Seconds for which a verified login is remembered; 0: none is.
     pub remember_logins: u32,
-    /// Whether a refused bind says how the account stands.
-    pub discloses: bool,
+    /// What a refused bind says of how the account stands.
+    pub discloses: Disclosure,
     /// How the log looks.
     pub log_format: LogFormat,
     /// What is logged.

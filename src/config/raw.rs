@@ -15,6 +15,8 @@ pub(super) struct Raw {
     pub(super) schema: Option<Spanned<String>>,
     pub(super) posix: Option<Spanned<String>>,
     pub(super) disclose: Option<Spanned<String>>,
+    pub(super) disclose_control: Option<bool>,
+    pub(super) disclose_texts: Option<bool>,
     #[serde(default)]
     pub(super) keys: Keys,
     #[serde(default)]

@@ -55,6 +55,7 @@ impl RecordKind {
             RecordKind::Expire => "expire",
             RecordKind::SessionEnd => "sessionEnd",
             RecordKind::JournalRead => "journalRead",
+            RecordKind::Alert => "alert",
             RecordKind::Upgrade => "upgrade",
             RecordKind::Void => "void",
         }

@@ -41,6 +41,8 @@ pub enum RecordKind {
     SessionEnd,
     /// Somebody read the journal.
     JournalRead,
+    /// Something that somebody should look at.
+    Alert,
     /// Entries of an older program were put into this one's form.
     Upgrade,
     /// Opens a segment after a failed append: voids the sequences nobody was told about.

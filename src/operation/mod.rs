@@ -59,8 +59,8 @@ mod write;
 pub use account::AccountClass;
 pub use attached::{Assumed, Attached};
 pub use context::{
-    Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, RememberedLoginSettings,
-    Settings, TlsFacts, WaivedNetwork,
+    Authority, CertificateFacts, CertificateRule, Context, Disclosure, Fresh, Identity, Limits, ListenerKind, Peer,
+    RememberedLoginSettings, Settings, TlsFacts, WaivedNetwork,
 };
 pub use live::{LiveSession, SessionEnd};
 pub use managed_account::AccountKind;

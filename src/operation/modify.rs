@@ -74,13 +74,11 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     }
     let checked = check_changes(write, request, subject, relaxed)?;
     let changes_password = checked.iter().any(|it| prepare::is_password(schema, it.attribute_type.id));
-    if changes_password {
-        check_password(write, request, subject, id, &checked)?;
-    }
+    let needs_factor = changes_password && check_password(write, request, subject, id, &checked)?;
     for (index, (change, attribute)) in request.changes.iter().zip(&checked).enumerate() {
         apply(&mut draft, change, attribute, controls.permissive_modify, |value| request.passwords.outcome(index, value))?;
     }
-    let has_new_password = changes_password && settle_password(write, subject, id, &mut draft, &checked)?;
+    let has_new_password = changes_password && settle_password(write, subject, id, &mut draft, &checked, needs_factor)?;
     let rdn = match node.parent {
         Some(_) => Rdn::parse(node.name.as_bytes()).map_err(|_| Refusal::new(ResultCode::Other, "internal error"))?,
         None => dn.rdns.first().cloned().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?,
@@ -191,14 +189,14 @@ fn check_changes<'a>(
     Ok(checked)
 }
 
-/// Judges the change of password in a request by the policy in force.
+/// Judges the change of password in a request by the policy in force. Whether the new one is too short to be the only factor.
 fn check_password(
     write: &Write<'_>,
     request: &ModifyRequest,
     subject: Subject,
     id: EntryId,
     checked: &[CheckedAttribute<'_>],
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
     let stores = |(index, (change, attribute)): (usize, (&Modification, &CheckedAttribute<'_>))| {
         let is_new = change.operation != ModificationOperation::Delete
             && prepare::is_password(write.head.schema(), attribute.attribute_type.id);
@@ -217,6 +215,7 @@ fn settle_password(
     id: EntryId,
     draft: &mut Draft<'_>,
     checked: &[CheckedAttribute<'_>],
+    needs_factor: bool,
 ) -> Result<bool, Refusal> {
     let (is_owner, count) = (subject.identity == Some(id), password_change::count(write.head, &draft.entry));
     match count {
@@ -225,7 +224,7 @@ fn settle_password(
         _ => {}
     }
     let given = |name: &str| checked.iter().any(|it| it.attribute_type.name() == name);
-    password_change::settle(write.head, write.context, subject, Some(id), &mut draft.entry, given);
+    password_change::settle(write.head, write.context, subject, Some(id), &mut draft.entry, needs_factor, given);
     Ok(count > 0 || !is_owner)
 }
 

@@ -92,10 +92,16 @@ pub(crate) fn must_change(directory: &Directory, id: EntryId, now: Timestamp) ->
     facts.must_change(password_policy(directory, Some(id)).must_change, now)
 }
 
+/// Whether the password of an account may not be all that a login proves: it is too short for that. Whoever logs in with it alone must change it.
+pub(crate) fn is_too_short(directory: &Directory, id: EntryId, factors: &[&str]) -> bool {
+    factors == ["password"] && facts(directory, id).needs_factor
+}
+
 /// 50 for a session that may do nothing but change its password, while that is still to be changed.
 pub(crate) fn check_restricted(directory: &Directory, context: &Context) -> Result<(), Refusal> {
     let restricted = context.identity.entry.filter(|_| context.identity.must_change);
-    if restricted.is_some_and(|id| must_change(directory, id, context.now)) { Err(must_change_first()) } else { Ok(()) }
+    let must = |id| must_change(directory, id, context.now) || is_too_short(directory, id, &context.identity.factors);
+    if restricted.is_some_and(must) { Err(must_change_first()) } else { Ok(()) }
 }
 
 /// 50
@@ -150,6 +156,7 @@ pub(crate) fn reason_of(ground: Ground) -> &'static str {
         Ground::Failures => reason::LOCKED_BY_FAILURES,
         Ground::LockoutTime => reason::LOCKED_BY_TIME,
         Ground::Idle => reason::IDLE,
+        Ground::NotProofed => reason::NOT_PROOFED,
         Ground::PasswordAge => reason::PASSWORD_EXPIRED,
         Ground::ShadowInactive => reason::PASSWORD_OUTLIVED,
     }

@@ -262,6 +262,9 @@ impl Committer {
         for number in tentative.decisions.iter().flatten().filter_map(|decision| sessions::ended_by(&decision.record)) {
             self.sessions.end(number, &mut self.woken);
         }
+        let decided = tentative.decisions.iter().flatten();
+        let records = decided.flat_map(|decision| decision.preceding.iter().chain([&decision.record]));
+        self.health.follow(records, self.chain.last_time);
         self.retired.push(before);
         self.tell_durable(tentative.octets);
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest, Checkpoint::SHORT_WAIT);

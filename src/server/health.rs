@@ -1,9 +1,11 @@
 //! How the server is: kept by the committer and whoever registers a gauge, read by anybody as `cn=monitor`.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::alerts::Alerts;
 use super::registry::Registry;
+use crate::journal::Record;
 use crate::model::Timestamp;
 use crate::operation::LiveSession;
 use crate::operation::monitor::{HealthLevel, MonitorReport, Monitored};
@@ -34,6 +36,9 @@ pub struct Health {
     space: Space,
     gauges: Mutex<Vec<Gauge>>,
     sessions: Arc<Registry>,
+    alerts: Alerts,
+    /// Microseconds: the time of the last durable record.
+    time: AtomicI64,
 }
 
 impl Health {
@@ -54,6 +59,8 @@ impl Health {
             space,
             gauges: Mutex::default(),
             sessions,
+            alerts: Alerts::default(),
+            time: AtomicI64::new(started.0),
         }
     }
 
@@ -69,6 +76,12 @@ impl Health {
     pub(super) fn set_durable(&self, sequence: u64, octets: u64) {
         self.durable.store(sequence, Ordering::Release);
         self.octets.store(octets, Ordering::Release);
+    }
+
+    /// Takes note of records that are durable, at the time of the last one.
+    pub(super) fn follow<'a>(&self, records: impl IntoIterator<Item = &'a Record>, now: Timestamp) {
+        self.time.store(now.0, Ordering::Release);
+        self.alerts.follow(records, now);
     }
 
     /// What becomes of binds and changes.
@@ -109,6 +122,11 @@ impl Health {
                 "the checkpoint does not follow the journal ({problem}): nothing is lost, but the next start takes longer; look after the \
                  disk that holds the data folder, then it goes on by itself"
             ));
+        }
+        let alerts = self.alerts.told(Timestamp(self.time.load(Ordering::Acquire)));
+        if !alerts.is_empty() {
+            level = level.max(HealthLevel::Yellow);
+            problems.extend(alerts);
         }
         (level, problems)
     }

@@ -1,5 +1,6 @@
 //! Listeners, TLS, connection tasks, the committer's thread, the hash pool, reload and shutdown.
 
+mod alerts;
 pub mod bulk;
 pub mod committer;
 pub mod committer_thread;

@@ -52,6 +52,7 @@ transcripts! {
     account_report
     accounts
     add
+    alerts
     aliases
     authorization
     backup
@@ -80,11 +81,13 @@ transcripts! {
     own_password
     paging
     password_age
+    password_length
     password_policy
     passwords
     persistent_search
     policy_test
     previous_passwords
+    proofing
     references
     referrals
     rename

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use super::{PendingBind, reason};
 use crate::directory::{AccountState, Change, Directory};
-use crate::journal::{Record, RecordedChange, RecordedValue};
+use crate::journal::{Record, RecordKind, RecordedChange, RecordedValue};
 use crate::model::{EntryBuilder, EntryId, FailedLogins, ModificationOperation, ResultCode, Secret, Value};
 use crate::operation::policies::password_policy;
 use crate::operation::refusal::Refusal;
-use crate::operation::{Context, account, standing};
+use crate::operation::{Context, account, record, standing};
 use crate::policy::account::age::PasswordAge;
 use crate::policy::account::{self as account_policy, Ground, intruder};
 use crate::policy::password::HashAnswer;
@@ -29,8 +29,14 @@ pub(super) fn check_wait(head: &Directory, context: &Context, pending: &PendingB
     }
 }
 
-/// A wrong password was given.
-pub(super) fn failed(head: &Directory, context: &Context, id: EntryId, record: &mut Record) -> Vec<Change> {
+/// A wrong password was given. `alerts`: what somebody is told of it.
+pub(super) fn failed(
+    head: &Directory,
+    context: &Context,
+    id: EntryId,
+    record: &mut Record,
+    alerts: &mut Vec<Record>,
+) -> Vec<Change> {
     // Deleted while the password was looked at: there is nothing to keep it with.
     if head.node(id).is_none() {
         return Vec::new();
@@ -44,6 +50,9 @@ pub(super) fn failed(head: &Directory, context: &Context, id: EntryId, record: &
     // A lock that an administrator took away is forgotten with what made it.
     let before = state.failed.as_deref().filter(|before| before.locked.is_none() || facts.lock_of_failures.is_some());
     let after = intruder::after_failure(before, &policy, &standing::source(&context.peer), context.now);
+    if intruder::is_alarming(before, &after) {
+        alerts.push(alert(head, context, id, after.in_a_row));
+    }
     let lock = after.locked;
     state.failed = Some(Arc::new(after));
     let mut changes = vec![Change::PutAccountState { id, state }];
@@ -56,6 +65,16 @@ pub(super) fn failed(head: &Directory, context: &Context, id: EntryId, record: &
         changes.extend(rewritten(head, id, |entry| set(head, entry, LOCKED_TIME, values)));
     }
     changes
+}
+
+/// What the journal says of an account whose password somebody guesses at, or some device does not know any more.
+fn alert(head: &Directory, context: &Context, id: EntryId, failures: u32) -> Record {
+    let mut record = Record::new(RecordKind::Alert);
+    record.target = record::named(head, id);
+    record.peer = Some(context.peer.text.clone());
+    record.reason = Some(reason::MANY_FAILURES);
+    record.details = vec![("failures", failures.to_string())];
+    record
 }
 
 /// The account was logged in to. `age`: how the password stands; none where something else was proven. `rewrite`: a stored password that matched, and its new form.

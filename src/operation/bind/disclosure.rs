@@ -1,5 +1,5 @@
-//! What a refused bind says of the account where the configuration asks for it (`disclose = "legacy"`): the error of the password policy
-//! control, and the codes that applications written for Active Directory look for in the text. All of it is about the account: a right
+//! What a refused bind says of the account where the configuration asks for it (`disclose = "legacy"`, or one of the two alone): the error of
+//! the password policy control, and the codes that applications written for Active Directory look for in the text. All of it is about the account: a right
 //! password and a wrong one are told the same.
 
 use super::finish;
@@ -24,10 +24,13 @@ pub(super) fn reply(head: &Directory, context: &Context, account: Option<EntryId
         None if waits => ("775", Some(PasswordPolicyError::AccountLocked)),
         None => ("52e", None),
     };
+    let discloses = context.settings.discloses;
     let text = format!("80090308: LdapErr: AcceptSecurityContext error, data {code}, v0");
+    let text = if discloses.texts { text } else { String::new() };
     let mut reply = finish::reply(LdapResult::with(ResultCode::InvalidCredentials, text));
     if let Reply::Result { controls, .. } = &mut reply
         && context.attached.password_policy
+        && discloses.control
     {
         controls.push(password_policy_response(None, error));
     }

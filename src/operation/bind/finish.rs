@@ -9,7 +9,7 @@ use crate::journal::{Record, RecordKind};
 use crate::model::{EntryId, ResultCode, Secret};
 use crate::operation::refusal::Refusal;
 use crate::operation::standing::PasswordStanding;
-use crate::operation::{Context, Decision, Identity, LiveSession, account, bind_rules, control, record, standing};
+use crate::operation::{Context, Decision, Disclosure, Identity, LiveSession, account, bind_rules, control, record, standing};
 use crate::policy::password::HashAnswer;
 use crate::protocol::{LdapResult, Reply, ResponseKind};
 
@@ -53,24 +53,26 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
         Err(refused) => {
             let counts = matches!(refused.reason, reason::WRONG_PASSWORD | reason::WRONG_CODE);
             let guessed = pending.account.filter(|_| counts);
-            let changes = guessed.map(|id| bookkeeping::failed(head, context, id, &mut record)).unwrap_or_default();
+            let mut preceding = Vec::new();
+            let changes =
+                guessed.map(|id| bookkeeping::failed(head, context, id, &mut record, &mut preceding)).unwrap_or_default();
             record.result = refused.result.code;
             record.reason = Some(refused.reason);
-            let tells = context.settings.discloses && by_password && pending.refusal.is_none();
+            let tells = context.settings.discloses != Disclosure::default() && by_password && pending.refusal.is_none();
             let reply = match refused.result.code {
                 ResultCode::InvalidCredentials if tells => disclosure::reply(head, context, pending.account),
                 _ => reply(refused.result),
             };
-            Decision { reply, changes, record, preceding: Vec::new(), identity: None }
+            Decision { reply, changes, record, preceding, identity: None }
         }
     }
 }
 
-/// Idleness does not bar an administrator at the machine itself: somebody must be able to let people in again. Nothing else is forgiven: it is
-/// the last thing that is looked at.
+/// Neither idleness nor a policy that asks for a proofing bars an administrator at the machine itself: somebody must be able to let people in again. Nothing else is forgiven: they are
+/// the last things that are looked at.
 fn check_standing(head: &Directory, context: &Context, id: EntryId, method: Method) -> Result<(), Refusal> {
     let checked = standing::check(head, context, id, method.is_password());
-    let is_idle = checked.as_ref().is_err_and(|refusal| refusal.reason == reason::IDLE);
+    let is_idle = checked.as_ref().is_err_and(|refusal| matches!(refusal.reason, reason::IDLE | reason::NOT_PROOFED));
     let may_be_idle = is_idle && method.factor() == Some("ldapi") && bind_rules::is_always_let_in(head, id);
     if may_be_idle { Ok(()) } else { checked }
 }
@@ -130,8 +132,11 @@ fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accept
         let identity = Some(Identity::default());
         return Decision { reply: success(head, context, None), changes: Vec::new(), record, preceding: Vec::new(), identity };
     };
-    let told = method.is_password().then(|| standing::of_password(head, context, id));
     let factors: Vec<&'static str> = method.factor().into_iter().chain(accepted.second).collect();
+    let mut told = method.is_password().then(|| standing::of_password(head, context, id));
+    if let Some(told) = &mut told {
+        told.must_change |= standing::is_too_short(head, id, &factors);
+    }
     record.actor = record.target.clone();
     record.factors = factors.clone();
     let mut changes = bookkeeping::logged_in(head, context, id, told.map(|told| told.age), accepted.rewrite, &mut record);

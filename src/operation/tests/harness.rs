@@ -172,7 +172,7 @@ impl Server {
                 version: "1.2.3",
                 monitor: Default::default(),
                 start_tls: true,
-                discloses: false,
+                discloses: crate::operation::Disclosure::default(),
             }),
             fresh: Fresh { uuid: [self.fresh; 16], salt: [self.fresh; 16], password: [self.fresh; 16] },
             attached: Attached::default(),

@@ -15,6 +15,12 @@ pub struct Facts {
     pub break_glass: bool,
     /// accountKind: service.
     pub service: bool,
+    /// accountProofedBy is there.
+    pub proofed_by: bool,
+    /// accountProofedTime is there.
+    pub proofed_time: bool,
+    /// passwordNeedsFactor: the password is too short to be the only factor.
+    pub needs_factor: bool,
     /// accountDisabled.
     pub disabled: bool,
     /// userAccountControl has the bit 0x2.
@@ -95,6 +101,9 @@ impl Facts {
             AccountAttribute::PwdLastSet => self.never_set = integer(value) == 0,
             AccountAttribute::PwdReset => self.reset = is_true(value),
             AccountAttribute::PwdChangedTime => self.password_changed = time(value),
+            AccountAttribute::ProofedBy => self.proofed_by = true,
+            AccountAttribute::ProofedTime => self.proofed_time = true,
+            AccountAttribute::PasswordNeedsFactor => self.needs_factor |= is_true(value),
             AccountAttribute::PasswordExpirationTime => self.password_expires = time(value),
         }
     }

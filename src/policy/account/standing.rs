@@ -34,6 +34,8 @@ pub enum Ground {
     Failures,
     /// Nobody logged in for longer than pwdMaxIdle.
     Idle,
+    /// The policy asks for it, and nobody recorded to have looked at the person's papers.
+    NotProofed,
     /// The password is older than pwdMaxAge or passwordExpirationTime says, and no login is left with it.
     PasswordAge,
     /// The password was not changed for longer than shadowMax and shadowInactive together.
@@ -42,7 +44,7 @@ pub enum Ground {
 
 impl Ground {
     /// Those that bar an account however it is proven who asks.
-    pub const OF_ACCOUNT: [Ground; 11] = [
+    pub const OF_ACCOUNT: [Ground; 12] = [
         Ground::Disabled,
         Ground::UserAccountControl,
         Ground::NsAccountLock,
@@ -54,6 +56,7 @@ impl Ground {
         Ground::Locked,
         Ground::LockoutTime,
         Ground::Idle,
+        Ground::NotProofed,
     ];
 
     /// Those that bar its password alone.
@@ -84,6 +87,7 @@ impl Ground {
             Ground::Locked | Ground::Failures => "pwdAccountLockedTime",
             Ground::LockoutTime => "lockoutTime",
             Ground::Idle => "lastLoginTime",
+            Ground::NotProofed => "accountProofedTime",
             Ground::PasswordAge => "pwdChangedTime",
             Ground::ShadowInactive => "shadowInactive",
         }
@@ -96,6 +100,9 @@ impl Ground {
             Ground::Disabled => always(facts.disabled),
             Ground::UserAccountControl => always(facts.disabled_by_control),
             Ground::NsAccountLock => always(facts.disabled_by_lock),
+            // Only people have papers.
+            Ground::NotProofed if facts.service || facts.break_glass => None,
+            Ground::NotProofed => always(policy.proofing && !(facts.proofed_by && facts.proofed_time)),
             Ground::StartTime => facts.starts.filter(|starts| now < *starts).map(|starts| barrier(None, Some(starts))),
             Ground::Locked if facts.lock_of_failures.is_some() => None,
             Ground::Failures if facts.break_glass => None,

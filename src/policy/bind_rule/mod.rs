@@ -190,6 +190,31 @@ impl BindRule {
         self.groups.as_ref().is_none_or(|groups| groups.iter().any(|group| self.is_for_member(login, *group)))
     }
 
+    /// Whether it asks those whom it is about for a second factor wherever they come from, whenever and for good.
+    pub fn always_requires_factor(&self) -> bool {
+        // Without `..`: a part that is added must be thought of here.
+        let BindRule {
+            name: _,
+            effect,
+            groups: _,
+            kinds: _,
+            networks,
+            listeners,
+            tls_minimum,
+            issuers,
+            times,
+            applications: _,
+            not_after,
+        } = self;
+        *effect == Effect::RequireFactor
+            && networks.is_empty()
+            && listeners.is_empty()
+            && tls_minimum.is_none()
+            && issuers.is_empty()
+            && times.is_empty()
+            && not_after.is_none()
+    }
+
     fn holds_for_connection(&self, login: &Login<'_>) -> bool {
         (self.listeners.is_empty() || self.listeners.contains(&login.listener))
             && self.tls_minimum.is_none_or(|minimum| login.listener == Listener::Ldapi || login.tls >= Some(minimum))

@@ -95,7 +95,7 @@ impl Door {
             version: "0",
             monitor: Default::default(),
             start_tls: true,
-            discloses: false,
+            discloses: crate::operation::Disclosure::default(),
         };
         Door { peer, tls: None, settings }
     }
