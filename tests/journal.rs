@@ -58,7 +58,10 @@ fn answers(installation: &Installation) {
     assert_eq!(first_last[0]["seq"], first_last[1]["seq"]);
     let clients = jsonl(installation, &["clients"]);
     let anna = clients.iter().find(|row| row["who"] == ANNA).unwrap();
-    assert_eq!((anna["peer"].as_str(), anna["logins"].as_str(), anna["failed"].as_str()), (Some("127.0.0.1"), Some("1"), Some("1")));
+    assert_eq!(
+        (anna["peer"].as_str(), anna["logins"].as_str(), anna["failed"].as_str()),
+        (Some("127.0.0.1"), Some("1"), Some("1"))
+    );
 }
 
 #[test]
@@ -83,7 +86,8 @@ fn questions_are_answered_beside_the_server_and_without_it_and_each_is_recorded(
     assert!(cef.lines().all(|line| line.starts_with("CEF:0|Bindery|Bindery|") && line.contains(" src=127.0.0.1 ")), "{cef}");
     let syslog = installation.succeed(&["journal", "failed", "--format", "syslog"]);
     assert!(syslog.starts_with("<108>1 20") && syslog.contains(" bindery - bind - {\""), "{syslog}");
-    for wrong in [&["query", "--since", "yesterday"][..], &["query", "--result", "bad"], &["query", "--follow", "--until", "1h"]] {
+    for wrong in [&["query", "--since", "yesterday"][..], &["query", "--result", "bad"], &["query", "--follow", "--until", "1h"]]
+    {
         let all: Vec<&str> = ["journal"].iter().chain(wrong).copied().collect();
         assert_eq!(installation.run(&all).status.code(), Some(2), "{wrong:?}");
     }
@@ -94,7 +98,10 @@ fn questions_are_answered_beside_the_server_and_without_it_and_each_is_recorded(
     assert!(offline[0]["actor"].get("uuid").is_none() && offline[0]["details"]["question"] == "type journalRead", "{offline:?}");
     assert_eq!(installation.run(&["journal", "query", "--follow"]).status.code(), Some(2));
     let stats = jsonl(&installation, &["stats"]);
-    assert!(!stats.is_empty() && stats.iter().all(|row| row["records"].as_str().unwrap().parse::<u64>().unwrap() > 0), "{stats:?}");
+    assert!(
+        !stats.is_empty() && stats.iter().all(|row| row["records"].as_str().unwrap().parse::<u64>().unwrap() > 0),
+        "{stats:?}"
+    );
 }
 
 #[test]

@@ -11,8 +11,8 @@ use crate::operation::bind::{self, Proof, Step};
 use crate::operation::compare::{self, CompareRequest};
 use crate::operation::delete::DeleteRequest;
 use crate::operation::dynamic::RefreshRequest;
-use crate::operation::journal_read::JournalReadRequest;
 use crate::operation::extended::{self, ExtendedOperation};
+use crate::operation::journal_read::JournalReadRequest;
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::{

@@ -107,11 +107,7 @@ pub(super) fn sessions(arguments: &SessionsArguments) -> Result<ExitCode, Comman
 
 /// The first and the last login of somebody that the journal knows of.
 pub(super) fn first_last(arguments: &FirstLastArguments) -> Result<ExitCode, CommandError> {
-    let query = Query {
-        actor: Some(arguments.who.clone()),
-        result: Some(WantedResult::Code(0)),
-        ..asked(&["bind"], None, None)
-    };
+    let query = Query { actor: Some(arguments.who.clone()), result: Some(WantedResult::Code(0)), ..asked(&["bind"], None, None) };
     let mut reading = Reading::begin(&arguments.installation, &format!("first and last: {}", question(&query)))?;
     let mut found = Vec::new();
     for (which, backwards) in [("first", false), ("last", true)] {
@@ -119,7 +115,14 @@ pub(super) fn first_last(arguments: &FirstLastArguments) -> Result<ExitCode, Com
         reading.each(request, &mut |FoundRecord { record, .. }| {
             let who = record.actor.as_ref().map(|actor| actor.dn.clone()).unwrap_or_default();
             let sequence = record.sequence.to_string();
-            found.push(vec![which.to_owned(), record.moment(), sequence, who, text(record.peer.as_ref()), text(record.method.as_ref())]);
+            found.push(vec![
+                which.to_owned(),
+                record.moment(),
+                sequence,
+                who,
+                text(record.peer.as_ref()),
+                text(record.method.as_ref()),
+            ]);
             Ok(Go::Enough)
         })?;
     }

@@ -86,7 +86,9 @@ fn went_on(written: io::Result<()>) -> Result<Go, CommandError> {
 /// `2026-11-22T10:15:00.000123Z  4711  bind  49  -  uid=jdoe,…`: what is unknown beforehand is not padded much.
 fn table_line(cells: [&str; 8]) -> String {
     let [time, sequence, kind, result, actor, target, peer, reason] = cells;
-    format!("{time:<27}  {sequence:>9}  {kind:<14}  {result:>6}  {actor:<32}  {target:<32}  {peer:<21}  {reason}").trim_end().to_owned()
+    format!("{time:<27}  {sequence:>9}  {kind:<14}  {result:>6}  {actor:<32}  {target:<32}  {peer:<21}  {reason}")
+        .trim_end()
+        .to_owned()
 }
 
 /// Writes rows with a heading.

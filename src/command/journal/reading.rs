@@ -70,7 +70,10 @@ impl Reading {
                 self.lookup.find(&request).map_err(|error| CommandError::Cannot(error.to_string()))?;
             for damage in damages {
                 self.damages += 1;
-                output::remark(format_args!("{}: records {} to {} cannot be read: {}", damage.segment, damage.sequences.0, damage.sequences.1, damage.problem));
+                output::remark(format_args!(
+                    "{}: records {} to {} cannot be read: {}",
+                    damage.segment, damage.sequences.0, damage.sequences.1, damage.problem
+                ));
             }
             for found in records {
                 reached = Some(found.record.sequence);
@@ -163,6 +166,11 @@ fn shortened(question: &str) -> String {
 
 /// All there is, for who wants it.
 pub(super) fn everything() -> LookupRequest {
-    LookupRequest { query: crate::journal::query::Query::default(), backwards: false, from: None, most_found: usize::MAX, most_read: u64::MAX }
+    LookupRequest {
+        query: crate::journal::query::Query::default(),
+        backwards: false,
+        from: None,
+        most_found: usize::MAX,
+        most_read: u64::MAX,
+    }
 }
-

@@ -51,7 +51,8 @@ fn summary(segments: &[SegmentFacts], available: Option<u64>) -> String {
     let octets: u64 = segments.iter().map(|facts| facts.octets).sum();
     let indexes: u64 = segments.iter().map(|facts| facts.index_octets).sum();
     let average = octets.checked_div(records).unwrap_or(0);
-    let mut text = format!("{records} records, {octets} octets in {} segments, {average} a record; indexes {indexes}", segments.len());
+    let mut text =
+        format!("{records} records, {octets} octets in {} segments, {average} a record; indexes {indexes}", segments.len());
     let first = segments.iter().find_map(|facts| facts.times).map(|times| times.0);
     let last = segments.iter().rev().find_map(|facts| facts.times).map(|times| times.1);
     let span = first.zip(last).map_or(0, |(first, last)| last.saturating_sub(first));

@@ -12,8 +12,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-pub use show::{COLUMNS, CSV_COLUMNS, csv_line};
 pub use read::{ReadChange, ReadName, ReadRecord, ReadTexts, ReadTls, ReadUnknownName, ReadValue};
+pub use show::{COLUMNS, CSV_COLUMNS, csv_line};
 
 use crate::model::{Dn, Timestamp};
 
@@ -160,9 +160,10 @@ impl Query {
                 WantedResult::Done => !record.is_failed(),
                 WantedResult::Code(code) => record.result == code,
             })
-            && self.reason.as_ref().is_none_or(|wanted| {
-                record.reason.as_ref().is_some_and(|reason| reason.to_lowercase() == wanted.to_lowercase())
-            })
+            && self
+                .reason
+                .as_ref()
+                .is_none_or(|wanted| record.reason.as_ref().is_some_and(|reason| reason.to_lowercase() == wanted.to_lowercase()))
             && self.peer.as_ref().is_none_or(|wanted| record.peer_address().is_some_and(|address| wanted.matches(address)))
             && self.actor.as_ref().is_none_or(|actor| actor_keys(record).contains(&plain_name(actor)))
             && self.target.as_ref().is_none_or(|target| target_keys(record).contains(&plain_name(target)))

@@ -66,7 +66,8 @@ impl ReadRecord {
         let dn = |name: &Option<ReadName>| name.as_ref().map(|name| name.dn.clone()).unwrap_or_default();
         let uuid = |name: &Option<ReadName>| name.as_ref().and_then(|name| name.uuid.clone()).unwrap_or_default();
         let tls = |of: fn(&super::ReadTls) -> Option<String>| self.tls.as_ref().and_then(of).unwrap_or_default();
-        let details = self.details.iter().flat_map(|(name, texts)| texts.texts().iter().map(move |text| format!("{name}={text}")));
+        let details =
+            self.details.iter().flat_map(|(name, texts)| texts.texts().iter().map(move |text| format!("{name}={text}")));
         [
             self.sequence.to_string(),
             self.moment(),
@@ -98,7 +99,12 @@ impl ReadRecord {
     pub fn to_cef(&self, version: &str) -> String {
         let outcome = if self.is_failed() { "failed" } else { "done" };
         let severity = if self.is_failed() { 6 } else { 3 };
-        let mut line = format!("CEF:0|Bindery|Bindery|{}|{}|{} {outcome}|{severity}|", header(version), header(&self.kind), header(&self.kind));
+        let mut line = format!(
+            "CEF:0|Bindery|Bindery|{}|{}|{} {outcome}|{severity}|",
+            header(version),
+            header(&self.kind),
+            header(&self.kind)
+        );
         let mut field = |name: &str, value: Option<&str>| {
             if let Some(value) = value {
                 if !line.ends_with('|') {
@@ -116,7 +122,8 @@ impl ReadRecord {
         field("duid", self.target.as_ref().and_then(|name| name.uuid.as_deref()));
         let address = self.peer_address().filter(|address| address.parse::<std::net::IpAddr>().is_ok());
         field("src", address);
-        let port = self.peer.as_deref().filter(|_| address.is_some()).and_then(|peer| peer.rsplit_once(':')).map(|(_, port)| port);
+        let port =
+            self.peer.as_deref().filter(|_| address.is_some()).and_then(|peer| peer.rsplit_once(':')).map(|(_, port)| port);
         field("spt", port);
         field("shost", self.peer.as_deref().filter(|_| address.is_none()));
         field("reason", self.reason.as_deref());

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::journal::tests::record;
-use crate::journal::{Named, RecordKind, RecordStamp, RecordedChange, RecordedEffect, RecordedValue};
 use crate::journal::{Leaf, Record};
+use crate::journal::{Named, RecordKind, RecordStamp, RecordedChange, RecordedEffect, RecordedValue};
 use crate::model::{ModificationOperation, ResultCode};
 
 fn read(record: &Record, sequence: u64, time: i64) -> ReadRecord {
@@ -97,7 +97,9 @@ fn time_type_result_reason_and_peer() {
     assert!(!found(&Query { reason: Some("other".to_owned()), ..Query::default() }, &record));
     let peer = |text: &str| Query { peer: Some(WantedPeer::parse(text)), ..Query::default() };
     assert!(found(&peer("10.1.2.3"), &record) && found(&peer("10.0.0.0/8"), &record));
-    assert!(!found(&peer("10.1.2.4"), &record) && !found(&peer("192.168.0.0/16"), &record) && !found(&peer("ldapi uid=0"), &record));
+    assert!(
+        !found(&peer("10.1.2.4"), &record) && !found(&peer("192.168.0.0/16"), &record) && !found(&peer("ldapi uid=0"), &record)
+    );
 }
 
 #[test]
@@ -107,10 +109,18 @@ fn every_form_keeps_apart_what_belongs_apart() {
     record.reason = Some("two\nlines, \"quoted\"".to_owned());
     let fields = record.csv_fields();
     let line = csv_line(fields.iter().map(String::as_str));
-    assert!(line.starts_with("7,1970-01-01T00:00:00.001000Z,modify,50,\"two\nlines, \"\"quoted\"\"\",\"cn=a\\,b|c,dc=x\",AAAA-1,"), "{line}");
+    assert!(
+        line.starts_with("7,1970-01-01T00:00:00.001000Z,modify,50,\"two\nlines, \"\"quoted\"\"\",\"cn=a\\,b|c,dc=x\",AAAA-1,"),
+        "{line}"
+    );
     assert!(line.contains("\"member:+ uid=a,dc=x, /w==\",\"uid=a,dc=x seeAlso:+ x\",one=1; two=2; two=3"), "{line}");
     let cef = record.to_cef("1|0");
-    assert!(cef.starts_with("CEF:0|Bindery|Bindery|1\\|0|modify|modify failed|6|rt=1 externalId=7 outcome=failed suser=cn\\=a\\\\,b|c,dc\\=x "), "{cef}");
+    assert!(
+        cef.starts_with(
+            "CEF:0|Bindery|Bindery|1\\|0|modify|modify failed|6|rt=1 externalId=7 outcome=failed suser=cn\\=a\\\\,b|c,dc\\=x "
+        ),
+        "{cef}"
+    );
     assert!(cef.contains(" src=10.1.2.3 spt=4711 reason=two\\nlines, \"quoted\" cn1Label=result cn1=50"), "{cef}");
     assert!(!cef.contains('\n'));
     let syslog = record.to_syslog("{}");

@@ -202,6 +202,8 @@ impl BindRule {
             listeners,
             tls_minimum,
             issuers,
+            subjects,
+            usages,
             times,
             applications: _,
             not_after,
@@ -211,6 +213,8 @@ impl BindRule {
             && listeners.is_empty()
             && tls_minimum.is_none()
             && issuers.is_empty()
+            && subjects.is_empty()
+            && usages.is_empty()
             && times.is_empty()
             && not_after.is_none()
     }

@@ -210,7 +210,9 @@ impl IndexFile {
         let mut file =
             IndexFile { disk: Arc::clone(disk), path: path.to_owned(), header: head, cipher, groups, group_blocks, term_blocks };
         let mut number = 0;
-        for block in file.group_blocks.iter_mut().map(|it| &mut it.number).chain(file.term_blocks.iter_mut().map(|it| &mut it.number)) {
+        for block in
+            file.group_blocks.iter_mut().map(|it| &mut it.number).chain(file.term_blocks.iter_mut().map(|it| &mut it.number))
+        {
             *block = number;
             number += 1;
         }
@@ -277,7 +279,9 @@ impl Lookup for IndexFile {
 
     fn partition(&self, is_behind: &dyn Fn(&Place) -> bool) -> Result<u32, IndexError> {
         // In the block before the first that is behind with its first group.
-        let Some(number) = self.group_blocks.partition_point(|block| !is_behind(&block.first)).checked_sub(1) else { return Ok(0) };
+        let Some(number) = self.group_blocks.partition_point(|block| !is_behind(&block.first)).checked_sub(1) else {
+            return Ok(0);
+        };
         let within = self.group_block(number)?.partition_point(|place| !is_behind(place));
         u32::try_from(number * GROUPS_IN_A_BLOCK + within).map_err(|_| IndexError)
     }

@@ -288,7 +288,13 @@ impl JournalLookup {
     }
 
     /// `true`: as much was found or read as was wanted.
-    fn find_in(&mut self, segment: &Segment, request: &LookupRequest, durable: u64, found: &mut Found) -> Result<bool, StoreError> {
+    fn find_in(
+        &mut self,
+        segment: &Segment,
+        request: &LookupRequest,
+        durable: u64,
+        found: &mut Found,
+    ) -> Result<bool, StoreError> {
         let Some(header) = &segment.header else { return Ok(false) };
         let key = self.keys()?.of(&header.identity, &segment.path)?;
         let sealer = SegmentSealer::new(&key, &header.salt, header.first)?;
@@ -325,7 +331,9 @@ impl JournalLookup {
     }
 
     fn index(&mut self, segment: &Segment, durable: u64) -> Result<Index<'_>, StoreError> {
-        let (Some(header), Some(end)) = (&segment.header, segment.end) else { return self.extend(segment, durable).map(Index::Built) };
+        let (Some(header), Some(end)) = (&segment.header, segment.end) else {
+            return self.extend(segment, durable).map(Index::Built);
+        };
         let keys = self.keys()?;
         let of = Of { header, length: end.length };
         if let Some(file) = IndexFile::open(&self.options.disk, &self.index_path(header.first), of, &keys) {

@@ -27,7 +27,8 @@ impl Draw {
 
     fn person(&mut self) -> Option<Named> {
         let number = self.below(40);
-        (number > 0).then(|| Named { uuid: Some(format!("uuid-{number}")), dn: format!("uid=person{number},ou=people,dc=example") })
+        (number > 0)
+            .then(|| Named { uuid: Some(format!("uuid-{number}")), dn: format!("uid=person{number},ou=people,dc=example") })
     }
 
     fn record(&mut self) -> Record {
@@ -202,10 +203,8 @@ fn another_installations_index_is_not_used() {
     let mut lookup = JournalLookup::new(options.clone(), true);
     while lookup.write_missing().unwrap() {}
     let folder = tempfile::tempdir().unwrap();
-    let other = StoreOptions {
-        seal_key: Secret::new(vec![43; 32]),
-        ..self::options(&folder.path().join("data"), Arc::new(RealDisk))
-    };
+    let other =
+        StoreOptions { seal_key: Secret::new(vec![43; 32]), ..self::options(&folder.path().join("data"), Arc::new(RealDisk)) };
     create(&other).unwrap();
     let mut server = Server::start(&other).unwrap();
     write(&mut server, &mut Draw(6), 200);
