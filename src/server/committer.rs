@@ -212,11 +212,12 @@ impl Committer {
         answers
     }
 
-    /// Lets go of the values that were published before, and wakes the sessions that are to be judged anew: best called when the answers are
-    /// sent.
-    pub fn retire(&mut self) {
+    /// Lets go of the values that were published before, and wakes sessions that are to be judged anew: best called when the answers are
+    /// sent. Whether all were woken; otherwise it is to be called again soon.
+    pub fn retire(&mut self) -> bool {
         self.retired.clear();
         self.woken.wake();
+        self.woken.is_empty()
     }
 
     /// Removes dynamic entries whose time is over, and records accounts that came to an end, where there are any. While the journal cannot be written they are left: nobody sees them.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::committer::{Committer, LARGEST_GROUP};
+use super::registry::WAKING_INTERVAL;
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::backup::BackupSnapshot;
 use crate::operation::key_rotation::KeysChanged;
@@ -161,16 +162,21 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>, changed: &watch::S
     let mut proposals = Vec::with_capacity(LARGEST_GROUP);
     let mut addresses = Vec::with_capacity(LARGEST_GROUP);
     let mut shares = Vec::with_capacity(LARGEST_GROUP);
+    let mut all_woken = true;
     loop {
         let before = committer.head().recent().end();
-        let first = match waiting.recv_timeout(EXPIRY_INTERVAL) {
+        let first = match waiting.recv_timeout(if all_woken { EXPIRY_INTERVAL } else { WAKING_INTERVAL }) {
             Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) if !all_woken => {
+                all_woken = committer.retire();
+                continue;
+            }
             Err(RecvTimeoutError::Timeout) => {
                 committer.tick();
                 if committer.head().recent().end() != before {
                     changed.send_replace(());
                 }
-                committer.retire();
+                all_woken = committer.retire();
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => return committer,
@@ -193,7 +199,7 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>, changed: &watch::S
         }
         proposals.clear();
         shares.clear();
-        committer.retire();
+        all_woken = committer.retire();
     }
 }
 

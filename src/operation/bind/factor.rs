@@ -37,6 +37,8 @@ pub(super) struct Taken {
     token: EntryId,
     /// The time step or counter; none: a recovery code.
     step: Option<u64>,
+    /// How far off the token's clock is, where that is known.
+    drift: Option<i8>,
     recovery: Option<Value>,
 }
 
@@ -87,10 +89,11 @@ pub(super) fn judge_code(
         return refused(reason::CHANGED_MEANWHILE);
     };
     if let Some(step) = enrolled.token.step_of(code, enrolled.last, context.now) {
-        return Ok(Some(Taken { token, step: Some(step), recovery: None }));
+        let drift = Some(enrolled.token.drift_of(step, context.now)).filter(|drift| *drift != 0);
+        return Ok(Some(Taken { token, step: Some(step), drift, recovery: None }));
     }
     if let Some(recovery) = otp::recovery_code(head, token, code) {
-        return Ok(Some(Taken { token, step: None, recovery: Some(recovery) }));
+        return Ok(Some(Taken { token, step: None, drift: None, recovery: Some(recovery) }));
     }
     match enrolled.token.step_of(code, None, context.now) {
         Some(_) => refused(reason::USED_CODE),
@@ -152,9 +155,10 @@ impl Taken {
             _ => None,
         });
         match of_token {
-            Some(state) => state.one_time_step = self.step,
+            Some(state) => (state.one_time_step, state.time_step_drift) = (self.step, self.drift),
             None => {
-                let state = AccountState { one_time_step: self.step, ..head.account_state(self.token) };
+                let (one_time_step, time_step_drift) = (self.step, self.drift);
+                let state = AccountState { one_time_step, time_step_drift, ..head.account_state(self.token) };
                 changes.push(Change::PutAccountState { id: self.token, state });
             }
         }

@@ -96,6 +96,18 @@ fn who_was_woken_and_has_not_looked_is_not_woken_again() {
 }
 
 #[test]
+fn many_are_woken_in_turns_and_all_of_them() {
+    let (wakers, mut told): (VecDeque<_>, Vec<_>) = (0..300).map(|_| mpsc::channel(4)).unzip();
+    let mut woken = Woken(wakers);
+    let mut counts = Vec::new();
+    while !woken.is_empty() {
+        woken.wake();
+        counts.push(told.iter_mut().filter_map(|told| told.try_recv().ok()).count());
+    }
+    assert_eq!(counts, [128, 128, 44]);
+}
+
+#[test]
 fn a_session_is_found_listed_ended_and_gone() {
     let registry = Arc::<Registry>::default();
     assert!(registry.is_empty() && registry.find(1).is_none());
