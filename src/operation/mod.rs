@@ -3,6 +3,7 @@
 //! What changes the directory is decided by [`decide`], which the committer calls on its newest private head; everything that a
 //! client may read is decided on a published value.
 
+pub(crate) mod accesslog;
 mod account;
 pub mod account_report;
 pub mod add;

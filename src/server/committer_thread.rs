@@ -14,6 +14,7 @@ use super::registry::WAKING_INTERVAL;
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::backup::BackupSnapshot;
 use crate::operation::key_rotation::KeysChanged;
+use crate::operation::search::LogPart;
 use crate::operation::{Decision, Proposal};
 use crate::policy::share::{Ledger, Owner, Share as Room};
 use crate::protocol::MessageId;
@@ -41,7 +42,9 @@ pub enum Completion {
     Review,
     /// By the thread that takes snapshots.
     Snapshot(Ticket, Result<BackupSnapshot, ResultCode>),
-    /// By the same thread: a rotation of the seal key was begun.
+    /// By the thread that reads the journal: what a search, known by this number, asked for.
+    Log(u64, Result<LogPart, ResultCode>),
+    /// By the thread that takes snapshots: a rotation of the seal key was begun.
     KeyRotation(Ticket, Result<KeysChanged, ResultCode>),
 }
 

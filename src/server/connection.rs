@@ -68,6 +68,9 @@ pub struct Connection {
     expected: usize,
     output: Output,
     searches: VecDeque<(MessageId, Box<SearchStream>)>,
+    /// Those that wait for records of the journal, and how many did so far.
+    fetching: Vec<(u64, MessageId, Box<SearchStream>)>,
+    fetches: u64,
     /// Those that wait for a change.
     parked: Parked,
     completions: mpsc::Receiver<Completion>,
@@ -149,6 +152,8 @@ impl Connection {
             expected: 0,
             output: Output::default(),
             searches: VecDeque::new(),
+            fetching: Vec::new(),
+            fetches: 0,
             parked: Parked::default(),
             completions,
             completion_sender,
@@ -435,6 +440,10 @@ impl Connection {
             Completion::Hashed(ticket, answers) => self.session.hashed(&self.services.directory(), ticket, answers),
             Completion::Snapshot(id, taken) => self.session.snapshot_taken(&self.services.directory(), id, taken),
             Completion::KeyRotation(id, begun) => self.session.key_rotation_begun(&self.services.directory(), id, begun),
+            Completion::Log(number, part) => {
+                self.supply(number, part);
+                Action::Nothing
+            }
             Completion::Review => Action::Nothing,
         };
         self.perform(action).await;
@@ -486,6 +495,7 @@ impl Connection {
                 Action::Remember(tag, stored) => self.services.remember(tag, stored),
                 Action::Abandon(id) => {
                     self.searches.retain(|(running, _)| *running != id);
+                    self.fetching.retain(|(_, waiting, _)| *waiting != id);
                     self.parked.remove(id);
                 }
                 Action::StartTls(id, reply, note) => {
@@ -520,6 +530,7 @@ impl Connection {
             self.output.put(MessageId(0), &notice);
         }
         self.searches.clear();
+        self.fetching.clear();
         self.parked.clear();
         self.waiting = None;
         self.stage = Stage::Closing;

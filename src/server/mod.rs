@@ -11,6 +11,7 @@ pub mod gate;
 pub mod hash_pool;
 pub mod health;
 pub mod installation;
+pub mod journal_reader;
 pub mod listener;
 pub mod notes;
 mod parked;

@@ -16,6 +16,7 @@ use super::gate::Gate;
 use super::hash_pool::HashPool;
 use super::health::Health;
 use super::installation::{Installation, InstallationError};
+use super::journal_reader::JournalReader;
 use super::listener::{Door, LdapiUsers, SocketFile, bind_tcp, bind_unix, ldapi_url};
 use super::notes;
 use super::services::Services;
@@ -103,11 +104,15 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     let clock = Arc::clone(&installation.clock);
     let snapshotter = Snapshotter::start(before, handle.clone(), context, configuration.snapshots, clock);
     let snapshotter = Arc::new(snapshotter.map_err(system("the thread that takes snapshots"))?);
+    let journal_reader =
+        JournalReader::start(installation.store_options()?).map_err(system("the thread that reads the journal"))?;
+    let journal_reader = Arc::new(journal_reader);
     let services = Arc::new(Services::new(
         published,
         handle,
         Arc::new(hash_pool),
         Arc::clone(&snapshotter),
+        Arc::clone(&journal_reader),
         sessions,
         Settings { monitor: Monitor::new(monitored), ..installation.settings() },
         tls,
@@ -119,6 +124,7 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(services);
     snapshotter.stop();
+    journal_reader.stop();
     if let Ok(mut committer) = thread.join() {
         snapshotter::on_stop(&mut committer, notes::context(installation.settings()), configuration.snapshots);
         if committer.note(notes::context(installation.settings()), notes::stop()).is_err() {

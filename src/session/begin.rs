@@ -115,6 +115,12 @@ impl Session {
                 let result = LdapResult::with(ResultCode::AdminLimitExceeded, "too many persistent searches on this connection");
                 Action::Reply(id, vec![Reply::result(ResponseKind::SearchDone, result)])
             }
+            Ok(stream) if stream.question().is_some() => {
+                let request = JournalReadRequest::of_search(stream.question().unwrap_or_default());
+                self.operations.put(id, ResponseKind::SearchDone, Stage::Recording(Box::new(stream)));
+                let operation = ProposedOperation::JournalRead(request);
+                Action::Commit(id, Box::new(Proposal { context: context.clone(), operation }))
+            }
             Ok(stream) => {
                 if stream.is_persistent() {
                     self.operations.put_persistent(id);

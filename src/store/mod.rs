@@ -27,7 +27,7 @@ mod undone;
 
 pub use backup::{BackupFacts, BackupFile, BackupSink, MANIFEST, check_files, is_file_name, write_backup};
 pub use checkpoint::{Checkpoint, CheckpointWatch};
-pub use lookup::{Found, FoundRecord, JournalLookup, LookupRequest, SegmentFacts};
+pub use lookup::{Found, JournalLookup, SegmentFacts};
 pub use open::{Opened, Progress, StartNote, StoreError, StoreOptions, create, open, open_with, read_frames, read_frames_around};
 pub use reader::Damage;
 pub use restore::{NewerJournal, PresentFolder, RestoreFacts, RestoreTarget, newer_journal, put_in_place, restore};

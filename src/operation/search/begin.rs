@@ -9,7 +9,7 @@ use super::cookie::Page;
 use super::follow::{self, Bounds};
 use super::reference::Hidden;
 use super::sorting::Sorting;
-use super::{Phase, SearchStream, cookie, cost, done};
+use super::{Phase, SearchStream, cookie, cost, done, log};
 use crate::directory::{Directory, Node};
 use crate::model::{DerefAliases, Filter, ResultCode, Scope, Timestamp};
 use crate::operation::control::{self, Controls};
@@ -17,7 +17,7 @@ use crate::operation::refusal::{Refusal, parse_name};
 use crate::operation::selection::Selection;
 use crate::operation::sessions::Listing;
 use crate::operation::write::is_true;
-use crate::operation::{Context, root_dse, standing};
+use crate::operation::{Context, accesslog, root_dse, standing};
 use crate::policy::access::{self, Right};
 use crate::protocol::{Control, Reply, ResponseKind, SearchRequest};
 
@@ -55,6 +55,9 @@ fn begin_decoded(
     let mut selection = Selection::new(directory, &request.attributes, request.types_only);
     if let Some(listing) = Listing::new(directory, context, &base, request.scope) {
         return listed(directory, context, request, controls, sorting, listing, selection);
+    }
+    if let Some(place) = accesslog::place(directory, &base) {
+        return log::begin(directory, context, request, controls, sorting, place, selection);
     }
     if let Some(node) = root_dse::special(directory, context, &base) {
         return special(directory, context, request, controls, sorting, &node, selection);
@@ -110,7 +113,7 @@ fn begin_decoded(
 }
 
 /// What the client asked for (0: nothing) and what the configuration allows to others than administrators.
-fn limit(asked: u32, configured: u32, administrator: bool) -> Option<u32> {
+pub(super) fn limit(asked: u32, configured: u32, administrator: bool) -> Option<u32> {
     let asked = Some(asked).filter(|&asked| asked > 0);
     if administrator { asked } else { Some(asked.map_or(configured, |asked| asked.min(configured))) }
 }
@@ -141,7 +144,7 @@ fn listed(
 }
 
 /// A search of entries that are in no directory.
-fn of_no_directory(
+pub(super) fn of_no_directory(
     directory: &Arc<Directory>,
     answer: Answer,
     phase: Phase,

@@ -292,6 +292,7 @@ impl Server {
                 Pull::Reply(Reply::Entry { name, attributes, .. }) => entries.push_str(&ldif(&name, &attributes)),
                 Pull::Reply(_) => panic!("not an entry"),
                 Pull::Pause => {}
+                Pull::Fetch(_) => panic!("the journal is asked for"),
                 Pull::Wait => panic!("the search goes on"),
                 Pull::Done(reply) => return (entries, self.answer(reply)),
             }

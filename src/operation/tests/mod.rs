@@ -1,5 +1,6 @@
 //! The lines of BEHAVIOUR.md on these operations, each against a real directory.
 
+mod accesslog;
 mod add;
 mod compare;
 mod context_csn;

@@ -414,6 +414,7 @@ impl Server {
             }
             Pull::Reply(reply) => self.replies.push((id, reply)),
             Pull::Pause => {}
+            Pull::Fetch(_) => panic!("the journal is asked for"),
             Pull::Wait => panic!("the search goes on"),
         }
         self.searches.insert(id, stream);

@@ -23,8 +23,8 @@ use super::mark::marked;
 use super::open::opened_keys;
 use super::reader::{Damage, JournalReader};
 use super::seal::SegmentSealer;
-use crate::journal::query::{Query, ReadRecord, terms_of};
-use crate::journal::{Frame, FrameError, Leaf, read_group};
+use crate::journal::query::{FoundRecord, LookupRequest, Query, ReadRecord, terms_of};
+use crate::journal::{Frame, FrameError, read_group};
 use crate::store::StoreOptions;
 
 /// Octets of neighbouring groups that are read together.
@@ -41,21 +41,6 @@ const JOURNAL_FOLDER: &str = "journal";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct IndexError;
 
-/// A question, and how much of the answer is wanted.
-#[derive(Clone, Debug)]
-pub struct LookupRequest {
-    /// What is asked for.
-    pub query: Query,
-    /// Newest first.
-    pub backwards: bool,
-    /// Goes on behind (backwards: before) this sequence; none: begins.
-    pub from: Option<u64>,
-    /// Stops when so many were found.
-    pub most_found: usize,
-    /// Stops when so many were read.
-    pub most_read: u64,
-}
-
 /// A part of an answer.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -67,22 +52,6 @@ pub struct Found {
     pub read: u64,
     /// What could not be read.
     pub damages: Vec<Damage>,
-}
-
-/// A record found.
-#[derive(Clone, PartialEq, Debug)]
-pub struct FoundRecord {
-    /// The record.
-    pub record: ReadRecord,
-    /// Its line.
-    pub line: String,
-}
-
-impl FoundRecord {
-    /// The leaf of its line.
-    pub fn leaf(&self) -> Leaf {
-        Leaf::of_line(&self.line)
-    }
 }
 
 /// What the journal's segments come to.
