@@ -9,7 +9,7 @@ mod entry;
 mod question;
 
 pub(crate) use entry::node_of;
-pub(crate) use question::question;
+pub(crate) use question::{question, told};
 
 use super::Context;
 use super::context::is_auditor;

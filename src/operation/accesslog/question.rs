@@ -4,7 +4,7 @@ use super::Place;
 use super::entry::kinds_of;
 use crate::directory::Directory;
 use crate::journal::query::{Query, WantedResult};
-use crate::model::{Filter, Timestamp};
+use crate::model::{Filter, Timestamp, Value};
 
 /// Every record for which the filter is true, and that stands at this place, is an answer to this.
 pub(crate) fn question(directory: &Directory, filter: &Filter, place: Place) -> Query {
@@ -62,4 +62,29 @@ fn at(query: &mut Query, moment: Timestamp) {
 
 fn before(query: &mut Query, moment: Timestamp) {
     query.until = Some(query.until.map_or(moment, |until| until.min(moment)));
+}
+
+/// The filter as the journal keeps it: without the values of secret attributes, and of what the schema does not know.
+pub(crate) fn told(directory: &Directory, filter: &Filter) -> Filter {
+    let schema = directory.schema();
+    let shows =
+        |name: &str| schema.describe(name).is_ok_and(|described| !schema.attribute_type_by_id(described.attribute_type).secret);
+    let each = |filters: &[Filter]| filters.iter().map(|filter| told(directory, filter)).collect();
+    match filter {
+        Filter::And(filters) => Filter::And(each(filters)),
+        Filter::Or(filters) => Filter::Or(each(filters)),
+        Filter::Not(inner) => Filter::Not(Box::new(told(directory, inner))),
+        Filter::Present(name) if shows(name) => filter.clone(),
+        Filter::Equality(name, _)
+        | Filter::Substrings(name, _)
+        | Filter::GreaterOrEqual(name, _)
+        | Filter::LessOrEqual(name, _)
+        | Filter::Approximate(name, _)
+            if shows(name) =>
+        {
+            filter.clone()
+        }
+        Filter::Extensible(assertion) if assertion.attribute.as_deref().is_some_and(shows) => filter.clone(),
+        _ => Filter::Equality("notShown".to_owned(), Value::from_static(b"*")),
+    }
 }

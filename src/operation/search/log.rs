@@ -91,7 +91,7 @@ pub(super) fn begin(
         read: 0,
         is_one: matches!(place, Place::Record(_)),
         failed: None,
-        question: format!("{} {:?} {}", String::from_utf8_lossy(&request.base), request.scope, request.filter),
+        question: format!("{} {:?} {}", accesslog_name(place), request.scope, accesslog::told(directory, &request.filter)),
     };
     let sent = resumed.map_or(0, |cookie| cookie.sent);
     let subject = context.subject(directory);
@@ -106,6 +106,13 @@ pub(super) fn begin(
         deadline: seconds.map(|seconds| Timestamp(context.now.0.saturating_add(i64::from(seconds) * 1_000_000))),
         ..of_no_directory(directory, answer, Phase::Log(Box::new(reading)), sorting, page)
     })
+}
+
+fn accesslog_name(place: Place) -> String {
+    match place {
+        Place::Log => accesslog::ACCESSLOG.to_owned(),
+        Place::Record(moment) => format!("reqStart={},{}", moment.to_generalized_time_micros(), accesslog::ACCESSLOG),
+    }
 }
 
 /// Oldest first, unless the newest are asked for first.
