@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 
-use super::bind::bookkeeping;
+use super::bind::bookkeeping::{self, Forgiven};
 use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::password_change::{self, Proof};
 use super::prepare::{self, Outcome, Passwords};
@@ -104,8 +104,8 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
     given.into_iter().for_each(|(name, value)| stamp::set(write.head, &mut draft.entry, name, value));
 
-    let forgives = has_new_password || checked.iter().any(forgives_failures);
-    if forgives && !checked.iter().any(is_lock) {
+    let forgiven = forgiven(has_new_password, &checked);
+    if forgiven.failures && !checked.iter().any(is_lock) {
         bookkeeping::unlock(write.head, id, &mut draft.entry);
     }
     let block = draft.entry.build().block().clone();
@@ -114,15 +114,18 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     changes.extend(draft.members.changes(id, write.context.now, &actor));
     changes.extend(draft.reserved.changes(write.context.now, &actor));
     changes.extend(numbers);
-    if forgives {
-        changes.extend(bookkeeping::forgiven(write.head, id));
-    }
+    changes.extend(bookkeeping::forgiven(write.head, id, forgiven));
     Ok(Success { details: assigned, ..write.finish(changes, id, &controls)? })
 }
 
-/// Whether failed logins are forgotten with a change of this attribute, because an administrator says so.
-fn forgives_failures(attribute: &CheckedAttribute<'_>) -> bool {
-    is_lock(attribute) || attribute.home == Home::Bookkeeping
+/// What of the bookkeeping begins anew with changes of these attributes, because an administrator says so.
+fn forgiven(has_new_password: bool, checked: &[CheckedAttribute<'_>]) -> Forgiven {
+    let is_grace = |it: &&CheckedAttribute<'_>| it.attribute_type.name() == bookkeeping::GRACE_LOGINS;
+    let kept = || checked.iter().filter(|it| it.home == Home::Bookkeeping);
+    Forgiven {
+        failures: has_new_password || checked.iter().any(is_lock) || kept().any(|it| !is_grace(&it)),
+        grace_logins: has_new_password || kept().any(|it| is_grace(&it)),
+    }
 }
 
 fn is_lock(attribute: &CheckedAttribute<'_>) -> bool {

@@ -9,7 +9,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::bind::bookkeeping;
+use super::bind::bookkeeping::{self, Forgiven};
 use super::draft::Draft;
 use super::password_change::{self, Comparison, Proof};
 use super::refusal::Refusal;
@@ -210,7 +210,7 @@ pub fn finish(head: &Directory, context: &Context, request: &PasswordModifyReque
                 values: RecordedValue::Redacted(1),
             });
             let mut changes = vec![change];
-            changes.extend(request.target.and_then(|id| bookkeeping::forgiven(head, id)));
+            changes.extend(request.target.and_then(|id| bookkeeping::forgiven(head, id, Forgiven::ALL)));
             stamp::finished(head, context, csn_count, &mut changes);
             let controls = password_change::response_control(context, None);
             let reply = reply(LdapResult::of(ResultCode::Success), request.generated.as_ref(), controls);

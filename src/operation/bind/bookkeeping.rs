@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{PendingBind, reason};
-use crate::directory::{AccountState, Change, Directory};
+use crate::directory::{Change, Directory};
 use crate::journal::{Record, RecordKind, RecordedChange, RecordedValue};
 use crate::model::{EntryBuilder, EntryId, FailedLogins, ModificationOperation, ResultCode, Secret, Value};
 use crate::operation::policies::password_policy;
@@ -17,6 +17,8 @@ use crate::protocol::LdapResult;
 
 /// The lock, whoever made it.
 pub(crate) const LOCKED_TIME: &str = "pwdAccountLockedTime";
+/// Logins with an expired password.
+pub(crate) const GRACE_LOGINS: &str = "pwdGraceUseTime";
 
 /// 49 for a password that is not to be looked at yet, right or wrong: it counts as no try.
 pub(super) fn check_wait(head: &Directory, context: &Context, pending: &PendingBind) -> Result<(), Refusal> {
@@ -121,10 +123,31 @@ fn after_success(head: &Directory, context: &Context, id: EntryId, failed: &Fail
     (!after.is_empty()).then(|| Arc::new(after))
 }
 
-/// The bookkeeping after an administrator or a new password began it anew; none where there is nothing to forget.
-pub(crate) fn forgiven(head: &Directory, id: EntryId) -> Option<Change> {
-    let state = head.login_state(id).filter(|state| state.failed.is_some() || !state.grace_logins.is_empty())?;
-    Some(Change::PutAccountState { id, state: AccountState { failed: None, grace_logins: Vec::new(), ..state.clone() } })
+/// What of the bookkeeping an administrator or a new password begins anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Forgiven {
+    /// Failed logins, and the lock that they made.
+    pub(crate) failures: bool,
+    /// Logins with the expired password: another one, or who takes them away, alone gives more of them.
+    pub(crate) grace_logins: bool,
+}
+
+impl Forgiven {
+    /// Of a new password.
+    pub(crate) const ALL: Forgiven = Forgiven { failures: true, grace_logins: true };
+}
+
+/// The bookkeeping without what is forgiven; none where there is nothing to forget.
+pub(crate) fn forgiven(head: &Directory, id: EntryId, what: Forgiven) -> Option<Change> {
+    let before = head.login_state(id)?;
+    let mut state = before.clone();
+    if what.failures {
+        state.failed = None;
+    }
+    if what.grace_logins {
+        state.grace_logins.clear();
+    }
+    (state != *before).then_some(Change::PutAccountState { id, state })
 }
 
 /// Takes the server's own lock, where the entry has it, out of an entry whose failures are forgiven: without them it would be an

@@ -250,7 +250,7 @@ impl Server {
         }
     }
 
-    fn hash(&mut self, jobs: &[HashJob]) -> Vec<HashAnswer> {
+    pub(super) fn hash(&mut self, jobs: &[HashJob]) -> Vec<HashAnswer> {
         jobs.iter().map(|job| self.hasher.perform(job, [9; 16])).collect()
     }
 

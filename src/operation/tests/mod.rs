@@ -2,6 +2,7 @@
 
 mod accesslog;
 mod add;
+mod bind_model;
 mod compare;
 mod context_csn;
 mod control;
