@@ -7,8 +7,8 @@ use super::{PendingBind, reason};
 use crate::directory::{Change, Directory};
 use crate::journal::{Record, RecordKind, RecordedChange, RecordedValue};
 use crate::model::{EntryBuilder, EntryId, FailedLogins, ModificationOperation, ResultCode, Secret, Value};
-use crate::operation::policies::password_policy;
 use crate::operation::refusal::Refusal;
+use crate::operation::standing::Standing;
 use crate::operation::{Context, account, record, standing};
 use crate::policy::account::age::PasswordAge;
 use crate::policy::account::{self as account_policy, Ground, intruder};
@@ -21,10 +21,10 @@ pub(crate) const LOCKED_TIME: &str = "pwdAccountLockedTime";
 pub(crate) const GRACE_LOGINS: &str = "pwdGraceUseTime";
 
 /// 49 for a password that is not to be looked at yet, right or wrong: it counts as no try.
-pub(super) fn check_wait(head: &Directory, context: &Context, pending: &PendingBind) -> Result<(), Refusal> {
+pub(super) fn check_wait(standing: Option<&Standing<'_>>, context: &Context, pending: &PendingBind) -> Result<(), Refusal> {
     let looked_at = matches!(pending.answer, Some(HashAnswer::Verified { .. } | HashAnswer::Previous | HashAnswer::Recalled(_)));
-    match pending.account.filter(|_| looked_at && pending.refusal.is_none() && pending.method.is_password()) {
-        Some(id) if standing::waits(head, context, id) => {
+    match standing.filter(|_| looked_at && pending.refusal.is_none() && pending.method.is_password()) {
+        Some(standing) if standing.waits(&context.peer, context.now) => {
             Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason::MUST_WAIT })
         }
         _ => Ok(()),
@@ -36,6 +36,7 @@ pub(super) fn failed(
     head: &Directory,
     context: &Context,
     id: EntryId,
+    standing: &Standing<'_>,
     record: &mut Record,
     alerts: &mut Vec<Record>,
 ) -> Vec<Change> {
@@ -43,15 +44,14 @@ pub(super) fn failed(
     if head.node(id).is_none() {
         return Vec::new();
     }
-    let facts = standing::facts(head, id);
-    let policy = password_policy(head, Some(id));
-    if facts.break_glass || facts.locked_by_failures(&policy, context.now) {
+    let (facts, policy) = (&standing.facts, &*standing.policy);
+    if facts.break_glass || facts.locked_by_failures(policy, context.now) {
         return Vec::new();
     }
     let mut state = head.account_state(id);
     // A lock that an administrator took away is forgotten with what made it.
     let before = state.failed.as_deref().filter(|before| before.locked.is_none() || facts.lock_of_failures.is_some());
-    let after = intruder::after_failure(before, &policy, &standing::source(&context.peer), context.now);
+    let after = intruder::after_failure(before, policy, &standing::source(&context.peer), context.now);
     if intruder::is_alarming(before, &after) {
         alerts.push(alert(head, context, id, after.in_a_row));
     }
@@ -59,7 +59,7 @@ pub(super) fn failed(
     state.failed = Some(Arc::new(after));
     let mut changes = vec![Change::PutAccountState { id, state }];
     // A lock that is over goes from the entry too: nobody would know it any more as the server's own.
-    let held = || account_policy::barriers(&facts, &policy, context.now).any(|barrier| barrier.ground == Ground::Locked);
+    let held = || account_policy::barriers(facts, policy, context.now).any(|barrier| barrier.ground == Ground::Locked);
     // What an administrator locked stays locked as it is.
     if lock != facts.lock_of_failures && !held() {
         let values: Vec<Value> = lock.map(|lock| Value::from(lock.to_generalized_time_micros())).into_iter().collect();
@@ -84,6 +84,7 @@ pub(super) fn logged_in(
     head: &Directory,
     context: &Context,
     id: EntryId,
+    standing: &Standing<'_>,
     age: Option<PasswordAge>,
     rewrite: Option<(&Secret, &Secret)>,
     record: &mut Record,
@@ -95,12 +96,12 @@ pub(super) fn logged_in(
     let failed = if age.is_some() { state.failed.take() } else { None };
     let unlocks = failed.as_ref().is_some_and(|failed| failed.locked.is_some());
     if let Some(failed) = failed {
-        state.failed = after_success(head, context, id, &failed);
+        state.failed = after_success(standing, context, &failed);
     }
     if age.is_some_and(|age| matches!(age, PasswordAge::Grace(_))) {
         state.grace_logins.push(context.now);
     }
-    let unlocks = unlocks && standing::facts(head, id).lock_of_failures.is_some();
+    let unlocks = unlocks && standing.facts.lock_of_failures.is_some();
     let mut changes = vec![Change::PutAccountState { id, state }];
     if rewrite.is_none() && !unlocks {
         return changes;
@@ -117,9 +118,8 @@ pub(super) fn logged_in(
     changes
 }
 
-fn after_success(head: &Directory, context: &Context, id: EntryId, failed: &FailedLogins) -> Option<Arc<FailedLogins>> {
-    let policy = password_policy(head, Some(id));
-    let after = intruder::after_success(failed, &policy, &standing::source(&context.peer), context.now);
+fn after_success(standing: &Standing<'_>, context: &Context, failed: &FailedLogins) -> Option<Arc<FailedLogins>> {
+    let after = intruder::after_success(failed, &standing.policy, &standing::source(&context.peer), context.now);
     (!after.is_empty()).then(|| Arc::new(after))
 }
 

@@ -3,18 +3,18 @@
 //! password and a wrong one are told the same.
 
 use super::finish;
-use crate::directory::Directory;
-use crate::model::{EntryId, ResultCode};
+use crate::model::ResultCode;
+use crate::operation::Context;
 use crate::operation::control::password_policy_response;
-use crate::operation::{Context, standing};
+use crate::operation::standing::Standing;
 use crate::policy::account::Ground;
 use crate::policy::password::policy::PasswordPolicyError;
 use crate::protocol::{LdapResult, Reply};
 
 /// The answer: 49 with its text, and the control where it was asked for.
-pub(super) fn reply(head: &Directory, context: &Context, account: Option<EntryId>) -> Reply {
-    let barrier = account.and_then(|id| standing::barrier(head, id, context.now, true)).map(|barrier| barrier.ground);
-    let waits = account.is_some_and(|id| standing::waits(head, context, id));
+pub(super) fn reply(standing: Option<&Standing<'_>>, context: &Context) -> Reply {
+    let barrier = standing.and_then(|standing| standing.barrier(context.now, true)).map(|barrier| barrier.ground);
+    let waits = standing.is_some_and(|standing| standing.waits(&context.peer, context.now));
     let (code, error) = match barrier {
         Some(ground) if ground.is_lock() => ("775", Some(PasswordPolicyError::AccountLocked)),
         Some(Ground::PasswordAge | Ground::ShadowInactive) => ("532", Some(PasswordPolicyError::PasswordExpired)),
