@@ -149,8 +149,10 @@ impl<'c> Life<'c> {
         }
         if let Some(tail) = given.len().checked_sub(6).and_then(|front| given.get(front..)) {
             let present = self.now.div_euclid(30 * SECOND);
-            let last = self.world.accounts[account].last_step;
-            let fitting: Vec<i64> = (present - 1..=present + 1).filter(|step| (self.code_of)(*step) == tail).collect();
+            let of = &self.world.accounts[account];
+            let last = of.last_step;
+            let near = (present - 12..=present + 12).filter(|step| of.is_near(*step, present));
+            let fitting: Vec<i64> = near.filter(|step| (self.code_of)(*step) == tail).collect();
             // Should two steps have one code, the one that may be taken counts.
             step = fitting.iter().copied().find(|step| last.is_none_or(|last| *step > last)).or(fitting.first().copied());
         }
@@ -361,6 +363,7 @@ fn accounts(random: &mut Random) -> Vec<Account> {
         password: if number == 2 { "pass phrase 123456" } else { "a pass phrase" },
         has_token: !random.one_in(3),
         last_step: None,
+        drift: 0,
         said: Said::default(),
         last_login: None,
         grace: Vec::new(),

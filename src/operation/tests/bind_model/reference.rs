@@ -74,6 +74,8 @@ pub(super) struct Account {
     pub(super) password: &'static str,
     pub(super) has_token: bool,
     pub(super) last_step: Option<i64>,
+    /// By how many time steps the token's clock was off at the last login: its codes are looked for around that too.
+    pub(super) drift: i64,
     pub(super) said: Said,
     pub(super) last_login: Option<i64>,
     pub(super) grace: Vec<i64>,
@@ -174,6 +176,11 @@ impl Policy {
 }
 
 impl Account {
+    /// One step around the present one, or around where the token's clock was seen.
+    pub(super) fn is_near(&self, step: i64, present: i64) -> bool {
+        (step - present).abs() <= 1 || (step - present - self.drift).abs() <= 1
+    }
+
     fn holds(&self, since: i64, duration: i64, now: i64) -> bool {
         let _ = self;
         duration == 0 || now < since + duration * SECOND
@@ -428,7 +435,7 @@ pub(super) fn decide(world: &mut World, attempt: &Attempt) -> Answer {
     }
     if asked {
         let present = now.div_euclid(30 * SECOND);
-        let near = attempt.step.filter(|step| (step - present).abs() <= 1);
+        let near = attempt.step.filter(|step| account.is_near(*step, present));
         match (code, near) {
             (None, _) => return refused(49),
             (Some(_), Some(step)) if account.last_step.is_none_or(|last| step > last) => {}
@@ -452,8 +459,9 @@ pub(super) fn decide(world: &mut World, attempt: &Attempt) -> Answer {
     if grace {
         account.grace.push(now);
     }
-    if asked {
-        account.last_step = attempt.step;
+    if let Some(step) = attempt.step.filter(|_| asked) {
+        account.last_step = Some(step);
+        account.drift = (step - now.div_euclid(30 * SECOND)).clamp(-10, 10);
     }
     let control = match (account.must_change(policy, now), grace, left) {
         (true, _, _) => "3003810102".to_owned(),
