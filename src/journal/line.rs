@@ -56,6 +56,7 @@ impl RecordKind {
             RecordKind::SessionEnd => "sessionEnd",
             RecordKind::JournalRead => "journalRead",
             RecordKind::Alert => "alert",
+            RecordKind::BreakGlass => "breakGlass",
             RecordKind::Upgrade => "upgrade",
             RecordKind::Void => "void",
         }

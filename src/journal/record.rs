@@ -43,6 +43,8 @@ pub enum RecordKind {
     JournalRead,
     /// Something that somebody should look at.
     Alert,
+    /// An emergency account is used.
+    BreakGlass,
     /// Entries of an older program were put into this one's form.
     Upgrade,
     /// Opens a segment after a failed append: voids the sequences nobody was told about.

@@ -10,7 +10,7 @@ use super::password_change::{self, Proof};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, require};
-use super::{Authority, bind_rules, dynamic, identifier, managed_account, relax, schema_change, stamp};
+use super::{Authority, bind_rules, dynamic, identifier, managed_account, relax, schema_change, sessions, stamp};
 use crate::directory::{Change, MembershipAttribute};
 use crate::model::schema::Schema;
 use crate::model::{Dn, EntryId, Modification, ModificationOperation, Rdn, ResultCode, Value};
@@ -55,6 +55,9 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let only_password = only_password(schema, &request.changes);
     let subject = if only_password { write.writer_of_password(&dn)? } else { write.writer()? };
     check_modifiable(&dn)?;
+    if sessions::is_here(write.head, &dn) {
+        return sessions::give_reason(write, &dn, &request.changes, controls.assertion.as_ref());
+    }
     if is_subschema(write.head, &dn) {
         return schema_change::modify(write, request, &controls);
     }

@@ -260,8 +260,8 @@ impl Committer {
             self.sessions.suspend_of(*id, &mut self.woken);
         }
         self.sessions.suspend(&before, &self.head, &tentative.changes, &mut self.woken);
-        for number in tentative.decisions.iter().flatten().filter_map(|decision| sessions::ended_by(&decision.record)) {
-            self.sessions.end(number, &mut self.woken);
+        for decision in tentative.decisions.iter().flatten() {
+            self.tell_sessions(decision);
         }
         let decided = tentative.decisions.iter().flatten();
         let records = decided.flat_map(|decision| decision.preceding.iter().chain([&decision.record]));
@@ -271,6 +271,27 @@ impl Committer {
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest, Checkpoint::SHORT_WAIT);
         self.written();
         tentative.decisions
+    }
+
+    /// What an operation that is durable says to sessions, and what the log says of it.
+    fn tell_sessions(&mut self, decision: &Decision) {
+        if decision.record.result != ResultCode::Success {
+            return;
+        }
+        for record in decision.preceding.iter().chain([&decision.record]) {
+            if let Some(number) = sessions::ended_by(record) {
+                self.sessions.end(number, &mut self.woken);
+            }
+            if let Some((number, reason)) = sessions::reason_given(record) {
+                if let Some(live) = self.sessions.find(number) {
+                    live.give_break_glass_reason(reason.to_owned());
+                }
+                notes::log_emergency(record);
+            }
+            if record.kind == RecordKind::BreakGlass {
+                notes::log_emergency(record);
+            }
+        }
     }
 
     fn adopt_passwords(&self, expecting: &[live::Expecting]) {

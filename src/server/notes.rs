@@ -75,6 +75,20 @@ pub fn log(found: &[StartNote]) {
     }
 }
 
+/// Somebody uses an emergency account, or says why.
+pub fn log_emergency(record: &Record) {
+    let detail = |sought: &str| record.details.iter().find(|(name, _)| *name == sought).map(|(_, value)| value.as_str());
+    let account = record.actor.as_ref().map(|actor| actor.dn.as_str());
+    tracing::warn!(
+        account,
+        peer = record.peer,
+        session = record.session,
+        end = detail("end"),
+        has_reason = detail("breakGlassReason").is_some(),
+        "an emergency account is used: its reason, and a new password by an administrator afterwards, are due"
+    );
+}
+
 /// What became of a data folder of an older program.
 pub fn log_upgrade(upgraded: Upgraded) {
     if upgraded.entries > 0 {

@@ -58,6 +58,7 @@ transcripts! {
     backup
     bind
     bind_rules
+    break_glass
     cancel
     certificates
     compare

@@ -143,6 +143,7 @@ fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accept
     if let Some(taken) = accepted.taken {
         taken.consume(head, &mut changes, &mut record);
     }
+    let preceding = bookkeeping::emergency(head, context, id, &mut changes, &mut record);
     let live = head.node(id).map(|node| LiveSession::new(head, context, node, record.actor.clone(), factors.clone()));
     let identity = Some(Identity {
         entry: Some(id),
@@ -151,7 +152,7 @@ fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accept
         must_change: told.is_some_and(|told| told.must_change),
         live: live.map(Arc::new),
     });
-    Decision { reply: success(head, context, Some((id, told))), changes, record, preceding: Vec::new(), identity }
+    Decision { reply: success(head, context, Some((id, told))), changes, record, preceding, identity }
 }
 
 /// Success, with the identity where it was asked for (RFC 3829).
