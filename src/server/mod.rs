@@ -14,6 +14,7 @@ pub mod installation;
 pub mod listener;
 pub mod notes;
 mod parked;
+pub mod policy_clock;
 pub mod registry;
 pub mod rotation;
 pub mod run;
