@@ -282,10 +282,8 @@ impl LiveSession {
         if let Some(barrier) = barriers.find(bars) {
             return Err(SessionEnd::Barred(barrier.ground));
         }
-        if self.factors.contains(&"password") {
-            if !self.knows_password(password_version(directory, node)) {
-                return Err(SessionEnd::PasswordChanged);
-            }
+        if self.factors.contains(&"password") && !self.knows_password(password_version(directory, node)) {
+            return Err(SessionEnd::PasswordChanged);
         }
         if self.administrator.load(Ordering::Acquire) && !is_administrator(directory, self.account) {
             return Err(SessionEnd::RightsLost);

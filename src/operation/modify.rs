@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use super::bind::bookkeeping;
+use super::control::Controls;
 use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::password_change::{self, Proof};
 use super::prepare::{self, Outcome, Passwords};
@@ -55,11 +56,8 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let only_password = only_password(schema, &request.changes);
     let subject = if only_password { write.writer_of_password(&dn)? } else { write.writer()? };
     check_modifiable(&dn)?;
-    if sessions::is_here(write.head, &dn) {
-        return sessions::give_reason(write, &dn, &request.changes, controls.assertion.as_ref());
-    }
-    if is_subschema(write.head, &dn) {
-        return schema_change::modify(write, request, &controls);
+    if let Some(outcome) = beside_the_tree(write, &dn, request, &controls) {
+        return outcome;
     }
     write.check_referral(&dn, &controls)?;
     let id = write.find(&dn)?;
@@ -121,6 +119,14 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
         changes.extend(bookkeeping::forgiven(write.head, id));
     }
     Ok(Success { details: assigned, ..write.finish(changes, id, &controls)? })
+}
+
+/// What stands beside the tree and can be modified: sessions and the schema.
+fn beside_the_tree(write: &Write<'_>, dn: &Dn, request: &ModifyRequest, controls: &Controls) -> Option<Result<Success, Refusal>> {
+    if sessions::is_here(write.head, dn) {
+        return Some(sessions::give_reason(write, dn, &request.changes, controls.assertion.as_ref()));
+    }
+    is_subschema(write.head, dn).then(|| schema_change::modify(write, request, controls))
 }
 
 /// Whether failed logins are forgotten with a change of this attribute, because an administrator says so.

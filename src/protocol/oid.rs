@@ -80,14 +80,14 @@ pub const ENTRY_CHANGE_NOTICE: &str = "2.16.840.1.113730.3.4.7";
 pub const BACKUP: &str = "2.25.324025825757959154607929932436791156374.3.1";
 /// Key rotation: begins one. Of our own, see schema/README.md.
 pub const KEY_ROTATION: &str = "2.25.324025825757959154607929932436791156374.3.2";
-/// Clock confirmation: a jump of the clock is right. Of our own, see schema/README.md.
-pub const CLOCK_CONFIRMATION: &str = "2.25.324025825757959154607929932436791156374.3.4";
 /// Account report: how an account stands. Of our own, see schema/README.md.
 pub const ACCOUNT_REPORT: &str = "2.25.324025825757959154607929932436791156374.3.3";
 /// Policy test: what would be decided about logins that nobody tries. Of our own, see schema/README.md.
 pub const POLICY_TEST: &str = "2.25.324025825757959154607929932436791156374.3.4";
 /// Journal read: records that the journal is about to be read. Of our own, see schema/README.md.
 pub const JOURNAL_READ: &str = "2.25.324025825757959154607929932436791156374.3.5";
+/// Clock confirmation: a jump of the clock is right. Of our own, see schema/README.md.
+pub const CLOCK_CONFIRMATION: &str = "2.25.324025825757959154607929932436791156374.3.7";
 /// Password policy (draft-behera-ldap-password-policy)
 pub const PASSWORD_POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
 /// Modify-Increment feature (RFC 4525)

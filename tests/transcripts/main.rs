@@ -61,6 +61,7 @@ transcripts! {
     break_glass
     cancel
     certificates
+    clock
     compare
     controls
     delete
