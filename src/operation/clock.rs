@@ -40,7 +40,8 @@ fn jump(head: &Directory, context: &Context) -> Result<i64, Refusal> {
         return Err(Refusal::new(ResultCode::UnwillingToPerform, "the clock is confirmed over the server's Unix socket"));
     }
     let held = context.settings.monitor.monitored().and_then(super::monitor::Monitored::clock_jump);
-    held.ok_or_else(|| Refusal::new(ResultCode::UnwillingToPerform, "the clock did not jump, or is believed already"))
+    let none = || Refusal::new(ResultCode::UnwillingToPerform, "the clock did not jump, or is believed already");
+    held.ok_or_else(|| none().because("no jump of the clock"))
 }
 
 /// Whether this record confirms a jump.
