@@ -57,13 +57,13 @@ impl Health {
             durable: AtomicU64::new(durable),
             octets: AtomicU64::new(0),
             started: clock.now(),
-            clock,
             checkpoint,
             space,
             gauges: Mutex::default(),
             sessions,
             alerts: Alerts::default(),
-            time: AtomicI64::new(started.0),
+            time: AtomicI64::new(clock.now().0),
+            clock,
         }
     }
 

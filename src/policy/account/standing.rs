@@ -51,7 +51,7 @@ pub enum Ground {
 
 impl Ground {
     /// Those that bar an account however it is proven who asks.
-    pub const OF_ACCOUNT: [Ground; 12] = [
+    pub const OF_ACCOUNT: [Ground; 13] = [
         Ground::Disabled,
         Ground::UserAccountControl,
         Ground::NsAccountLock,
