@@ -63,7 +63,7 @@ fn settings() -> Settings {
         version: "test",
         monitor: Default::default(),
         start_tls: false,
-        discloses: false,
+        discloses: Default::default(),
     }
 }
 
