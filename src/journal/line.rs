@@ -56,6 +56,8 @@ impl RecordKind {
             RecordKind::SessionEnd => "sessionEnd",
             RecordKind::JournalRead => "journalRead",
             RecordKind::Alert => "alert",
+            RecordKind::Clock => "clock",
+            RecordKind::BreakGlass => "breakGlass",
             RecordKind::Upgrade => "upgrade",
             RecordKind::Void => "void",
         }

@@ -43,6 +43,10 @@ pub enum RecordKind {
     JournalRead,
     /// Something that somebody should look at.
     Alert,
+    /// The clock jumped, or was believed.
+    Clock,
+    /// An emergency account is used.
+    BreakGlass,
     /// Entries of an older program were put into this one's form.
     Upgrade,
     /// Opens a segment after a failed append: voids the sequences nobody was told about.

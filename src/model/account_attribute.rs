@@ -46,11 +46,13 @@ pub enum AccountAttribute {
     ProofedTime,
     /// passwordNeedsFactor: TRUE
     PasswordNeedsFactor,
+    /// breakGlassUseTime: generalized time
+    BreakGlassUseTime,
 }
 
 impl AccountAttribute {
     /// All of them.
-    pub const ALL: [AccountAttribute; 21] = [
+    pub const ALL: [AccountAttribute; 22] = [
         AccountAttribute::Kind,
         AccountAttribute::Disabled,
         AccountAttribute::UserAccountControl,
@@ -72,6 +74,7 @@ impl AccountAttribute {
         AccountAttribute::ProofedBy,
         AccountAttribute::ProofedTime,
         AccountAttribute::PasswordNeedsFactor,
+        AccountAttribute::BreakGlassUseTime,
     ];
 
     /// The attribute's canonical name.
@@ -98,6 +101,7 @@ impl AccountAttribute {
             AccountAttribute::ProofedBy => "accountProofedBy",
             AccountAttribute::ProofedTime => "accountProofedTime",
             AccountAttribute::PasswordNeedsFactor => "passwordNeedsFactor",
+            AccountAttribute::BreakGlassUseTime => "breakGlassUseTime",
         }
     }
 }

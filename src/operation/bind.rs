@@ -89,6 +89,8 @@ pub mod reason {
     pub const PRINCIPAL_EXPIRED: &str = "account expired (krbPrincipalExpiration)";
     /// shadowExpire is over.
     pub const SHADOW_EXPIRED: &str = "account expired (shadowExpire)";
+    /// The emergency account was used: an administrator must set its password anew.
+    pub const USED: &str = "emergency account used, password not set anew";
     /// Nobody logged in for longer than pwdMaxIdle.
     pub const IDLE: &str = "account idle too long";
     /// The policy asks for a proofing (accountProofingRequired), and none is recorded.

@@ -8,8 +8,8 @@
 //! ```
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::context::is_administrator;
 use super::policies::password_policy;
@@ -51,6 +51,9 @@ pub struct LiveSession {
     ended: AtomicBool,
     /// Whether it did something as an administrator may, or could have.
     administrator: AtomicBool,
+    /// It is one of an emergency account; why that is used, once that was said.
+    break_glass: bool,
+    reason: OnceLock<String>,
     /// The version of the password that it logged in with or set itself, and of the one before, which is published a moment longer.
     password: AtomicU64,
     previous_password: AtomicU64,
@@ -75,6 +78,8 @@ pub enum SessionEnd {
     RightsLost,
     /// The bind rules or the account's networks, as they are now, would not have let it in.
     Refused(&'static str),
+    /// It is one of an emergency account, and nobody said why that is used.
+    NoReason,
     /// An administrator ended it.
     Administrator,
     /// The client said that it ends.
@@ -100,6 +105,7 @@ impl SessionEnd {
             SessionEnd::PasswordChanged => "password changed",
             SessionEnd::RightsLost => "no administrator any more",
             SessionEnd::Refused(reason) => reason,
+            SessionEnd::NoReason => "no reason given for the emergency",
             SessionEnd::Administrator => "ended by an administrator",
             SessionEnd::Unbind => "unbind",
             SessionEnd::ClientClosed => "closed by the client",
@@ -114,14 +120,15 @@ impl SessionEnd {
         match self {
             SessionEnd::Idle => "session idle for too long",
             SessionEnd::Age => "session too old, log in again",
+            SessionEnd::NoReason => "no breakGlassReason was given in time",
             _ => "session ended, log in again",
         }
     }
 
     /// Whether the session may go no further at once, whatever is under way.
     pub fn is_revocation(self) -> bool {
-        use SessionEnd::{Administrator, Barred, Deleted, PasswordChanged, Refused, RightsLost};
-        matches!(self, Barred(_) | Refused(_) | Deleted | PasswordChanged | RightsLost | Administrator)
+        use SessionEnd::{Administrator, Barred, Deleted, NoReason, PasswordChanged, Refused, RightsLost};
+        matches!(self, Barred(_) | Refused(_) | NoReason | Deleted | PasswordChanged | RightsLost | Administrator)
     }
 }
 
@@ -149,6 +156,8 @@ impl LiveSession {
             woken: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             administrator: AtomicBool::new(is_administrator(directory, node.id)),
+            break_glass: standing::facts(directory, node.id).break_glass,
+            reason: OnceLock::new(),
             password: AtomicU64::new(password),
             previous_password: AtomicU64::new(password),
             decided_password: AtomicU64::new(password),
@@ -221,6 +230,28 @@ impl LiveSession {
         [&self.password, &self.previous_password, &self.decided_password].iter().any(|it| it.load(Ordering::Acquire) == version)
     }
 
+    /// Whether it is one of an emergency account.
+    pub(crate) fn is_break_glass(&self) -> bool {
+        self.break_glass
+    }
+
+    /// Why the emergency account is used.
+    pub fn break_glass_reason(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
+    }
+
+    /// Somebody said why, and the record of it is durable. The first one counts.
+    pub fn give_break_glass_reason(&self, reason: String) {
+        let _ = self.reason.set(reason);
+    }
+
+    /// When it ends unless somebody says why.
+    fn reason_due(&self) -> Option<Timestamp> {
+        let seconds = i64::from(rules::BREAK_GLASS_REASON);
+        let due = || Timestamp(self.since.0.saturating_add(seconds.saturating_mul(1_000_000)));
+        (self.break_glass && self.reason.get().is_none()).then(due)
+    }
+
     /// [`LiveSession::judge`] on a value that was published: rights that the account has there it may have used.
     pub fn judge_published(&self, directory: &Directory, now: Timestamp) -> Result<Option<Timestamp>, SessionEnd> {
         let next = self.judge(directory, now)?;
@@ -251,10 +282,8 @@ impl LiveSession {
         if let Some(barrier) = barriers.find(bars) {
             return Err(SessionEnd::Barred(barrier.ground));
         }
-        if self.factors.contains(&"password") {
-            if !self.knows_password(password_version(directory, node)) {
-                return Err(SessionEnd::PasswordChanged);
-            }
+        if self.factors.contains(&"password") && !self.knows_password(password_version(directory, node)) {
+            return Err(SessionEnd::PasswordChanged);
         }
         if self.administrator.load(Ordering::Acquire) && !is_administrator(directory, self.account) {
             return Err(SessionEnd::RightsLost);
@@ -262,7 +291,11 @@ impl LiveSession {
         if let Some(reason) = bind_rules::refuses_session(directory, self) {
             return Err(SessionEnd::Refused(reason));
         }
-        Ok(rules::next_end(&facts, &policy, now).map(|(_, end)| end))
+        let end = rules::next_end(&facts, &policy, now).map(|(_, end)| end);
+        match self.reason_due() {
+            Some(due) if now >= due => Err(SessionEnd::NoReason),
+            due => Ok(end.into_iter().chain(due).min()),
+        }
     }
 }
 

@@ -5,12 +5,13 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use super::bind::bookkeeping::{self, Forgiven};
+use super::control::Controls;
 use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::password_change::{self, Proof};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, require};
-use super::{Authority, bind_rules, dynamic, identifier, managed_account, relax, schema_change, stamp};
+use super::{Authority, bind_rules, dynamic, identifier, managed_account, relax, schema_change, sessions, stamp};
 use crate::directory::{Change, MembershipAttribute};
 use crate::model::schema::Schema;
 use crate::model::{Dn, EntryId, Modification, ModificationOperation, Rdn, ResultCode, Value};
@@ -55,8 +56,8 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let only_password = only_password(schema, &request.changes);
     let subject = if only_password { write.writer_of_password(&dn)? } else { write.writer()? };
     check_modifiable(&dn)?;
-    if is_subschema(write.head, &dn) {
-        return schema_change::modify(write, request, &controls);
+    if let Some(outcome) = beside_the_tree(write, &dn, request, &controls) {
+        return outcome;
     }
     write.check_referral(&dn, &controls)?;
     let id = write.find(&dn)?;
@@ -116,6 +117,14 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     changes.extend(numbers);
     changes.extend(bookkeeping::forgiven(write.head, id, forgiven));
     Ok(Success { details: assigned, ..write.finish(changes, id, &controls)? })
+}
+
+/// What stands beside the tree and can be modified: sessions and the schema.
+fn beside_the_tree(write: &Write<'_>, dn: &Dn, request: &ModifyRequest, controls: &Controls) -> Option<Result<Success, Refusal>> {
+    if sessions::is_here(write.head, dn) {
+        return Some(sessions::give_reason(write, dn, &request.changes, controls.assertion.as_ref()));
+    }
+    is_subschema(write.head, dn).then(|| schema_change::modify(write, request, controls))
 }
 
 /// What of the bookkeeping begins anew with changes of these attributes, because an administrator says so.

@@ -52,6 +52,8 @@ pub trait Monitored: Send + Sync {
     fn sessions(&self) -> Vec<Arc<LiveSession>>;
     /// The session with this number.
     fn session(&self, number: u64) -> Option<Arc<LiveSession>>;
+    /// A jump ahead of the clock that is not believed yet, in microseconds.
+    fn clock_jump(&self) -> Option<i64>;
 }
 
 /// A way to ask; none where no server runs.

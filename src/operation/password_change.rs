@@ -211,6 +211,10 @@ pub(crate) fn settle(
     put("passwordNeedsFactor", needs_factor.then(|| "TRUE".to_owned()));
     ENDED.iter().for_each(|name| put(name, None));
     put("passwordExpirationTime", None);
+    if !by_owner {
+        // An emergency account is sealed anew by somebody else.
+        put("breakGlassUseTime", None);
+    }
     // Nobody takes away what an administrator locked but an administrator.
     let locked_by_failures = || target.is_some_and(|id| standing::facts(head, id).lock_of_failures.is_some());
     if !by_owner || locked_by_failures() {

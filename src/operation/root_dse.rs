@@ -42,7 +42,7 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
         extensions.push(oid::START_TLS);
     }
     if context.peer.listener == ListenerKind::Ldapi {
-        extensions.extend([oid::BACKUP, oid::KEY_ROTATION, oid::JOURNAL_READ]);
+        extensions.extend([oid::BACKUP, oid::KEY_ROTATION, oid::JOURNAL_READ, oid::CLOCK_CONFIRMATION]);
     }
     let features = [
         oid::MODIFY_INCREMENT,

@@ -172,6 +172,7 @@ pub(crate) fn reason_of(ground: Ground) -> &'static str {
         Ground::Locked => reason::LOCKED,
         Ground::Failures => reason::LOCKED_BY_FAILURES,
         Ground::LockoutTime => reason::LOCKED_BY_TIME,
+        Ground::Used => reason::USED,
         Ground::Idle => reason::IDLE,
         Ground::NotProofed => reason::NOT_PROOFED,
         Ground::PasswordAge => reason::PASSWORD_EXPIRED,

@@ -22,9 +22,9 @@ use crate::directory::{Change, ChangeError, Directory};
 use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{EntryId, ResultCode, Timestamp};
 use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
-use crate::operation::{default_rules, expiry, live, revoked, sessions, upgrade};
+use crate::operation::{clock, default_rules, expiry, live, revoked, sessions, upgrade};
 use crate::store::{Checkpoint, Journal, Opened, Position, Rotation, Snapshots, Space};
-use crate::world::{Clock, Entropy};
+use crate::world::{Clock, ClockTurn, Entropy};
 
 /// Frames of expired entries before one group: more go with the next.
 const EXPIRED_FRAMES: usize = 16;
@@ -66,6 +66,8 @@ pub struct Committer {
     failed: bool,
     /// Values that were published before and are still to be let go: what only they hold is taken apart when nobody waits for it.
     retired: Vec<Arc<Directory>>,
+    /// What happened to the clock and is still to be recorded.
+    clock_turns: Vec<ClockTurn>,
     /// Sequences that the next group must record as void: they may stand in a file that failed, and nobody was told about them.
     voided: Option<(u64, u64)>,
 }
@@ -123,7 +125,7 @@ impl Committer {
         let durable_time = Arc::new(AtomicI64::new(chain.last_time.0));
         let durable = Durable { position: position(&chain, &directory), octets: 0 };
         let sessions = Arc::<Registry>::default();
-        let health = Health::new(journal.durable(), clock.now(), checkpoint.watch(), space.clone(), Arc::clone(&sessions));
+        let health = Health::new(journal.durable(), Arc::clone(&clock), checkpoint.watch(), space.clone(), Arc::clone(&sessions));
         let health = Arc::new(health);
         health.set_durable(journal.durable(), journal.octets());
         Committer {
@@ -147,6 +149,7 @@ impl Committer {
             context: None,
             failed: false,
             retired: Vec::new(),
+            clock_turns: Vec::new(),
             voided: None,
         }
     }
@@ -222,10 +225,17 @@ impl Committer {
 
     /// Removes dynamic entries whose time is over, and records accounts that came to an end, where there are any. While the journal cannot be written they are left: nobody sees them.
     fn expire(&mut self) {
+        self.look_at_clock();
         let now = self.policy_time(&self.chain);
-        if !self.head.expired(now).is_empty() || self.crossings.is_due(now) {
+        if !self.clock_turns.is_empty() || !self.head.expired(now).is_empty() || self.crossings.is_due(now) {
             self.commit_group(&mut []);
         }
+    }
+
+    fn look_at_clock(&mut self) {
+        let turns = self.clock.take_turns();
+        turns.iter().copied().for_each(notes::log_clock_turn);
+        self.clock_turns.extend(turns);
     }
 
     /// Answers the first ones, one at least.
@@ -238,6 +248,7 @@ impl Committer {
             let (identity, attached) = (Identity::default(), Attached::default());
             self.context = Some(Context { identity, attached, authority: Authority::Session, ..first.context.clone() });
         }
+        self.look_at_clock();
         let tentative = self.decide_group(proposals);
         if tentative.frames.is_empty() {
             return tentative.decisions;
@@ -248,6 +259,7 @@ impl Committer {
             return refuse_all(proposals.len());
         }
         self.voided = None;
+        self.clock_turns.clear();
         self.head = tentative.head;
         self.chain = tentative.chain;
         self.durable_time.store(self.chain.last_time.0, Ordering::Release);
@@ -260,8 +272,8 @@ impl Committer {
             self.sessions.suspend_of(*id, &mut self.woken);
         }
         self.sessions.suspend(&before, &self.head, &tentative.changes, &mut self.woken);
-        for number in tentative.decisions.iter().flatten().filter_map(|decision| sessions::ended_by(&decision.record)) {
-            self.sessions.end(number, &mut self.woken);
+        for decision in tentative.decisions.iter().flatten() {
+            self.tell_sessions(decision);
         }
         let decided = tentative.decisions.iter().flatten();
         let records = decided.flat_map(|decision| decision.preceding.iter().chain([&decision.record]));
@@ -271,6 +283,31 @@ impl Committer {
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest, Checkpoint::SHORT_WAIT);
         self.written();
         tentative.decisions
+    }
+
+    /// What an operation that is durable says to sessions, and what the log says of it.
+    fn tell_sessions(&mut self, decision: &Decision) {
+        if decision.record.result != ResultCode::Success {
+            return;
+        }
+        for record in decision.preceding.iter().chain([&decision.record]) {
+            if let Some(number) = sessions::ended_by(record) {
+                self.sessions.end(number, &mut self.woken);
+            }
+            if let Some((number, reason)) = sessions::reason_given(record) {
+                if let Some(live) = self.sessions.find(number) {
+                    live.give_break_glass_reason(reason.to_owned());
+                }
+                notes::log_emergency(record);
+            }
+            if clock::is_confirmation(record) {
+                tracing::warn!("a jump of the clock was confirmed: what ends by time ends");
+                self.clock.confirm();
+            }
+            if record.kind == RecordKind::BreakGlass {
+                notes::log_emergency(record);
+            }
+        }
     }
 
     fn adopt_passwords(&self, expecting: &[live::Expecting]) {
@@ -304,6 +341,22 @@ impl Committer {
     pub fn note(&mut self, context: Context, record: Record) -> Result<(), ResultCode> {
         let operation = ProposedOperation::Note(Box::new(record));
         self.commit(&mut [Proposal { context, operation }]).pop().unwrap_or(Err(ResultCode::Other)).map(drop)
+    }
+
+    /// Takes policy time back to the wall clock, where a record that a wrong clock made pins it in the future: from when to when. None: it is
+    /// not ahead. For who holds the data folder while no server runs: entryCSN grows no more across it.
+    pub fn rebase(&mut self, context: Context) -> Result<Option<(Timestamp, Timestamp)>, ResultCode> {
+        let (pinned, wall) = (self.chain.last_time, self.clock.now());
+        if pinned <= wall {
+            return Ok(None);
+        }
+        self.chain.last_time = Timestamp(wall.0.saturating_sub(1));
+        let details = vec![(clock::STAGE, "rebased".to_owned()), ("from", pinned.to_rfc3339()), ("to", wall.to_rfc3339())];
+        let noted = self.note(context, notes::record(RecordKind::Clock, details));
+        if noted.is_err() {
+            self.chain.last_time = pinned;
+        }
+        noted.map(|()| Some((pinned, wall)))
     }
 
     /// What a bulk load works on.
@@ -344,6 +397,10 @@ impl Committer {
                 let details = vec![("first", first.to_string()), ("last", last.to_string())];
                 let now = self.policy_time(&tentative.chain);
                 self.frame(&mut tentative, [&notes::record(RecordKind::Void, details)], Vec::new(), now);
+            }
+            for turn in &self.clock_turns {
+                let now = self.policy_time(&tentative.chain);
+                self.frame(&mut tentative, [&notes::clock_turn(*turn)], Vec::new(), now);
             }
             self.cross_ends(&mut tentative);
             self.remove_expired(&mut tentative);

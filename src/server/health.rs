@@ -10,6 +10,7 @@ use crate::model::Timestamp;
 use crate::operation::LiveSession;
 use crate::operation::monitor::{HealthLevel, MonitorReport, Monitored};
 use crate::store::{CheckpointWatch, Space};
+use crate::world::Clock;
 
 /// What becomes of binds and changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -39,13 +40,14 @@ pub struct Health {
     alerts: Alerts,
     /// Microseconds: the time of the last durable record.
     time: AtomicI64,
+    clock: Arc<dyn Clock>,
 }
 
 impl Health {
     /// Of a store that was just opened.
     pub(super) fn new(
         durable: u64,
-        started: Timestamp,
+        clock: Arc<dyn Clock>,
         checkpoint: CheckpointWatch,
         space: Space,
         sessions: Arc<Registry>,
@@ -54,13 +56,14 @@ impl Health {
             journal: AtomicU8::new(JournalState::Written as u8),
             durable: AtomicU64::new(durable),
             octets: AtomicU64::new(0),
-            started,
+            started: clock.now(),
             checkpoint,
             space,
             gauges: Mutex::default(),
             sessions,
             alerts: Alerts::default(),
-            time: AtomicI64::new(started.0),
+            time: AtomicI64::new(clock.now().0),
+            clock,
         }
     }
 
@@ -128,6 +131,13 @@ impl Health {
             level = level.max(HealthLevel::Yellow);
             problems.extend(alerts);
         }
+        if let Some(ahead) = self.clock.held_jump() {
+            level = level.max(HealthLevel::Yellow);
+            problems.push(format!(
+                "the clock jumped ahead by {} s and is not followed for ten minutes: put it right, or say that it is: bindery clock confirm",
+                ahead / 1_000_000
+            ));
+        }
         (level, problems)
     }
 }
@@ -139,6 +149,10 @@ impl Monitored for Health {
 
     fn session(&self, number: u64) -> Option<Arc<LiveSession>> {
         self.sessions.find(number)
+    }
+
+    fn clock_jump(&self) -> Option<i64> {
+        self.clock.held_jump()
     }
 
     fn report(&self) -> MonitorReport {

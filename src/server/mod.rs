@@ -15,6 +15,7 @@ pub mod journal_reader;
 pub mod listener;
 pub mod notes;
 mod parked;
+pub mod policy_clock;
 pub mod registry;
 pub mod rotation;
 pub mod run;

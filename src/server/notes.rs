@@ -7,10 +7,11 @@ use crate::config::{Configuration, WaiverName};
 use crate::directory::Directory;
 use crate::journal::{Record, RecordKind};
 use crate::model::Timestamp;
-use crate::operation::default_rules;
 use crate::operation::{Attached, Authority, Context, Fresh, Identity, ListenerKind, Peer, Settings};
+use crate::operation::{clock, default_rules};
 use crate::protocol::MessageId;
 use crate::store::{Progress, StartNote};
+use crate::world::ClockTurn;
 
 /// Administrators without a second factor that the log names.
 const MOST_NAMED: usize = 20;
@@ -72,6 +73,48 @@ pub fn log(found: &[StartNote]) {
             | StartNote::SnapshotDamaged { .. }
             | StartNote::FormatRewritten => tracing::warn!("{note}"),
         }
+    }
+}
+
+/// Somebody uses an emergency account, or says why.
+pub fn log_emergency(record: &Record) {
+    let detail = |sought: &str| record.details.iter().find(|(name, _)| *name == sought).map(|(_, value)| value.as_str());
+    let account = record.actor.as_ref().map(|actor| actor.dn.as_str());
+    tracing::warn!(
+        account,
+        peer = record.peer,
+        session = record.session,
+        end = detail("end"),
+        has_reason = detail("breakGlassReason").is_some(),
+        "an emergency account is used: its reason, and a new password by an administrator afterwards, are due"
+    );
+}
+
+/// What the journal says of the clock.
+pub fn clock_turn(turn: ClockTurn) -> Record {
+    let (stage, ahead) = match turn {
+        ClockTurn::Jumped(ahead) => ("jumped", Some(ahead)),
+        ClockTurn::Returned => ("returned", None),
+        ClockTurn::Believed(ahead) => ("believed", Some(ahead)),
+    };
+    let mut details = vec![(clock::STAGE, stage.to_owned())];
+    details.extend(ahead.map(|ahead| ("ahead", ahead.to_string())));
+    record(RecordKind::Clock, details)
+}
+
+/// And the log.
+pub fn log_clock_turn(turn: ClockTurn) {
+    let seconds = |micros: i64| micros / 1_000_000;
+    match turn {
+        ClockTurn::Jumped(ahead) => tracing::error!(
+            seconds = seconds(ahead),
+            "the clock jumped ahead; nothing that ends by time follows it for ten minutes: put it right, or say that it is: bindery clock confirm"
+        ),
+        ClockTurn::Returned => tracing::warn!("the clock is back where it was before it jumped"),
+        ClockTurn::Believed(ahead) => tracing::warn!(
+            seconds = seconds(ahead),
+            "nobody put the clock right for ten minutes after it jumped ahead: it is followed from now on"
+        ),
     }
 }
 

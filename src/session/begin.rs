@@ -209,6 +209,13 @@ impl Session {
                 self.commit(context, ResponseKind::Extended, request)
             }
             ExtendedOperation::KeyRotation => self.rotate_key(directory, context, value),
+            ExtendedOperation::ClockConfirmation if value.is_some() => {
+                let result = LdapResult::with(ResultCode::ProtocolError, "no request data expected");
+                Action::Reply(id, vec![Reply::result(ResponseKind::Extended, result)])
+            }
+            ExtendedOperation::ClockConfirmation => {
+                self.commit(context, ResponseKind::Extended, ProposedOperation::ClockConfirmation)
+            }
             ExtendedOperation::Cancel => self.cancel(id, value),
             ExtendedOperation::PolicyTest => Action::Reply(id, vec![policy_test::answer(directory, &context, value)]),
             ExtendedOperation::AccountReport => Action::Reply(id, vec![account_report::answer(directory, &context, value)]),

@@ -58,8 +58,10 @@ transcripts! {
     backup
     bind
     bind_rules
+    break_glass
     cancel
     certificates
+    clock
     compare
     controls
     delete

@@ -6,14 +6,19 @@ use std::sync::Arc;
 use super::{PendingBind, reason};
 use crate::directory::{Change, Directory};
 use crate::journal::{Record, RecordKind, RecordedChange, RecordedValue};
-use crate::model::{EntryBuilder, EntryId, FailedLogins, ModificationOperation, ResultCode, Secret, Value};
+use crate::model::{Entry, EntryBuilder, EntryId, FailedLogins, ModificationOperation, ResultCode, Secret, Timestamp, Value};
 use crate::operation::refusal::Refusal;
 use crate::operation::standing::Standing;
 use crate::operation::{Context, account, record, standing};
 use crate::policy::account::age::PasswordAge;
-use crate::policy::account::{self as account_policy, Ground, intruder};
+use crate::policy::account::{self as account_policy, BREAK_GLASS_USE, Ground, intruder};
 use crate::policy::password::HashAnswer;
 use crate::protocol::LdapResult;
+
+/// Since when an emergency account is used.
+const USE_TIME: &str = "breakGlassUseTime";
+/// Why there is a record of it.
+const EMERGENCY: &str = "emergency account used";
 
 /// The lock, whoever made it.
 pub(crate) const LOCKED_TIME: &str = "pwdAccountLockedTime";
@@ -116,6 +121,47 @@ pub(super) fn logged_in(
         }
     }));
     changes
+}
+
+/// An emergency account was logged in to: from the first time on its use has an end, which stands in the entry until somebody sets another
+/// password. What the journal says beside the login. `changes`: those of the login so far.
+pub(super) fn emergency(
+    head: &Directory,
+    context: &Context,
+    id: EntryId,
+    changes: &mut Vec<Change>,
+    record: &mut Record,
+) -> Vec<Record> {
+    let facts = standing::facts(head, id);
+    if !facts.break_glass {
+        return Vec::new();
+    }
+    let since = facts.used.unwrap_or(context.now);
+    if facts.used.is_none() {
+        // Whole seconds, as all such attributes.
+        let since = vec![Value::from(since.to_generalized_time())];
+        note(record, USE_TIME, RecordedValue::Shown(since.clone()));
+        put_use(head, id, changes, since);
+    }
+    let end = Timestamp(since.0.saturating_add(i64::from(BREAK_GLASS_USE) * 1_000_000));
+    let details = vec![("since", since.to_generalized_time()), ("end", end.to_generalized_time())];
+    vec![Record { kind: RecordKind::BreakGlass, reason: Some(EMERGENCY), changes: Vec::new(), details, ..record.clone() }]
+}
+
+fn put_use(head: &Directory, id: EntryId, changes: &mut Vec<Change>, since: Vec<Value>) {
+    let written = changes.iter_mut().find_map(|change| match change {
+        Change::PutEntry { id: written, block, .. } if *written == id => Some(block),
+        _ => None,
+    });
+    match written {
+        Some(block) => {
+            let Ok(before) = Entry::from_block(block.clone(), |name| head.schema().section_of(name)) else { return };
+            let mut entry = before.to_builder();
+            set(head, &mut entry, USE_TIME, since);
+            *block = entry.build().block().clone();
+        }
+        None => changes.extend(rewritten(head, id, |entry| set(head, entry, USE_TIME, since))),
+    }
 }
 
 fn after_success(standing: &Standing<'_>, context: &Context, failed: &FailedLogins) -> Option<Arc<FailedLogins>> {

@@ -159,6 +159,7 @@ fn succeed(
     if let Some(taken) = accepted.taken {
         taken.consume(head, &mut changes, &mut record);
     }
+    let preceding = bookkeeping::emergency(head, context, id, &mut changes, &mut record);
     let live = head.node(id).map(|node| LiveSession::new(head, context, node, record.actor.clone(), factors.clone()));
     let identity = Some(Identity {
         entry: Some(id),
@@ -167,7 +168,7 @@ fn succeed(
         must_change: told.is_some_and(|told| told.must_change),
         live: live.map(Arc::new),
     });
-    Decision { reply: success(head, context, Some((id, told))), changes, record, preceding: Vec::new(), identity }
+    Decision { reply: success(head, context, Some((id, told))), changes, record, preceding, identity }
 }
 
 /// Success, with the identity where it was asked for (RFC 3829).

@@ -13,6 +13,8 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 pub struct Facts {
     /// accountKind: breakglass.
     pub break_glass: bool,
+    /// Since when the emergency account is used: the first login with its password.
+    pub used: Option<Timestamp>,
     /// accountKind: service.
     pub service: bool,
     /// accountProofedBy is there.
@@ -105,6 +107,7 @@ impl Facts {
             AccountAttribute::ProofedTime => self.proofed_time = true,
             AccountAttribute::PasswordNeedsFactor => self.needs_factor |= is_true(value),
             AccountAttribute::PasswordExpirationTime => self.password_expires = time(value),
+            AccountAttribute::BreakGlassUseTime => self.used = time(value),
         }
     }
 

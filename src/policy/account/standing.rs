@@ -7,6 +7,11 @@ use crate::policy::password::policy::PasswordPolicy;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
+/// Seconds for which an emergency account may be used, from the first login with its password.
+pub const BREAK_GLASS_USE: u32 = 4 * 60 * 60;
+/// Seconds after a login of one within which the reason must be given.
+pub const BREAK_GLASS_REASON: u32 = 15 * 60;
+
 /// What can bar an account.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Ground {
@@ -32,6 +37,8 @@ pub enum Ground {
     LockoutTime,
     /// Too many logins failed: pwdAccountLockedTime is the server's own.
     Failures,
+    /// The emergency account was used, and its password was not set anew.
+    Used,
     /// Nobody logged in for longer than pwdMaxIdle.
     Idle,
     /// The policy asks for it, and nobody recorded to have looked at the person's papers.
@@ -44,7 +51,7 @@ pub enum Ground {
 
 impl Ground {
     /// Those that bar an account however it is proven who asks.
-    pub const OF_ACCOUNT: [Ground; 12] = [
+    pub const OF_ACCOUNT: [Ground; 13] = [
         Ground::Disabled,
         Ground::UserAccountControl,
         Ground::NsAccountLock,
@@ -55,6 +62,7 @@ impl Ground {
         Ground::ShadowExpire,
         Ground::Locked,
         Ground::LockoutTime,
+        Ground::Used,
         Ground::Idle,
         Ground::NotProofed,
     ];
@@ -86,6 +94,7 @@ impl Ground {
             Ground::ShadowExpire => "shadowExpire",
             Ground::Locked | Ground::Failures => "pwdAccountLockedTime",
             Ground::LockoutTime => "lockoutTime",
+            Ground::Used => "breakGlassUseTime",
             Ground::Idle => "lastLoginTime",
             Ground::NotProofed => "accountProofedTime",
             Ground::PasswordAge => "pwdChangedTime",
@@ -124,6 +133,7 @@ impl Ground {
             Ground::AccountExpires => facts.account_expires,
             Ground::PrincipalExpiration => facts.principal_expires,
             Ground::ShadowExpire => facts.shadow_expires,
+            Ground::Used if facts.break_glass => Some(later(facts.used?, BREAK_GLASS_USE)),
             Ground::Idle if policy.maximum_idle > 0 && !facts.break_glass => {
                 // A password set since begins the time anew: that is how an administrator lets somebody in again.
                 let last = facts.last_login?.max(facts.password_changed.unwrap_or(Timestamp::EARLIEST));

@@ -170,6 +170,14 @@ impl BindRule {
         }
     }
 
+    /// In an emergency no network keeps out, unless the rule says that it is for such accounts.
+    fn spares(&self, login: &Login<'_>) -> bool {
+        login.kind == AccountKind::BreakGlass
+            && self.effect == Effect::Deny
+            && !self.networks.is_empty()
+            && !self.kinds.contains(&AccountKind::BreakGlass)
+    }
+
     fn matches(&self, login: &Login<'_>) -> bool {
         self.is_for_account(login) && self.holds_for_connection(login) && self.is_for_groups(login)
     }
@@ -182,6 +190,7 @@ impl BindRule {
     fn is_for_account(&self, login: &Login<'_>) -> bool {
         self.not_after.is_none_or(|end| login.now < end)
             && (self.kinds.is_empty() || self.kinds.contains(&login.kind))
+            && !self.spares(login)
             && self.applications.as_ref().is_none_or(|applications| applications.contains(&login.account))
     }
 
