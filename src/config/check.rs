@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::Spanned;
 
 use super::error::{ConfigurationError, Source};
-use super::raw::{CertificateMapping, Keys, Listen, Log, Raw, Tls};
-use super::{Configuration, Listeners, LogFormat, LogLevel, SealKeySource, TlsFiles, digest_of, values, waiver};
+use super::raw::{CertificateMapping, Keys, Listen, Log, Raw, RawJournal, Tls};
+use super::{AnchorSettings, Configuration, Listeners, LogFormat, LogLevel, SealKeySource, TlsFiles, digest_of, values, waiver};
 use super::{identifiers, limits};
 use crate::model::schema::PosixSchema;
 use crate::model::{Dn, Timestamp};
@@ -41,9 +42,11 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         file: file.to_path_buf(),
         digest: digest_of(text),
         suffix: suffix(&source, raw.suffix.as_ref())?,
-        data,
         posix: posix(&source, raw.posix.as_ref())?,
         schema: raw.schema.as_ref().map(|written| path(&source, folder, "schema", written)).transpose()?,
+        journal_key: journal_key(&source, folder, &data, &seal_key, &raw.keys)?,
+        anchors: anchors(&source, folder, &data, &raw.journal)?,
+        data,
         seal_key,
         listeners: listeners(&source, folder, &raw.listen, tls.is_some())?,
         tls,
@@ -132,6 +135,50 @@ fn storage(
         (None, None) => SealKeySource::File(folder.join("keys/seal.key")),
     };
     Ok((data, seal_key))
+}
+
+/// The key that signs checkpoints: beside the seal key unless it is said where.
+fn journal_key(
+    source: &Source<'_>,
+    folder: &Path,
+    data: &Path,
+    seal_key: &SealKeySource,
+    keys: &Keys,
+) -> Result<PathBuf, ConfigurationError> {
+    let Some(written) = &keys.journal else {
+        return Ok(seal_key.file().map_or_else(|| folder.join("keys/journal.key"), |seal| seal.with_file_name("journal.key")));
+    };
+    let key = path(source, folder, "keys.journal", written)?;
+    if key.starts_with(data) {
+        let problem = "lies in the data folder, so whoever can change the journal can sign it too";
+        return Err(source.error(
+            written.span(),
+            "keys.journal",
+            problem,
+            "keep the key elsewhere: journal = \"keys/journal.key\"",
+        ));
+    }
+    Ok(key)
+}
+
+/// `[journal.anchors]`
+fn anchors(
+    source: &Source<'_>,
+    folder: &Path,
+    data: &Path,
+    journal: &RawJournal,
+) -> Result<Option<AnchorSettings>, ConfigurationError> {
+    const REMEDY: &str = "name a folder on a write-once volume of another machine: folder = \"/mnt/worm/bindery\"";
+    let Some(written) = &journal.anchors else { return Ok(None) };
+    let named = written.get_ref().folder.as_ref();
+    let named = named.ok_or_else(|| source.error(written.span(), "journal.anchors.folder", "is missing", REMEDY))?;
+    let anchors = path(source, folder, "journal.anchors.folder", named)?;
+    if anchors.starts_with(data) {
+        let problem = "lies in the data folder, so it is lost or changed with it";
+        return Err(source.error(named.span(), "journal.anchors.folder", problem, REMEDY));
+    }
+    let interval = values::number(source, "journal.anchors.interval", &written.get_ref().interval, (60, 86_400), 600)?;
+    Ok(Some(AnchorSettings { folder: anchors, interval: Duration::from_secs(interval.unsigned_abs()) }))
 }
 
 fn listeners(source: &Source<'_>, folder: &Path, written: &Listen, has_tls: bool) -> Result<Listeners, ConfigurationError> {

@@ -50,6 +50,10 @@ pub struct Configuration {
     pub schema: Option<PathBuf>,
     /// Where the seal key comes from.
     pub seal_key: SealKeySource,
+    /// The key that signs checkpoints of the journal.
+    pub journal_key: PathBuf,
+    /// Where checkpoints are kept out of reach; none: nowhere.
+    pub anchors: Option<AnchorSettings>,
     /// Where the server listens.
     pub listeners: Listeners,
     /// The server's certificate; none: neither LDAPS nor StartTLS.
@@ -112,6 +116,15 @@ pub struct TlsFiles {
     pub client_authorities: Option<PathBuf>,
     /// Which client certificates were revoked, PEM or DER, one list of each authority. None: none are looked for.
     pub revocation_lists: Vec<PathBuf>,
+}
+
+/// A write-once folder for checkpoints of the journal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AnchorSettings {
+    /// The folder; it is there already.
+    pub folder: PathBuf,
+    /// How often a checkpoint is written there.
+    pub interval: Duration,
 }
 
 /// When snapshots are taken: whichever comes first.

@@ -20,6 +20,8 @@ pub(super) struct Raw {
     #[serde(default)]
     pub(super) keys: Keys,
     #[serde(default)]
+    pub(super) journal: RawJournal,
+    #[serde(default)]
     pub(super) listen: Listen,
     pub(super) tls: Option<Spanned<Tls>>,
     #[serde(default)]
@@ -46,6 +48,20 @@ pub(super) struct Raw {
 pub(super) struct Keys {
     pub(super) seal: Option<Spanned<String>>,
     pub(super) seal_environment: Option<Spanned<String>>,
+    pub(super) journal: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawJournal {
+    pub(super) anchors: Option<Spanned<RawAnchors>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawAnchors {
+    pub(super) folder: Option<Spanned<String>>,
+    pub(super) interval: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -31,6 +31,8 @@ pub enum RecordKind {
     Backup,
     /// The rotation of the seal key: begun, gone on with, done.
     KeyRotation,
+    /// A key that signs checkpoints was made.
+    JournalKey,
     /// The content became that of an earlier moment.
     Restore,
     /// A dynamic entry was given more time.

@@ -16,6 +16,7 @@ use arc_swap::ArcSwap;
 
 use super::crossings::Crossings;
 use super::health::Health;
+use super::notary::Announcer;
 use super::notes;
 use super::registry::{Registry, Woken};
 use crate::directory::{Change, ChangeError, Directory};
@@ -54,6 +55,7 @@ pub struct Committer {
     rotation: Rotation,
     /// In which what nobody asked for is decided, but for its time.
     context: Option<Context>,
+    notary: Option<Announcer>,
     space: Space,
     health: Arc<Health>,
     sessions: Arc<Registry>,
@@ -147,6 +149,7 @@ impl Committer {
             snapshots,
             rotation,
             context: None,
+            notary: None,
             failed: false,
             retired: Vec::new(),
             clock_turns: Vec::new(),
@@ -177,6 +180,16 @@ impl Committer {
     /// Seals the data folder under another key.
     pub fn rotation(&self) -> &Rotation {
         &self.rotation
+    }
+
+    /// Who is told of what is durable, to sign for it.
+    pub fn announce_to(&mut self, notary: Announcer) {
+        self.notary = Some(notary);
+    }
+
+    /// The installation's name in the journal.
+    pub fn node(&self) -> &str {
+        &self.chain.node
     }
 
     /// Tells how far the journal is; `octets` more are in it.
@@ -282,6 +295,9 @@ impl Committer {
         self.tell_durable(tentative.octets);
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest, Checkpoint::SHORT_WAIT);
         self.written();
+        if let Some(notary) = &self.notary {
+            notary.tell(tentative.frames, self.journal.segment());
+        }
         tentative.decisions
     }
 

@@ -27,6 +27,9 @@ pub enum JournalState {
 /// A number that some part of the server can tell: the attribute of `cn=monitor` and how to find it.
 type Gauge = (&'static str, Box<dyn Fn() -> Option<u64> + Send + Sync>);
 
+/// Something that some part of the server finds wrong.
+type Trouble = Box<dyn Fn() -> Option<(HealthLevel, String)> + Send + Sync>;
+
 /// Kept up by the committer.
 pub struct Health {
     journal: AtomicU8,
@@ -36,6 +39,7 @@ pub struct Health {
     checkpoint: CheckpointWatch,
     space: Space,
     gauges: Mutex<Vec<Gauge>>,
+    troubles: Mutex<Vec<Trouble>>,
     sessions: Arc<Registry>,
     alerts: Alerts,
     /// Microseconds: the time of the last durable record.
@@ -60,6 +64,7 @@ impl Health {
             checkpoint,
             space,
             gauges: Mutex::default(),
+            troubles: Mutex::default(),
             sessions,
             alerts: Alerts::default(),
             time: AtomicI64::new(clock.now().0),
@@ -70,6 +75,11 @@ impl Health {
     /// Adds a number to `cn=monitor`, under an attribute of the schema. It must be quick to find; none: what it tells of is gone.
     pub fn add_gauge(&self, attribute: &'static str, read: impl Fn() -> Option<u64> + Send + Sync + 'static) {
         self.gauges.lock().unwrap_or_else(PoisonError::into_inner).push((attribute, Box::new(read)));
+    }
+
+    /// Adds somebody who tells what is wrong; it must be quick to find.
+    pub fn add_trouble(&self, tell: impl Fn() -> Option<(HealthLevel, String)> + Send + Sync + 'static) {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(tell));
     }
 
     pub(super) fn set_journal(&self, state: JournalState) {
@@ -137,6 +147,10 @@ impl Health {
                 "the clock jumped ahead by {} s and is not followed for ten minutes: put it right, or say that it is: bindery clock confirm",
                 ahead / 1_000_000
             ));
+        }
+        for (graver, problem) in self.troubles.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(|tell| tell()) {
+            level = level.max(graver);
+            problems.push(problem);
         }
         (level, problems)
     }
