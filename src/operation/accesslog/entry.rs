@@ -79,7 +79,7 @@ fn set_operation(entry: &mut SpecialEntry<'_>, record: &ReadRecord) {
         }
         _ => {}
     }
-    let mods: Vec<Value> = record.changes.iter().flat_map(|change| values_of(change)).collect();
+    let mods: Vec<Value> = record.changes.iter().flat_map(values_of).collect();
     if !mods.is_empty() {
         entry.set_octets("reqMod", mods);
     }
@@ -103,7 +103,7 @@ fn set_own(entry: &mut SpecialEntry<'_>, found: &FoundRecord) {
     if let Some(unknown) = &record.unknown_name {
         entry.set("recordUnknownName", [format!("{} {}", unknown.hash, unknown.length)]);
     }
-    let effects: Vec<Value> = record.effects.iter().flat_map(|effect| values_of(effect)).collect();
+    let effects: Vec<Value> = record.effects.iter().flat_map(values_of).collect();
     if !effects.is_empty() {
         entry.set_octets("recordEffect", effects);
     }
