@@ -56,17 +56,20 @@ pub(super) fn failed(
     let mut state = head.account_state(id);
     // A lock that an administrator took away is forgotten with what made it.
     let before = state.failed.as_deref().filter(|before| before.locked.is_none() || facts.lock_of_failures.is_some());
-    let after = intruder::after_failure(before, policy, &standing::source(&context.peer), context.now);
+    let mut after = intruder::after_failure(before, policy, &standing::source(&context.peer), context.now);
     if intruder::is_alarming(before, &after) {
         alerts.push(alert(head, context, id, after.in_a_row));
+    }
+    // What an administrator locked stays locked as it is.
+    let held = account_policy::barriers(facts, policy, context.now).any(|barrier| barrier.ground == Ground::Locked);
+    if held {
+        after.locked = None;
     }
     let lock = after.locked;
     state.failed = Some(Arc::new(after));
     let mut changes = vec![Change::PutAccountState { id, state }];
     // A lock that is over goes from the entry too: nobody would know it any more as the server's own.
-    let held = || account_policy::barriers(facts, policy, context.now).any(|barrier| barrier.ground == Ground::Locked);
-    // What an administrator locked stays locked as it is.
-    if lock != facts.lock_of_failures && !held() {
+    if lock != facts.lock_of_failures && !held {
         let values: Vec<Value> = lock.map(|lock| Value::from(lock.to_generalized_time_micros())).into_iter().collect();
         note(record, LOCKED_TIME, RecordedValue::Shown(values.clone()));
         changes.extend(rewritten(head, id, |entry| set(head, entry, LOCKED_TIME, values)));

@@ -44,14 +44,7 @@ fn begin_decoded(
 ) -> Result<SearchStream, Refusal> {
     context.check_assumed(directory)?;
     let base = parse_name(directory.schema(), &request.base, "invalid DN")?;
-    if request.attributes.len() > Selection::MAXIMUM {
-        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many attributes asked for"));
-    }
-    // What is deeper than can ever be allowed was refused when it was read.
-    let deepest = context.settings.limits.filter_depth;
-    if deepest < Filter::MAXIMUM_DEPTH && request.filter.depth() > deepest {
-        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "filter nested too deeply"));
-    }
+    check_size(context, request)?;
     let mut selection = Selection::new(directory, &request.attributes, request.types_only);
     if let Some(listing) = Listing::new(directory, context, &base, request.scope) {
         return listed(directory, context, request, controls, sorting, listing, selection);
@@ -110,6 +103,19 @@ fn begin_decoded(
         stream.start(VecDeque::from([root]));
     }
     Ok(stream)
+}
+
+/// 11 for more than the limits allow.
+fn check_size(context: &Context, request: &SearchRequest) -> Result<(), Refusal> {
+    if request.attributes.len() > Selection::MAXIMUM {
+        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many attributes asked for"));
+    }
+    // What is deeper than can ever be allowed was refused when it was read.
+    let deepest = context.settings.limits.filter_depth;
+    if deepest < Filter::MAXIMUM_DEPTH && request.filter.depth() > deepest {
+        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "filter nested too deeply"));
+    }
+    Ok(())
 }
 
 /// What the client asked for (0: nothing) and what the configuration allows to others than administrators.

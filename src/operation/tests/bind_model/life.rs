@@ -366,6 +366,7 @@ fn accounts(random: &mut Random) -> Vec<Account> {
         drift: 0,
         said: Said::default(),
         last_login: None,
+        used: None,
         grace: Vec::new(),
         in_a_row: 0,
         failures: Vec::new(),

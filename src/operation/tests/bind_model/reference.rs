@@ -6,6 +6,8 @@ use std::net::IpAddr;
 pub(super) const SECOND: i64 = 1_000_000;
 pub(super) const DAY: i64 = 86_400 * SECOND;
 const QUARTER: i64 = 900 * SECOND;
+/// How long an emergency account is used.
+const EMERGENCY: i64 = 4 * 3600 * SECOND;
 /// 1601 to 1970, in units of 100 ns.
 const UNITS_TO_1970: i128 = 116_444_736_000_000_000;
 
@@ -78,6 +80,8 @@ pub(super) struct Account {
     pub(super) drift: i64,
     pub(super) said: Said,
     pub(super) last_login: Option<i64>,
+    /// Since when an emergency account is used.
+    pub(super) used: Option<i64>,
     pub(super) grace: Vec<i64>,
     /// In a row, and when.
     pub(super) in_a_row: usize,
@@ -207,6 +211,7 @@ impl Account {
         moments.extend(self.password_end(policy).map(|end| end + policy.grace_expiry * SECOND));
         moments.extend(self.password_end(policy).map(|end| end - policy.warning * SECOND));
         moments.extend(self.last_login.map(|last| last + policy.max_idle * SECOND));
+        moments.extend(self.used.map(|since| since + EMERGENCY));
         if let Some(Lock::OfFailures(since) | Lock::Since(since)) = said.lock {
             moments.push(since + policy.duration * SECOND);
         }
@@ -259,6 +264,7 @@ impl Account {
             || locked
             || said.lockout_time.and_then(of_units).is_some_and(|since| self.holds(since, policy.duration, now))
             || idle && is_idle && self.kind != Kind::BreakGlass
+            || over(self.used.map(|since| since + EMERGENCY))
     }
 
     /// None: the password is barred. Else whether this is a grace login, and the seconds until it ends where there is a warning.
@@ -347,6 +353,14 @@ impl Account {
         }
     }
 
+    fn log_in(&mut self, now: i64) {
+        self.last_login = Some(now);
+        if self.kind == Kind::BreakGlass {
+            // In whole seconds, as it is stored.
+            self.used.get_or_insert(now.div_euclid(SECOND) * SECOND);
+        }
+    }
+
     fn succeed_with_password(&mut self, policy: &Policy, source: &str, now: i64) {
         if policy.locks_account() || matches!(self.said.lock, Some(Lock::OfFailures(_))) {
             return self.forgive();
@@ -385,11 +399,16 @@ fn rules_say(world: &World, attempt: &Attempt) -> Option<Effect> {
     if is_kept_in && !own_network {
         return None;
     }
+    // No network keeps an emergency account out, unless the rule is for such accounts.
+    let spares = |rule: &Rule| {
+        account.kind == Kind::BreakGlass && rule.effect == Effect::Deny && rule.network.is_some() && rule.kind.is_none()
+    };
     let holds = |rule: &&Rule| {
         rule.kind.is_none_or(|kind| kind == account.kind)
             && (!rule.ward || account.in_ward)
             && rule.account.is_none_or(|account| account == attempt.account)
             && rule.network.is_none_or(|network| within(&network, attempt.from))
+            && !spares(rule)
             && rule.listener.is_none_or(|listener| listener == attempt.listener)
             && rule.tls.is_none_or(|least| attempt.listener == "ldapi" || attempt.tls.is_some_and(|tls| tls >= least))
             && rule.not_after.is_none_or(|end| attempt.now < end)
@@ -414,7 +433,7 @@ pub(super) fn decide(world: &mut World, attempt: &Attempt) -> Answer {
         if account.is_barred(policy, now, !forgiven) || said.is_none() && !forgiven {
             return refused(49);
         }
-        account.last_login = Some(now);
+        account.log_in(now);
         return Answer { code: 0, control: None };
     };
     if attempt.listener == "ldap" && attempt.tls.is_none() {
@@ -454,7 +473,7 @@ pub(super) fn decide(world: &mut World, attempt: &Attempt) -> Answer {
         Some(Effect::Require) if !factor => return refused(49),
         Some(_) => {}
     }
-    account.last_login = Some(now);
+    account.log_in(now);
     account.succeed_with_password(policy, &source, now);
     if grace {
         account.grace.push(now);
