@@ -210,9 +210,9 @@ impl LiveSession {
     }
 
     /// The password of the account as it is decided in `head` is one that this session may go on with: it set it itself, or it is the old
-    /// one hashed anew.
-    pub fn expect_password(&self, head: &Directory) {
-        if let Some(node) = head.node(self.account) {
+    /// one hashed anew. `before`: the password before that; a session that did not go on with it does not come back by it.
+    pub fn expect_password(&self, before: PasswordVersion, head: &Directory) {
+        if let Some(node) = head.node(self.account).filter(|_| self.knows_password(before.0)) {
             self.decided_password.store(password_version(head, node), Ordering::Release);
         }
     }
@@ -308,17 +308,28 @@ pub struct Expecting {
     pub all: bool,
 }
 
-/// After a proposal was decided, with its changes made in `head`: a session that changed the password of its own account stays, and so do
-/// all of an account whose password a login had hashed anew.
-pub fn expect_passwords(proposal: &Proposal, decision: &Decision, head: &Directory) -> Option<Expecting> {
+/// Which password an account has.
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordVersion(u64);
+
+impl PasswordVersion {
+    /// None: there is no such account.
+    pub fn of(directory: &Directory, account: EntryId) -> Option<PasswordVersion> {
+        directory.node(account).map(|node| PasswordVersion(password_version(directory, node)))
+    }
+}
+
+/// After a proposal was decided, before its changes are made in `head`: a session that changed the password of its own account stays, and so
+/// do all of an account whose password a login had hashed anew.
+pub fn expecting(proposal: &Proposal, decision: &Decision, head: &Directory) -> Option<(Expecting, PasswordVersion)> {
     let all = decision.record.kind == RecordKind::Bind;
     let identity = if all { decision.identity.as_ref() } else { Some(&proposal.context.identity) };
     let live = identity?.live.as_ref()?;
     if !decision.changes.iter().any(|change| matches!(change, Change::PutEntry { id, .. } if *id == live.account)) {
         return None;
     }
-    live.expect_password(head);
-    Some(Expecting { live: Arc::clone(live), all })
+    let before = PasswordVersion::of(head, live.account)?;
+    Some((Expecting { live: Arc::clone(live), all }, before))
 }
 
 impl PartialEq for LiveSession {

@@ -5,7 +5,6 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use super::bind::bookkeeping::{self, Forgiven};
-use super::control::Controls;
 use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::password_change::{self, Proof};
 use super::prepare::{self, Outcome, Passwords};
@@ -53,11 +52,14 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let schema = write.head.schema();
     let dn = parse_name(schema, &request.name, "invalid DN")?;
     check_counts(&request.changes)?;
+    if sessions::is_here(write.head, &dn) {
+        return sessions::give_reason(write, &dn, &request.changes, controls.assertion.as_ref());
+    }
     let only_password = only_password(schema, &request.changes);
     let subject = if only_password { write.writer_of_password(&dn)? } else { write.writer()? };
     check_modifiable(&dn)?;
-    if let Some(outcome) = beside_the_tree(write, &dn, request, &controls) {
-        return outcome;
+    if is_subschema(write.head, &dn) {
+        return schema_change::modify(write, request, &controls);
     }
     write.check_referral(&dn, &controls)?;
     let id = write.find(&dn)?;
@@ -117,14 +119,6 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     changes.extend(numbers);
     changes.extend(bookkeeping::forgiven(write.head, id, forgiven));
     Ok(Success { details: assigned, ..write.finish(changes, id, &controls)? })
-}
-
-/// What stands beside the tree and can be modified: sessions and the schema.
-fn beside_the_tree(write: &Write<'_>, dn: &Dn, request: &ModifyRequest, controls: &Controls) -> Option<Result<Success, Refusal>> {
-    if sessions::is_here(write.head, dn) {
-        return Some(sessions::give_reason(write, dn, &request.changes, controls.assertion.as_ref()));
-    }
-    is_subschema(write.head, dn).then(|| schema_change::modify(write, request, controls))
 }
 
 /// What of the bookkeeping begins anew with changes of these attributes, because an administrator says so.

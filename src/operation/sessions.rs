@@ -149,6 +149,7 @@ fn own_emergency(context: &Context) -> Option<&LiveSession> {
 }
 
 /// Decides a modify of such an entry: the session of an emergency account is given the reason, by itself. It has it once the record is durable.
+/// Nothing else is asked of who gives it: an emergency is where the second factor is lost and the password overdue.
 pub(crate) fn give_reason(
     write: &Write<'_>,
     dn: &Dn,
@@ -159,11 +160,15 @@ pub(crate) fn give_reason(
     let own =
         own_emergency(context).filter(|own| matches!(place(head, dn), Some(Place::Session(number)) if number == own.number));
     let Some(own) = own else {
+        write.writer()?;
         return Err(match entry(head, context, dn) {
             Some(_) => Refusal::new(ResultCode::UnwillingToPerform, "sessions are what they are"),
             None => Refusal::no_such_object(head, None),
         });
     };
+    if !context.may_send_credentials() {
+        return Err(Refusal::new(ResultCode::ConfidentialityRequired, "confidentiality required"));
+    }
     if assertion.is_some_and(|assertion| !root_dse::matches(head, assertion, &node_of(head, own))) {
         return Err(Refusal::new(ResultCode::AssertionFailed, ""));
     }

@@ -65,7 +65,7 @@ impl<'d> Standing<'d> {
     /// Whether it is too early for another password from there, after those that failed.
     pub(crate) fn waits(&self, peer: &Peer, now: Timestamp) -> bool {
         let until = |failed| intruder::waits_until(failed, &self.policy, &source(peer), now);
-        !self.facts.break_glass && self.failed.and_then(until).is_some()
+        self.failed.and_then(until).is_some()
     }
 
     /// Whether its password is good beside a second factor alone, and none was proven.

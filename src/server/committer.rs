@@ -481,10 +481,12 @@ impl Committer {
             None => operation::decide(&tentative.head, proposal, 0),
         }));
         let decision = decided.map_err(|_| ChangeError("deciding panicked".to_owned()))?;
+        let expecting = live::expecting(proposal, &decision, &tentative.head);
         decision.changes.iter().try_for_each(|change| tentative.head.apply(change))?;
-        if let Some(expecting) = live::expect_passwords(proposal, &decision, &tentative.head) {
+        if let Some((expecting, before)) = expecting {
+            expecting.live.expect_password(before, &tentative.head);
             if expecting.all {
-                self.sessions.expect_password(expecting.live.account, &tentative.head);
+                self.sessions.expect_password(expecting.live.account, before, &tentative.head);
             }
             tentative.expecting.push(expecting);
         }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::alerts::Alerts;
+use super::policy_clock::LARGEST_JUMP;
 use super::registry::Registry;
 use crate::journal::Record;
 use crate::model::Timestamp;
@@ -146,6 +147,15 @@ impl Health {
             problems.push(format!(
                 "the clock jumped ahead by {} s and is not followed for ten minutes: put it right, or say that it is: bindery clock confirm",
                 ahead / 1_000_000
+            ));
+        }
+        let behind = self.time.load(Ordering::Acquire).saturating_sub(self.clock.now().0);
+        if behind > LARGEST_JUMP {
+            level = HealthLevel::Red;
+            problems.push(format!(
+                "the clock is {} s behind the last record: until it has caught up no time passes, so codes of tokens are refused and nothing ends; \
+                 put the clock right, or, where it was wrong before, stop the server and run bindery clock rebase",
+                behind / 1_000_000
             ));
         }
         for (graver, problem) in self.troubles.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(|tell| tell()) {

@@ -79,7 +79,7 @@ pub fn log(found: &[StartNote]) {
 /// Somebody uses an emergency account, or says why.
 pub fn log_emergency(record: &Record) {
     let detail = |sought: &str| record.details.iter().find(|(name, _)| *name == sought).map(|(_, value)| value.as_str());
-    let account = record.actor.as_ref().map(|actor| actor.dn.as_str());
+    let account = record.actor.as_ref().and_then(|actor| actor.uuid.as_deref());
     tracing::warn!(
         account,
         peer = record.peer,

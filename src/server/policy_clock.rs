@@ -36,9 +36,16 @@ pub struct PolicyClock {
 
 #[derive(Default)]
 struct State {
-    /// When the jump was seen, by the monotonic clock.
-    held_since: Option<u64>,
+    /// When the jump was seen, by the monotonic clock, and how large it was.
+    held: Option<(u64, i64)>,
     turns: Vec<ClockTurn>,
+}
+
+impl State {
+    /// Whether the clock is further ahead than what is held already.
+    fn grows(&self, ahead: i64) -> bool {
+        self.held.is_none_or(|(_, held)| ahead.saturating_sub(held) > LARGEST_JUMP)
+    }
 }
 
 impl PolicyClock {
@@ -67,7 +74,7 @@ impl PolicyClock {
         // A clock that is turned back does not give room for a jump: what was believed once may be believed again.
         self.lead.fetch_max(lead(wall, monotonic), Ordering::AcqRel);
         self.anchored.store(monotonic, Ordering::Release);
-        state.held_since = None;
+        state.held = None;
         self.is_held.store(false, Ordering::Release);
     }
 
@@ -77,9 +84,10 @@ impl PolicyClock {
         let (wall, monotonic) = (self.inner.now(), self.inner.monotonic());
         let expected = self.expected(monotonic);
         let ahead = wall.0.saturating_sub(expected);
-        let turn = match state.held_since {
-            None if ahead > LARGEST_JUMP => {
-                state.held_since = Some(monotonic);
+        let turn = match state.held {
+            // A small jump must not open the way for a large one.
+            None | Some(_) if ahead > LARGEST_JUMP && state.grows(ahead) => {
+                state.held = Some((monotonic, ahead));
                 self.is_held.store(true, Ordering::Release);
                 Some(ClockTurn::Jumped(ahead))
             }
@@ -87,7 +95,7 @@ impl PolicyClock {
                 self.follow(&mut state, wall, monotonic);
                 Some(ClockTurn::Returned)
             }
-            Some(since) if monotonic.saturating_sub(since) >= HOLD => {
+            Some((since, _)) if monotonic.saturating_sub(since) >= HOLD => {
                 self.follow(&mut state, wall, monotonic);
                 Some(ClockTurn::Believed(ahead))
             }
@@ -100,7 +108,7 @@ impl PolicyClock {
         if state.turns.len() < MOST_TURNS {
             state.turns.extend(turn);
         }
-        if state.held_since.is_some() { Timestamp(expected) } else { wall }
+        if state.held.is_some() { Timestamp(expected) } else { wall }
     }
 }
 
@@ -124,8 +132,9 @@ impl Clock for PolicyClock {
 
     fn confirm(&self) {
         let mut state = self.lock();
-        if state.held_since.is_some() {
-            let (wall, monotonic) = (self.inner.now(), self.inner.monotonic());
+        let (wall, monotonic) = (self.inner.now(), self.inner.monotonic());
+        // What was confirmed is the jump that was seen.
+        if state.held.is_some() && !state.grows(wall.0.saturating_sub(self.expected(monotonic))) {
             self.follow(&mut state, wall, monotonic);
         }
     }

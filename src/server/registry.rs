@@ -10,6 +10,7 @@ use super::committer_thread::{Completion, CompletionSender};
 use crate::directory::{Change, Directory, Membership, Node, RuleKind};
 use crate::model::EntryId;
 use crate::operation::LiveSession;
+use crate::operation::live::PasswordVersion;
 
 /// Parts with a lock of their own: whoever logs in or out holds one of them for a moment.
 const SHARDS: usize = 64;
@@ -121,8 +122,8 @@ impl Registry {
     }
 
     /// The stored password of an account is only hashed anew in `head`, which is not durable: its sessions will go on with it.
-    pub fn expect_password(&self, account: EntryId, head: &Directory) {
-        self.each(account, |seated| seated.live.expect_password(head));
+    pub fn expect_password(&self, account: EntryId, before: PasswordVersion, head: &Directory) {
+        self.each(account, |seated| seated.live.expect_password(before, head));
     }
 
     /// It is durable.

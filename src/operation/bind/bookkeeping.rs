@@ -42,6 +42,7 @@ pub(super) fn failed(
     context: &Context,
     id: EntryId,
     standing: &Standing<'_>,
+    by_code: bool,
     record: &mut Record,
     alerts: &mut Vec<Record>,
 ) -> Vec<Change> {
@@ -50,7 +51,8 @@ pub(super) fn failed(
         return Vec::new();
     }
     let (facts, policy) = (&standing.facts, &*standing.policy);
-    if facts.break_glass || facts.locked_by_failures(policy, context.now) {
+    // Whoever guesses at the password of an emergency account must not make it wait; who tries codes knows the password.
+    if (facts.break_glass && !by_code) || facts.locked_by_failures(policy, context.now) {
         return Vec::new();
     }
     let mut state = head.account_state(id);
@@ -62,7 +64,7 @@ pub(super) fn failed(
     }
     // What an administrator locked stays locked as it is.
     let held = account_policy::barriers(facts, policy, context.now).any(|barrier| barrier.ground == Ground::Locked);
-    if held {
+    if held || facts.break_glass {
         after.locked = None;
     }
     let lock = after.locked;

@@ -1,6 +1,6 @@
 //! What a refused bind says of the account where the configuration asks for it (`disclose = "legacy"`, or one of the two alone): the error of
 //! the password policy control, and the codes that applications written for Active Directory look for in the text. All of it is about the account: a right
-//! password and a wrong one are told the same.
+//! password and a wrong one are told the same. That a source must wait is not told: not every refusal of a right password makes it wait.
 
 use super::finish;
 use crate::model::ResultCode;
@@ -14,14 +14,12 @@ use crate::protocol::{LdapResult, Reply};
 /// The answer: 49 with its text, and the control where it was asked for.
 pub(super) fn reply(standing: Option<&Standing<'_>>, context: &Context) -> Reply {
     let barrier = standing.and_then(|standing| standing.barrier(context.now, true)).map(|barrier| barrier.ground);
-    let waits = standing.is_some_and(|standing| standing.waits(&context.peer, context.now));
     let (code, error) = match barrier {
         Some(ground) if ground.is_lock() => ("775", Some(PasswordPolicyError::AccountLocked)),
         Some(Ground::PasswordAge | Ground::ShadowInactive) => ("532", Some(PasswordPolicyError::PasswordExpired)),
         Some(ground) if ground.is_expiry() => ("701", None),
         Some(Ground::StartTime) => ("530", None),
         Some(_) => ("533", None),
-        None if waits => ("775", Some(PasswordPolicyError::AccountLocked)),
         None => ("52e", None),
     };
     let discloses = context.settings.discloses;

@@ -9,6 +9,7 @@ use crate::model::{Entry, EntryId, ModificationOperation, ResultCode, Secret, Va
 use crate::operation::bind_rules::{self, Outcome};
 use crate::operation::refusal::Refusal;
 use crate::operation::{Context, otp};
+use crate::policy::password::LONGEST_NORMALIZED;
 use crate::protocol::LdapResult;
 
 /// What `begin` made of the password.
@@ -61,7 +62,9 @@ pub(super) fn split(
     let Some(enrolled) = otp::of_account(directory, account, context.now) else {
         return (OneTimeCode::NotAsked, given, Prospect::Barred);
     };
-    match crate::policy::otp::split(&given, enrolled.token.digits()) {
+    // How many forms a password has, and so how many runs it costs, must not depend on whether something was split off.
+    let splits = given.expose().len() <= LONGEST_NORMALIZED;
+    match crate::policy::otp::split(&given, enrolled.token.digits()).filter(|_| splits) {
         Some((password, code)) => (OneTimeCode::Given(enrolled.entry, code), password, Prospect::Open),
         None => (OneTimeCode::Missing, given, Prospect::Barred),
     }

@@ -56,7 +56,8 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
             let counts = matches!(refused.reason, reason::WRONG_PASSWORD | reason::WRONG_CODE);
             let guessed = pending.account.zip(standing).filter(|_| counts);
             let mut preceding = Vec::new();
-            let failed = |(id, standing)| bookkeeping::failed(head, context, id, standing, &mut record, &mut preceding);
+            let by_code = refused.reason == reason::WRONG_CODE;
+            let failed = |(id, standing)| bookkeeping::failed(head, context, id, standing, by_code, &mut record, &mut preceding);
             let changes = guessed.map(failed).unwrap_or_default();
             record.result = refused.result.code;
             record.reason = Some(refused.reason);

@@ -136,12 +136,20 @@ fn a_password_that_is_hashed_anew_is_that_of_all_sessions_of_the_account() {
     let registry = Arc::<Registry>::default();
     let (anna, bert) = (seat(&registry, ANNA, 1), seat(&registry, BERT, 2));
     let mut server = Server::new(Door::tls());
+    let before = PasswordVersion::of(&server.directory, anna.live().account).unwrap();
     for name in [ANNA, BERT] {
         server.change_past_sessions(replace(name, "userPassword", "{SSHA}x"));
     }
     let now = crate::model::Timestamp(server.clock);
-    registry.expect_password(anna.live().account, &server.directory);
+    registry.expect_password(anna.live().account, before, &server.directory);
     registry.adopt_password(anna.live().account);
     assert!(anna.live().judge(&server.directory, now).is_ok());
+    assert_eq!(bert.live().judge(&server.directory, now), Err(crate::operation::SessionEnd::PasswordChanged));
+    // One that did not know the password before does not come back when the next one is hashed anew.
+    let account = bert.live().account;
+    let before = PasswordVersion::of(&server.directory, account).unwrap();
+    server.change_past_sessions(replace(BERT, "userPassword", "{SSHA}y"));
+    registry.expect_password(account, before, &server.directory);
+    registry.adopt_password(account);
     assert_eq!(bert.live().judge(&server.directory, now), Err(crate::operation::SessionEnd::PasswordChanged));
 }

@@ -444,7 +444,8 @@ impl Server {
         for change in &decision.changes {
             head.apply(change).unwrap();
         }
-        if let Some(expecting) = operation::live::expect_passwords(&proposal, &decision, &head) {
+        if let Some((expecting, before)) = operation::live::expecting(&proposal, &decision, &self.directory) {
+            expecting.live.expect_password(before, &head);
             expecting.live.adopt_password();
         }
         self.directory = Arc::new(head);

@@ -292,9 +292,6 @@ impl Account {
     }
 
     fn waits(&self, policy: &Policy, source: &str, now: i64) -> bool {
-        if self.kind == Kind::BreakGlass {
-            return false;
-        }
         if policy.locks_account() {
             return now < self.pause_end;
         }
@@ -302,8 +299,9 @@ impl Account {
         own.and_then(|(_, times)| waits_until(policy, times)).is_some_and(|until| now < until)
     }
 
-    fn fail(&mut self, policy: &Policy, source: String, now: i64) {
-        if self.kind == Kind::BreakGlass || self.failure_lock(policy, now) {
+    fn fail(&mut self, policy: &Policy, source: String, now: i64, by_code: bool) {
+        // Who tries codes knows the password.
+        if self.kind == Kind::BreakGlass && !by_code || self.failure_lock(policy, now) {
             return;
         }
         // A lock that is over is forgotten with what made it.
@@ -338,7 +336,7 @@ impl Account {
             Some(Lock::Since(since)) => self.holds(since, policy.duration, now),
             _ => false,
         };
-        if locks && !held {
+        if locks && !held && self.kind != Kind::BreakGlass {
             self.said.lock = Some(Lock::OfFailures(now));
         }
     }
@@ -449,7 +447,7 @@ pub(super) fn decide(world: &mut World, attempt: &Attempt) -> Answer {
         front.map(|front| given.split_at(front)).filter(|(_, code)| asked && code.bytes().all(|octet| octet.is_ascii_digit()));
     let (password, code) = parts.map_or((given.as_str(), None), |(password, code)| (password, Some(code)));
     if password != account.password {
-        account.fail(policy, source, now);
+        account.fail(policy, source, now, false);
         return refused(49);
     }
     if asked {
@@ -460,7 +458,7 @@ pub(super) fn decide(world: &mut World, attempt: &Attempt) -> Answer {
             (Some(_), Some(step)) if account.last_step.is_none_or(|last| step > last) => {}
             (Some(_), Some(_)) => return refused(49),
             (Some(_), None) => {
-                account.fail(policy, source, now);
+                account.fail(policy, source, now, true);
                 return refused(49);
             }
         }
