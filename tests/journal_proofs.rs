@@ -89,7 +89,7 @@ fn every_change_to_the_files_is_found_and_named() {
     work(&installation, &["dora", "emil", "fritz"]);
     let whole = installation.run(&["journal", "verify"]);
     assert_eq!(whole.status.code(), Some(0), "{}", said(&whole));
-    assert!(said(&whole).contains("all as they were written"), "{}", said(&whole));
+    assert!(said(&whole).contains("are as they were written"), "{}", said(&whole));
     let files = segments(&installation);
     assert!(files.len() >= 3, "init's and one of each server: {files:?}");
     let (first, second, last) = (files[0].clone(), files[1].clone(), files[files.len() - 1].clone());
@@ -160,7 +160,9 @@ fn every_change_to_the_files_is_found_and_named() {
     named(2, after(&installation, cut, &[]), &["missing: sequence", "signed for more"]);
     // What is derived is not trusted either.
     let tree = |data: &Path| rewrite(&data.join("tree/row-0"), |octets| vec![0; octets.len()]);
-    named(0, after(&installation, tree, &[]), &["all as they were written"]);
+    named(0, after(&installation, tree, &[]), &["are as they were written"]);
+    let unsigned = |data: &Path| fs::remove_file(data.join("tree/checkpoints")).unwrap();
+    named(2, after(&installation, unsigned, &[]), &["no checkpoint is there that anybody signed"]);
     let forged = |data: &Path| {
         rewrite(&data.join("tree/checkpoints"), |octets| {
             String::from_utf8(octets).unwrap().replace("\ntime 20", "\ntime 19").into_bytes()

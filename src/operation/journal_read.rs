@@ -71,9 +71,12 @@ fn permitted(directory: &Directory, context: &Context, request: &JournalReadRequ
 /// Records that somebody is about to read the journal, and answers whether that may be.
 pub(crate) fn finish(directory: &Directory, context: &Context, request: &JournalReadRequest) -> Decision {
     let mut record = record::of_context(directory, context, RecordKind::JournalRead);
-    record.details.extend(request.question.iter().map(|text| (QUESTION, text.clone())));
     let result = match permitted(directory, context, request) {
-        Ok(()) => LdapResult::of(ResultCode::Success),
+        Ok(()) => {
+            // Those who are refused do not write texts of theirs into the journal.
+            record.details.extend(request.question.iter().map(|text| (QUESTION, text.clone())));
+            LdapResult::of(ResultCode::Success)
+        }
         Err(refusal) => {
             record.reason = Some(refusal.reason);
             refusal.result

@@ -20,6 +20,8 @@ use crate::store::{self, StoreError, StoreOptions, TreeFiles, TreeWriter};
 pub const RECORDS: u64 = 1000;
 /// … and after this time in any case, in microseconds: a heartbeat.
 const INTERVAL: u64 = 60_000_000;
+/// How long is waited after a first failure, in microseconds; then twice as long, up to [`INTERVAL`].
+const FIRST_RETRY: u64 = 1_000_000;
 /// How often is looked whether it is time.
 const LOOK: Duration = Duration::from_secs(1);
 /// So many records that wait wake the notary before its next look.
@@ -151,6 +153,8 @@ struct Worker {
     expected: Expected,
     /// Size of the last checkpoint of this process, and when that was.
     signed: Option<(u64, u64)>,
+    /// After a failure: how long is waited, and until when, in microseconds of the monotonic clock.
+    retry: Option<(u64, u64)>,
 }
 
 /// Checkpoints that were signed before, the largest first.
@@ -196,7 +200,7 @@ impl Notary {
         let announcer = Announcer(Arc::clone(&mailbox));
         let files = TreeFiles::new(Arc::clone(&options.disk), &options.data);
         let (writer, expected, signed) = (None, Expected::default(), None);
-        let mut worker = Worker { options, files, writer, key, durable, watch, anchors, expected, signed };
+        let mut worker = Worker { options, files, writer, key, durable, watch, anchors, expected, signed, retry: None };
         let thread = std::thread::Builder::new().name("notary".to_owned()).spawn(move || worker.run(&mailbox))?;
         Ok((Notary(thread), announcer))
     }
@@ -214,7 +218,9 @@ impl Worker {
         self.step(Worker::catch_up_and_sign);
         loop {
             let told = mailbox.take();
-            self.step(|worker| worker.follow(&told));
+            if !self.rests() || told.ended {
+                self.step(|worker| worker.follow(&told));
+            }
             if told.ended {
                 break;
             }
@@ -232,14 +238,28 @@ impl Worker {
 
     fn step(&mut self, work: impl FnOnce(&mut Worker) -> Result<(), StoreError>) {
         match work(self) {
-            Ok(()) => self.watch.set_trouble(HealthLevel::Yellow, None),
+            Ok(()) => {
+                self.retry = None;
+                self.watch.set_trouble(HealthLevel::Yellow, None);
+            }
             Err(error) => {
-                // What is in the files is looked at anew.
+                // What is in the files is looked at anew, and that may be much.
                 self.writer = None;
-                let text = format!("no checkpoint of the journal can be signed: {error}; nothing is lost, it goes on by itself");
+                let pause = self.retry.map_or(FIRST_RETRY, |(pause, _)| pause.saturating_mul(2).min(INTERVAL));
+                self.retry = Some((pause, self.options.clock.monotonic().saturating_add(pause)));
+                let hope = match error {
+                    StoreError::Damaged { .. } => "nobody signs for the journal until that file was put back from a backup",
+                    _ => "nothing is lost, it goes on by itself",
+                };
+                let text = format!("no checkpoint of the journal can be signed: {error}; {hope}");
                 self.watch.set_trouble(HealthLevel::Yellow, Some(text));
             }
         }
+    }
+
+    /// Whether the last try failed a moment ago.
+    fn rests(&self) -> bool {
+        self.retry.is_some_and(|(_, until)| self.options.clock.monotonic() < until)
     }
 
     fn follow(&mut self, told: &Told) -> Result<(), StoreError> {

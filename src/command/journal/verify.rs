@@ -125,11 +125,16 @@ fn verify_journal(installation: &Loaded, arguments: &Arguments, keys: &[Verifyin
         };
         problem.into_iter().for_each(|problem| verification.add(Finding::Stale { problem }));
     }
+    if fitting == 0 && last > 0 {
+        let problem =
+            "no checkpoint is there that anybody signed: they were taken away, or the server was never started since".to_owned();
+        verification.add(Finding::Cut { sequences: (1, last), problem });
+    }
     let findings: Vec<Finding> = verification.finish().into_iter().map(|finding| with_segment(&options, finding)).collect();
     if findings.is_empty() {
         let anchored = newest_anchor.map_or(String::new(), |time| format!(", anchored up to {}", time.to_rfc3339()));
         output::line(format_args!(
-            "{last} records, all as they were written: {fitting} checkpoints fit, the last one of {proven}{anchored}"
+            "{proven} of {last} records are as they were written: {fitting} checkpoints fit, the last one of {proven}{anchored}"
         ))?;
         if proven < last {
             output::remark(format_args!(

@@ -12,10 +12,10 @@ pub(crate) use entry::node_of;
 pub(crate) use question::{question, told};
 
 use super::Context;
-use super::context::is_auditor;
+use super::context::{is_administrator, is_auditor};
 use super::root_dse::SpecialEntry;
 use crate::directory::{Directory, Node};
-use crate::model::{Dn, Timestamp};
+use crate::model::{Dn, EntryId, Timestamp};
 
 /// The name that records stand below.
 pub(crate) const ACCESSLOG: &str = "cn=accesslog";
@@ -49,6 +49,11 @@ pub(crate) fn place(directory: &Directory, dn: &Dn) -> Option<Place> {
 pub(crate) fn may_read(directory: &Directory, context: &Context) -> bool {
     let subject = context.subject(directory);
     context.settings.monitor.is_there() && subject.identity.is_some_and(|id| is_auditor(directory, id))
+}
+
+/// Whether a search that was begun may go on: the one who is logged in reads it still, or may act as who does.
+pub(crate) fn may_go_on(directory: &Directory, identity: Option<EntryId>) -> bool {
+    identity.is_some_and(|id| is_auditor(directory, id) || is_administrator(directory, id))
 }
 
 /// The entry above all records.

@@ -14,8 +14,8 @@ use super::Connection;
 use super::timers::Deadline;
 use crate::journal::query::LookupRequest;
 use crate::model::ResultCode;
-use crate::operation::AccountClass;
 use crate::operation::search::{LogPart, Pull, SearchStream};
+use crate::operation::{AccountClass, accesslog};
 use crate::protocol::ber::Header;
 use crate::protocol::{MessageId, Reply};
 use crate::server::stream::Stream;
@@ -175,6 +175,11 @@ impl Connection {
     /// Has records of the journal looked up.
     fn fetch(&mut self, id: MessageId, mut search: Box<SearchStream>, request: LookupRequest) {
         self.fetches += 1;
+        if !accesslog::may_go_on(&self.services.directory(), self.session.identity().entry) {
+            search.supply(Err(ResultCode::InsufficientAccessRights));
+            self.searches.push_back((id, search));
+            return;
+        }
         match self.services.look_up(self.fetches, request, self.completion_sender.clone()) {
             Ok(()) => {
                 self.elsewhere += 1;
