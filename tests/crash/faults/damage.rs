@@ -168,6 +168,7 @@ fn kind(file: &Path, newest: Option<&Path>) -> String {
         "sled" if begins("snap.") => "`sled/snap.*`".to_owned(),
         "sled/blobs" => "`sled/blobs/*`".to_owned(),
         "snapshots" => "`snapshots/*`".to_owned(),
+        "index" => "`index/*`".to_owned(),
         other if other.starts_with("sled.aside") => "`sled.aside-*`".to_owned(),
         "" => format!("`{name}`"),
         _ => format!("`{folder}/{name}`"),
