@@ -166,7 +166,9 @@ fn a_jump_is_recorded_and_told_and_nothing_ends_by_it_until_ten_minutes_passed()
     machine.hands.pass(1);
     committer.tick();
     assert_eq!(machine.records(), ["clock jumped", "clock believed", "expire"]);
-    assert_eq!(health(&committer), HealthLevel::Green);
+    // Only the clock is asked about: the checkpoint works by real time and may be late on a slow machine.
+    let problems = committer.health().report().problems;
+    assert!(!problems.iter().any(|problem| problem.contains("clock")), "{problems:?}");
 }
 
 #[test]
