@@ -15,6 +15,7 @@ want openssl openssl
 want mkfs.ext4 e2fsprogs
 want losetup mount
 /usr/bin/python3 -c 'import ldap' 2>/dev/null || packages+=(python3-ldap)
+/usr/bin/python3 -c 'import cryptography' 2>/dev/null || packages+=(python3-cryptography)
 
 if [ ${#packages[@]} -gt 0 ]; then
     # Installing slapd must not start one: the checks start their own, on ports of their own.
@@ -32,5 +33,6 @@ for tool in cc ldapsearch ldapadd ldapmodify ldappasswd slapd slapadd javac java
     command -v "$tool" >/dev/null 2>&1 || { echo "missing: $tool" >&2; exit 1; }
 done
 /usr/bin/python3 -c 'import ldap'
+/usr/bin/python3 -c 'import cryptography'
 cargo fmt --version >/dev/null
 cargo clippy --version >/dev/null

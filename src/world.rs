@@ -14,6 +14,27 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
     /// Microseconds since an arbitrary start; never decreases, not moved by clock corrections.
     fn monotonic(&self) -> u64;
+    /// A jump ahead of the wall clock that is not believed yet, in microseconds.
+    fn held_jump(&self) -> Option<i64> {
+        None
+    }
+    /// Somebody says that the wall clock is right.
+    fn confirm(&self) {}
+    /// What happened to it since this was last asked, oldest first.
+    fn take_turns(&self) -> Vec<ClockTurn> {
+        Vec::new()
+    }
+}
+
+/// Something that happened to a clock that does not believe every jump.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ClockTurn {
+    /// The wall clock jumped ahead by so many microseconds: it is not followed.
+    Jumped(i64),
+    /// It went back to where it was.
+    Returned,
+    /// Nobody said anything for long enough: it is followed from now on, so many microseconds ahead.
+    Believed(i64),
 }
 
 /// A cryptographically strong source of random octets.

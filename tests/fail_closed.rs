@@ -33,7 +33,7 @@ fn settings() -> Settings {
         version: "test",
         monitor: Default::default(),
         start_tls: false,
-        discloses: false,
+        discloses: bindery::operation::Disclosure::default(),
     }
 }
 

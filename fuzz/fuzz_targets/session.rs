@@ -174,6 +174,8 @@ impl Server {
         match stream.pull(&mut 100, NOW) {
             Pull::Reply(reply) => self.send(id, &reply),
             Pull::Pause => {}
+            // The journal is beside what is tried here: it cannot be read.
+            Pull::Fetch(_) => stream.supply(Err(ResultCode::Unavailable)),
             Pull::Wait => {
                 if !stream.wake(&self.directory) {
                     self.parked.push((id, stream));
@@ -213,7 +215,7 @@ fn settings() -> Arc<Settings> {
         version: "0",
         monitor: Default::default(),
         start_tls: true,
-        discloses: false,
+        discloses: Default::default(),
     })
 }
 
@@ -243,7 +245,7 @@ fn directory() -> Arc<Directory> {
 }
 
 fn hashed() -> Vec<u8> {
-    let job = HashJob::Hash { given: Secret::from(b"secret".as_slice()), salt: [3; 16] };
+    let job = HashJob::Hash { given: Secret::from(b"secret".as_slice()), salt: [3; 16], beside: Vec::new() };
     match Hasher::new(CHEAP).perform(&job, [4; 16]) {
         bindery::policy::password::HashAnswer::Hashed(value) => value.expose().to_vec(),
         _ => panic!("a hash job is answered with a hash"),

@@ -118,9 +118,7 @@ impl OfflineInstallation {
         let upgraded = committer
             .upgrade(&context)
             .map_err(|code| CommandError::Cannot(format!("the journal cannot be written (code {})", code.number())))?;
-        if upgraded.rules > 0 {
-            super::output::remark(notes::RULES_WRITTEN);
-        }
+        upgraded.remarks().for_each(super::output::remark);
         Ok(OfflineInstallation { committer, aside: Aside { installation, context, hash_pool: None } })
     }
 

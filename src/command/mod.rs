@@ -4,6 +4,7 @@ pub mod account;
 pub mod backup;
 pub mod blocklist;
 pub mod check;
+pub mod clock;
 pub mod completions;
 pub mod demo;
 pub mod export;
@@ -78,6 +79,9 @@ enum Command {
     /// Change the seal key
     #[command(after_help = EXIT_CODES)]
     Key(key::Arguments),
+    /// Say what is right about a clock that jumped
+    #[command(after_help = EXIT_CODES)]
+    Clock(clock::Arguments),
     /// How an account stands
     #[command(after_help = EXIT_CODES)]
     Account(account::Arguments),
@@ -144,6 +148,7 @@ pub fn run() -> ExitCode {
         Command::Restore(arguments) => restore::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Key(arguments) => key::run(&arguments),
+        Command::Clock(arguments) => clock::run(&arguments),
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Blocklist(arguments) => blocklist::run(&arguments),
         Command::Account(arguments) => account::run(&arguments),

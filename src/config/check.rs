@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml::Spanned;
 
 use super::error::{ConfigurationError, Source};
-use super::raw::{CertificateMapping, Keys, Listen, Log, Raw, Tls};
-use super::{Configuration, Listeners, LogFormat, LogLevel, SealKeySource, TlsFiles, digest_of, values, waiver};
+use super::raw::{CertificateMapping, Keys, Listen, Log, Raw, RawJournal, Tls};
+use super::{AnchorSettings, Configuration, Listeners, LogFormat, LogLevel, SealKeySource, TlsFiles, digest_of, values, waiver};
 use super::{identifiers, limits};
 use crate::model::schema::PosixSchema;
 use crate::model::{Dn, Timestamp};
-use crate::operation::CertificateRule;
+use crate::operation::{CertificateRule, Disclosure};
 
 /// Octets of a Unix socket's path, by sockaddr_un less its NUL.
 const MAX_SOCKET_PATH: usize = 107;
@@ -41,9 +42,11 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         file: file.to_path_buf(),
         digest: digest_of(text),
         suffix: suffix(&source, raw.suffix.as_ref())?,
-        data,
         posix: posix(&source, raw.posix.as_ref())?,
         schema: raw.schema.as_ref().map(|written| path(&source, folder, "schema", written)).transpose()?,
+        journal_key: journal_key(&source, folder, &data, &seal_key, &raw.keys)?,
+        anchors: anchors(&source, folder, &data, &raw.journal)?,
+        data,
         seal_key,
         listeners: listeners(&source, folder, &raw.listen, tls.is_some())?,
         tls,
@@ -64,7 +67,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
             .map(|written| path(&source, folder, "password.blocklist", written))
             .transpose()?,
         remember_logins: values::remember_logins(&source, raw.password.remember_logins.as_ref())?,
-        discloses: discloses(&source, raw.disclose.as_ref())?,
+        discloses: discloses(&source, &raw)?,
         log_format: log_format(&source, &raw.log)?,
         log_level: log_level(&source, &raw.log)?,
         waivers: waivers.valid,
@@ -72,16 +75,18 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
     })
 }
 
-/// `disclose`: "nothing" or "legacy".
-fn discloses(source: &Source<'_>, written: Option<&Spanned<String>>) -> Result<bool, ConfigurationError> {
-    match written.map(|written| (written, written.get_ref().as_str())) {
-        None | Some((_, "nothing")) => Ok(false),
-        Some((_, "legacy")) => Ok(true),
+/// `disclose`: "nothing" or "legacy", which is both `disclose-control` and `disclose-texts`, unless these say otherwise.
+fn discloses(source: &Source<'_>, raw: &Raw) -> Result<Disclosure, ConfigurationError> {
+    let all = match raw.disclose.as_ref().map(|written| (written, written.get_ref().as_str())) {
+        None | Some((_, "nothing")) => Disclosure::default(),
+        Some((_, "legacy")) => Disclosure::LEGACY,
         Some((written, other)) => {
             let remedy = "write disclose = \"legacy\" where applications parse why a bind was refused, else leave it out";
-            Err(source.error(written.span(), "disclose", format!("{other:?} is nothing that can be disclosed"), remedy))
+            return Err(source.error(written.span(), "disclose", format!("{other:?} is nothing that can be disclosed"), remedy));
         }
-    }
+    };
+    let (control, texts) = (raw.disclose_control.unwrap_or(all.control), raw.disclose_texts.unwrap_or(all.texts));
+    Ok(Disclosure { control, texts })
 }
 
 fn suffix(source: &Source<'_>, written: Option<&Spanned<String>>) -> Result<Dn, ConfigurationError> {
@@ -130,6 +135,50 @@ fn storage(
         (None, None) => SealKeySource::File(folder.join("keys/seal.key")),
     };
     Ok((data, seal_key))
+}
+
+/// The key that signs checkpoints: beside the seal key unless it is said where.
+fn journal_key(
+    source: &Source<'_>,
+    folder: &Path,
+    data: &Path,
+    seal_key: &SealKeySource,
+    keys: &Keys,
+) -> Result<PathBuf, ConfigurationError> {
+    let Some(written) = &keys.journal else {
+        return Ok(seal_key.file().map_or_else(|| folder.join("keys/journal.key"), |seal| seal.with_file_name("journal.key")));
+    };
+    let key = path(source, folder, "keys.journal", written)?;
+    if key.starts_with(data) {
+        let problem = "lies in the data folder, so whoever can change the journal can sign it too";
+        return Err(source.error(
+            written.span(),
+            "keys.journal",
+            problem,
+            "keep the key elsewhere: journal = \"keys/journal.key\"",
+        ));
+    }
+    Ok(key)
+}
+
+/// `[journal.anchors]`
+fn anchors(
+    source: &Source<'_>,
+    folder: &Path,
+    data: &Path,
+    journal: &RawJournal,
+) -> Result<Option<AnchorSettings>, ConfigurationError> {
+    const REMEDY: &str = "name a folder on a write-once volume of another machine: folder = \"/mnt/worm/bindery\"";
+    let Some(written) = &journal.anchors else { return Ok(None) };
+    let named = written.get_ref().folder.as_ref();
+    let named = named.ok_or_else(|| source.error(written.span(), "journal.anchors.folder", "is missing", REMEDY))?;
+    let anchors = path(source, folder, "journal.anchors.folder", named)?;
+    if anchors.starts_with(data) {
+        let problem = "lies in the data folder, so it is lost or changed with it";
+        return Err(source.error(named.span(), "journal.anchors.folder", problem, REMEDY));
+    }
+    let interval = values::number(source, "journal.anchors.interval", &written.get_ref().interval, (60, 86_400), 600)?;
+    Ok(Some(AnchorSettings { folder: anchors, interval: Duration::from_secs(interval.unsigned_abs()) }))
 }
 
 fn listeners(source: &Source<'_>, folder: &Path, written: &Listen, has_tls: bool) -> Result<Listeners, ConfigurationError> {

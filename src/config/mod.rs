@@ -30,7 +30,7 @@ use crate::model::schema::PosixSchema;
 use crate::model::{Dn, Secret, Timestamp};
 use crate::operation::identifier::IdentifierSettings;
 use crate::operation::monitor::Monitor;
-use crate::operation::{CertificateRule, Limits, RememberedLoginSettings, Settings, WaivedNetwork};
+use crate::operation::{CertificateRule, Disclosure, Limits, RememberedLoginSettings, Settings, WaivedNetwork};
 use crate::policy::password::Argon2Parameters;
 
 /// A checked configuration. Paths in it are absolute.
@@ -50,6 +50,10 @@ pub struct Configuration {
     pub schema: Option<PathBuf>,
     /// Where the seal key comes from.
     pub seal_key: SealKeySource,
+    /// The key that signs checkpoints of the journal.
+    pub journal_key: PathBuf,
+    /// Where checkpoints are kept out of reach; none: nowhere.
+    pub anchors: Option<AnchorSettings>,
     /// Where the server listens.
     pub listeners: Listeners,
     /// The server's certificate; none: neither LDAPS nor StartTLS.
@@ -78,8 +82,8 @@ pub struct Configuration {
     pub blocklist: Option<PathBuf>,
     /// Seconds for which a verified login is remembered; 0: none is.
     pub remember_logins: u32,
-    /// Whether a refused bind says how the account stands.
-    pub discloses: bool,
+    /// What a refused bind says of how the account stands.
+    pub discloses: Disclosure,
     /// How the log looks.
     pub log_format: LogFormat,
     /// What is logged.
@@ -112,6 +116,15 @@ pub struct TlsFiles {
     pub client_authorities: Option<PathBuf>,
     /// Which client certificates were revoked, PEM or DER, one list of each authority. None: none are looked for.
     pub revocation_lists: Vec<PathBuf>,
+}
+
+/// A write-once folder for checkpoints of the journal.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AnchorSettings {
+    /// The folder; it is there already.
+    pub folder: PathBuf,
+    /// How often a checkpoint is written there.
+    pub interval: Duration,
 }
 
 /// When snapshots are taken: whichever comes first.

@@ -15,8 +15,12 @@ pub(super) struct Raw {
     pub(super) schema: Option<Spanned<String>>,
     pub(super) posix: Option<Spanned<String>>,
     pub(super) disclose: Option<Spanned<String>>,
+    pub(super) disclose_control: Option<bool>,
+    pub(super) disclose_texts: Option<bool>,
     #[serde(default)]
     pub(super) keys: Keys,
+    #[serde(default)]
+    pub(super) journal: RawJournal,
     #[serde(default)]
     pub(super) listen: Listen,
     pub(super) tls: Option<Spanned<Tls>>,
@@ -44,6 +48,20 @@ pub(super) struct Raw {
 pub(super) struct Keys {
     pub(super) seal: Option<Spanned<String>>,
     pub(super) seal_environment: Option<Spanned<String>>,
+    pub(super) journal: Option<Spanned<String>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawJournal {
+    pub(super) anchors: Option<Spanned<RawAnchors>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct RawAnchors {
+    pub(super) folder: Option<Spanned<String>>,
+    pub(super) interval: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default)]

@@ -56,6 +56,20 @@ fn a_file_in_the_working_folder_has_absolute_paths_too() {
 }
 
 #[test]
+fn what_a_refused_bind_tells() {
+    let told = |text: &str| {
+        let Disclosure { control, texts } = below_suffix(text).discloses;
+        (control, texts)
+    };
+    assert_eq!(told(""), (false, false));
+    assert_eq!(told("disclose = \"legacy\""), (true, true));
+    assert_eq!(told("disclose-control = true"), (true, false));
+    assert_eq!(told("disclose-texts = true"), (false, true));
+    assert_eq!(told("disclose = \"legacy\"\ndisclose-texts = false"), (true, false));
+    assert!(read(&format!("{SUFFIX}disclose = \"all\"")).is_err());
+}
+
+#[test]
 fn everything_can_be_written() {
     let configuration = below_suffix(
         r#"

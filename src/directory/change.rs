@@ -198,6 +198,8 @@ pub struct AccountState {
     pub last_login_source: Option<String>,
     /// Of a token: the time step (oathTOTPLastTimeStep) or the counter (oathHOTPCounter) of the last code that was taken.
     pub one_time_step: Option<u64>,
+    /// Of a token: how many time steps its clock was ahead of ours at the last code, behind where negative. Never 0.
+    pub time_step_drift: Option<i8>,
     /// Logins that failed; never an empty one.
     pub failed: Option<Arc<FailedLogins>>,
     /// When the account was logged in to with an expired password (pwdGraceUseTime).
@@ -207,7 +209,8 @@ pub struct AccountState {
 impl AccountState {
     /// Whether there is more in it than programs of the first format know.
     fn is_longer(&self) -> bool {
-        self.one_time_step.is_some() || self.failed.is_some() || !self.grace_logins.is_empty()
+        let is_token = self.one_time_step.is_some() || self.time_step_drift.is_some();
+        is_token || self.failed.is_some() || !self.grace_logins.is_empty()
     }
 }
 

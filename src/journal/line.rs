@@ -7,7 +7,7 @@
 //! | `v` | version of this layout, 1 |
 //! | `seq`, `prev` | sequence from 1 without gaps; leaf of the record before, hex |
 //! | `time`, `mono`, `boot`, `node` | policy time; monotonic microseconds of the process; process incarnation; installation |
-//! | `type` | `bind` `add` `modify` `delete` `modifyDn` `passwordModify` `refresh` `expire` `startTls` `start` `stop` `configuration` `initialise` `import` `export` `snapshot` `backup` `restore` `sessionEnd` `keyRotation` `upgrade` `journalRead` `void` |
+//! | `type` | `bind` `add` `modify` `delete` `modifyDn` `passwordModify` `refresh` `expire` `startTls` `start` `stop` `configuration` `initialise` `import` `export` `snapshot` `backup` `restore` `sessionEnd` `keyRotation` `journalKey` `upgrade` `journalRead` `void` |
 //! | `session`, `message`, `peer` | session number, messageID, address |
 //! | `tls` | `version`, `suite`, `cert` (SHA-256 of the client certificate, hex) |
 //! | `actor`, `target` | `uuid`, `dn`; no actor: anonymous |
@@ -50,11 +50,15 @@ impl RecordKind {
             RecordKind::Snapshot => "snapshot",
             RecordKind::Backup => "backup",
             RecordKind::KeyRotation => "keyRotation",
+            RecordKind::JournalKey => "journalKey",
             RecordKind::Restore => "restore",
             RecordKind::Refresh => "refresh",
             RecordKind::Expire => "expire",
             RecordKind::SessionEnd => "sessionEnd",
             RecordKind::JournalRead => "journalRead",
+            RecordKind::Alert => "alert",
+            RecordKind::Clock => "clock",
+            RecordKind::BreakGlass => "breakGlass",
             RecordKind::Upgrade => "upgrade",
             RecordKind::Void => "void",
         }

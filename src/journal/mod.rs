@@ -1,14 +1,21 @@
-//! The journal's contents, pure: records and their canonical lines, frames, group headers, the chain of leaves, verification.
+//! The journal's contents, pure: records and their canonical lines, frames, group headers, the chain of leaves, their
+//! Merkle tree, signed checkpoints of it, proofs, verification.
 //! Files are `store`'s.
 
 mod canonical;
 mod chain;
+pub mod evidence;
 mod frame;
 mod line;
+pub mod note;
+pub mod proof;
 pub mod query;
 mod record;
 #[cfg(test)]
 mod tests;
+pub mod tree;
+mod tree_head;
+mod verification;
 
 pub use chain::{Chain, ChainCheck};
 pub use frame::{
@@ -17,3 +24,5 @@ pub use frame::{
 };
 pub use line::{LINE_VERSION, LineStamp, to_hex};
 pub use record::{Leaf, Named, Record, RecordKind, RecordStamp, RecordedChange, RecordedEffect, RecordedValue, TlsStamp};
+pub use tree_head::{SignedTreeHead, TreeHead, origin, parse_all as parse_tree_heads};
+pub use verification::{Finding, Stretch, Verification};

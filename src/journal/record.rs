@@ -31,6 +31,8 @@ pub enum RecordKind {
     Backup,
     /// The rotation of the seal key: begun, gone on with, done.
     KeyRotation,
+    /// A key that signs checkpoints was made.
+    JournalKey,
     /// The content became that of an earlier moment.
     Restore,
     /// A dynamic entry was given more time.
@@ -41,6 +43,12 @@ pub enum RecordKind {
     SessionEnd,
     /// Somebody read the journal.
     JournalRead,
+    /// Something that somebody should look at.
+    Alert,
+    /// The clock jumped, or was believed.
+    Clock,
+    /// An emergency account is used.
+    BreakGlass,
     /// Entries of an older program were put into this one's form.
     Upgrade,
     /// Opens a segment after a failed append: voids the sequences nobody was told about.

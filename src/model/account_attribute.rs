@@ -40,11 +40,19 @@ pub enum AccountAttribute {
     PwdChangedTime,
     /// passwordExpirationTime of 389 Directory Server: generalized time
     PasswordExpirationTime,
+    /// accountProofedBy: who looked at the person's papers
+    ProofedBy,
+    /// accountProofedTime: generalized time
+    ProofedTime,
+    /// passwordNeedsFactor: TRUE
+    PasswordNeedsFactor,
+    /// breakGlassUseTime: generalized time
+    BreakGlassUseTime,
 }
 
 impl AccountAttribute {
     /// All of them.
-    pub const ALL: [AccountAttribute; 18] = [
+    pub const ALL: [AccountAttribute; 22] = [
         AccountAttribute::Kind,
         AccountAttribute::Disabled,
         AccountAttribute::UserAccountControl,
@@ -63,6 +71,10 @@ impl AccountAttribute {
         AccountAttribute::PwdReset,
         AccountAttribute::PwdChangedTime,
         AccountAttribute::PasswordExpirationTime,
+        AccountAttribute::ProofedBy,
+        AccountAttribute::ProofedTime,
+        AccountAttribute::PasswordNeedsFactor,
+        AccountAttribute::BreakGlassUseTime,
     ];
 
     /// The attribute's canonical name.
@@ -86,6 +98,10 @@ impl AccountAttribute {
             AccountAttribute::PwdReset => "pwdReset",
             AccountAttribute::PwdChangedTime => "pwdChangedTime",
             AccountAttribute::PasswordExpirationTime => "passwordExpirationTime",
+            AccountAttribute::ProofedBy => "accountProofedBy",
+            AccountAttribute::ProofedTime => "accountProofedTime",
+            AccountAttribute::PasswordNeedsFactor => "passwordNeedsFactor",
+            AccountAttribute::BreakGlassUseTime => "breakGlassUseTime",
         }
     }
 }

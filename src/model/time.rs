@@ -68,6 +68,11 @@ impl Timestamp {
         self.civil().strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string()
     }
 
+    /// Reads what [`Timestamp::to_rfc3339`] writes, and any other instant of RFC 3339.
+    pub fn from_rfc3339(text: &str) -> Option<Timestamp> {
+        text.parse::<jiff::Timestamp>().ok().map(|time| Timestamp(time.as_microsecond()))
+    }
+
     /// The moment on the calendar of UTC. (A civil time, because jiff's instants end a day before the year 9999 does.)
     fn civil(self) -> DateTime {
         let moment = self.clamp(Timestamp::EARLIEST, Timestamp::LATEST);

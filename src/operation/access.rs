@@ -30,7 +30,31 @@ const TARGET: &str = "accessTarget";
 /// there is no rule, those of a new installation hold.
 const FOLDER: [&str; 2] = ["ou=access", "ou=policies"];
 /// Entries that are made when they are read and that rules can be about.
-const AUDITED: [&str; 2] = ["cn=monitor", "cn=accesslog"];
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Audited {
+    /// `cn=monitor` and what is below it.
+    Monitor,
+    /// `cn=accesslog` and what is below it.
+    Log,
+}
+
+impl Audited {
+    const ALL: [Audited; 2] = [Audited::Monitor, Audited::Log];
+
+    fn name(self) -> &'static str {
+        match self {
+            Audited::Monitor => "cn=monitor",
+            Audited::Log => "cn=accesslog",
+        }
+    }
+
+    /// The one with this name.
+    fn named(schema: &Schema, name: &[u8]) -> Option<Audited> {
+        let key = schema.dn_key(&Dn::parse(name).ok()?);
+        let is_named = |it: &Audited| Dn::parse(it.name().as_bytes()).is_ok_and(|dn| schema.dn_key(&dn) == key);
+        Audited::ALL.into_iter().find(is_named)
+    }
+}
 
 /// The rules of a directory, read.
 struct AccessRules {
@@ -55,8 +79,8 @@ struct Placed {
     version: u64,
     /// None: everything.
     targets: Option<Vec<EntryId>>,
-    /// Whether it is about [`AUDITED`] entries.
-    audits: bool,
+    /// The audited entries that it is about.
+    audits: Vec<Audited>,
     filter: Option<PreparedFilter>,
 }
 
@@ -83,7 +107,7 @@ impl Compiled for AccessRules {
             let Some(rule) = read(directory.schema(), directory.dn_text(node.id), &values) else { continue };
             let (targets, audits) = targets(directory, node.id);
             let mut hasher = DefaultHasher::new();
-            (node.entry.block(), &targets, audits).hash(&mut hasher);
+            (node.entry.block(), &targets, &audits).hash(&mut hasher);
             let (entry, version) = (Some(node.id), hasher.finish());
             rules.add(directory, Placed { entry, version, targets, audits, ..Placed::of(directory, rule) }, false);
         }
@@ -112,29 +136,26 @@ fn read(schema: &Schema, name: String, values: &dyn Fn(&str) -> Vec<Value>) -> O
     reader.read(name).ok().filter(|_| denies)
 }
 
-/// The entries that a rule is about; none where it is about all. Whether it is about audited ones.
-fn targets(directory: &Directory, rule: EntryId) -> (Option<Vec<EntryId>>, bool) {
+/// The entries that a rule is about; none where it is about all. The audited ones among them.
+fn targets(directory: &Directory, rule: EntryId) -> (Option<Vec<EntryId>>, Vec<Audited>) {
     let attribute = directory.schema().attribute_type(TARGET).and_then(MembershipAttribute::of_type);
-    let Some(attribute) = attribute.filter(|&attribute| directory.member_count(rule, attribute) > 0) else { return (None, true) };
-    let (mut targets, mut audits) = (Vec::new(), false);
+    let Some(attribute) = attribute.filter(|&attribute| directory.member_count(rule, attribute) > 0) else {
+        return (None, Audited::ALL.to_vec());
+    };
+    let (mut targets, mut audits) = (Vec::new(), Vec::new());
     for membership in directory.memberships(rule, attribute) {
         match membership {
             Membership::Entry(_, id) => targets.push(id),
-            Membership::Outside { value, .. } => audits |= is_audited(directory.schema(), &value),
+            Membership::Outside { value, .. } => audits.extend(Audited::named(directory.schema(), &value)),
         }
     }
     (Some(targets), audits)
 }
 
-fn is_audited(schema: &Schema, name: &[u8]) -> bool {
-    let key = Dn::parse(name).map(|dn| schema.dn_key(&dn));
-    AUDITED.iter().any(|audited| key.as_ref().ok() == Dn::parse(audited.as_bytes()).map(|dn| schema.dn_key(&dn)).ok().as_ref())
-}
-
 impl Placed {
     fn of(directory: &Directory, rule: AccessRule) -> Placed {
         let filter = rule.filter.as_ref().map(|filter| PreparedFilter::of_rule(directory, filter));
-        Placed { rule, entry: None, version: 0, targets: None, audits: true, filter }
+        Placed { rule, entry: None, version: 0, targets: None, audits: Audited::ALL.to_vec(), filter }
     }
 
     /// Whether target and filter take an entry in. It need not be in the directory: its parent is.
@@ -375,9 +396,12 @@ impl Access {
         self.everything || self.bearing(right, None).any(|(placed, _)| placed.rule.effect == Effect::Allow)
     }
 
-    /// Whether `cn=monitor`, `cn=accesslog` and what is below them may be read.
-    pub(crate) fn reads_audit(&self) -> bool {
-        let bearing = self.bearing(Right::ReadAudit, None).filter(|(placed, relations)| placed.audits && relations.is_none());
+    /// Whether such an entry and what is below it may be read.
+    pub(crate) fn reads_audit(&self, what: Audited) -> bool {
+        // A filter is about entries of the directory.
+        let is_about = |placed: &Placed| placed.audits.contains(&what) && placed.filter.is_none();
+        let bearing =
+            self.bearing(Right::ReadAudit, None).filter(|(placed, relations)| is_about(placed) && relations.is_none());
         self.everything || matches!(decide(bearing.map(|(placed, _)| (placed.rule.effect, ()))), Verdict::Allowed(()))
     }
 
@@ -526,7 +550,7 @@ pub(crate) fn check(write: &Write<'_>, draft: &Draft<'_>) -> Result<(), Refusal>
     }
     let attribute = draft.schema.attribute_type(TARGET).and_then(MembershipAttribute::of_type);
     let outside = attribute.and_then(|attribute| draft.members.first_outside(attribute));
-    match outside.filter(|outside| !is_audited(draft.schema, outside)) {
+    match outside.filter(|outside| Audited::named(draft.schema, outside).is_none()) {
         Some(outside) => absent(TARGET, String::from_utf8_lossy(outside).into_owned()),
         None => Ok(()),
     }

@@ -95,19 +95,19 @@ pub enum AccountClass {
     Administrator,
     /// An account whose accountKind is `service`.
     Service,
+    /// One whose accountKind is `breakglass`, administrator or not.
+    BreakGlass,
 }
 
 impl AccountClass {
     /// Judged on this value of the directory.
     pub fn of(directory: &Directory, account: Option<EntryId>) -> AccountClass {
-        match account {
-            Some(id) if is_administrator(directory, id) => AccountClass::Administrator,
-            Some(id) if is_service(directory, id) => AccountClass::Service,
-            _ => AccountClass::Person,
+        let node = account.and_then(|id| directory.node(id));
+        match node.map(|node| (AccountKind::of(directory, node), node.id)) {
+            Some((AccountKind::BreakGlass, _)) => AccountClass::BreakGlass,
+            Some((_, id)) if is_administrator(directory, id) => AccountClass::Administrator,
+            Some((AccountKind::Service, _)) => AccountClass::Service,
+            Some((AccountKind::Person, _)) | None => AccountClass::Person,
         }
     }
-}
-
-fn is_service(directory: &Directory, id: EntryId) -> bool {
-    directory.node(id).is_some_and(|node| AccountKind::of(directory, node) == AccountKind::Service)
 }

@@ -219,7 +219,7 @@ fn check_passwords(write: &Write<'_>, request: &AddRequest, subject: Subject, dr
     let given = |name: &str| request.attributes.iter().find(|given| is_given(given, name));
     let policy = given("pwdPolicySubentry").and_then(|given| given.values.first());
     password_change::check_new(write.head, write.context, policy.map(AsRef::as_ref), new)?;
-    password_change::settle(write.head, write.context, subject, None, &mut draft.entry, |name| given(name).is_some());
+    password_change::settle(write.head, write.context, subject, None, &mut draft.entry, false, |name| given(name).is_some());
     Ok(())
 }
 

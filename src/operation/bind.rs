@@ -89,8 +89,12 @@ pub mod reason {
     pub const PRINCIPAL_EXPIRED: &str = "account expired (krbPrincipalExpiration)";
     /// shadowExpire is over.
     pub const SHADOW_EXPIRED: &str = "account expired (shadowExpire)";
+    /// The emergency account was used: an administrator must set its password anew.
+    pub const USED: &str = "emergency account used, password not set anew";
     /// Nobody logged in for longer than pwdMaxIdle.
     pub const IDLE: &str = "account idle too long";
+    /// The policy asks for a proofing (accountProofingRequired), and none is recorded.
+    pub const NOT_PROOFED: &str = "account not proofed";
     /// pwdMaxAge or passwordExpirationTime is over.
     pub const PASSWORD_EXPIRED: &str = "password expired";
     /// shadowMax and shadowInactive are over.
@@ -111,6 +115,8 @@ pub mod reason {
     pub const OUTSIDE_NETWORKS: &str = "outside the account's networks";
     /// As many sessions of the account are open as may be.
     pub const TOO_MANY_SESSIONS: &str = "too many sessions of the account";
+    /// Of an alert: so many logins of the account failed in a row that somebody should look at it.
+    pub const MANY_FAILURES: &str = "many failed logins in a row";
     /// The hash pool could not take more work.
     pub const BUSY: &str = "password verification is overloaded";
 }

@@ -214,6 +214,17 @@ pub(crate) fn bearing_on(directory: &Directory, account: EntryId, now: Timestamp
     rules.map(|(entry, _)| *entry).collect()
 }
 
+/// Whether no login of this account with a password goes without a second factor, wherever it comes from: a rule says so that knows no
+/// condition but who it is, and nothing waives it.
+pub(crate) fn always_needs_factor(directory: &Directory, context: &Context, account: EntryId) -> bool {
+    let concerning = bearing_on(directory, account, context.now);
+    let compiled = directory.compiled::<BindRules>();
+    let mut all = compiled.entries.iter().zip(&compiled.rules);
+    let is_waived = || context.settings.second_factor.iter().any(|waived| context.now < waived.until);
+    all.any(|(entry, rule)| rule.always_requires_factor() && concerning.contains(entry))
+        && !(is_administrator(directory, account) && is_waived())
+}
+
 /// accountNetwork of an entry, as written.
 pub(crate) fn own_networks(directory: &Directory, node: &Node) -> Vec<String> {
     let network = directory.schema().attribute_type("accountNetwork");

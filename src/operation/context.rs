@@ -185,8 +185,22 @@ pub struct Settings {
     pub monitor: Monitor,
     /// Whether the server offers StartTLS (it has a certificate).
     pub start_tls: bool,
-    /// Whether a refused bind says how the account stands: for applications that parse it.
-    pub discloses: bool,
+    /// What a refused bind says of how the account stands: for applications that parse it.
+    pub discloses: Disclosure,
+}
+
+/// What a refused bind says of the account, whether or not the password was right; by default nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Disclosure {
+    /// The error in the password policy control, where that is asked for.
+    pub control: bool,
+    /// The text that applications written for Active Directory parse: `data 52e`, `533`, `701`, `775`.
+    pub texts: bool,
+}
+
+impl Disclosure {
+    /// Both.
+    pub const LEGACY: Disclosure = Disclosure { control: true, texts: true };
 }
 
 /// How logins that were verified a moment ago are remembered.

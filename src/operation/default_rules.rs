@@ -4,9 +4,9 @@ use bytes::Bytes;
 
 use super::add::AddRequest;
 use super::context::administrators;
-use super::{access, bind_rules, otp};
-use crate::directory::{Directory, RuleKind};
-use crate::model::{Attribute, EntryId, Timestamp};
+use super::{bind_rules, otp};
+use crate::directory::{Directory, Lookup, RuleKind};
+use crate::model::{Attribute, Dn, EntryId, Timestamp};
 
 /// Loopback, RFC 1918, unique local addresses (RFC 4193) and link-local ones (RFC 3927, RFC 4291).
 const OWN_NETWORKS: [&str; 8] =
@@ -156,8 +156,36 @@ pub fn missing(directory: &Directory) -> Vec<AddRequest> {
     if lacks(RuleKind::BindRule, bind_rules::folder(directory)) {
         missing.extend(entries(&suffix));
     }
-    if lacks(RuleKind::AccessRule, access::folder(directory)) {
+    if directory.suffix_entry().is_some() && directory.rule_entries(RuleKind::AccessRule).is_empty() {
+        missing.extend(access_folders(directory, &suffix));
         missing.extend(access_entries(&suffix));
+    }
+    missing
+}
+
+/// Whether one of [`missing`] is an access rule.
+pub fn is_access_rule(request: &AddRequest) -> bool {
+    let classes = request.attributes.iter().filter(|it| it.description == "objectClass").flat_map(|it| &it.values);
+    classes.into_iter().any(|class| class.as_ref() == b"accessRule")
+}
+
+/// What access rules stand below, as far as it is not there: who could read everything before must be able to see why not any more.
+fn access_folders(directory: &Directory, suffix: &str) -> Vec<AddRequest> {
+    let mut missing = Vec::new();
+    for (name, ou, description) in [
+        ("ou=policies", "policies", "What decides about people"),
+        ("ou=access,ou=policies", "access", "Who may read and change what"),
+    ] {
+        let name = format!("{name},{suffix}");
+        let is_there = Dn::parse(name.as_bytes()).is_ok_and(|dn| matches!(directory.find(&dn), Lookup::Found(_)));
+        if !is_there {
+            let attributes = vec![
+                attribute("objectClass", &["top", "organizationalUnit"]),
+                attribute("ou", &[ou]),
+                attribute("description", &[description]),
+            ];
+            missing.push(AddRequest::new(Bytes::from(name), attributes, Vec::new()));
+        }
     }
     missing
 }

@@ -34,6 +34,8 @@ pub enum ExtendedOperation {
     Backup,
     /// A rotation of the seal key
     KeyRotation,
+    /// A jump of the clock is right
+    ClockConfirmation,
     /// How an account stands
     AccountReport,
     /// What would be decided about logins that nobody tries
@@ -53,6 +55,7 @@ impl ExtendedOperation {
             oid::REFRESH => Some(ExtendedOperation::Refresh),
             oid::START_TRANSACTION => Some(ExtendedOperation::StartTransaction),
             oid::BACKUP => Some(ExtendedOperation::Backup),
+            oid::CLOCK_CONFIRMATION => Some(ExtendedOperation::ClockConfirmation),
             oid::KEY_ROTATION => Some(ExtendedOperation::KeyRotation),
             oid::ACCOUNT_REPORT => Some(ExtendedOperation::AccountReport),
             oid::POLICY_TEST => Some(ExtendedOperation::PolicyTest),

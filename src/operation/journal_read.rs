@@ -12,7 +12,7 @@
 use super::context::is_auditor;
 use super::refusal::Refusal;
 use super::write::not_permitted;
-use super::{Context, Decision, ListenerKind, record};
+use super::{Context, Decision, ListenerKind, accesslog, record};
 use crate::directory::Directory;
 use crate::journal::RecordKind;
 use crate::model::{ResultCode, Secret};
@@ -25,22 +25,36 @@ pub const QUESTION: &str = "question";
 
 /// A reading of the journal on its way to the committer.
 #[derive(Debug)]
-pub struct JournalReadRequest(Option<String>);
+pub struct JournalReadRequest {
+    question: Option<String>,
+    /// Over LDAP, below `cn=accesslog`.
+    is_search: bool,
+}
 
 impl JournalReadRequest {
     /// What was asked; none where that is no text of a fair length.
     pub fn read(value: Option<&Secret>) -> JournalReadRequest {
         let text = value.map(Secret::expose).filter(|octets| octets.len() <= LONGEST_QUESTION);
-        JournalReadRequest(text.and_then(|octets| std::str::from_utf8(octets).ok()).map(str::to_owned))
+        let question = text.and_then(|octets| std::str::from_utf8(octets).ok()).map(str::to_owned);
+        JournalReadRequest { question, is_search: false }
+    }
+
+    /// A search below `cn=accesslog`.
+    pub fn of_search(question: &str) -> JournalReadRequest {
+        let question = question.chars().take(LONGEST_QUESTION).collect();
+        JournalReadRequest { question: Some(question), is_search: true }
     }
 
     /// Octets that it holds.
     pub(crate) fn octets(&self) -> usize {
-        self.0.as_ref().map_or(0, String::len)
+        self.question.as_ref().map_or(0, String::len)
     }
 }
 
 fn permitted(directory: &Directory, context: &Context, request: &JournalReadRequest) -> Result<(), Refusal> {
+    if request.is_search {
+        return if accesslog::may_read(directory, context) { Ok(()) } else { Err(Refusal::no_such_object(directory, None)) };
+    }
     let subject = context.subject(directory);
     if !subject.administrator && !subject.identity.is_some_and(|id| is_auditor(directory, id)) {
         return Err(not_permitted());
@@ -48,7 +62,7 @@ fn permitted(directory: &Directory, context: &Context, request: &JournalReadRequ
     if context.peer.listener != ListenerKind::Ldapi {
         return Err(Refusal::new(ResultCode::UnwillingToPerform, "the journal's files are read on the server's machine"));
     }
-    if request.0.is_none() {
+    if request.question.is_none() {
         return Err(Refusal::new(ResultCode::ProtocolError, "the question is expected as text"));
     }
     Ok(())
@@ -57,15 +71,18 @@ fn permitted(directory: &Directory, context: &Context, request: &JournalReadRequ
 /// Records that somebody is about to read the journal, and answers whether that may be.
 pub(crate) fn finish(directory: &Directory, context: &Context, request: &JournalReadRequest) -> Decision {
     let mut record = record::of_context(directory, context, RecordKind::JournalRead);
-    record.details.extend(request.0.iter().map(|text| (QUESTION, text.clone())));
     let result = match permitted(directory, context, request) {
-        Ok(()) => LdapResult::of(ResultCode::Success),
+        Ok(()) => {
+            // Those who are refused do not write texts of theirs into the journal.
+            record.details.extend(request.question.iter().map(|text| (QUESTION, text.clone())));
+            LdapResult::of(ResultCode::Success)
+        }
         Err(refusal) => {
             record.reason = Some(refusal.reason);
             refusal.result
         }
     };
     record.result = result.code;
-    let reply = Reply::result(ResponseKind::Extended, result);
+    let reply = Reply::result(if request.is_search { ResponseKind::SearchDone } else { ResponseKind::Extended }, result);
     Decision { reply, changes: Vec::new(), record, preceding: Vec::new(), identity: None }
 }

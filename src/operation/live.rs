@@ -8,8 +8,8 @@
 //! ```
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use super::context::is_administrator;
 use super::policies::password_policy;
@@ -17,7 +17,7 @@ use super::{Context, Decision, Peer, Proposal, TlsFacts, account, bind_rules, st
 use crate::directory::{Change, Directory, Node};
 use crate::journal::{Named, RecordKind};
 use crate::model::{EntryId, Timestamp};
-use crate::policy::account::{self as rules, Ground};
+use crate::policy::account::{self as rules, Barrier, Ground};
 use crate::protocol::Request;
 
 /// What a client can ask for, as [`LiveSession::last_request`] names it.
@@ -51,6 +51,9 @@ pub struct LiveSession {
     ended: AtomicBool,
     /// Whether it did something as an administrator may, or could have.
     administrator: AtomicBool,
+    /// It is one of an emergency account; why that is used, once that was said.
+    break_glass: bool,
+    reason: OnceLock<String>,
     /// The version of the password that it logged in with or set itself, and of the one before, which is published a moment longer.
     password: AtomicU64,
     previous_password: AtomicU64,
@@ -75,6 +78,8 @@ pub enum SessionEnd {
     RightsLost,
     /// The bind rules or the account's networks, as they are now, would not have let it in.
     Refused(&'static str),
+    /// It is one of an emergency account, and nobody said why that is used.
+    NoReason,
     /// An administrator ended it.
     Administrator,
     /// The client said that it ends.
@@ -100,6 +105,7 @@ impl SessionEnd {
             SessionEnd::PasswordChanged => "password changed",
             SessionEnd::RightsLost => "no administrator any more",
             SessionEnd::Refused(reason) => reason,
+            SessionEnd::NoReason => "no reason given for the emergency",
             SessionEnd::Administrator => "ended by an administrator",
             SessionEnd::Unbind => "unbind",
             SessionEnd::ClientClosed => "closed by the client",
@@ -114,14 +120,15 @@ impl SessionEnd {
         match self {
             SessionEnd::Idle => "session idle for too long",
             SessionEnd::Age => "session too old, log in again",
+            SessionEnd::NoReason => "no breakGlassReason was given in time",
             _ => "session ended, log in again",
         }
     }
 
     /// Whether the session may go no further at once, whatever is under way.
     pub fn is_revocation(self) -> bool {
-        use SessionEnd::{Administrator, Barred, Deleted, PasswordChanged, Refused, RightsLost};
-        matches!(self, Barred(_) | Refused(_) | Deleted | PasswordChanged | RightsLost | Administrator)
+        use SessionEnd::{Administrator, Barred, Deleted, NoReason, PasswordChanged, Refused, RightsLost};
+        matches!(self, Barred(_) | Refused(_) | NoReason | Deleted | PasswordChanged | RightsLost | Administrator)
     }
 }
 
@@ -149,6 +156,8 @@ impl LiveSession {
             woken: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             administrator: AtomicBool::new(is_administrator(directory, node.id)),
+            break_glass: standing::facts(directory, node.id).break_glass,
+            reason: OnceLock::new(),
             password: AtomicU64::new(password),
             previous_password: AtomicU64::new(password),
             decided_password: AtomicU64::new(password),
@@ -201,9 +210,9 @@ impl LiveSession {
     }
 
     /// The password of the account as it is decided in `head` is one that this session may go on with: it set it itself, or it is the old
-    /// one hashed anew.
-    pub fn expect_password(&self, head: &Directory) {
-        if let Some(node) = head.node(self.account) {
+    /// one hashed anew. `before`: the password before that; a session that did not go on with it does not come back by it.
+    pub fn expect_password(&self, before: PasswordVersion, head: &Directory) {
+        if let Some(node) = head.node(self.account).filter(|_| self.knows_password(before.0)) {
             self.decided_password.store(password_version(head, node), Ordering::Release);
         }
     }
@@ -219,6 +228,28 @@ impl LiveSession {
 
     fn knows_password(&self, version: u64) -> bool {
         [&self.password, &self.previous_password, &self.decided_password].iter().any(|it| it.load(Ordering::Acquire) == version)
+    }
+
+    /// Whether it is one of an emergency account.
+    pub(crate) fn is_break_glass(&self) -> bool {
+        self.break_glass
+    }
+
+    /// Why the emergency account is used.
+    pub fn break_glass_reason(&self) -> Option<&str> {
+        self.reason.get().map(String::as_str)
+    }
+
+    /// Somebody said why, and the record of it is durable. The first one counts.
+    pub fn give_break_glass_reason(&self, reason: String) {
+        let _ = self.reason.set(reason);
+    }
+
+    /// When it ends unless somebody says why.
+    fn reason_due(&self) -> Option<Timestamp> {
+        let seconds = i64::from(rules::BREAK_GLASS_REASON);
+        let due = || Timestamp(self.since.0.saturating_add(seconds.saturating_mul(1_000_000)));
+        (self.break_glass && self.reason.get().is_none()).then(due)
     }
 
     /// [`LiveSession::judge`] on a value that was published: rights that the account has there it may have used.
@@ -241,13 +272,18 @@ impl LiveSession {
         // Who guesses passwords must not end the sessions of those who know them: locks that end by themselves keep from new logins alone.
         // Nor is anybody idle who is logged in.
         let mut barriers = rules::barriers(&facts, &policy, now);
-        if let Some(barrier) = barriers.find(|it| it.ground != Ground::Idle && !(it.ground.is_lock() && it.until.is_some())) {
+        // Who works at the machine itself can put a wrong policy right.
+        let is_local = || self.factors.contains(&"ldapi") && is_administrator(directory, self.account);
+        let bars = |it: &Barrier| match it.ground {
+            Ground::Idle => false,
+            Ground::NotProofed => !is_local(),
+            ground => !(ground.is_lock() && it.until.is_some()),
+        };
+        if let Some(barrier) = barriers.find(bars) {
             return Err(SessionEnd::Barred(barrier.ground));
         }
-        if self.factors.contains(&"password") {
-            if !self.knows_password(password_version(directory, node)) {
-                return Err(SessionEnd::PasswordChanged);
-            }
+        if self.factors.contains(&"password") && !self.knows_password(password_version(directory, node)) {
+            return Err(SessionEnd::PasswordChanged);
         }
         if self.administrator.load(Ordering::Acquire) && !is_administrator(directory, self.account) {
             return Err(SessionEnd::RightsLost);
@@ -255,7 +291,11 @@ impl LiveSession {
         if let Some(reason) = bind_rules::refuses_session(directory, self) {
             return Err(SessionEnd::Refused(reason));
         }
-        Ok(rules::next_end(&facts, &policy, now).map(|(_, end)| end))
+        let end = rules::next_end(&facts, &policy, now).map(|(_, end)| end);
+        match self.reason_due() {
+            Some(due) if now >= due => Err(SessionEnd::NoReason),
+            due => Ok(end.into_iter().chain(due).min()),
+        }
     }
 }
 
@@ -268,17 +308,28 @@ pub struct Expecting {
     pub all: bool,
 }
 
-/// After a proposal was decided, with its changes made in `head`: a session that changed the password of its own account stays, and so do
-/// all of an account whose password a login had hashed anew.
-pub fn expect_passwords(proposal: &Proposal, decision: &Decision, head: &Directory) -> Option<Expecting> {
+/// Which password an account has.
+#[derive(Clone, Copy, Debug)]
+pub struct PasswordVersion(u64);
+
+impl PasswordVersion {
+    /// None: there is no such account.
+    pub fn of(directory: &Directory, account: EntryId) -> Option<PasswordVersion> {
+        directory.node(account).map(|node| PasswordVersion(password_version(directory, node)))
+    }
+}
+
+/// After a proposal was decided, before its changes are made in `head`: a session that changed the password of its own account stays, and so
+/// do all of an account whose password a login had hashed anew.
+pub fn expecting(proposal: &Proposal, decision: &Decision, head: &Directory) -> Option<(Expecting, PasswordVersion)> {
     let all = decision.record.kind == RecordKind::Bind;
     let identity = if all { decision.identity.as_ref() } else { Some(&proposal.context.identity) };
     let live = identity?.live.as_ref()?;
     if !decision.changes.iter().any(|change| matches!(change, Change::PutEntry { id, .. } if *id == live.account)) {
         return None;
     }
-    live.expect_password(head);
-    Some(Expecting { live: Arc::clone(live), all })
+    let before = PasswordVersion::of(head, live.account)?;
+    Some((Expecting { live: Arc::clone(live), all }, before))
 }
 
 impl PartialEq for LiveSession {

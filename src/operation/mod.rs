@@ -4,6 +4,7 @@
 //! client may read is decided on a published value.
 
 pub(crate) mod access;
+pub(crate) mod accesslog;
 mod account;
 pub mod account_report;
 pub mod add;
@@ -13,6 +14,7 @@ pub mod bind;
 pub(crate) mod bind_rules;
 pub mod compare;
 
+pub mod clock;
 mod context;
 pub mod control;
 pub mod default_rules;
@@ -60,8 +62,8 @@ mod write;
 pub use account::AccountClass;
 pub use attached::{Assumed, Attached};
 pub use context::{
-    Authority, CertificateFacts, CertificateRule, Context, Fresh, Identity, Limits, ListenerKind, Peer, RememberedLoginSettings,
-    Settings, TlsFacts, WaivedNetwork,
+    Authority, CertificateFacts, CertificateRule, Context, Disclosure, Fresh, Identity, Limits, ListenerKind, Peer,
+    RememberedLoginSettings, Settings, TlsFacts, WaivedNetwork,
 };
 pub use live::{LiveSession, SessionEnd};
 pub use managed_account::AccountKind;
@@ -106,6 +108,8 @@ pub enum ProposedOperation {
     KeyRotation(key_rotation::KeyRotationRequest),
     /// The journal is about to be read.
     JournalRead(journal_read::JournalReadRequest),
+    /// Somebody says that a jump of the clock is right.
+    ClockConfirmation,
     /// The end of a transaction (RFC 5805): its operations, all or none.
     Transaction(Vec<Proposal>),
     /// Something that happened and is only to be recorded (start, stop, StartTLS, configuration, …); answered with success.
@@ -143,6 +147,7 @@ fn decide_in(head: &Directory, context: &Context, operation: &ProposedOperation,
         ProposedOperation::Backup(request) => backup::finish(head, context, request),
         ProposedOperation::KeyRotation(request) => key_rotation::finish(head, context, request),
         ProposedOperation::JournalRead(request) => journal_read::finish(head, context, request),
+        ProposedOperation::ClockConfirmation => clock::confirm(head, context),
         ProposedOperation::Refresh(request) => dynamic::refresh(&write, request),
         ProposedOperation::Transaction(steps) => transaction::decide(head, context, steps, csn_count),
         ProposedOperation::Note(record) => Decision {

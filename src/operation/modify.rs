@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use bytes::Bytes;
 
 use super::access::Access;
-use super::bind::bookkeeping;
+use super::bind::bookkeeping::{self, Forgiven};
 use super::draft::{CheckedAttribute, Draft, Home, ValueKey};
 use super::password_change::{self, Proof};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, not_permitted};
-use super::{Authority, access, bind_rules, dynamic, identifier, managed_account, relax, schema_change, stamp};
+use super::{Authority, access, bind_rules, dynamic, identifier, managed_account, relax, schema_change, sessions, stamp};
 use crate::directory::{Change, MembershipAttribute};
 use crate::model::schema::Schema;
 use crate::model::{Dn, EntryId, Modification, ModificationOperation, Rdn, ResultCode, Value};
@@ -53,6 +53,9 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let schema = write.head.schema();
     let dn = parse_name(schema, &request.name, "invalid DN")?;
     check_counts(&request.changes)?;
+    if sessions::is_here(write.head, &dn) {
+        return sessions::give_reason(write, &dn, &request.changes, controls.assertion.as_ref());
+    }
     let only_password = only_password(schema, &request.changes);
     let subject = if only_password { write.writer_of_password(&dn)? } else { write.writer()? };
     check_modifiable(&dn)?;
@@ -75,13 +78,11 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     }
     let checked = check_changes(write, request, subject, relaxed)?;
     let changes_password = checked.iter().any(|it| prepare::is_password(schema, it.attribute_type.id));
-    if changes_password {
-        check_password(write, request, subject, id, &checked)?;
-    }
+    let needs_factor = changes_password && check_password(write, request, subject, id, &checked)?;
     for (index, (change, attribute)) in request.changes.iter().zip(&checked).enumerate() {
         apply(&mut draft, change, attribute, controls.permissive_modify, |value| request.passwords.outcome(index, value))?;
     }
-    let has_new_password = changes_password && settle_password(write, subject, id, &mut draft, &checked)?;
+    let has_new_password = changes_password && settle_password(write, subject, id, &mut draft, &checked, needs_factor)?;
     let rdn = match node.parent {
         Some(_) => Rdn::parse(node.name.as_bytes()).map_err(|_| Refusal::new(ResultCode::Other, "internal error"))?,
         None => dn.rdns.first().cloned().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?,
@@ -108,8 +109,8 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
     given.into_iter().for_each(|(name, value)| stamp::set(write.head, &mut draft.entry, name, value));
 
-    let forgives = has_new_password || checked.iter().any(forgives_failures);
-    if forgives && !checked.iter().any(is_lock) {
+    let forgiven = forgiven(has_new_password, &checked);
+    if forgiven.failures && !checked.iter().any(is_lock) {
         bookkeeping::unlock(write.head, id, &mut draft.entry);
     }
     let block = draft.entry.build().block().clone();
@@ -118,9 +119,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     changes.extend(draft.members.changes(id, write.context.now, &actor));
     changes.extend(draft.reserved.changes(write.context.now, &actor));
     changes.extend(numbers);
-    if forgives {
-        changes.extend(bookkeeping::forgiven(write.head, id));
-    }
+    changes.extend(bookkeeping::forgiven(write.head, id, forgiven));
     Ok(Success { details: assigned, ..write.finish(changes, id, &controls)? })
 }
 
@@ -139,9 +138,14 @@ fn check_rights(
     if allowed { Ok(()) } else { Err(not_permitted()) }
 }
 
-/// Whether failed logins are forgotten with a change of this attribute, because an administrator says so.
-fn forgives_failures(attribute: &CheckedAttribute<'_>) -> bool {
-    is_lock(attribute) || attribute.home == Home::Bookkeeping
+/// What of the bookkeeping begins anew with changes of these attributes, because an administrator says so.
+fn forgiven(has_new_password: bool, checked: &[CheckedAttribute<'_>]) -> Forgiven {
+    let is_grace = |it: &&CheckedAttribute<'_>| it.attribute_type.name() == bookkeeping::GRACE_LOGINS;
+    let kept = || checked.iter().filter(|it| it.home == Home::Bookkeeping);
+    Forgiven {
+        failures: has_new_password || checked.iter().any(is_lock) || kept().any(|it| !is_grace(&it)),
+        grace_logins: has_new_password || kept().any(|it| is_grace(&it)),
+    }
 }
 
 fn is_lock(attribute: &CheckedAttribute<'_>) -> bool {
@@ -208,14 +212,14 @@ fn check_changes<'a>(
     Ok(checked)
 }
 
-/// Judges the change of password in a request by the policy in force.
+/// Judges the change of password in a request by the policy in force. Whether the new one is too short to be the only factor.
 fn check_password(
     write: &Write<'_>,
     request: &ModifyRequest,
     subject: Subject,
     id: EntryId,
     checked: &[CheckedAttribute<'_>],
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
     let stores = |(index, (change, attribute)): (usize, (&Modification, &CheckedAttribute<'_>))| {
         let is_new = change.operation != ModificationOperation::Delete
             && prepare::is_password(write.head.schema(), attribute.attribute_type.id);
@@ -234,6 +238,7 @@ fn settle_password(
     id: EntryId,
     draft: &mut Draft<'_>,
     checked: &[CheckedAttribute<'_>],
+    needs_factor: bool,
 ) -> Result<bool, Refusal> {
     let (is_owner, count) = (subject.identity == Some(id), password_change::count(write.head, &draft.entry));
     match count {
@@ -242,7 +247,7 @@ fn settle_password(
         _ => {}
     }
     let given = |name: &str| checked.iter().any(|it| it.attribute_type.name() == name);
-    password_change::settle(write.head, write.context, subject, Some(id), &mut draft.entry, given);
+    password_change::settle(write.head, write.context, subject, Some(id), &mut draft.entry, needs_factor, given);
     Ok(count > 0 || !is_owner)
 }
 

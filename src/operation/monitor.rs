@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::access::Access;
+use super::access::{Access, Audited};
 use super::context::is_administrator;
 use super::root_dse::SpecialEntry;
 use super::{Context, LiveSession};
@@ -53,6 +53,8 @@ pub trait Monitored: Send + Sync {
     fn sessions(&self) -> Vec<Arc<LiveSession>>;
     /// The session with this number.
     fn session(&self, number: u64) -> Option<Arc<LiveSession>>;
+    /// A jump ahead of the clock that is not believed yet, in microseconds.
+    fn clock_jump(&self) -> Option<i64>;
 }
 
 /// A way to ask; none where no server runs.
@@ -95,7 +97,7 @@ pub(crate) fn may_read(directory: &Directory, context: &Context) -> bool {
         let dn = context.peer.ldapi_identity.as_ref().and_then(|name| Dn::parse(name.as_bytes()).ok());
         dn.is_some_and(|dn| matches!(directory.find(&dn), Lookup::Found(id) if is_administrator(directory, id)))
     };
-    Access::new(directory, context).reads_audit() || is_local_administrator()
+    Access::new(directory, context).reads_audit(Audited::Monitor) || is_local_administrator()
 }
 
 /// The entry, for who may read it.

@@ -10,6 +10,9 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 /// oathHOTPLookAhead, where the parameters do not say.
 const LOOK_AHEAD: u64 = 3;
 
+/// Of a token by time: how many time steps its clock was off on another server.
+const DRIFT: &str = "oathTOTPTimeStepDrift";
+
 /// A token that an account was given.
 pub(crate) struct Enrolled {
     /// Its entry.
@@ -52,11 +55,16 @@ fn of_kind(directory: &Directory, account: EntryId, now: Timestamp, kind: &Kind)
     }
     let parameters = parameters(directory, said.map(|said| &**said), kind.by_counter)?;
     let secret = Secret::from(first(directory, node, "oathSecret")?);
-    let kept = directory.account_state(node.id).one_time_step;
+    let kept = directory.account_state(node.id);
+    // What is kept by this server goes before where another one left off.
+    let drift = match kept.one_time_step {
+        Some(_) => kept.time_step_drift.map(i64::from),
+        None => signed(directory, node, DRIFT),
+    };
     Some(Enrolled {
         entry: node.id,
-        token: Token::new(&secret, &parameters)?,
-        last: kept.max(number(directory, node, kind.last)),
+        token: Token::new(&secret, &parameters)?.drifting(drift.unwrap_or_default()),
+        last: kept.one_time_step.max(number(directory, node, kind.last)),
     })
 }
 
@@ -143,6 +151,10 @@ fn first<'n>(directory: &Directory, node: &'n Node, name: &str) -> Option<&'n [u
 
 fn number(directory: &Directory, node: &Node, name: &str) -> Option<u64> {
     read_number(first(directory, node, name)?)
+}
+
+fn signed(directory: &Directory, node: &Node, name: &str) -> Option<i64> {
+    std::str::from_utf8(first(directory, node, name)?).ok()?.parse().ok()
 }
 
 fn read_number(value: &[u8]) -> Option<u64> {

@@ -10,7 +10,7 @@
 mod tests;
 
 use super::access::Access;
-use super::bind::bookkeeping;
+use super::bind::bookkeeping::{self, Forgiven};
 use super::draft::Draft;
 use super::password_change::{self, Comparison, Proof};
 use super::refusal::Refusal;
@@ -212,7 +212,7 @@ pub fn finish(head: &Directory, context: &Context, request: &PasswordModifyReque
                 values: RecordedValue::Redacted(1),
             });
             let mut changes = vec![change];
-            changes.extend(request.target.and_then(|id| bookkeeping::forgiven(head, id)));
+            changes.extend(request.target.and_then(|id| bookkeeping::forgiven(head, id, Forgiven::ALL)));
             stamp::finished(head, context, csn_count, &mut changes);
             let controls = password_change::response_control(context, None);
             let reply = reply(LdapResult::of(ResultCode::Success), request.generated.as_ref(), controls);
@@ -250,8 +250,8 @@ fn change(head: &Directory, context: &Context, request: &PasswordModifyRequest, 
     let Some(HashAnswer::Hashed(hashed)) = answers.next() else { return Err(busy()) };
     let new = request.quality.map_or(NewPassword::Generated, NewPassword::Clear);
     let proof = Proof { old, comparison: request.comparison.as_ref() };
-    password_change::check(head, context, subject, target, vec![new], &proof)?;
-    with_password(head, context, node, hashed, csn_count)
+    let needs_factor = password_change::check(head, context, subject, target, vec![new], &proof)?;
+    with_password(head, context, node, hashed, needs_factor, csn_count)
 }
 
 /// The old password must be one of the stored ones still.
@@ -272,7 +272,14 @@ fn busy() -> Refusal {
 }
 
 /// The entry with this as its only password; it must keep the rules every entry keeps.
-fn with_password(head: &Directory, context: &Context, node: &Node, hashed: &Secret, csn_count: u32) -> Result<Change, Refusal> {
+fn with_password(
+    head: &Directory,
+    context: &Context,
+    node: &Node,
+    hashed: &Secret,
+    needs_factor: bool,
+    csn_count: u32,
+) -> Result<Change, Refusal> {
     let attribute_type = head
         .schema()
         .attribute_type("userPassword")
@@ -283,7 +290,7 @@ fn with_password(head: &Directory, context: &Context, node: &Node, hashed: &Secr
     };
     let values = vec![Value::copy_from_slice(hashed.expose())];
     draft.entry.set(attribute_type.id, attribute_type.name(), attribute_type.section(), values);
-    password_change::settle(head, context, context.subject(head), Some(node.id), &mut draft.entry, |_| false);
+    password_change::settle(head, context, context.subject(head), Some(node.id), &mut draft.entry, needs_factor, |_| false);
     draft.check(rdn)?;
     stamp::modified(head, context, csn_count, &mut draft.entry);
     let block = draft.entry.build().block().clone();

@@ -1,6 +1,7 @@
 //! A change of password under the policy in force: whether it may be made, and what of the account's state changes with it. Shared by add,
 //! modify and Password Modify.
 
+use super::bind_rules;
 use super::control;
 use super::policies;
 use super::refusal::Refusal;
@@ -96,7 +97,7 @@ pub(crate) struct Proof<'a> {
     pub(crate) comparison: Option<&'a Comparison>,
 }
 
-/// Judges a change of an account's password. `new`: each new one.
+/// Judges a change of an account's password. `new`: each new one. Whether one is taken that is too short to be the only factor.
 pub(crate) fn check(
     head: &Directory,
     context: &Context,
@@ -104,12 +105,13 @@ pub(crate) fn check(
     target: EntryId,
     new: Vec<NewPassword>,
     proof: &Proof<'_>,
-) -> Result<(), Refusal> {
+) -> Result<bool, Refusal> {
     if context.authority == Authority::Installation {
-        return Ok(());
+        return Ok(false);
     }
     let policy = policies::password_policy(head, Some(target));
-    let mut change = PasswordChange { owner: None, new };
+    let second_factor = bind_rules::always_needs_factor(head, context, target);
+    let mut change = PasswordChange { owner: None, new, second_factor };
     if subject.identity == Some(target) {
         let mut own = OwnChange {
             old: proof.old,
@@ -128,7 +130,8 @@ pub(crate) fn check(
         }
         change.owner = Some(own);
     }
-    Ok(change::judge(&policy, &change)?)
+    change::judge(&policy, &change)?;
+    Ok(change.needs_factor(&policy))
 }
 
 /// 50 for an owner who takes the password away instead of changing it while that must be done.
@@ -153,7 +156,7 @@ pub(crate) fn check_new(
     if context.authority == Authority::Installation {
         return Ok(());
     }
-    Ok(change::judge(&policies::password_policy_named(head, policy), &PasswordChange { owner: None, new })?)
+    Ok(change::judge(&policies::password_policy_named(head, policy), &PasswordChange { owner: None, new, second_factor: false })?)
 }
 
 impl From<ChangeRefusal> for Refusal {
@@ -171,13 +174,14 @@ pub(crate) fn response_control(context: &Context, reason: Option<&'static str>) 
 }
 
 /// Puts the account's state right after its passwords changed. `target`: none for an entry that is being made. `given`: whether the
-/// request says itself what this attribute is.
+/// request says itself what this attribute is. `needs_factor`: as [`check`] says.
 pub(crate) fn settle(
     head: &Directory,
     context: &Context,
     subject: Subject,
     target: Option<EntryId>,
     entry: &mut EntryBuilder,
+    needs_factor: bool,
     given: impl Fn(&str) -> bool,
 ) {
     let Some(password) = account::password_attribute(head) else { return };
@@ -204,8 +208,13 @@ pub(crate) fn settle(
     };
     put("pwdChangedTime", (!after.is_empty()).then(|| context.now.to_generalized_time()));
     put("pwdReset", must_change.then(|| "TRUE".to_owned()));
+    put("passwordNeedsFactor", needs_factor.then(|| "TRUE".to_owned()));
     ENDED.iter().for_each(|name| put(name, None));
     put("passwordExpirationTime", None);
+    if !by_owner {
+        // An emergency account is sealed anew by somebody else.
+        put("breakGlassUseTime", None);
+    }
     // Nobody takes away what an administrator locked but an administrator.
     let locked_by_failures = || target.is_some_and(|id| standing::facts(head, id).lock_of_failures.is_some());
     if !by_owner || locked_by_failures() {

@@ -16,9 +16,9 @@ const STAMPS: [&str; 2] = ["modifiersName", "modifyTimestamp"];
 /// What every entry has: relaxed rules change it and do not take it away.
 const KEPT: [&str; 3] = ["entryUUID", "creatorsName", "createTimestamp"];
 
-/// What follows from something else and would lie if it were set: the number that consumers go by, the entry's class, and the end of its
-/// time, which a refresh moves.
-const DERIVED: [&str; 3] = ["entryCSN", "structuralObjectClass", "entryExpireTimestamp"];
+/// What follows from something else and would lie if it were set: the number that consumers go by, the entry's class, the end of its
+/// time, which a refresh moves, and since when an emergency account is used.
+const DERIVED: [&str; 4] = ["entryCSN", "structuralObjectClass", "entryExpireTimestamp", "breakGlassUseTime"];
 
 /// Whether rules are relaxed for this request: 50 for others than administrators.
 pub(crate) fn is_allowed(controls: &Controls, subject: Subject) -> Result<bool, Refusal> {

@@ -1,5 +1,6 @@
 //! The root DSE (RFC 4512 section 5.1) and the subschema entry (section 4.2): made when they are read.
 
+use super::accesslog::ACCESSLOG;
 use super::monitor::{MONITOR, is_monitor, monitor};
 use super::write::is_subschema;
 use super::{Context, ListenerKind, control, sessions};
@@ -41,7 +42,7 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
         extensions.push(oid::START_TLS);
     }
     if context.peer.listener == ListenerKind::Ldapi {
-        extensions.extend([oid::BACKUP, oid::KEY_ROTATION, oid::JOURNAL_READ]);
+        extensions.extend([oid::BACKUP, oid::KEY_ROTATION, oid::JOURNAL_READ, oid::CLOCK_CONFIRMATION]);
     }
     let features = [
         oid::MODIFY_INCREMENT,
@@ -64,6 +65,7 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
     entry.set("subschemaSubentry", [SUBSCHEMA]);
     if context.settings.monitor.is_there() {
         entry.set("monitorContext", [MONITOR]);
+        entry.set("auditContext", [ACCESSLOG]);
     }
     entry.set("entryDN", [""]);
     entry.set("vendorName", ["Bindery"]);
@@ -134,6 +136,13 @@ impl<'a> SpecialEntry<'a> {
     pub(super) fn set<T: AsRef<str>>(&mut self, name: &str, values: impl IntoIterator<Item = T>) {
         if let Some(it) = self.schema.attribute_type(name) {
             let values = values.into_iter().map(|value| Value::copy_from_slice(value.as_ref().as_bytes())).collect();
+            self.builder.set(it.id, it.name(), it.section(), values);
+        }
+    }
+
+    /// The same with octets.
+    pub(super) fn set_octets(&mut self, name: &str, values: Vec<Value>) {
+        if let Some(it) = self.schema.attribute_type(name) {
             self.builder.set(it.id, it.name(), it.section(), values);
         }
     }

@@ -11,6 +11,7 @@ mod begin;
 mod cookie;
 mod dereference;
 mod follow;
+mod log;
 mod reference;
 mod sort;
 mod sorting;
@@ -24,16 +25,19 @@ use std::sync::Arc;
 pub(crate) use alias::is_alias;
 
 pub use begin::begin;
+pub use log::LogPart;
 
 use super::sessions::Listing;
 use super::{control, root_dse};
 use crate::directory::{Directory, Node, PreparedFilter, SearchCursor, Step};
+use crate::journal::query::LookupRequest;
 use crate::model::{EntryId, Filter, ResultCode, Timestamp};
 use crate::protocol::{Control, LdapResult, Reply, ResponseKind};
 use alias::{AliasWalk, Root};
 use answer::Answer;
 use cookie::{Cookie, Page};
 use follow::Following;
+use log::LogReading;
 use reference::{Hidden, References};
 use sort::InOrder;
 use sorting::Sorting;
@@ -70,6 +74,8 @@ enum Phase {
     Special(Option<Reply>),
     /// Goes through what is below the monitor.
     Listed(Box<Listing>),
+    /// Goes through records of the journal.
+    Log(Box<LogReading>),
     /// Looks for aliases in scope.
     Aliases(AliasWalk),
     /// Walks the cursor of this root.
@@ -92,6 +98,8 @@ pub enum Pull {
     Reply(Reply),
     /// Budget used up: see to other things, then pull again.
     Pause,
+    /// Look these records up, hand what was found to [`SearchStream::supply`], then pull again.
+    Fetch(Box<LookupRequest>),
     /// Everything there is was sent: go on when [`SearchStream::wake`] says so.
     Wait,
     /// Send this; the search is over.
@@ -112,6 +120,11 @@ impl SearchStream {
                 },
                 Phase::Listed(_) => {
                     if let Some(pull) = self.list(budget) {
+                        return pull;
+                    }
+                }
+                Phase::Log(_) => {
+                    if let Some(pull) = self.read_log(budget) {
                         return pull;
                     }
                 }

@@ -29,6 +29,7 @@ impl ProposedOperation {
             | ProposedOperation::Backup(_)
             | ProposedOperation::KeyRotation(_)
             | ProposedOperation::JournalRead(_)
+            | ProposedOperation::ClockConfirmation
             | ProposedOperation::Refresh(_)
             | ProposedOperation::Note(_) => &[],
         }
@@ -43,6 +44,7 @@ impl ProposedOperation {
             | ProposedOperation::Upgrade(_)
             | ProposedOperation::Backup(_)
             | ProposedOperation::KeyRotation(_)
+            | ProposedOperation::ClockConfirmation
             | ProposedOperation::Note(_) => 0,
             ProposedOperation::JournalRead(request) => request.octets(),
             ProposedOperation::Refresh(request) => total([request.name.len(), of_controls(&request.controls)]),

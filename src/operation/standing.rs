@@ -1,15 +1,17 @@
 //! How an account stands: what its entry, its bookkeeping and its policy come to at a moment.
 
+use std::sync::Arc;
+
 use super::policies::password_policy;
 use super::refusal::Refusal;
 use super::{Context, Peer};
 use crate::directory::Directory;
-use crate::model::{EntryId, ResultCode, Timestamp};
+use crate::model::{EntryId, FailedLogins, ResultCode, Timestamp};
 use crate::operation::bind::reason;
 use crate::operation::control::{PasswordWarning, Usability, password_policy_response};
 use crate::policy::account::age::{self, PasswordAge};
 use crate::policy::account::{self, Barrier, Facts, Ground, intruder};
-use crate::policy::password::policy::PasswordPolicyError;
+use crate::policy::password::policy::{PasswordPolicy, PasswordPolicyError};
 use crate::policy::share::Origin;
 use crate::protocol::{Control, LdapResult};
 
@@ -29,30 +31,55 @@ pub(crate) fn facts(directory: &Directory, id: EntryId) -> Facts {
     facts
 }
 
-/// What bars an account at this moment, first its own state, then its password's.
-pub(crate) fn barrier(directory: &Directory, id: EntryId, now: Timestamp, by_password: bool) -> Option<Barrier> {
-    let (facts, policy) = (facts(directory, id), password_policy(directory, Some(id)));
-    let of_password = || account::password_barrier(&facts, &policy, now).filter(|_| by_password);
-    account::barriers(&facts, &policy, now).next().or_else(of_password)
+/// An account's facts and the policy in force for it, looked up once for all that is asked about it.
+pub(crate) struct Standing<'d> {
+    pub(crate) facts: Facts,
+    pub(crate) policy: Arc<PasswordPolicy>,
+    failed: Option<&'d FailedLogins>,
 }
 
-/// 49 for an account that may not log in at this moment, whatever the proof. `by_password`: its password must be good still, too. Judged
-/// after everything else, so that it costs what a login costs.
-pub(crate) fn check(directory: &Directory, context: &Context, id: EntryId, by_password: bool) -> Result<(), Refusal> {
-    match barrier(directory, id, context.now, by_password) {
-        Some(barrier) => {
-            Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason_of(barrier.ground) })
-        }
-        None => Ok(()),
+impl<'d> Standing<'d> {
+    /// Of an entry.
+    pub(crate) fn of(directory: &'d Directory, id: EntryId) -> Standing<'d> {
+        let failed = directory.login_state(id).and_then(|state| state.failed.as_deref());
+        Standing { facts: facts(directory, id), policy: password_policy(directory, Some(id)), failed }
     }
-}
 
-/// Whether it is too early for another password, after those that failed.
-pub(crate) fn waits(directory: &Directory, context: &Context, id: EntryId) -> bool {
-    let Some(failed) = directory.login_state(id).and_then(|state| state.failed.as_deref()) else { return false };
-    let policy = password_policy(directory, Some(id));
-    let until = intruder::waits_until(failed, &policy, &source(&context.peer), context.now);
-    until.is_some() && !facts(directory, id).break_glass
+    /// What bars the account at a moment, first its own state, then its password's.
+    pub(crate) fn barrier(&self, now: Timestamp, by_password: bool) -> Option<Barrier> {
+        let of_password = || account::password_barrier(&self.facts, &self.policy, now).filter(|_| by_password);
+        account::barriers(&self.facts, &self.policy, now).next().or_else(of_password)
+    }
+
+    /// 49 for an account that may not log in at a moment, whatever the proof. `by_password`: its password must be good still, too. Judged
+    /// after everything else, so that it costs what a login costs.
+    pub(crate) fn check(&self, now: Timestamp, by_password: bool) -> Result<(), Refusal> {
+        match self.barrier(now, by_password) {
+            Some(barrier) => {
+                Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason_of(barrier.ground) })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether it is too early for another password from there, after those that failed.
+    pub(crate) fn waits(&self, peer: &Peer, now: Timestamp) -> bool {
+        let until = |failed| intruder::waits_until(failed, &self.policy, &source(peer), now);
+        self.failed.and_then(until).is_some()
+    }
+
+    /// Whether its password is good beside a second factor alone, and none was proven.
+    pub(crate) fn is_too_short(&self, factors: &[&str]) -> bool {
+        self.facts.needs_factor && factors == ["password"]
+    }
+
+    /// How its password stands.
+    pub(crate) fn of_password(&self, now: Timestamp) -> PasswordStanding {
+        PasswordStanding {
+            age: age::age(&self.facts, &self.policy, now),
+            must_change: self.facts.must_change(self.policy.must_change, now),
+        }
+    }
 }
 
 /// How the password of an account that is logged in to stands.
@@ -62,15 +89,6 @@ pub(crate) struct PasswordStanding {
     pub(crate) age: PasswordAge,
     /// It must be changed before anything else is done.
     pub(crate) must_change: bool,
-}
-
-/// How the password of an account stands.
-pub(crate) fn of_password(directory: &Directory, context: &Context, id: EntryId) -> PasswordStanding {
-    let (facts, policy) = (facts(directory, id), password_policy(directory, Some(id)));
-    PasswordStanding {
-        age: age::age(&facts, &policy, context.now),
-        must_change: facts.must_change(policy.must_change, context.now),
-    }
 }
 
 impl PasswordStanding {
@@ -88,14 +106,19 @@ impl PasswordStanding {
 
 /// Whether the password must be changed before anything else is done.
 pub(crate) fn must_change(directory: &Directory, id: EntryId, now: Timestamp) -> bool {
-    let facts = facts(directory, id);
-    facts.must_change(password_policy(directory, Some(id)).must_change, now)
+    Standing::of(directory, id).of_password(now).must_change
+}
+
+/// Whether the password of an account may not be all that a login proves: it is too short for that. Whoever logs in with it alone must change it.
+pub(crate) fn is_too_short(directory: &Directory, id: EntryId, factors: &[&str]) -> bool {
+    Standing::of(directory, id).is_too_short(factors)
 }
 
 /// 50 for a session that may do nothing but change its password, while that is still to be changed.
 pub(crate) fn check_restricted(directory: &Directory, context: &Context) -> Result<(), Refusal> {
     let restricted = context.identity.entry.filter(|_| context.identity.must_change);
-    if restricted.is_some_and(|id| must_change(directory, id, context.now)) { Err(must_change_first()) } else { Ok(()) }
+    let must = |id| must_change(directory, id, context.now) || is_too_short(directory, id, &context.identity.factors);
+    if restricted.is_some_and(must) { Err(must_change_first()) } else { Ok(()) }
 }
 
 /// 50
@@ -117,7 +140,7 @@ pub(crate) fn source(peer: &Peer) -> String {
 
 /// Whether the account can log in with its password, as the account usability control tells it.
 pub(crate) fn usability(directory: &Directory, id: EntryId, now: Timestamp) -> Usability {
-    let (facts, policy) = (facts(directory, id), password_policy(directory, Some(id)));
+    let Standing { facts, policy, .. } = Standing::of(directory, id);
     let seconds = |until: Timestamp| until.0.saturating_sub(now.0).saturating_add(MICROS_PER_SECOND - 1) / MICROS_PER_SECOND;
     let of_password = account::password_barrier(&facts, &policy, now);
     let all: Vec<Barrier> = account::barriers(&facts, &policy, now).chain(of_password).collect();
@@ -149,7 +172,9 @@ pub(crate) fn reason_of(ground: Ground) -> &'static str {
         Ground::Locked => reason::LOCKED,
         Ground::Failures => reason::LOCKED_BY_FAILURES,
         Ground::LockoutTime => reason::LOCKED_BY_TIME,
+        Ground::Used => reason::USED,
         Ground::Idle => reason::IDLE,
+        Ground::NotProofed => reason::NOT_PROOFED,
         Ground::PasswordAge => reason::PASSWORD_EXPIRED,
         Ground::ShadowInactive => reason::PASSWORD_OUTLIVED,
     }

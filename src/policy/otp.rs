@@ -12,6 +12,8 @@ const MICROS_PER_SECOND: i64 = 1_000_000;
 const LONGEST_PERIOD: u64 = 3600;
 /// Time steps before and after the present one that are tried, at most.
 const WIDEST_WINDOW: u64 = 10;
+/// Time steps that a token's clock may be off for its codes to be found.
+const FARTHEST_DRIFT: i8 = 10;
 /// Counters that may be skipped, at most.
 const FARTHEST_LOOK_AHEAD: u64 = 100;
 
@@ -82,6 +84,7 @@ pub struct Token {
     generator: Totp,
     digits: u8,
     moving: Moving,
+    drift: i8,
 }
 
 impl Token {
@@ -107,7 +110,22 @@ impl Token {
             .with_step_duration(1)
             .with_secret(totp_rs::Secret::new(secret.expose().into()))
             .build_noncompliant();
-        Some(Token { generator, digits: parameters.digits, moving: parameters.moving })
+        Some(Token { generator, digits: parameters.digits, moving: parameters.moving, drift: 0 })
+    }
+
+    /// One whose clock was seen to be off by so many time steps (ahead of ours, behind where negative): its codes are looked for there too.
+    pub fn drifting(self, drift: i64) -> Token {
+        let farthest = i64::from(FARTHEST_DRIFT);
+        Token { drift: i8::try_from(drift.clamp(-farthest, farthest)).unwrap_or_default(), ..self }
+    }
+
+    /// How far off the token's clock is, by a code of this time step that came now: it is followed from one login to the next, each at most a
+    /// window further, and never beyond a bound. 0 for codes by counter.
+    pub fn drift_of(&self, step: u64, now: Timestamp) -> i8 {
+        let Moving::Time { period, .. } = self.moving else { return 0 };
+        let off =
+            present_step(now, period).and_then(|present| i64::try_from(step).ok()?.checked_sub(i64::try_from(present).ok()?));
+        off.and_then(|off| i8::try_from(off).ok()).unwrap_or_default().clamp(-FARTHEST_DRIFT, FARTHEST_DRIFT)
     }
 
     /// Digits of a code.
@@ -119,18 +137,21 @@ impl Token {
     /// All that may be are tried, whichever fits.
     pub fn step_of(&self, code: &Secret, last: Option<u64>, now: Timestamp) -> Option<u64> {
         let code = std::str::from_utf8(code.expose()).ok()?;
-        let steps = match self.moving {
+        let steps: Vec<u64> = match self.moving {
             Moving::Time { period, window } => {
-                let present = u64::try_from(now.0.div_euclid(MICROS_PER_SECOND)).ok()?.checked_div(period)?;
-                present.saturating_sub(window)..=present.saturating_add(window)
+                let present = present_step(now, period)?;
+                let around = |step: u64| step.saturating_sub(window)..=step.saturating_add(window);
+                let drifted = around(present.saturating_add_signed(self.drift.into()));
+                // A clock that was put right is found too.
+                around(present).chain(drifted.filter(|step| !around(present).contains(step))).collect()
             }
             Moving::Counter { look_ahead } => {
                 let next = last.map_or(Some(0), |last| last.checked_add(1))?;
-                next..=next.saturating_add(look_ahead)
+                (next..=next.saturating_add(look_ahead)).collect()
             }
         };
         let fits = |step: &u64| self.generator.check(code, *step).is_some();
-        let fitting: Vec<u64> = steps.filter(fits).collect();
+        let fitting: Vec<u64> = steps.into_iter().filter(fits).collect();
         fitting.into_iter().find(|step| last.is_none_or(|last| *step > last))
     }
 
@@ -150,6 +171,11 @@ impl Token {
     pub(crate) fn code(&self, step: u64) -> String {
         self.generator.generate(step).to_string()
     }
+}
+
+/// The time step of a moment.
+fn present_step(now: Timestamp, period: u64) -> Option<u64> {
+    u64::try_from(now.0.div_euclid(MICROS_PER_SECOND)).ok()?.checked_div(period)
 }
 
 /// Parts a password from the code behind it: the last octets, which must be digits. None: there is no code, or nothing in front of it.
@@ -250,6 +276,25 @@ mod tests {
         assert_eq!(token.step_of(&code, Some(101), at(3000)), None, "a later one was taken");
         assert_eq!(token.step_of(&code, None, Timestamp(-1)), None);
         assert_eq!(token.step_of(&secret("+12345"), None, at(3000)), None);
+    }
+
+    #[test]
+    fn a_clock_that_is_off_is_followed_step_by_step_and_not_beyond_the_bound() {
+        let at_drift = |drift| token("12345678901234567890", 6, Algorithm::Sha1, Moving::TIME).drifting(drift);
+        let code = |step| secret(&at_drift(0).code(step));
+        let now = at(100 * 30);
+        for (drift, found) in [(0, 99..=101), (1, 99..=102), (-2, 97..=101), (10, 99..=111), (99, 99..=111), (-99, 89..=101)] {
+            let token = at_drift(drift);
+            let steps: Vec<u64> = (80..=120).filter(|step| token.step_of(&code(*step), None, now) == Some(*step)).collect();
+            let near = |step: u64, to: i64| (step as i64 - 100 - to.clamp(-10, 10)).abs() <= 1;
+            let expected: Vec<u64> = found.filter(|step| near(*step, 0) || near(*step, drift)).collect();
+            assert_eq!(steps, expected, "{drift}");
+        }
+        assert_eq!(at_drift(-2).step_of(&code(98), Some(98), now), None, "taken");
+        assert_eq!((at_drift(3).drift_of(104, now), at_drift(0).drift_of(99, now), at_drift(0).drift_of(100, now)), (4, -1, 0));
+        assert_eq!((at_drift(10).drift_of(111, now), at_drift(-10).drift_of(89, now)), (10, -10));
+        let by_counter = token("12345678901234567890", 6, Algorithm::Sha1, Moving::Counter { look_ahead: 3 });
+        assert_eq!(by_counter.drift_of(7, now), 0);
     }
 
     #[test]

@@ -16,15 +16,16 @@ use arc_swap::ArcSwap;
 
 use super::crossings::Crossings;
 use super::health::Health;
+use super::notary::Announcer;
 use super::notes;
 use super::registry::{Registry, Woken};
 use crate::directory::{Change, ChangeError, Directory};
 use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{EntryId, ResultCode, Timestamp};
 use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
-use crate::operation::{default_rules, expiry, live, revoked, sessions, upgrade};
+use crate::operation::{clock, default_rules, expiry, live, revoked, sessions, upgrade};
 use crate::store::{Checkpoint, Journal, Opened, Position, Rotation, Snapshots, Space};
-use crate::world::{Clock, Entropy};
+use crate::world::{Clock, ClockTurn, Entropy};
 
 /// Frames of expired entries before one group: more go with the next.
 const EXPIRED_FRAMES: usize = 16;
@@ -54,6 +55,7 @@ pub struct Committer {
     rotation: Rotation,
     /// In which what nobody asked for is decided, but for its time.
     context: Option<Context>,
+    notary: Option<Announcer>,
     space: Space,
     health: Arc<Health>,
     sessions: Arc<Registry>,
@@ -66,6 +68,8 @@ pub struct Committer {
     failed: bool,
     /// Values that were published before and are still to be let go: what only they hold is taken apart when nobody waits for it.
     retired: Vec<Arc<Directory>>,
+    /// What happened to the clock and is still to be recorded.
+    clock_turns: Vec<ClockTurn>,
     /// Sequences that the next group must record as void: they may stand in a file that failed, and nobody was told about them.
     voided: Option<(u64, u64)>,
 }
@@ -77,6 +81,8 @@ pub struct Upgraded {
     pub entries: usize,
     /// Bind rules that were written.
     pub rules: usize,
+    /// Access rules that were written.
+    pub access_rules: usize,
 }
 
 /// What is durable, for who takes snapshots.
@@ -123,7 +129,7 @@ impl Committer {
         let durable_time = Arc::new(AtomicI64::new(chain.last_time.0));
         let durable = Durable { position: position(&chain, &directory), octets: 0 };
         let sessions = Arc::<Registry>::default();
-        let health = Health::new(journal.durable(), clock.now(), checkpoint.watch(), space.clone(), Arc::clone(&sessions));
+        let health = Health::new(journal.durable(), Arc::clone(&clock), checkpoint.watch(), space.clone(), Arc::clone(&sessions));
         let health = Arc::new(health);
         health.set_durable(journal.durable(), journal.octets());
         Committer {
@@ -145,8 +151,10 @@ impl Committer {
             snapshots,
             rotation,
             context: None,
+            notary: None,
             failed: false,
             retired: Vec::new(),
+            clock_turns: Vec::new(),
             voided: None,
         }
     }
@@ -174,6 +182,16 @@ impl Committer {
     /// Seals the data folder under another key.
     pub fn rotation(&self) -> &Rotation {
         &self.rotation
+    }
+
+    /// Who is told of what is durable, to sign for it.
+    pub fn announce_to(&mut self, notary: Announcer) {
+        self.notary = Some(notary);
+    }
+
+    /// The installation's name in the journal.
+    pub fn node(&self) -> &str {
+        &self.chain.node
     }
 
     /// Tells how far the journal is; `octets` more are in it.
@@ -212,19 +230,27 @@ impl Committer {
         answers
     }
 
-    /// Lets go of the values that were published before, and wakes the sessions that are to be judged anew: best called when the answers are
-    /// sent.
-    pub fn retire(&mut self) {
+    /// Lets go of the values that were published before, and wakes sessions that are to be judged anew: best called when the answers are
+    /// sent. Whether all were woken; otherwise it is to be called again soon.
+    pub fn retire(&mut self) -> bool {
         self.retired.clear();
         self.woken.wake();
+        self.woken.is_empty()
     }
 
     /// Removes dynamic entries whose time is over, and records accounts that came to an end, where there are any. While the journal cannot be written they are left: nobody sees them.
     fn expire(&mut self) {
+        self.look_at_clock();
         let now = self.policy_time(&self.chain);
-        if !self.head.expired(now).is_empty() || self.crossings.is_due(now) {
+        if !self.clock_turns.is_empty() || !self.head.expired(now).is_empty() || self.crossings.is_due(now) {
             self.commit_group(&mut []);
         }
+    }
+
+    fn look_at_clock(&mut self) {
+        let turns = self.clock.take_turns();
+        turns.iter().copied().for_each(notes::log_clock_turn);
+        self.clock_turns.extend(turns);
     }
 
     /// Answers the first ones, one at least.
@@ -237,6 +263,7 @@ impl Committer {
             let (identity, attached) = (Identity::default(), Attached::default());
             self.context = Some(Context { identity, attached, authority: Authority::Session, ..first.context.clone() });
         }
+        self.look_at_clock();
         let tentative = self.decide_group(proposals);
         if tentative.frames.is_empty() {
             return tentative.decisions;
@@ -247,6 +274,7 @@ impl Committer {
             return refuse_all(proposals.len());
         }
         self.voided = None;
+        self.clock_turns.clear();
         self.head = tentative.head;
         self.chain = tentative.chain;
         self.durable_time.store(self.chain.last_time.0, Ordering::Release);
@@ -259,14 +287,45 @@ impl Committer {
             self.sessions.suspend_of(*id, &mut self.woken);
         }
         self.sessions.suspend(&before, &self.head, &tentative.changes, &mut self.woken);
-        for number in tentative.decisions.iter().flatten().filter_map(|decision| sessions::ended_by(&decision.record)) {
-            self.sessions.end(number, &mut self.woken);
+        for decision in tentative.decisions.iter().flatten() {
+            self.tell_sessions(decision);
         }
+        let decided = tentative.decisions.iter().flatten();
+        let records = decided.flat_map(|decision| decision.preceding.iter().chain([&decision.record]));
+        self.health.follow(records, self.chain.last_time);
         self.retired.push(before);
         self.tell_durable(tentative.octets);
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest, Checkpoint::SHORT_WAIT);
         self.written();
+        if let Some(notary) = &self.notary {
+            notary.tell(tentative.frames, self.journal.segment());
+        }
         tentative.decisions
+    }
+
+    /// What an operation that is durable says to sessions, and what the log says of it.
+    fn tell_sessions(&mut self, decision: &Decision) {
+        if decision.record.result != ResultCode::Success {
+            return;
+        }
+        for record in decision.preceding.iter().chain([&decision.record]) {
+            if let Some(number) = sessions::ended_by(record) {
+                self.sessions.end(number, &mut self.woken);
+            }
+            if let Some((number, reason)) = sessions::reason_given(record) {
+                if let Some(live) = self.sessions.find(number) {
+                    live.give_break_glass_reason(reason.to_owned());
+                }
+                notes::log_emergency(record);
+            }
+            if clock::is_confirmation(record) {
+                tracing::warn!("a jump of the clock was confirmed: what ends by time ends");
+                self.clock.confirm();
+            }
+            if record.kind == RecordKind::BreakGlass {
+                notes::log_emergency(record);
+            }
+        }
     }
 
     fn adopt_passwords(&self, expecting: &[live::Expecting]) {
@@ -278,20 +337,26 @@ impl Committer {
         }
     }
 
-    /// Puts entries right that an older program kept in another way, and writes the bind rules that it had none of.
+    /// Puts entries right that an older program kept in another way, and writes the bind rules and access rules that it had none of.
     pub fn upgrade(&mut self, context: &Context) -> Result<Upgraded, ResultCode> {
         let outdated = upgrade::outdated(&self.head);
         for entries in outdated.chunks(upgrade::ENTRIES_IN_A_FRAME) {
             let operation = ProposedOperation::Upgrade(entries.to_vec());
             self.commit(&mut [Proposal { context: context.clone(), operation }]).pop().unwrap_or(Err(ResultCode::Other))?;
         }
-        let mut upgraded = Upgraded { entries: outdated.len(), rules: 0 };
+        let mut upgraded = Upgraded { entries: outdated.len(), ..Upgraded::default() };
         for request in default_rules::missing(&self.head) {
             let mut context = context.clone();
             self.entropy.fill(&mut context.fresh.uuid);
+            let is_of_access = default_rules::is_access_rule(&request);
             let operation = ProposedOperation::Add(request);
             let decision = self.commit(&mut [Proposal { context, operation }]).pop().unwrap_or(Err(ResultCode::Other))?;
-            upgraded.rules += usize::from(decision.record.result == ResultCode::Success);
+            let written = usize::from(decision.record.result == ResultCode::Success);
+            if is_of_access {
+                upgraded.access_rules += written;
+            } else {
+                upgraded.rules += written;
+            }
         }
         Ok(upgraded)
     }
@@ -300,6 +365,22 @@ impl Committer {
     pub fn note(&mut self, context: Context, record: Record) -> Result<(), ResultCode> {
         let operation = ProposedOperation::Note(Box::new(record));
         self.commit(&mut [Proposal { context, operation }]).pop().unwrap_or(Err(ResultCode::Other)).map(drop)
+    }
+
+    /// Takes policy time back to the wall clock, where a record that a wrong clock made pins it in the future: from when to when. None: it is
+    /// not ahead. For who holds the data folder while no server runs: entryCSN grows no more across it.
+    pub fn rebase(&mut self, context: Context) -> Result<Option<(Timestamp, Timestamp)>, ResultCode> {
+        let (pinned, wall) = (self.chain.last_time, self.clock.now());
+        if pinned <= wall {
+            return Ok(None);
+        }
+        self.chain.last_time = Timestamp(wall.0.saturating_sub(1));
+        let details = vec![(clock::STAGE, "rebased".to_owned()), ("from", pinned.to_rfc3339()), ("to", wall.to_rfc3339())];
+        let noted = self.note(context, notes::record(RecordKind::Clock, details));
+        if noted.is_err() {
+            self.chain.last_time = pinned;
+        }
+        noted.map(|()| Some((pinned, wall)))
     }
 
     /// What a bulk load works on.
@@ -340,6 +421,10 @@ impl Committer {
                 let details = vec![("first", first.to_string()), ("last", last.to_string())];
                 let now = self.policy_time(&tentative.chain);
                 self.frame(&mut tentative, [&notes::record(RecordKind::Void, details)], Vec::new(), now);
+            }
+            for turn in &self.clock_turns {
+                let now = self.policy_time(&tentative.chain);
+                self.frame(&mut tentative, [&notes::clock_turn(*turn)], Vec::new(), now);
             }
             self.cross_ends(&mut tentative);
             self.remove_expired(&mut tentative);
@@ -404,10 +489,12 @@ impl Committer {
             None => operation::decide(&tentative.head, proposal, 0),
         }));
         let decision = decided.map_err(|_| ChangeError("deciding panicked".to_owned()))?;
+        let expecting = live::expecting(proposal, &decision, &tentative.head);
         decision.changes.iter().try_for_each(|change| tentative.head.apply(change))?;
-        if let Some(expecting) = live::expect_passwords(proposal, &decision, &tentative.head) {
+        if let Some((expecting, before)) = expecting {
+            expecting.live.expect_password(before, &tentative.head);
             if expecting.all {
-                self.sessions.expect_password(expecting.live.account, &tentative.head);
+                self.sessions.expect_password(expecting.live.account, before, &tentative.head);
             }
             tentative.expecting.push(expecting);
         }

@@ -10,9 +10,11 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 
 use super::committer::{Committer, LARGEST_GROUP};
+use super::registry::WAKING_INTERVAL;
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::backup::BackupSnapshot;
 use crate::operation::key_rotation::KeysChanged;
+use crate::operation::search::LogPart;
 use crate::operation::{Decision, Proposal};
 use crate::policy::share::{Ledger, Owner, Share as Room};
 use crate::protocol::MessageId;
@@ -40,7 +42,9 @@ pub enum Completion {
     Review,
     /// By the thread that takes snapshots.
     Snapshot(Ticket, Result<BackupSnapshot, ResultCode>),
-    /// By the same thread: a rotation of the seal key was begun.
+    /// By the thread that reads the journal: what a search, known by this number, asked for.
+    Log(u64, Result<LogPart, ResultCode>),
+    /// By the thread that takes snapshots: a rotation of the seal key was begun.
     KeyRotation(Ticket, Result<KeysChanged, ResultCode>),
 }
 
@@ -161,16 +165,21 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>, changed: &watch::S
     let mut proposals = Vec::with_capacity(LARGEST_GROUP);
     let mut addresses = Vec::with_capacity(LARGEST_GROUP);
     let mut shares = Vec::with_capacity(LARGEST_GROUP);
+    let mut all_woken = true;
     loop {
         let before = committer.head().recent().end();
-        let first = match waiting.recv_timeout(EXPIRY_INTERVAL) {
+        let first = match waiting.recv_timeout(if all_woken { EXPIRY_INTERVAL } else { WAKING_INTERVAL }) {
             Ok(first) => first,
+            Err(RecvTimeoutError::Timeout) if !all_woken => {
+                all_woken = committer.retire();
+                continue;
+            }
             Err(RecvTimeoutError::Timeout) => {
                 committer.tick();
                 if committer.head().recent().end() != before {
                     changed.send_replace(());
                 }
-                committer.retire();
+                all_woken = committer.retire();
                 continue;
             }
             Err(RecvTimeoutError::Disconnected) => return committer,
@@ -193,7 +202,7 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>, changed: &watch::S
         }
         proposals.clear();
         shares.clear();
-        committer.retire();
+        all_woken = committer.retire();
     }
 }
 

@@ -3,6 +3,7 @@
 //! A search is pulled only while the client takes what was written, so a slow reader costs a bounded buffer and nothing else.
 
 mod allowance;
+mod input;
 mod output;
 mod standing;
 mod start_tls;
@@ -34,14 +35,9 @@ use crate::protocol::{LdapResult, Message, MessageId, Reply, Request, ResponseKi
 use crate::session::{Action, Session};
 use crate::wire::{self, Urgent};
 use allowance::{Allowance, RETRY};
-use output::{Output, poll_read};
+use output::Output;
 use timers::{Deadline, Timers};
 
-/// Octets of requests that are read while none can be taken, so that Abandon, Cancel and the client's end are noticed. Behind more than
-/// this they are not.
-const READ_AHEAD: usize = 64 * 1024;
-/// How long the searches of a client that sends no more may go on: it may be gone altogether.
-const LAST_REPLIES: Duration = Duration::from_secs(60);
 /// How long a client may take to fetch what is left for it once its connection is to be closed.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 /// The same where its session was revoked.
@@ -68,6 +64,9 @@ pub struct Connection {
     expected: usize,
     output: Output,
     searches: VecDeque<(MessageId, Box<SearchStream>)>,
+    /// Those that wait for records of the journal, and how many did so far.
+    fetching: Vec<(u64, MessageId, Box<SearchStream>)>,
+    fetches: u64,
     /// Those that wait for a change.
     parked: Parked,
     completions: mpsc::Receiver<Completion>,
@@ -149,6 +148,8 @@ impl Connection {
             expected: 0,
             output: Output::default(),
             searches: VecDeque::new(),
+            fetching: Vec::new(),
+            fetches: 0,
             parked: Parked::default(),
             completions,
             completion_sender,
@@ -435,6 +436,10 @@ impl Connection {
             Completion::Hashed(ticket, answers) => self.session.hashed(&self.services.directory(), ticket, answers),
             Completion::Snapshot(id, taken) => self.session.snapshot_taken(&self.services.directory(), id, taken),
             Completion::KeyRotation(id, begun) => self.session.key_rotation_begun(&self.services.directory(), id, begun),
+            Completion::Log(number, part) => {
+                self.supply(number, part);
+                Action::Nothing
+            }
             Completion::Review => Action::Nothing,
         };
         self.perform(action).await;
@@ -486,6 +491,7 @@ impl Connection {
                 Action::Remember(tag, stored) => self.services.remember(tag, stored),
                 Action::Abandon(id) => {
                     self.searches.retain(|(running, _)| *running != id);
+                    self.fetching.retain(|(_, waiting, _)| *waiting != id);
                     self.parked.remove(id);
                 }
                 Action::StartTls(id, reply, note) => {
@@ -520,6 +526,7 @@ impl Connection {
             self.output.put(MessageId(0), &notice);
         }
         self.searches.clear();
+        self.fetching.clear();
         self.parked.clear();
         self.waiting = None;
         self.stage = Stage::Closing;
@@ -568,31 +575,5 @@ impl Connection {
             return Poll::Ready(Event::Search);
         }
         Poll::Pending
-    }
-
-    /// Where requests can be taken the input buffer stays below one request and one read: no more is read before a whole request is there.
-    /// Where they cannot it stays below [`READ_AHEAD`] and one read; nothing is read while a request waits because of its address.
-    fn reads(&self) -> bool {
-        !self.input_ended && (self.takes_requests() || (self.input.len() < READ_AHEAD && !self.timers.is_set(Deadline::Rest)))
-    }
-
-    /// A client that ends its sending side still gets what it asked for.
-    fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<Event> {
-        let Some(stream) = self.stream.as_mut() else { return Poll::Ready(Event::End) };
-        let missing = self.expected.saturating_sub(self.input.len());
-        let size = self.allowance.read_size();
-        let room = if missing > 0 { size.min(missing) } else { size };
-        poll_read(stream, &mut self.input, room, context).map(|read| match read {
-            Ok(0) => {
-                self.input_ended = true;
-                self.timers.set(Deadline::LastReplies, self.services.monotonic(), LAST_REPLIES);
-                Event::Read
-            }
-            Ok(_) => {
-                self.unseen = true;
-                Event::Read
-            }
-            Err(_) => Event::End,
-        })
     }
 }

@@ -1,13 +1,17 @@
 //! How the server is: kept by the committer and whoever registers a gauge, read by anybody as `cn=monitor`.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::alerts::Alerts;
+use super::policy_clock::LARGEST_JUMP;
 use super::registry::Registry;
+use crate::journal::Record;
 use crate::model::Timestamp;
 use crate::operation::LiveSession;
 use crate::operation::monitor::{HealthLevel, MonitorReport, Monitored};
 use crate::store::{CheckpointWatch, Space};
+use crate::world::Clock;
 
 /// What becomes of binds and changes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -24,6 +28,9 @@ pub enum JournalState {
 /// A number that some part of the server can tell: the attribute of `cn=monitor` and how to find it.
 type Gauge = (&'static str, Box<dyn Fn() -> Option<u64> + Send + Sync>);
 
+/// Something that some part of the server finds wrong.
+type Trouble = Box<dyn Fn() -> Option<(HealthLevel, String)> + Send + Sync>;
+
 /// Kept up by the committer.
 pub struct Health {
     journal: AtomicU8,
@@ -33,14 +40,19 @@ pub struct Health {
     checkpoint: CheckpointWatch,
     space: Space,
     gauges: Mutex<Vec<Gauge>>,
+    troubles: Mutex<Vec<Trouble>>,
     sessions: Arc<Registry>,
+    alerts: Alerts,
+    /// Microseconds: the time of the last durable record.
+    time: AtomicI64,
+    clock: Arc<dyn Clock>,
 }
 
 impl Health {
     /// Of a store that was just opened.
     pub(super) fn new(
         durable: u64,
-        started: Timestamp,
+        clock: Arc<dyn Clock>,
         checkpoint: CheckpointWatch,
         space: Space,
         sessions: Arc<Registry>,
@@ -49,17 +61,26 @@ impl Health {
             journal: AtomicU8::new(JournalState::Written as u8),
             durable: AtomicU64::new(durable),
             octets: AtomicU64::new(0),
-            started,
+            started: clock.now(),
             checkpoint,
             space,
             gauges: Mutex::default(),
+            troubles: Mutex::default(),
             sessions,
+            alerts: Alerts::default(),
+            time: AtomicI64::new(clock.now().0),
+            clock,
         }
     }
 
     /// Adds a number to `cn=monitor`, under an attribute of the schema. It must be quick to find; none: what it tells of is gone.
     pub fn add_gauge(&self, attribute: &'static str, read: impl Fn() -> Option<u64> + Send + Sync + 'static) {
         self.gauges.lock().unwrap_or_else(PoisonError::into_inner).push((attribute, Box::new(read)));
+    }
+
+    /// Adds somebody who tells what is wrong; it must be quick to find.
+    pub fn add_trouble(&self, tell: impl Fn() -> Option<(HealthLevel, String)> + Send + Sync + 'static) {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).push(Box::new(tell));
     }
 
     pub(super) fn set_journal(&self, state: JournalState) {
@@ -69,6 +90,12 @@ impl Health {
     pub(super) fn set_durable(&self, sequence: u64, octets: u64) {
         self.durable.store(sequence, Ordering::Release);
         self.octets.store(octets, Ordering::Release);
+    }
+
+    /// Takes note of records that are durable, at the time of the last one.
+    pub(super) fn follow<'a>(&self, records: impl IntoIterator<Item = &'a Record>, now: Timestamp) {
+        self.time.store(now.0, Ordering::Release);
+        self.alerts.follow(records, now);
     }
 
     /// What becomes of binds and changes.
@@ -110,6 +137,31 @@ impl Health {
                  disk that holds the data folder, then it goes on by itself"
             ));
         }
+        let alerts = self.alerts.told(Timestamp(self.time.load(Ordering::Acquire)));
+        if !alerts.is_empty() {
+            level = level.max(HealthLevel::Yellow);
+            problems.extend(alerts);
+        }
+        if let Some(ahead) = self.clock.held_jump() {
+            level = level.max(HealthLevel::Yellow);
+            problems.push(format!(
+                "the clock jumped ahead by {} s and is not followed for ten minutes: put it right, or say that it is: bindery clock confirm",
+                ahead / 1_000_000
+            ));
+        }
+        let behind = self.time.load(Ordering::Acquire).saturating_sub(self.clock.now().0);
+        if behind > LARGEST_JUMP {
+            level = HealthLevel::Red;
+            problems.push(format!(
+                "the clock is {} s behind the last record: until it has caught up no time passes, so codes of tokens are refused and nothing ends; \
+                 put the clock right, or, where it was wrong before, stop the server and run bindery clock rebase",
+                behind / 1_000_000
+            ));
+        }
+        for (graver, problem) in self.troubles.lock().unwrap_or_else(PoisonError::into_inner).iter().filter_map(|tell| tell()) {
+            level = level.max(graver);
+            problems.push(problem);
+        }
         (level, problems)
     }
 }
@@ -121,6 +173,10 @@ impl Monitored for Health {
 
     fn session(&self, number: u64) -> Option<Arc<LiveSession>> {
         self.sessions.find(number)
+    }
+
+    fn clock_jump(&self) -> Option<i64> {
+        self.clock.held_jump()
     }
 
     fn report(&self) -> MonitorReport {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::policy_clock::PolicyClock;
 use super::schema_files::{self, SchemaFileError};
 use super::world::{SystemClock, SystemEntropy};
 use crate::config::{Configuration, ConfigurationError};
@@ -51,7 +52,7 @@ pub enum InstallationError {
 impl Installation {
     /// Reads what `bindery.toml` and the files it names say.
     pub fn load(path: &Path) -> Result<Installation, InstallationError> {
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock::new());
+        let clock: Arc<dyn Clock> = Arc::new(PolicyClock::new(Arc::new(SystemClock::new())));
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
         let configuration = Configuration::load(path, clock.now())?;
         let seal_key = configuration.seal_key.read()?;

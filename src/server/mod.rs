@@ -1,5 +1,7 @@
 //! Listeners, TLS, connection tasks, the committer's thread, the hash pool, reload and shutdown.
 
+mod alerts;
+pub mod anchors;
 pub mod bulk;
 pub mod committer;
 pub mod committer_thread;
@@ -10,9 +12,13 @@ pub mod gate;
 pub mod hash_pool;
 pub mod health;
 pub mod installation;
+pub mod journal_key;
+pub mod journal_reader;
 pub mod listener;
+pub mod notary;
 pub mod notes;
 mod parked;
+pub mod policy_clock;
 pub mod registry;
 pub mod rotation;
 pub mod run;

@@ -1,14 +1,16 @@
 //! The sessions that somebody is logged in on, by account and by number: the committer takes the standing of an account's sessions here, and
 //! `cn=sessions,cn=monitor` is read from here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::committer_thread::{Completion, CompletionSender};
 use crate::directory::{Change, Directory, Membership, Node, RuleKind};
 use crate::model::EntryId;
 use crate::operation::LiveSession;
+use crate::operation::live::PasswordVersion;
 
 /// Parts with a lock of their own: whoever logs in or out holds one of them for a moment.
 const SHARDS: usize = 64;
@@ -38,16 +40,28 @@ pub struct Presence {
     live: Arc<LiveSession>,
 }
 
-/// Connections whose sessions lost their standing and are to judge them.
+/// Connections whose sessions lost their standing and are to judge them. Until they do they do nothing else, so nothing hangs on when: all at
+/// once would keep everybody else waiting.
 #[derive(Default)]
-pub struct Woken(Vec<CompletionSender>);
+pub struct Woken(VecDeque<CompletionSender>);
+
+/// Connections that are woken at once.
+const WOKEN_AT_ONCE: usize = 128;
+/// How long until the next ones are: 10,000 are woken in less than half a second.
+pub const WAKING_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Woken {
-    /// Wakes them. A connection that has as many completions waiting as it can hold is awake and looks anyway.
+    /// Wakes the next of them. A connection that has as many completions waiting as it can hold is awake and looks anyway.
     pub fn wake(&mut self) {
-        for waker in self.0.drain(..) {
+        let next = self.0.len().min(WOKEN_AT_ONCE);
+        for waker in self.0.drain(..next) {
             let _ = waker.try_send(Completion::Review);
         }
+    }
+
+    /// Whether all were.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 
@@ -108,8 +122,8 @@ impl Registry {
     }
 
     /// The stored password of an account is only hashed anew in `head`, which is not durable: its sessions will go on with it.
-    pub fn expect_password(&self, account: EntryId, head: &Directory) {
-        self.each(account, |seated| seated.live.expect_password(head));
+    pub fn expect_password(&self, account: EntryId, before: PasswordVersion, head: &Directory) {
+        self.each(account, |seated| seated.live.expect_password(before, head));
     }
 
     /// It is durable.

@@ -10,22 +10,28 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
+use super::anchors::{AnchorWatch, Anchors};
 use super::committer::Committer;
 use super::committer_thread;
 use super::gate::Gate;
 use super::hash_pool::HashPool;
 use super::health::Health;
 use super::installation::{Installation, InstallationError};
+use super::journal_key::{self, JournalKeyError};
+use super::journal_reader::JournalReader;
 use super::listener::{Door, LdapiUsers, SocketFile, bind_tcp, bind_unix, ldapi_url};
+use super::notary::{Notary, NotaryWatch};
 use super::notes;
 use super::services::Services;
 use super::snapshotter::{self, Snapshotter};
 use super::tls::{self, TlsError};
 use crate::config::Configuration;
+use crate::journal::RecordKind;
+use crate::journal::note::SigningKey;
 use crate::model::Timestamp;
-use crate::operation::monitor::{Monitor, Monitored};
+use crate::operation::monitor::{HealthLevel, Monitor, Monitored};
 use crate::operation::{ListenerKind, Settings};
-use crate::store::{self, StoreError};
+use crate::store::{self, StoreError, TreeFiles};
 
 /// How long running operations may take to end when the server stops.
 const LAST_OPERATIONS: Duration = Duration::from_secs(30);
@@ -80,6 +86,7 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     let upgraded = committer.upgrade(&notes::context(installation.settings())).map_err(|_| ServeError::Journal)?;
     notes::log_upgrade(upgraded);
     notes::log_missing_factors(configuration, committer.head(), installation.now());
+    let notary = start_notary(installation, &mut committer)?;
 
     let system = |what| move |error| ServeError::System { what, error };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -103,11 +110,15 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     let clock = Arc::clone(&installation.clock);
     let snapshotter = Snapshotter::start(before, handle.clone(), context, configuration.snapshots, clock);
     let snapshotter = Arc::new(snapshotter.map_err(system("the thread that takes snapshots"))?);
+    let journal_reader =
+        JournalReader::start(installation.store_options()?).map_err(system("the thread that reads the journal"))?;
+    let journal_reader = Arc::new(journal_reader);
     let services = Arc::new(Services::new(
         published,
         handle,
         Arc::new(hash_pool),
         Arc::clone(&snapshotter),
+        Arc::clone(&journal_reader),
         sessions,
         Settings { monitor: Monitor::new(monitored), ..installation.settings() },
         tls,
@@ -119,12 +130,16 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     runtime.shutdown_timeout(Duration::from_secs(1));
     drop(services);
     snapshotter.stop();
+    journal_reader.stop();
     if let Ok(mut committer) = thread.join() {
         snapshotter::on_stop(&mut committer, notes::context(installation.settings()), configuration.snapshots);
         if committer.note(notes::context(installation.settings()), notes::stop()).is_err() {
             tracing::error!("the stop could not be recorded");
         }
         committer.stop();
+    }
+    if let Some(notary) = notary {
+        notary.stop();
     }
     outcome
 }
@@ -177,6 +192,66 @@ async fn serve(
         tracing::warn!("some operations did not end in time and were dropped; nothing of them was acknowledged");
     }
     Ok(())
+}
+
+/// Has the journal signed. Where that is not possible the service goes on, and health says it.
+fn start_notary(installation: &Installation, committer: &mut Committer) -> Result<Option<Notary>, ServeError> {
+    let configuration = &installation.configuration;
+    let health = committer.health();
+    let key = match journal_key(installation, committer)? {
+        Ok(key) => key,
+        Err(error) => {
+            let problem = format!("no checkpoint of the journal is signed: {error}; then restart the server");
+            tracing::error!("{problem}");
+            health.add_trouble(move || Some((HealthLevel::Red, problem.clone())));
+            return Ok(None);
+        }
+    };
+    let options = installation.store_options_without_indexes();
+    let watch = Arc::<NotaryWatch>::default();
+    let system = |what| move |error| ServeError::System { what, error };
+    let anchors = match &configuration.anchors {
+        None => None,
+        Some(settings) => {
+            let anchored = Arc::new(AnchorWatch::new(settings, Arc::clone(&installation.clock)));
+            let (of_trouble, of_gauge) = (Arc::clone(&anchored), Arc::clone(&anchored));
+            health.add_trouble(move || of_trouble.trouble());
+            health.add_gauge("monitorAnchoredSequence", move || of_gauge.anchored());
+            let files = TreeFiles::new(Arc::clone(&options.disk), &options.data);
+            let public = key.public().clone();
+            let anchors = Anchors::start(settings.clone(), public, files, anchored, Arc::clone(&watch));
+            Some(anchors.map_err(system("the thread that anchors checkpoints"))?)
+        }
+    };
+    let (of_trouble, of_gauge) = (Arc::clone(&watch), Arc::clone(&watch));
+    health.add_trouble(move || of_trouble.trouble());
+    health.add_gauge("monitorSignedSequence", move || of_gauge.signed());
+    let started = Notary::start(options, key, committer.durable(), watch, anchors);
+    let (notary, announcer) = started.map_err(system("the thread that signs checkpoints"))?;
+    committer.announce_to(announcer);
+    Ok(Some(notary))
+}
+
+/// The key there is, or a new one, which is journaled.
+fn journal_key(
+    installation: &Installation,
+    committer: &mut Committer,
+) -> Result<Result<SigningKey, JournalKeyError>, ServeError> {
+    let file = &installation.configuration.journal_key;
+    match journal_key::load(file, committer.node()) {
+        Ok(Some(key)) => return Ok(Ok(key)),
+        Ok(None) => {}
+        Err(error) => return Ok(Err(error)),
+    }
+    let key = match journal_key::make(file, committer.node(), &*installation.entropy) {
+        Ok(key) => key,
+        Err(error) => return Ok(Err(error)),
+    };
+    let public = key.public().to_string();
+    tracing::warn!(public, file = %file.display(), "a key was made that signs the journal's checkpoints");
+    let record = notes::record(RecordKind::JournalKey, vec![("key", public)]);
+    committer.note(notes::context(installation.settings()), record).map_err(|_| ServeError::Journal)?;
+    Ok(Ok(key))
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {

@@ -14,10 +14,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::committer_thread::{CommitterHandle, Completion, CompletionSender};
 use super::hash_pool::HashPool;
+use super::journal_reader::JournalReader;
 use super::registry::Registry;
 use super::snapshotter::Snapshotter;
 use crate::directory::Directory;
 use crate::journal::Record;
+use crate::journal::query::LookupRequest;
 use crate::model::{ResultCode, Secret, Timestamp};
 use crate::operation::{Context, Proposal, ProposedOperation, Settings};
 use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, LoginTag, REMEMBERED_LOGINS, RememberedLogins};
@@ -36,6 +38,7 @@ pub struct Services {
     committer: CommitterHandle,
     hash_pool: Arc<HashPool>,
     snapshotter: Arc<Snapshotter>,
+    journal_reader: Arc<JournalReader>,
     sessions: Arc<Registry>,
     remembered_logins: Mutex<RememberedLogins>,
     settings: ArcSwap<Settings>,
@@ -53,6 +56,7 @@ impl Services {
         committer: CommitterHandle,
         hash_pool: Arc<HashPool>,
         snapshotter: Arc<Snapshotter>,
+        journal_reader: Arc<JournalReader>,
         sessions: Arc<Registry>,
         settings: Settings,
         tls: Option<Arc<ServerConfig>>,
@@ -64,6 +68,7 @@ impl Services {
             committer,
             hash_pool,
             snapshotter,
+            journal_reader,
             sessions,
             remembered_logins: Mutex::new(RememberedLogins::new(REMEMBERED_LOGINS)),
             settings: ArcSwap::from_pointee(settings),
@@ -183,6 +188,11 @@ impl Services {
     /// Asks for a snapshot; the connection is told.
     pub fn snapshot(&self, ticket: Ticket, completion: CompletionSender) -> Result<(), ResultCode> {
         self.snapshotter.ask(ticket, completion)
+    }
+
+    /// Has records of the journal looked up for a search; the connection is told.
+    pub fn look_up(&self, number: u64, request: LookupRequest, completion: CompletionSender) -> Result<(), ResultCode> {
+        self.journal_reader.ask(number, request, completion)
     }
 
     /// Asks for a rotation of the seal key; the connection is told when it is begun.

@@ -115,6 +115,12 @@ impl Session {
                 let result = LdapResult::with(ResultCode::AdminLimitExceeded, "too many persistent searches on this connection");
                 Action::Reply(id, vec![Reply::result(ResponseKind::SearchDone, result)])
             }
+            Ok(stream) if stream.question().is_some() => {
+                let request = JournalReadRequest::of_search(stream.question().unwrap_or_default());
+                self.operations.put(id, ResponseKind::SearchDone, Stage::Recording(Box::new(stream)));
+                let operation = ProposedOperation::JournalRead(request);
+                Action::Commit(id, Box::new(Proposal { context: context.clone(), operation }))
+            }
             Ok(stream) => {
                 if stream.is_persistent() {
                     self.operations.put_persistent(id);
@@ -203,6 +209,13 @@ impl Session {
                 self.commit(context, ResponseKind::Extended, request)
             }
             ExtendedOperation::KeyRotation => self.rotate_key(directory, context, value),
+            ExtendedOperation::ClockConfirmation if value.is_some() => {
+                let result = LdapResult::with(ResultCode::ProtocolError, "no request data expected");
+                Action::Reply(id, vec![Reply::result(ResponseKind::Extended, result)])
+            }
+            ExtendedOperation::ClockConfirmation => {
+                self.commit(context, ResponseKind::Extended, ProposedOperation::ClockConfirmation)
+            }
             ExtendedOperation::Cancel => self.cancel(id, value),
             ExtendedOperation::PolicyTest => Action::Reply(id, vec![policy_test::answer(directory, &context, value)]),
             ExtendedOperation::AccountReport => Action::Reply(id, vec![account_report::answer(directory, &context, value)]),

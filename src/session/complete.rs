@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use super::begin::several;
-use super::operations::{Hashing, Ticket};
+use super::operations::{Hashing, Stage, Ticket};
 use super::{Action, Phase, Session};
 use crate::directory::Directory;
 use crate::model::{ResultCode, Secret};
 use crate::operation::backup::{BackupRequest, BackupSnapshot};
 use crate::operation::bind::Proof;
 use crate::operation::key_rotation::{KeyRotationRequest, KeysChanged};
+use crate::operation::search::SearchStream;
 use crate::operation::{Decision, Identity, ProposedOperation, compare, prepare};
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{LdapResult, MessageId, Reply, ResponseKind};
@@ -79,6 +80,9 @@ impl Session {
         id: MessageId,
         decision: Result<Decision, ResultCode>,
     ) -> Action {
+        if let Some(search) = self.operations.take_recording(id) {
+            return self.complete_recording(directory, id, search, decision);
+        }
         let Some(operation) = self.operations.take_committing(id) else { return Action::Nothing };
         let (reply, identity) = match decision {
             Ok(Decision { reply, identity, .. }) => (reply, identity),
@@ -98,6 +102,26 @@ impl Session {
         }
         let action = if operation.abandoned { self.release_bind(directory) } else { self.answer(directory, id, reply) };
         several(vec![remember, action])
+    }
+
+    /// A search that reads the journal is recorded: now it may be pulled.
+    fn complete_recording(
+        &mut self,
+        directory: &Arc<Directory>,
+        id: MessageId,
+        search: Option<Box<SearchStream>>,
+        decision: Result<Decision, ResultCode>,
+    ) -> Action {
+        let Some(search) = search else { return self.release_bind(directory) };
+        let reply = match decision {
+            Ok(decision) if decision.record.result == ResultCode::Success => {
+                self.operations.put(id, ResponseKind::SearchDone, Stage::Searching);
+                return Action::Search(id, search);
+            }
+            Ok(decision) => decision.reply,
+            Err(code) => Reply::result(ResponseKind::SearchDone, LdapResult::of(code)),
+        };
+        self.answer(directory, id, reply)
     }
 
     /// A login that was recalled and is refused all the same takes as long as a wrong password does.

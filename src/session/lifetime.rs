@@ -6,6 +6,7 @@
 //! | a person | 15 minutes | 12 hours after the login |
 //! | an administrator | 10 minutes | 12 hours after the login |
 //! | a service | | 24 hours after the login |
+//! | an emergency account | | 4 hours after the first login with its password; 15 minutes after each unless the reason is given |
 //!
 //! A session with an operation under way is not idle: a search that goes on keeps it.
 
@@ -17,6 +18,7 @@ use crate::journal::{Record, RecordKind, TlsStamp};
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::{AccountClass, Context, Fresh, Identity, Proposal, ProposedOperation, SessionEnd};
 use crate::operation::{Attached, Authority};
+use crate::policy::account::BREAK_GLASS_USE;
 use crate::protocol::{MessageId, Reply, Request, ResponseKind};
 
 /// Whether a session goes on.
@@ -44,6 +46,7 @@ impl Session {
         let sooner = |one: (Timestamp, SessionEnd), other: (Timestamp, SessionEnd)| if other.0 < one.0 { other } else { one };
         let (mut until, end) = match AccountClass::of(directory, self.identity.entry) {
             AccountClass::Service => old(limits.service_lifetime),
+            AccountClass::BreakGlass => old(BREAK_GLASS_USE),
             AccountClass::Administrator => sooner(idle(limits.idle_administrator), old(limits.person_lifetime)),
             AccountClass::Person if self.identity.entry.is_none() => idle(limits.idle),
             AccountClass::Person => sooner(idle(limits.idle), old(limits.person_lifetime)),

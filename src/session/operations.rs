@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::operation::bind::PendingBind;
 use crate::operation::compare::CompareRequest;
 use crate::operation::password::PasswordModifyRequest;
+use crate::operation::search::SearchStream;
 use crate::operation::{Context, ProposedOperation};
 use crate::protocol::{BindRequest, Control, LdapResult, MessageId, Reply, ResponseKind};
 
@@ -51,6 +52,8 @@ pub(super) enum Stage {
     Hashing(Ticket, Box<(Context, Hashing)>),
     /// With the committer.
     Committing,
+    /// A search that is pulled once the committer has recorded it.
+    Recording(Box<SearchStream>),
     /// A bind that was decided without a run of the hash and is refused: one is done before this is sent, for every refusal takes as long.
     Refused(Ticket, Box<Reply>),
 }
@@ -143,7 +146,19 @@ impl Operations {
                 let (context, hashing) = *held;
                 Some((id, operation, context, hashing))
             }
-            Stage::Searching | Stage::Committing | Stage::Refused(..) => None,
+            Stage::Searching | Stage::Committing | Stage::Recording(_) | Stage::Refused(..) => None,
+        }
+    }
+
+    /// The search that the committer has recorded; it leaves the table. None within: it is not wanted any more.
+    pub(super) fn take_recording(&mut self, id: MessageId) -> Option<Option<Box<SearchStream>>> {
+        if !matches!(self.by_id.get(&id)?.stage, Stage::Recording(_)) {
+            return None;
+        }
+        let Operation { stage, abandoned, .. } = self.by_id.remove(&id)?;
+        match stage {
+            Stage::Recording(search) => Some((!abandoned).then_some(search)),
+            _ => None,
         }
     }
 
@@ -151,7 +166,7 @@ impl Operations {
     pub(super) fn take_committing(&mut self, id: MessageId) -> Option<Operation> {
         match self.by_id.get(&id)?.stage {
             Stage::Committing => self.by_id.remove(&id),
-            Stage::Searching | Stage::Hashing(..) | Stage::Refused(..) => None,
+            Stage::Searching | Stage::Hashing(..) | Stage::Recording(_) | Stage::Refused(..) => None,
         }
     }
 
@@ -219,7 +234,7 @@ impl Operations {
             }
             None | Some(Operation { abandoned: true, .. }) => Cancelled::Unknown,
             Some(Operation { kind: ResponseKind::Bind, .. }) => Cancelled::Bind,
-            Some(Operation { stage: Stage::Committing | Stage::Refused(..), .. }) => Cancelled::Committing,
+            Some(Operation { stage: Stage::Committing | Stage::Recording(_) | Stage::Refused(..), .. }) => Cancelled::Committing,
             Some(operation @ Operation { stage: Stage::Hashing(..), .. }) if operation.is_errand() => {
                 operation.abandoned = true;
                 Cancelled::Ended(operation.kind)
@@ -237,6 +252,9 @@ impl Operations {
         let is_search = |operation: &Operation| matches!(operation.stage, Stage::Searching);
         let searches = self.by_id.iter().filter(|(_, operation)| is_search(operation)).map(|(&id, _)| id).collect();
         self.by_id.retain(|_, operation| !is_search(operation));
+        for operation in self.by_id.values_mut().filter(|operation| matches!(operation.stage, Stage::Recording(_))) {
+            operation.abandoned = true;
+        }
         searches
     }
 

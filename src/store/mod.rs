@@ -8,6 +8,7 @@ mod fill;
 mod header;
 mod identity;
 mod keys;
+mod lines;
 mod lookup;
 mod mark;
 mod open;
@@ -23,15 +24,20 @@ mod snapshot;
 mod space;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod undone;
 
 pub use backup::{BackupFacts, BackupFile, BackupSink, MANIFEST, check_files, is_file_name, write_backup};
 pub use checkpoint::{Checkpoint, CheckpointWatch};
-pub use lookup::{Found, FoundRecord, JournalLookup, LookupRequest, SegmentFacts};
-pub use open::{Opened, Progress, StartNote, StoreError, StoreOptions, create, open, open_with, read_frames, read_frames_around};
-pub use reader::Damage;
+pub use lines::{read_lines, segment_of, sequence_at};
+pub use lookup::{Found, JournalLookup, SegmentFacts};
+pub use open::{
+    Opened, Progress, StartNote, StoreError, StoreOptions, create, node, open, open_with, read_frames, read_frames_around,
+};
+pub use reader::{Damage, is_gap};
 pub use restore::{NewerJournal, PresentFolder, RestoreFacts, RestoreTarget, newer_journal, put_in_place, restore};
 pub use rotate::{KeyChange, Rotated, Rotation, RotationStep};
 pub use segment::{AppendError, Journal};
 pub use snapshot::{DamagedSnapshot, Position, SNAPSHOTS_KEPT, SnapshotFacts, Snapshots, Taken};
 pub use space::Space;
+pub use tree::{TreeFiles, TreeWriter};

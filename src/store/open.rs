@@ -342,6 +342,16 @@ pub fn create(options: &StoreOptions) -> Result<(), StoreError> {
     identity.write(disk, &options.data)
 }
 
+/// Where the segments are.
+pub(super) fn journal_folder(options: &StoreOptions) -> PathBuf {
+    options.data.join(JOURNAL_FOLDER)
+}
+
+/// The installation's name in the journal.
+pub fn node(options: &StoreOptions) -> Result<String, StoreError> {
+    identity(options).map(|(identity, _)| identity.node_text())
+}
+
 /// Opens a data folder and checks it: every start, whole.
 pub fn open(options: &StoreOptions, progress: &mut dyn FnMut(Progress)) -> Result<Opened, StoreError> {
     open_with(options, SEGMENT_OCTETS, progress)

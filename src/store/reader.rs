@@ -79,6 +79,18 @@ impl std::fmt::Display for Damage {
     }
 }
 
+impl Damage {
+    /// Whether something is missing, as opposed to not being what it was.
+    pub fn is_gap(&self) -> bool {
+        is_gap(&self.problem)
+    }
+}
+
+/// Whether a problem is that something is missing.
+pub fn is_gap(problem: &str) -> bool {
+    ["is missing", "ends early", "was cut off"].iter().any(|words| problem.contains(words))
+}
+
 /// A group read and verified.
 pub(super) struct ReadGroup {
     pub(super) segment: String,

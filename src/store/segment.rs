@@ -170,6 +170,11 @@ impl Journal {
         self.closed_octets.saturating_add(open)
     }
 
+    /// First sequence of the segment that is open.
+    pub fn segment(&self) -> Option<u64> {
+        if let State::Open(segment) = &self.state { Some(segment.first) } else { None }
+    }
+
     /// Last sequence that is durable.
     pub fn durable(&self) -> u64 {
         self.durable

@@ -90,7 +90,8 @@ impl Client {
         }
     }
 
-    fn result(&mut self, op: LdapOp) -> io::Result<LdapResultCode> {
+    /// Sends a request and gives the code of the answer.
+    pub fn result(&mut self, op: LdapOp) -> io::Result<LdapResultCode> {
         self.result_with(op, Vec::new())
     }
 

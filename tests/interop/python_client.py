@@ -125,6 +125,13 @@ def searches(connection):
     )
 
 
+def log(connection):
+    added = connection.search_s("cn=accesslog", ldap.SCOPE_ONELEVEL, "(&(objectClass=auditAdd)(reqResult=0))", ["reqDN", "reqMod", "recordLeaf"])
+    check(added and all("reqDN" in entry and len(entry["recordLeaf"][0]) == 64 for _, entry in added), "adds are in the log")
+    secrets = [value for _, entry in added for value in entry.get("reqMod", []) if value.lower().startswith(b"userpassword")]
+    check(all(value.endswith(b"not shown)") for value in secrets), "and no password with them")
+
+
 def schema(connection):
     name = connection.search_subschemasubentry_s()
     entry = connection.read_subschemasubentry_s(name)
@@ -161,6 +168,7 @@ def main():
     connection.simple_bind_s(ADMIN, PASSWORD)
     changes(connection)
     searches(connection)
+    log(connection)
     schema(connection)
     print("python-ldap: all checks passed")
 

@@ -147,6 +147,15 @@ expect 4 "size limit with partial entries: 4" ldapsearch -x -LLL -H "$ldaps" "${
 ok "exactly five"
 expect 66 "a non-leaf is not deleted: 66" ldapdelete -x -H "$ldaps" "${as_admin[@]}" "ou=people,$suffix"
 expect 0 "ldapdelete" ldapdelete -x -H "$ldaps" "${as_admin[@]}" "uid=tools2,ou=people,$suffix"
+expect 0 "the log names itself" ldapsearch -x -LLL -H "$ldaps" -b '' -s base auditContext
+shows '^auditContext: cn=accesslog' "in the root DSE"
+expect 0 "failed logins in the log, newest first" ldapsearch -x -LLL -o ldif-wrap=no -H "$ldaps" "${as_admin[@]}" -b cn=accesslog -s one \
+    -E sss=-reqStart -E pr=2/noprompt '(&(reqType=bind)(reqResult=49))' reqStart reqDN reqResult recordReason
+[ "$(grep '^reqStart:' "$folder/out")" = "$(grep '^reqStart:' "$folder/out" | sort -r)" ] || fail "not the newest first"
+[ "$(grep -c '^reqResult: 49' "$folder/out")" -ge 2 ] || fail "fewer failed logins than there were"
+ok "over several pages"
+expect 53 "nobody deletes a record: 53" ldapdelete -x -H "$ldaps" "${as_admin[@]}" "$(sed -n 's/^dn: //p' "$folder/out" | head -1)"
+expect 32 "a person sees nothing of the log: 32" ldapsearch -x -LLL -H "$ldaps" -b cn=accesslog
 expect 0 "export beside the running server" "$program" export --config "$folder/installation/bindery.toml" --base "ou=people,$suffix"
 [ "$(grep -c '^dn:' "$folder/out")" -ge 220 ] || fail "the export lacks people"
 ok "it has the people"

@@ -108,7 +108,7 @@ pub(crate) fn settings() -> Settings {
         version: "0",
         monitor: Default::default(),
         start_tls: true,
-        discloses: false,
+        discloses: bindery::operation::Disclosure::default(),
     }
 }
 

@@ -460,6 +460,7 @@ impl Life {
             match stream.pull(&mut budget, self.clock.now()) {
                 Pull::Reply(reply) => replies.push(reply),
                 Pull::Pause => {}
+                Pull::Fetch(_) => return Err("a search read the journal".to_owned()),
                 Pull::Wait => return Err("a search went on".to_owned()),
                 Pull::Done(reply) => break reply,
             }

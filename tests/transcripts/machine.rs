@@ -353,6 +353,6 @@ fn settings() -> Settings {
         version: "0.1.0",
         monitor: Default::default(),
         start_tls: true,
-        discloses: false,
+        discloses: bindery::operation::Disclosure::default(),
     }
 }

@@ -53,13 +53,16 @@ transcripts! {
     account_report
     accounts
     add
+    alerts
     aliases
     authorization
     backup
     bind
     bind_rules
+    break_glass
     cancel
     certificates
+    clock
     compare
     controls
     delete
@@ -81,11 +84,13 @@ transcripts! {
     own_password
     paging
     password_age
+    password_length
     password_policy
     passwords
     persistent_search
     policy_test
     previous_passwords
+    proofing
     references
     referrals
     rename

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bindery::model::Timestamp;
 use bindery::operation::identifier::{IdentifierSettings, NumberRange};
-use bindery::operation::{Settings, WaivedNetwork};
+use bindery::operation::{Disclosure, Settings, WaivedNetwork};
 use bindery::protocol::{Control, oid};
 
 use crate::connection::{Connection, Door};
@@ -152,7 +152,8 @@ impl Player {
                 "waive" => self.waive(&words[1], words[2].parse().unwrap()),
                 "limit" => self.limit(&words[1], words[2].parse().unwrap()),
                 "disclose" => {
-                    let discloses = words[1] == "legacy";
+                    let is = |name: &str| words[1] == name || words[1] == "legacy";
+                    let discloses = Disclosure { control: is("control"), texts: is("texts") };
                     self.use_settings(Settings { discloses, ..(*self.machine.settings).clone() });
                 }
                 "identifiers" => self.identifiers(),

@@ -24,6 +24,12 @@ data = "data"
 # Opens the data folder. Keep a copy of the file apart from the backups; without it nobody can read them.
 seal = {seal}
 # Or from the environment: seal-environment = "BINDERY_SEAL_KEY"
+# Signs checkpoints of the journal; beside the seal key unless said otherwise: journal = "keys/journal.key"
+
+# Checkpoints of the journal, written as new files where nobody on this machine can change them: what is anchored cannot be rewritten unseen.
+# [journal.anchors]
+# folder = "/mnt/worm/bindery"
+# interval = 600                                 # seconds
 
 [listen]
 # StartTLS; a login in clear is refused unless a waiver below allows it.

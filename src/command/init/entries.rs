@@ -95,17 +95,18 @@ impl Entries {
         self.add(name, &[("objectClass", classes), ("cn", &[cn]), ("description", &[description]), ("member", &[member])]);
     }
 
-    /// NIST SP 800-63B-4: 15 characters as the only factor, no composition rules, no periodic change, at most 100 failures in a row; guessing
+    /// NIST SP 800-63B-4: 15 characters as the only factor, 8 beside a second one, no composition rules, no periodic change, at most 100 failures in a row; guessing
     /// is slowed down from the first failure on.
     fn password_policy(&mut self) {
         self.add(
             "cn=default,ou=passwords,ou=policies",
             &[
-                ("objectClass", &["top", "device", "pwdPolicy"]),
+                ("objectClass", &["top", "device", "pwdPolicy", "accountPolicy"]),
                 ("cn", &["default"]),
                 ("description", &["Holds where no other policy is named"]),
                 ("pwdAttribute", &["userPassword"]),
                 ("pwdMinLength", &["15"]),
+                ("passwordMinLengthWithFactor", &["8"]),
                 ("pwdMaxLength", &["256"]),
                 ("pwdCheckQuality", &["2"]),
                 ("pwdMaxAge", &["0"]),

@@ -22,6 +22,7 @@ use crate::journal::RecordKind;
 use crate::model::{Secret, Timestamp};
 use crate::operation::{Proposal, ProposedOperation, prepare};
 use crate::server::installation::Installation;
+use crate::server::journal_key;
 use crate::server::tls;
 use crate::server::world::{SystemClock, SystemEntropy};
 use crate::store;
@@ -120,8 +121,10 @@ pub fn make(arguments: &Arguments, password: &Secret) -> Result<PathBuf, Command
     if let Some(files) = &installation.configuration.tls {
         tls::server_configuration(files).map_err(cannot)?;
     }
-    store::create(&installation.store_options_without_indexes()).map_err(cannot)?;
-    write_entries(installation, &plan, password)?;
+    let options = installation.store_options_without_indexes();
+    store::create(&options).map_err(cannot)?;
+    let key = write_journal_key(&installation, &store::node(&options).map_err(cannot)?, &mut made)?;
+    write_entries(installation, &key, &plan, password)?;
     made.keep()?;
     Ok(file)
 }
@@ -134,6 +137,17 @@ fn write_seal_key(plan: &Plan, made: &mut Made) -> Result<(), CommandError> {
     made.file(&folder.join("seal.key"), NewSealKey::new(&octets).text.as_bytes(), PRIVATE_FILE)
 }
 
+/// The key that signs the journal's checkpoints; its public half is told.
+fn write_journal_key(installation: &Installation, node: &str, made: &mut Made) -> Result<String, CommandError> {
+    let mut seed = Zeroizing::new([0; 32]);
+    SystemEntropy::new().fill(&mut *seed);
+    let new = journal_key::NewKey::of_seed(node, &seed).ok_or_else(|| cannot("no key can be made that signs the journal"))?;
+    let file = &installation.configuration.journal_key;
+    made.file(file, new.text.as_bytes(), PRIVATE_FILE)?;
+    made.file(&journal_key::public_file(file), new.public_text.as_bytes(), PUBLIC_FILE)?;
+    Ok(new.key.public().to_string())
+}
+
 fn write_certificate(plan: &Plan, made: &mut Made, now: Timestamp) -> Result<(), CommandError> {
     let folder = plan.folder.join("tls");
     made.folder(&folder, PUBLIC_FOLDER)?;
@@ -143,11 +157,12 @@ fn write_certificate(plan: &Plan, made: &mut Made, now: Timestamp) -> Result<(),
 }
 
 /// One group of the journal: that the installation was made, and each entry.
-fn write_entries(installation: Installation, plan: &Plan, password: &Secret) -> Result<(), CommandError> {
+fn write_entries(installation: Installation, journal_key: &str, plan: &Plan, password: &Secret) -> Result<(), CommandError> {
     let mut details = vec![
         ("version", env!("CARGO_PKG_VERSION").to_owned()),
         ("suffix", plan.suffix.to_string()),
         ("configuration", installation.configuration.digest.clone()),
+        ("journalKey", journal_key.to_owned()),
     ];
     details.extend(plan.waivers.iter().map(|waiver| {
         let text = format!("{} until {}, {}: {}", waiver.name.as_str(), waiver.until, waiver.owner, waiver.reason);

@@ -138,6 +138,8 @@ fn an_installation_is_made_once_and_has_its_modes() {
         ("", 0o755),
         ("bindery.toml", 0o644),
         ("keys", 0o700),
+        ("keys/journal.key", 0o600),
+        ("keys/journal.pub", 0o644),
         ("keys/seal.key", 0o600),
         ("tls", 0o755),
         ("tls/server.pem", 0o644),

@@ -1,12 +1,16 @@
 //! `bindery journal`: reads the journal. One file per action.
 
+mod evidence;
 mod export;
 mod people;
 mod printer;
+mod proofs;
 mod query;
 mod reading;
 mod stats;
 mod time;
+mod verify;
+mod verify_file;
 
 use std::process::ExitCode;
 
@@ -45,6 +49,16 @@ pub enum Action {
     Clients(people::ClientsArguments),
     /// How large the journal is, and how long the disk lasts
     Stats(stats::Arguments),
+    /// Find out whether the journal, an export, a proof or a bundle of evidence is what was written
+    ///
+    /// Exit code 0: it is; 1: something was altered; 2: something is missing; 3: the last anchor is too old, or it could not be verified.
+    Verify(verify::Arguments),
+    /// Print one record with the proof that it is in the journal (c2sp.org/tlog-proof)
+    Prove(proofs::ProveArguments),
+    /// Print the newest signed checkpoint, or the proof that belongs to an export
+    Checkpoint(proofs::CheckpointArguments),
+    /// Write a signed bundle of records with their proof, and the policies and rules in force
+    Evidence(evidence::Arguments),
 }
 
 /// Does what the arguments say.
@@ -60,5 +74,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         Action::FirstLast(arguments) => people::first_last(arguments),
         Action::Clients(arguments) => people::clients(arguments),
         Action::Stats(arguments) => stats::run(arguments),
+        Action::Verify(arguments) => verify::run(arguments),
+        Action::Prove(arguments) => proofs::prove(arguments),
+        Action::Checkpoint(arguments) => proofs::checkpoint(arguments),
+        Action::Evidence(arguments) => evidence::run(arguments),
     }
 }

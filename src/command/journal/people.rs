@@ -10,9 +10,8 @@ use super::query::question;
 use super::reading::{Go, Reading, everything};
 use super::time::moment;
 use super::{CommandError, Installation};
-use crate::journal::query::{Query, ReadRecord, WantedResult};
+use crate::journal::query::{FoundRecord, LookupRequest, Query, ReadRecord, WantedResult};
 use crate::model::Timestamp;
-use crate::store::{FoundRecord, LookupRequest};
 
 /// How long before a moment a session may have begun that is still open then, in microseconds: 31 days.
 const LONGEST_SESSION: i64 = 31 * 86_400 * 1_000_000;

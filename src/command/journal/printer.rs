@@ -6,8 +6,7 @@ use clap::ValueEnum;
 
 use super::CommandError;
 use super::reading::Go;
-use crate::journal::query::{COLUMNS, CSV_COLUMNS, csv_line};
-use crate::store::FoundRecord;
+use crate::journal::query::{COLUMNS, CSV_COLUMNS, FoundRecord, csv_line};
 
 /// How records are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]

@@ -8,9 +8,8 @@ use super::printer::{Format, Printer};
 use super::reading::{Go, Reading, everything};
 use super::time::moment;
 use super::{CommandError, Installation};
-use crate::journal::query::{Query, WantedPeer, WantedResult};
+use crate::journal::query::{FoundRecord, LookupRequest, Query, WantedPeer, WantedResult};
 use crate::model::Timestamp;
-use crate::store::{FoundRecord, LookupRequest};
 
 /// Records that `--follow` shows of what was before.
 const SHOWN_BEFORE: usize = 10;

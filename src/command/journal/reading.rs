@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::{CommandError, FOUND_SOMETHING, Installation, output};
 use crate::command::installation::{OfflineInstallation, server_socket};
 use crate::journal::RecordKind;
+use crate::journal::query::{FoundRecord, LookupRequest};
 use crate::operation::journal_read::{LONGEST_QUESTION, QUESTION};
 use crate::protocol::oid;
-use crate::store::{Found, FoundRecord, JournalLookup, LookupRequest, StoreOptions};
+use crate::store::{Found, JournalLookup, StoreOptions};
 use crate::wire::client::LocalClient;
 
 /// Records looked for at once.

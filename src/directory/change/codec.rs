@@ -27,6 +27,7 @@ const PUT_NEXT_NUMBER: u8 = 12;
 const ONE_TIME_STEP: u8 = 1;
 const FAILED_LOGINS: u8 = 2;
 const GRACE_LOGINS: u8 = 3;
+const TIME_STEP_DRIFT: u8 = 4;
 
 const MEMBER: u8 = 1;
 const UNIQUE_MEMBER: u8 = 2;
@@ -171,6 +172,9 @@ pub(super) fn put_account_state(output: &mut Vec<u8>, state: &AccountState) {
     if let Some(step) = state.one_time_step {
         put_fact(output, ONE_TIME_STEP, &step.to_be_bytes());
     }
+    if let Some(drift) = state.time_step_drift {
+        put_fact(output, TIME_STEP_DRIFT, &drift.to_be_bytes());
+    }
     if let Some(failed) = &state.failed {
         let mut encoded = Vec::new();
         failed::put(&mut encoded, failed);
@@ -302,6 +306,7 @@ impl<'a> Reader<'a> {
             let mut fact = Reader(self.octets()?);
             match number {
                 ONE_TIME_STEP => state.one_time_step = Some(fact.number()?),
+                TIME_STEP_DRIFT => state.time_step_drift = Some(i8::from_be_bytes([fact.octet()?])),
                 GRACE_LOGINS => {
                     while !fact.0.is_empty() {
                         state.grace_logins.push(fact.time()?);

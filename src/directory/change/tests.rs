@@ -68,6 +68,7 @@ fn any_change() -> impl Strategy<Value = Change> {
         .prop_map(|(time, last_login_source, one_time_step, failed)| AccountState {
             last_login: time.map(Timestamp),
             last_login_source,
+            time_step_drift: one_time_step.map(|step| (step % 21) as i8 - 10),
             one_time_step,
             failed: failed.map(Arc::new),
             grace_logins: time.map(Timestamp).into_iter().collect(),

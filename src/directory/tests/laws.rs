@@ -163,6 +163,7 @@ fn change(deed: &Deed, directory: &Directory) -> Change {
                 last_login: time.map(Timestamp),
                 last_login_source: time.map(|time| format!("127.0.0.{time}")),
                 one_time_step: time.map(i64::unsigned_abs),
+                time_step_drift: time.filter(|time| time % 2 == 0).map(|_| -2),
                 failed: time.filter(|time| time % 2 == 0).map(|time| {
                     let source = FailingSource { name: format!("127.0.0.{time}"), times: vec![Timestamp(time)] };
                     Arc::new(FailedLogins { in_a_row: 1, sources: vec![source], ..FailedLogins::default() })

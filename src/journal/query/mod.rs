@@ -15,6 +15,7 @@ use ipnet::IpNet;
 pub use read::{ReadChange, ReadName, ReadRecord, ReadTexts, ReadTls, ReadUnknownName, ReadValue};
 pub use show::{COLUMNS, CSV_COLUMNS, csv_line};
 
+use super::Leaf;
 use crate::model::{Dn, Timestamp};
 
 /// What is asked for: records for which all of this is so.
@@ -74,6 +75,37 @@ impl WantedPeer {
             WantedPeer::Network(network) => address.parse::<IpAddr>().is_ok_and(|address| network.contains(&address)),
             WantedPeer::Text(text) => address.eq_ignore_ascii_case(text),
         }
+    }
+}
+
+/// A question, and how much of the answer is wanted.
+#[derive(Clone, Debug)]
+pub struct LookupRequest {
+    /// What is asked for.
+    pub query: Query,
+    /// Newest first.
+    pub backwards: bool,
+    /// Goes on behind (backwards: before) this sequence; none: begins.
+    pub from: Option<u64>,
+    /// Stops when so many were found.
+    pub most_found: usize,
+    /// Stops when so many were read.
+    pub most_read: u64,
+}
+
+/// A record found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct FoundRecord {
+    /// The record.
+    pub record: ReadRecord,
+    /// Its line.
+    pub line: String,
+}
+
+impl FoundRecord {
+    /// The leaf of its line.
+    pub fn leaf(&self) -> Leaf {
+        Leaf::of_line(&self.line)
     }
 }
 

@@ -4,53 +4,74 @@
 use std::sync::Arc;
 
 use super::{PendingBind, reason};
-use crate::directory::{AccountState, Change, Directory};
-use crate::journal::{Record, RecordedChange, RecordedValue};
-use crate::model::{EntryBuilder, EntryId, FailedLogins, ModificationOperation, ResultCode, Secret, Value};
-use crate::operation::policies::password_policy;
+use crate::directory::{Change, Directory};
+use crate::journal::{Record, RecordKind, RecordedChange, RecordedValue};
+use crate::model::{Entry, EntryBuilder, EntryId, FailedLogins, ModificationOperation, ResultCode, Secret, Timestamp, Value};
 use crate::operation::refusal::Refusal;
-use crate::operation::{Context, account, standing};
+use crate::operation::standing::Standing;
+use crate::operation::{Context, account, record, standing};
 use crate::policy::account::age::PasswordAge;
-use crate::policy::account::{self as account_policy, Ground, intruder};
+use crate::policy::account::{self as account_policy, BREAK_GLASS_USE, Ground, intruder};
 use crate::policy::password::HashAnswer;
 use crate::protocol::LdapResult;
 
+/// Since when an emergency account is used.
+const USE_TIME: &str = "breakGlassUseTime";
+/// Why there is a record of it.
+const EMERGENCY: &str = "emergency account used";
+
 /// The lock, whoever made it.
 pub(crate) const LOCKED_TIME: &str = "pwdAccountLockedTime";
+/// Logins with an expired password.
+pub(crate) const GRACE_LOGINS: &str = "pwdGraceUseTime";
 
 /// 49 for a password that is not to be looked at yet, right or wrong: it counts as no try.
-pub(super) fn check_wait(head: &Directory, context: &Context, pending: &PendingBind) -> Result<(), Refusal> {
+pub(super) fn check_wait(standing: Option<&Standing<'_>>, context: &Context, pending: &PendingBind) -> Result<(), Refusal> {
     let looked_at = matches!(pending.answer, Some(HashAnswer::Verified { .. } | HashAnswer::Previous | HashAnswer::Recalled(_)));
-    match pending.account.filter(|_| looked_at && pending.refusal.is_none() && pending.method.is_password()) {
-        Some(id) if standing::waits(head, context, id) => {
+    match standing.filter(|_| looked_at && pending.refusal.is_none() && pending.method.is_password()) {
+        Some(standing) if standing.waits(&context.peer, context.now) => {
             Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason::MUST_WAIT })
         }
         _ => Ok(()),
     }
 }
 
-/// A wrong password was given.
-pub(super) fn failed(head: &Directory, context: &Context, id: EntryId, record: &mut Record) -> Vec<Change> {
+/// A wrong password was given. `alerts`: what somebody is told of it.
+pub(super) fn failed(
+    head: &Directory,
+    context: &Context,
+    id: EntryId,
+    standing: &Standing<'_>,
+    by_code: bool,
+    record: &mut Record,
+    alerts: &mut Vec<Record>,
+) -> Vec<Change> {
     // Deleted while the password was looked at: there is nothing to keep it with.
     if head.node(id).is_none() {
         return Vec::new();
     }
-    let facts = standing::facts(head, id);
-    let policy = password_policy(head, Some(id));
-    if facts.break_glass || facts.locked_by_failures(&policy, context.now) {
+    let (facts, policy) = (&standing.facts, &*standing.policy);
+    // Whoever guesses at the password of an emergency account must not make it wait; who tries codes knows the password.
+    if (facts.break_glass && !by_code) || facts.locked_by_failures(policy, context.now) {
         return Vec::new();
     }
     let mut state = head.account_state(id);
     // A lock that an administrator took away is forgotten with what made it.
     let before = state.failed.as_deref().filter(|before| before.locked.is_none() || facts.lock_of_failures.is_some());
-    let after = intruder::after_failure(before, &policy, &standing::source(&context.peer), context.now);
+    let mut after = intruder::after_failure(before, policy, &standing::source(&context.peer), context.now);
+    if intruder::is_alarming(before, &after) {
+        alerts.push(alert(head, context, id, after.in_a_row));
+    }
+    // What an administrator locked stays locked as it is.
+    let held = account_policy::barriers(facts, policy, context.now).any(|barrier| barrier.ground == Ground::Locked);
+    if held || facts.break_glass {
+        after.locked = None;
+    }
     let lock = after.locked;
     state.failed = Some(Arc::new(after));
     let mut changes = vec![Change::PutAccountState { id, state }];
     // A lock that is over goes from the entry too: nobody would know it any more as the server's own.
-    let held = || account_policy::barriers(&facts, &policy, context.now).any(|barrier| barrier.ground == Ground::Locked);
-    // What an administrator locked stays locked as it is.
-    if lock != facts.lock_of_failures && !held() {
+    if lock != facts.lock_of_failures && !held {
         let values: Vec<Value> = lock.map(|lock| Value::from(lock.to_generalized_time_micros())).into_iter().collect();
         note(record, LOCKED_TIME, RecordedValue::Shown(values.clone()));
         changes.extend(rewritten(head, id, |entry| set(head, entry, LOCKED_TIME, values)));
@@ -58,11 +79,22 @@ pub(super) fn failed(head: &Directory, context: &Context, id: EntryId, record: &
     changes
 }
 
+/// What the journal says of an account whose password somebody guesses at, or some device does not know any more.
+fn alert(head: &Directory, context: &Context, id: EntryId, failures: u32) -> Record {
+    let mut record = Record::new(RecordKind::Alert);
+    record.target = record::named(head, id);
+    record.peer = Some(context.peer.text.clone());
+    record.reason = Some(reason::MANY_FAILURES);
+    record.details = vec![("failures", failures.to_string())];
+    record
+}
+
 /// The account was logged in to. `age`: how the password stands; none where something else was proven. `rewrite`: a stored password that matched, and its new form.
 pub(super) fn logged_in(
     head: &Directory,
     context: &Context,
     id: EntryId,
+    standing: &Standing<'_>,
     age: Option<PasswordAge>,
     rewrite: Option<(&Secret, &Secret)>,
     record: &mut Record,
@@ -74,12 +106,12 @@ pub(super) fn logged_in(
     let failed = if age.is_some() { state.failed.take() } else { None };
     let unlocks = failed.as_ref().is_some_and(|failed| failed.locked.is_some());
     if let Some(failed) = failed {
-        state.failed = after_success(head, context, id, &failed);
+        state.failed = after_success(standing, context, &failed);
     }
     if age.is_some_and(|age| matches!(age, PasswordAge::Grace(_))) {
         state.grace_logins.push(context.now);
     }
-    let unlocks = unlocks && standing::facts(head, id).lock_of_failures.is_some();
+    let unlocks = unlocks && standing.facts.lock_of_failures.is_some();
     let mut changes = vec![Change::PutAccountState { id, state }];
     if rewrite.is_none() && !unlocks {
         return changes;
@@ -96,16 +128,77 @@ pub(super) fn logged_in(
     changes
 }
 
-fn after_success(head: &Directory, context: &Context, id: EntryId, failed: &FailedLogins) -> Option<Arc<FailedLogins>> {
-    let policy = password_policy(head, Some(id));
-    let after = intruder::after_success(failed, &policy, &standing::source(&context.peer), context.now);
+/// An emergency account was logged in to: from the first time on its use has an end, which stands in the entry until somebody sets another
+/// password. What the journal says beside the login. `changes`: those of the login so far.
+pub(super) fn emergency(
+    head: &Directory,
+    context: &Context,
+    id: EntryId,
+    changes: &mut Vec<Change>,
+    record: &mut Record,
+) -> Vec<Record> {
+    let facts = standing::facts(head, id);
+    if !facts.break_glass {
+        return Vec::new();
+    }
+    let since = facts.used.unwrap_or(context.now);
+    if facts.used.is_none() {
+        // Whole seconds, as all such attributes.
+        let since = vec![Value::from(since.to_generalized_time())];
+        note(record, USE_TIME, RecordedValue::Shown(since.clone()));
+        put_use(head, id, changes, since);
+    }
+    let end = Timestamp(since.0.saturating_add(i64::from(BREAK_GLASS_USE) * 1_000_000));
+    let details = vec![("since", since.to_generalized_time()), ("end", end.to_generalized_time())];
+    vec![Record { kind: RecordKind::BreakGlass, reason: Some(EMERGENCY), changes: Vec::new(), details, ..record.clone() }]
+}
+
+fn put_use(head: &Directory, id: EntryId, changes: &mut Vec<Change>, since: Vec<Value>) {
+    let written = changes.iter_mut().find_map(|change| match change {
+        Change::PutEntry { id: written, block, .. } if *written == id => Some(block),
+        _ => None,
+    });
+    match written {
+        Some(block) => {
+            let Ok(before) = Entry::from_block(block.clone(), |name| head.schema().section_of(name)) else { return };
+            let mut entry = before.to_builder();
+            set(head, &mut entry, USE_TIME, since);
+            *block = entry.build().block().clone();
+        }
+        None => changes.extend(rewritten(head, id, |entry| set(head, entry, USE_TIME, since))),
+    }
+}
+
+fn after_success(standing: &Standing<'_>, context: &Context, failed: &FailedLogins) -> Option<Arc<FailedLogins>> {
+    let after = intruder::after_success(failed, &standing.policy, &standing::source(&context.peer), context.now);
     (!after.is_empty()).then(|| Arc::new(after))
 }
 
-/// The bookkeeping after an administrator or a new password began it anew; none where there is nothing to forget.
-pub(crate) fn forgiven(head: &Directory, id: EntryId) -> Option<Change> {
-    let state = head.login_state(id).filter(|state| state.failed.is_some() || !state.grace_logins.is_empty())?;
-    Some(Change::PutAccountState { id, state: AccountState { failed: None, grace_logins: Vec::new(), ..state.clone() } })
+/// What of the bookkeeping an administrator or a new password begins anew.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Forgiven {
+    /// Failed logins, and the lock that they made.
+    pub(crate) failures: bool,
+    /// Logins with the expired password: another one, or who takes them away, alone gives more of them.
+    pub(crate) grace_logins: bool,
+}
+
+impl Forgiven {
+    /// Of a new password.
+    pub(crate) const ALL: Forgiven = Forgiven { failures: true, grace_logins: true };
+}
+
+/// The bookkeeping without what is forgiven; none where there is nothing to forget.
+pub(crate) fn forgiven(head: &Directory, id: EntryId, what: Forgiven) -> Option<Change> {
+    let before = head.login_state(id)?;
+    let mut state = before.clone();
+    if what.failures {
+        state.failed = None;
+    }
+    if what.grace_logins {
+        state.grace_logins.clear();
+    }
+    (state != *before).then_some(Change::PutAccountState { id, state })
 }
 
 /// Takes the server's own lock, where the entry has it, out of an entry whose failures are forgiven: without them it would be an

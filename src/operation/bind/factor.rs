@@ -9,6 +9,7 @@ use crate::model::{Entry, EntryId, ModificationOperation, ResultCode, Secret, Va
 use crate::operation::bind_rules::{self, Outcome};
 use crate::operation::refusal::Refusal;
 use crate::operation::{Context, otp};
+use crate::policy::password::LONGEST_NORMALIZED;
 use crate::protocol::LdapResult;
 
 /// What `begin` made of the password.
@@ -37,6 +38,8 @@ pub(super) struct Taken {
     token: EntryId,
     /// The time step or counter; none: a recovery code.
     step: Option<u64>,
+    /// How far off the token's clock is, where that is known.
+    drift: Option<i8>,
     recovery: Option<Value>,
 }
 
@@ -59,7 +62,9 @@ pub(super) fn split(
     let Some(enrolled) = otp::of_account(directory, account, context.now) else {
         return (OneTimeCode::NotAsked, given, Prospect::Barred);
     };
-    match crate::policy::otp::split(&given, enrolled.token.digits()) {
+    // How many forms a password has, and so how many runs it costs, must not depend on whether something was split off.
+    let splits = given.expose().len() <= LONGEST_NORMALIZED;
+    match crate::policy::otp::split(&given, enrolled.token.digits()).filter(|_| splits) {
         Some((password, code)) => (OneTimeCode::Given(enrolled.entry, code), password, Prospect::Open),
         None => (OneTimeCode::Missing, given, Prospect::Barred),
     }
@@ -87,10 +92,11 @@ pub(super) fn judge_code(
         return refused(reason::CHANGED_MEANWHILE);
     };
     if let Some(step) = enrolled.token.step_of(code, enrolled.last, context.now) {
-        return Ok(Some(Taken { token, step: Some(step), recovery: None }));
+        let drift = Some(enrolled.token.drift_of(step, context.now)).filter(|drift| *drift != 0);
+        return Ok(Some(Taken { token, step: Some(step), drift, recovery: None }));
     }
     if let Some(recovery) = otp::recovery_code(head, token, code) {
-        return Ok(Some(Taken { token, step: None, recovery: Some(recovery) }));
+        return Ok(Some(Taken { token, step: None, drift: None, recovery: Some(recovery) }));
     }
     match enrolled.token.step_of(code, None, context.now) {
         Some(_) => refused(reason::USED_CODE),
@@ -152,9 +158,10 @@ impl Taken {
             _ => None,
         });
         match of_token {
-            Some(state) => state.one_time_step = self.step,
+            Some(state) => (state.one_time_step, state.time_step_drift) = (self.step, self.drift),
             None => {
-                let state = AccountState { one_time_step: self.step, ..head.account_state(self.token) };
+                let (one_time_step, time_step_drift) = (self.step, self.drift);
+                let state = AccountState { one_time_step, time_step_drift, ..head.account_state(self.token) };
                 changes.push(Change::PutAccountState { id: self.token, state });
             }
         }

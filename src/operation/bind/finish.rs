@@ -8,8 +8,8 @@ use crate::directory::Directory;
 use crate::journal::{Record, RecordKind};
 use crate::model::{EntryId, ResultCode, Secret};
 use crate::operation::refusal::Refusal;
-use crate::operation::standing::PasswordStanding;
-use crate::operation::{Context, Decision, Identity, LiveSession, account, bind_rules, control, record, standing};
+use crate::operation::standing::{PasswordStanding, Standing};
+use crate::operation::{Context, Decision, Disclosure, Identity, LiveSession, account, bind_rules, control, record};
 use crate::policy::password::HashAnswer;
 use crate::protocol::{LdapResult, Reply, ResponseKind};
 
@@ -37,11 +37,13 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
     record.target = pending.account.and_then(|id| record::named(head, id));
     record.unknown_name = pending.unknown_name.clone();
     let by_password = pending.method.is_password();
-    let judged = bookkeeping::check_wait(head, context, pending).and_then(|()| judge(head, pending));
-    let judged = judged.and_then(|accepted| match accepted.account {
-        Some(id) => {
+    let standing = pending.account.map(|id| Standing::of(head, id));
+    let standing = standing.as_ref();
+    let judged = bookkeeping::check_wait(standing, context, pending).and_then(|()| judge(head, pending));
+    let judged = judged.and_then(|accepted| match accepted.account.zip(standing) {
+        Some((id, standing)) => {
             let taken = factor::judge_code(head, context, pending, &mut record)?;
-            check_standing(head, context, id, pending.method)?;
+            check_standing(head, standing, context, id, pending.method)?;
             let (own, has_code) = (pending.method.factor(), taken.is_some());
             let second = factor::judge_rules(head, context, id, own, has_code, &mut record)?;
             Ok(Accepted { second, taken, ..accepted })
@@ -49,28 +51,37 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
         None => Ok(accepted),
     });
     match judged.and_then(|accepted| refuse_session(pending, accepted)) {
-        Ok(accepted) => succeed(head, context, pending.method, accepted, record),
+        Ok(accepted) => succeed(head, context, pending.method, accepted, standing, record),
         Err(refused) => {
             let counts = matches!(refused.reason, reason::WRONG_PASSWORD | reason::WRONG_CODE);
-            let guessed = pending.account.filter(|_| counts);
-            let changes = guessed.map(|id| bookkeeping::failed(head, context, id, &mut record)).unwrap_or_default();
+            let guessed = pending.account.zip(standing).filter(|_| counts);
+            let mut preceding = Vec::new();
+            let by_code = refused.reason == reason::WRONG_CODE;
+            let failed = |(id, standing)| bookkeeping::failed(head, context, id, standing, by_code, &mut record, &mut preceding);
+            let changes = guessed.map(failed).unwrap_or_default();
             record.result = refused.result.code;
             record.reason = Some(refused.reason);
-            let tells = context.settings.discloses && by_password && pending.refusal.is_none();
+            let tells = context.settings.discloses != Disclosure::default() && by_password && pending.refusal.is_none();
             let reply = match refused.result.code {
-                ResultCode::InvalidCredentials if tells => disclosure::reply(head, context, pending.account),
+                ResultCode::InvalidCredentials if tells => disclosure::reply(standing, context),
                 _ => reply(refused.result),
             };
-            Decision { reply, changes, record, preceding: Vec::new(), identity: None }
+            Decision { reply, changes, record, preceding, identity: None }
         }
     }
 }
 
-/// Idleness does not bar an administrator at the machine itself: somebody must be able to let people in again. Nothing else is forgiven: it is
-/// the last thing that is looked at.
-fn check_standing(head: &Directory, context: &Context, id: EntryId, method: Method) -> Result<(), Refusal> {
-    let checked = standing::check(head, context, id, method.is_password());
-    let is_idle = checked.as_ref().is_err_and(|refusal| refusal.reason == reason::IDLE);
+/// Neither idleness nor a policy that asks for a proofing bars an administrator at the machine itself: somebody must be able to let people in again. Nothing else is forgiven: they are
+/// the last things that are looked at.
+fn check_standing(
+    head: &Directory,
+    standing: &Standing<'_>,
+    context: &Context,
+    id: EntryId,
+    method: Method,
+) -> Result<(), Refusal> {
+    let checked = standing.check(context.now, method.is_password());
+    let is_idle = checked.as_ref().is_err_and(|refusal| matches!(refusal.reason, reason::IDLE | reason::NOT_PROOFED));
     let may_be_idle = is_idle && method.factor() == Some("ldapi") && bind_rules::is_always_let_in(head, id);
     if may_be_idle { Ok(()) } else { checked }
 }
@@ -125,19 +136,31 @@ fn refuse_session<'a>(pending: &PendingBind, accepted: Accepted<'a>) -> Result<A
     Ok(accepted)
 }
 
-fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accepted<'_>, mut record: Record) -> Decision {
-    let Some(id) = accepted.account else {
+fn succeed(
+    head: &Directory,
+    context: &Context,
+    method: Method,
+    accepted: Accepted<'_>,
+    standing: Option<&Standing<'_>>,
+    mut record: Record,
+) -> Decision {
+    let Some((id, standing)) = accepted.account.zip(standing) else {
         let identity = Some(Identity::default());
         return Decision { reply: success(head, context, None), changes: Vec::new(), record, preceding: Vec::new(), identity };
     };
-    let told = method.is_password().then(|| standing::of_password(head, context, id));
     let factors: Vec<&'static str> = method.factor().into_iter().chain(accepted.second).collect();
+    let mut told = method.is_password().then(|| standing.of_password(context.now));
+    if let Some(told) = &mut told {
+        told.must_change |= standing.is_too_short(&factors);
+    }
     record.actor = record.target.clone();
     record.factors = factors.clone();
-    let mut changes = bookkeeping::logged_in(head, context, id, told.map(|told| told.age), accepted.rewrite, &mut record);
+    let mut changes =
+        bookkeeping::logged_in(head, context, id, standing, told.map(|told| told.age), accepted.rewrite, &mut record);
     if let Some(taken) = accepted.taken {
         taken.consume(head, &mut changes, &mut record);
     }
+    let preceding = bookkeeping::emergency(head, context, id, &mut changes, &mut record);
     let live = head.node(id).map(|node| LiveSession::new(head, context, node, record.actor.clone(), factors.clone()));
     let identity = Some(Identity {
         entry: Some(id),
@@ -146,7 +169,7 @@ fn succeed(head: &Directory, context: &Context, method: Method, accepted: Accept
         must_change: told.is_some_and(|told| told.must_change),
         live: live.map(Arc::new),
     });
-    Decision { reply: success(head, context, Some((id, told))), changes, record, preceding: Vec::new(), identity }
+    Decision { reply: success(head, context, Some((id, told))), changes, record, preceding, identity }
 }
 
 /// Success, with the identity where it was asked for (RFC 3829).

@@ -5,7 +5,8 @@ use aws_lc_rs::hmac;
 use super::PendingBind;
 use crate::directory::Directory;
 use crate::model::{EntryId, Secret};
-use crate::operation::{Context, account, standing};
+use crate::operation::standing::Standing;
+use crate::operation::{Context, account};
 use crate::policy::password::{HashAnswer, LoginTag, is_normalized};
 
 /// What a bind says of its password, for the session: it decides what follows the committer's answer.
@@ -46,8 +47,8 @@ pub(super) fn tag(directory: &Directory, context: &Context, pending: &PendingBin
     if !is_normalized(given.expose()) {
         return None;
     }
-    standing::check(directory, context, account, pending.method.is_password()).ok()?;
-    if standing::waits(directory, context, account) {
+    let standing = Standing::of(directory, account);
+    if standing.barrier(context.now, pending.method.is_password()).is_some() || standing.waits(&context.peer, context.now) {
         return None;
     }
     let key = hmac::Key::new(hmac::HMAC_SHA256, settings.key.expose());

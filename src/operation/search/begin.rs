@@ -9,7 +9,7 @@ use super::cookie::Page;
 use super::follow::{self, Bounds};
 use super::reference::Hidden;
 use super::sorting::Sorting;
-use super::{Phase, SearchStream, cookie, cost, done};
+use super::{Phase, SearchStream, cookie, cost, done, log};
 use crate::directory::{Directory, Node};
 use crate::model::{DerefAliases, Filter, ResultCode, Scope, Timestamp};
 use crate::operation::access::Access;
@@ -18,7 +18,7 @@ use crate::operation::refusal::{Refusal, parse_name};
 use crate::operation::selection::Selection;
 use crate::operation::sessions::Listing;
 use crate::operation::write::is_true;
-use crate::operation::{Context, root_dse, standing};
+use crate::operation::{Context, accesslog, root_dse, standing};
 use crate::protocol::{Control, Reply, ResponseKind, SearchRequest};
 
 /// Starts a search, or answers at once.
@@ -44,17 +44,13 @@ fn begin_decoded(
 ) -> Result<SearchStream, Refusal> {
     context.check_assumed(directory)?;
     let base = parse_name(directory.schema(), &request.base, "invalid DN")?;
-    if request.attributes.len() > Selection::MAXIMUM {
-        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many attributes asked for"));
-    }
-    // What is deeper than can ever be allowed was refused when it was read.
-    let deepest = context.settings.limits.filter_depth;
-    if deepest < Filter::MAXIMUM_DEPTH && request.filter.depth() > deepest {
-        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "filter nested too deeply"));
-    }
+    check_size(context, request)?;
     let mut selection = Selection::new(directory, &request.attributes, request.types_only);
     if let Some(listing) = Listing::new(directory, context, &base, request.scope) {
         return listed(directory, context, request, controls, sorting, listing, selection);
+    }
+    if let Some(place) = accesslog::place(directory, &base) {
+        return log::begin(directory, context, request, controls, sorting, place, selection);
     }
     if let Some(node) = root_dse::special(directory, context, &base) {
         return special(directory, context, request, controls, sorting, &node, selection);
@@ -109,8 +105,21 @@ fn begin_decoded(
     Ok(stream)
 }
 
+/// 11 for more than the limits allow.
+fn check_size(context: &Context, request: &SearchRequest) -> Result<(), Refusal> {
+    if request.attributes.len() > Selection::MAXIMUM {
+        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "too many attributes asked for"));
+    }
+    // What is deeper than can ever be allowed was refused when it was read.
+    let deepest = context.settings.limits.filter_depth;
+    if deepest < Filter::MAXIMUM_DEPTH && request.filter.depth() > deepest {
+        return Err(Refusal::new(ResultCode::AdminLimitExceeded, "filter nested too deeply"));
+    }
+    Ok(())
+}
+
 /// What the client asked for (0: nothing) and what the configuration allows to others than administrators.
-fn limit(asked: u32, configured: u32, administrator: bool) -> Option<u32> {
+pub(super) fn limit(asked: u32, configured: u32, administrator: bool) -> Option<u32> {
     let asked = Some(asked).filter(|&asked| asked > 0);
     if administrator { asked } else { Some(asked.map_or(configured, |asked| asked.min(configured))) }
 }
@@ -141,7 +150,7 @@ fn listed(
 }
 
 /// A search of entries that are in no directory.
-fn of_no_directory(
+pub(super) fn of_no_directory(
     directory: &Arc<Directory>,
     answer: Answer,
     phase: Phase,

@@ -172,7 +172,7 @@ impl Server {
                 version: "1.2.3",
                 monitor: Default::default(),
                 start_tls: true,
-                discloses: false,
+                discloses: crate::operation::Disclosure::default(),
             }),
             fresh: Fresh { uuid: [self.fresh; 16], salt: [self.fresh; 16], password: [self.fresh; 16] },
             attached: Attached::default(),
@@ -250,7 +250,7 @@ impl Server {
         }
     }
 
-    fn hash(&mut self, jobs: &[HashJob]) -> Vec<HashAnswer> {
+    pub(super) fn hash(&mut self, jobs: &[HashJob]) -> Vec<HashAnswer> {
         jobs.iter().map(|job| self.hasher.perform(job, [9; 16])).collect()
     }
 
@@ -292,6 +292,7 @@ impl Server {
                 Pull::Reply(Reply::Entry { name, attributes, .. }) => entries.push_str(&ldif(&name, &attributes)),
                 Pull::Reply(_) => panic!("not an entry"),
                 Pull::Pause => {}
+                Pull::Fetch(_) => panic!("the journal is asked for"),
                 Pull::Wait => panic!("the search goes on"),
                 Pull::Done(reply) => return (entries, self.answer(reply)),
             }

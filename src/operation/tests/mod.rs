@@ -1,7 +1,9 @@
 //! The lines of BEHAVIOUR.md on these operations, each against a real directory.
 
 mod access;
+mod accesslog;
 mod add;
+mod bind_model;
 mod compare;
 mod context_csn;
 mod control;

@@ -13,8 +13,16 @@ const MICROS_PER_DAY: i64 = 86_400_000_000;
 pub struct Facts {
     /// accountKind: breakglass.
     pub break_glass: bool,
+    /// Since when the emergency account is used: the first login with its password.
+    pub used: Option<Timestamp>,
     /// accountKind: service.
     pub service: bool,
+    /// accountProofedBy is there.
+    pub proofed_by: bool,
+    /// accountProofedTime is there.
+    pub proofed_time: bool,
+    /// passwordNeedsFactor: the password is too short to be the only factor.
+    pub needs_factor: bool,
     /// accountDisabled.
     pub disabled: bool,
     /// userAccountControl has the bit 0x2.
@@ -95,7 +103,11 @@ impl Facts {
             AccountAttribute::PwdLastSet => self.never_set = integer(value) == 0,
             AccountAttribute::PwdReset => self.reset = is_true(value),
             AccountAttribute::PwdChangedTime => self.password_changed = time(value),
+            AccountAttribute::ProofedBy => self.proofed_by = true,
+            AccountAttribute::ProofedTime => self.proofed_time = true,
+            AccountAttribute::PasswordNeedsFactor => self.needs_factor |= is_true(value),
             AccountAttribute::PasswordExpirationTime => self.password_expires = time(value),
+            AccountAttribute::BreakGlassUseTime => self.used = time(value),
         }
     }
 

@@ -7,6 +7,8 @@ use crate::policy::password::policy::PasswordPolicy;
 
 /// Failures of one account in a row, from wherever, that lock it until an administrator acts (NIST SP 800-63B-4 section 3.2.2).
 pub const MAXIMUM_FAILURES: u32 = PasswordPolicy::MAXIMUM_FAILURES;
+/// Failures in a row at which somebody is told.
+pub const ALARMING_FAILURES: u32 = 50;
 /// What it waits after [`FailedLogins::MAXIMUM_TIMES_OF_SOURCE`] failures within as long.
 pub const LONG_WAIT: i64 = 15 * 60 * 1_000_000;
 const MICROS_PER_SECOND: i64 = 1_000_000;
@@ -115,6 +117,11 @@ fn later(time: Timestamp, micros: i64) -> Timestamp {
     Timestamp(time.0.saturating_add(micros))
 }
 
+/// Whether the newest failure is the one at which somebody is told.
+pub fn is_alarming(before: Option<&FailedLogins>, after: &FailedLogins) -> bool {
+    after.in_a_row >= ALARMING_FAILURES && before.is_none_or(|before| before.in_a_row < ALARMING_FAILURES)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -160,6 +167,18 @@ mod tests {
         failed = after_failure(Some(&failed), &policy, "198.51.100.1", Timestamp(NOW + 5));
         assert_eq!((failed.locked, failed.times.len()), (Some(Timestamp(NOW + 5)), 100));
         assert_eq!(lock_ends(Timestamp(NOW), &PasswordPolicy { lockout_duration: 9, ..policy }), None, "an administrator acts");
+    }
+
+    #[test]
+    fn somebody_is_told_once_on_the_way() {
+        let policy = PasswordPolicy::default();
+        let (mut failed, mut told) = (None, Vec::new());
+        for number in 1..=100 {
+            let after = after_failure(failed.as_ref(), &policy, "192.0.2.7", Timestamp(NOW));
+            told.extend(is_alarming(failed.as_ref(), &after).then_some(number));
+            failed = Some(after);
+        }
+        assert_eq!(told, [50]);
     }
 
     #[test]

@@ -9,4 +9,4 @@ mod standing;
 mod tests;
 
 pub use facts::{Facts, Lock};
-pub use standing::{Barrier, Ground, barriers, next_end, password_barrier};
+pub use standing::{BREAK_GLASS_REASON, BREAK_GLASS_USE, Barrier, Ground, barriers, next_end, password_barrier};

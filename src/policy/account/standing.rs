@@ -7,6 +7,11 @@ use crate::policy::password::policy::PasswordPolicy;
 
 const MICROS_PER_SECOND: i64 = 1_000_000;
 
+/// Seconds for which an emergency account may be used, from the first login with its password.
+pub const BREAK_GLASS_USE: u32 = 4 * 60 * 60;
+/// Seconds after a login of one within which the reason must be given.
+pub const BREAK_GLASS_REASON: u32 = 15 * 60;
+
 /// What can bar an account.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Ground {
@@ -32,8 +37,12 @@ pub enum Ground {
     LockoutTime,
     /// Too many logins failed: pwdAccountLockedTime is the server's own.
     Failures,
+    /// The emergency account was used, and its password was not set anew.
+    Used,
     /// Nobody logged in for longer than pwdMaxIdle.
     Idle,
+    /// The policy asks for it, and nobody recorded to have looked at the person's papers.
+    NotProofed,
     /// The password is older than pwdMaxAge or passwordExpirationTime says, and no login is left with it.
     PasswordAge,
     /// The password was not changed for longer than shadowMax and shadowInactive together.
@@ -42,7 +51,7 @@ pub enum Ground {
 
 impl Ground {
     /// Those that bar an account however it is proven who asks.
-    pub const OF_ACCOUNT: [Ground; 11] = [
+    pub const OF_ACCOUNT: [Ground; 13] = [
         Ground::Disabled,
         Ground::UserAccountControl,
         Ground::NsAccountLock,
@@ -53,7 +62,9 @@ impl Ground {
         Ground::ShadowExpire,
         Ground::Locked,
         Ground::LockoutTime,
+        Ground::Used,
         Ground::Idle,
+        Ground::NotProofed,
     ];
 
     /// Those that bar its password alone.
@@ -83,7 +94,9 @@ impl Ground {
             Ground::ShadowExpire => "shadowExpire",
             Ground::Locked | Ground::Failures => "pwdAccountLockedTime",
             Ground::LockoutTime => "lockoutTime",
+            Ground::Used => "breakGlassUseTime",
             Ground::Idle => "lastLoginTime",
+            Ground::NotProofed => "accountProofedTime",
             Ground::PasswordAge => "pwdChangedTime",
             Ground::ShadowInactive => "shadowInactive",
         }
@@ -96,6 +109,9 @@ impl Ground {
             Ground::Disabled => always(facts.disabled),
             Ground::UserAccountControl => always(facts.disabled_by_control),
             Ground::NsAccountLock => always(facts.disabled_by_lock),
+            // Only people have papers.
+            Ground::NotProofed if facts.service || facts.break_glass => None,
+            Ground::NotProofed => always(policy.proofing && !(facts.proofed_by && facts.proofed_time)),
             Ground::StartTime => facts.starts.filter(|starts| now < *starts).map(|starts| barrier(None, Some(starts))),
             Ground::Locked if facts.lock_of_failures.is_some() => None,
             Ground::Failures if facts.break_glass => None,
@@ -117,6 +133,7 @@ impl Ground {
             Ground::AccountExpires => facts.account_expires,
             Ground::PrincipalExpiration => facts.principal_expires,
             Ground::ShadowExpire => facts.shadow_expires,
+            Ground::Used if facts.break_glass => Some(later(facts.used?, BREAK_GLASS_USE)),
             Ground::Idle if policy.maximum_idle > 0 && !facts.break_glass => {
                 // A password set since begins the time anew: that is how an administrator lets somebody in again.
                 let last = facts.last_login?.max(facts.password_changed.unwrap_or(Timestamp::EARLIEST));

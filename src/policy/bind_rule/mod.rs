@@ -170,6 +170,14 @@ impl BindRule {
         }
     }
 
+    /// In an emergency no network keeps out, unless the rule says that it is for such accounts.
+    fn spares(&self, login: &Login<'_>) -> bool {
+        login.kind == AccountKind::BreakGlass
+            && self.effect == Effect::Deny
+            && !self.networks.is_empty()
+            && !self.kinds.contains(&AccountKind::BreakGlass)
+    }
+
     fn matches(&self, login: &Login<'_>) -> bool {
         self.is_for_account(login) && self.holds_for_connection(login) && self.is_for_groups(login)
     }
@@ -182,12 +190,42 @@ impl BindRule {
     fn is_for_account(&self, login: &Login<'_>) -> bool {
         self.not_after.is_none_or(|end| login.now < end)
             && (self.kinds.is_empty() || self.kinds.contains(&login.kind))
+            && !self.spares(login)
             && self.applications.as_ref().is_none_or(|applications| applications.contains(&login.account))
     }
 
     /// What costs most to find out.
     fn is_for_groups(&self, login: &Login<'_>) -> bool {
         self.groups.as_ref().is_none_or(|groups| groups.iter().any(|group| self.is_for_member(login, *group)))
+    }
+
+    /// Whether it asks those whom it is about for a second factor wherever they come from, whenever and for good.
+    pub fn always_requires_factor(&self) -> bool {
+        // Without `..`: a part that is added must be thought of here.
+        let BindRule {
+            name: _,
+            effect,
+            groups: _,
+            kinds: _,
+            networks,
+            listeners,
+            tls_minimum,
+            issuers,
+            subjects,
+            usages,
+            times,
+            applications: _,
+            not_after,
+        } = self;
+        *effect == Effect::RequireFactor
+            && networks.is_empty()
+            && listeners.is_empty()
+            && tls_minimum.is_none()
+            && issuers.is_empty()
+            && subjects.is_empty()
+            && usages.is_empty()
+            && times.is_empty()
+            && not_after.is_none()
     }
 
     fn holds_for_connection(&self, login: &Login<'_>) -> bool {

@@ -11,6 +11,17 @@ pub struct PasswordChange {
     pub owner: Option<OwnChange>,
     /// The new passwords.
     pub new: Vec<NewPassword>,
+    /// No login of the account goes without a second factor.
+    pub second_factor: bool,
+}
+
+impl PasswordChange {
+    /// Whether a password is taken that is too short to be the only factor.
+    pub fn needs_factor(&self, policy: &PasswordPolicy) -> bool {
+        let is_short =
+            |new: &NewPassword| matches!(new, NewPassword::Clear(quality) if quality.characters < policy.minimum_length);
+        self.second_factor && policy.check_quality != QualityCheck::Off && self.new.iter().any(is_short)
+    }
 }
 
 /// What is known of a new password.
@@ -147,7 +158,8 @@ pub fn judge(policy: &PasswordPolicy, change: &PasswordChange) -> Result<(), Cha
     if let Some(own) = &change.owner {
         judge_owner(policy, own)?;
     }
-    change.new.iter().try_for_each(|quality| judge_quality(policy, *quality))?;
+    let minimum_length = if change.second_factor { policy.minimum_length_with_factor } else { policy.minimum_length };
+    change.new.iter().try_for_each(|quality| judge_quality(policy, minimum_length, *quality))?;
     match change.owner.as_ref().map(|own| own.reuse) {
         Some(Reuse::Unchanged) => Err(ChangeRefusal::Unchanged),
         Some(Reuse::InHistory) if policy.history > 0 => Err(ChangeRefusal::InHistory),
@@ -166,11 +178,11 @@ fn judge_owner(policy: &PasswordPolicy, own: &OwnChange) -> Result<(), ChangeRef
     }
 }
 
-fn judge_quality(policy: &PasswordPolicy, new: NewPassword) -> Result<(), ChangeRefusal> {
+fn judge_quality(policy: &PasswordPolicy, minimum_length: u32, new: NewPassword) -> Result<(), ChangeRefusal> {
     match (policy.check_quality, new) {
         (QualityCheck::Off, _) | (_, NewPassword::Generated) | (QualityCheck::Lenient, NewPassword::Hashed) => Ok(()),
         (QualityCheck::Strict, NewPassword::Hashed) => Err(ChangeRefusal::Quality),
-        (_, NewPassword::Clear(quality)) if quality.characters < policy.minimum_length => Err(ChangeRefusal::TooShort),
+        (_, NewPassword::Clear(quality)) if quality.characters < minimum_length => Err(ChangeRefusal::TooShort),
         (_, NewPassword::Clear(quality)) if policy.maximum_length > 0 && quality.characters > policy.maximum_length => {
             Err(ChangeRefusal::TooLong)
         }
@@ -192,13 +204,15 @@ mod tests {
     }
 
     fn of_owner(policy: &PasswordPolicy, own: OwnChange) -> Result<(), ChangeRefusal> {
-        judge(policy, &PasswordChange { owner: Some(own), new: vec![long(20)] })
+        judge(policy, &PasswordChange { owner: Some(own), new: vec![long(20)], second_factor: false })
     }
 
     #[test]
     fn length_and_what_cannot_be_looked_at() {
         let policy = PasswordPolicy::default();
-        let given = |policy: &PasswordPolicy, quality| judge(policy, &PasswordChange { owner: None, new: vec![quality] });
+        let given = |policy: &PasswordPolicy, quality| {
+            judge(policy, &PasswordChange { owner: None, new: vec![quality], second_factor: false })
+        };
         assert_eq!(given(&policy, long(14)), Err(ChangeRefusal::TooShort));
         assert_eq!(given(&policy, long(15)), Ok(()));
         assert_eq!(given(&policy, long(256)), Ok(()));
@@ -213,6 +227,23 @@ mod tests {
         let off = PasswordPolicy { check_quality: QualityCheck::Off, ..policy };
         assert_eq!(given(&off, long(1)), Ok(()));
         assert_eq!(given(&off, NewPassword::Hashed), Ok(()));
+    }
+
+    #[test]
+    fn beside_a_second_factor_eight_are_enough() {
+        let policy = PasswordPolicy::default();
+        let given = |characters, second_factor| {
+            let change = PasswordChange { owner: None, new: vec![long(characters)], second_factor };
+            (judge(&policy, &change), change.needs_factor(&policy))
+        };
+        assert_eq!(given(7, true).0, Err(ChangeRefusal::TooShort));
+        assert_eq!(given(8, true), (Ok(()), true));
+        assert_eq!(given(14, true), (Ok(()), true));
+        assert_eq!(given(15, true), (Ok(()), false));
+        assert_eq!(given(14, false).0, Err(ChangeRefusal::TooShort));
+        let off = PasswordPolicy { check_quality: QualityCheck::Off, ..policy.clone() };
+        let change = PasswordChange { owner: None, new: vec![long(3), NewPassword::Hashed], second_factor: true };
+        assert!(!change.needs_factor(&off), "who looks at nothing asks for nothing");
     }
 
     #[test]
@@ -234,7 +265,7 @@ mod tests {
         assert_eq!(with(&policy, OldPassword::Right), Ok(()));
         let forbidden = PasswordPolicy { allow_user_change: false, ..policy };
         assert_eq!(with(&forbidden, OldPassword::Right), Err(ChangeRefusal::NotAllowed));
-        assert_eq!(judge(&forbidden, &PasswordChange { owner: None, new: vec![long(15)] }), Ok(()));
+        assert_eq!(judge(&forbidden, &PasswordChange { owner: None, new: vec![long(15)], second_factor: false }), Ok(()));
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod unicode;
 
 pub use hasher::Hasher;
 pub use remembered::{LoginTag, REMEMBERED_LOGINS, RememberedLogins};
-pub use unicode::is_normalized;
+pub use unicode::{LONGEST_NORMALIZED, is_normalized};
 
 use crate::model::Secret;
 

@@ -14,6 +14,8 @@ pub struct PasswordPolicy {
     pub check_quality: QualityCheck,
     /// pwdMinLength; 0: any length.
     pub minimum_length: u32,
+    /// passwordMinLengthWithFactor: the same where no login goes without a second factor; never more than `minimum_length`.
+    pub minimum_length_with_factor: u32,
     /// pwdMaxLength; 0: any length.
     pub maximum_length: u32,
     /// pwdExpireWarning: before a password expires; 0: none.
@@ -43,6 +45,8 @@ pub struct PasswordPolicy {
     pub minimum_delay: u32,
     /// pwdMaxDelay: what the delay, doubled by each failure, does not exceed; never below `minimum_delay`.
     pub maximum_delay: u32,
+    /// accountProofingRequired: whether nobody logs in until somebody recorded to have looked at the person's papers.
+    pub proofing: bool,
     /// pwdMaxIdle: without a login after which there is none any more; 0: any time.
     pub maximum_idle: u32,
 }
@@ -94,6 +98,7 @@ impl Default for PasswordPolicy {
             history: 0,
             check_quality: QualityCheck::Strict,
             minimum_length: 15,
+            minimum_length_with_factor: 8,
             maximum_length: 256,
             expire_warning: 0,
             grace_logins: 0,
@@ -108,6 +113,7 @@ impl Default for PasswordPolicy {
             safe_modify: false,
             minimum_delay: 1,
             maximum_delay: 900,
+            proofing: false,
             maximum_idle: 0,
         }
     }
@@ -134,6 +140,9 @@ impl PasswordPolicy {
         let flag = |name: &str, default: bool| value(name).and_then(read_flag).unwrap_or(default);
         let lockout = flag("pwdLockout", default.lockout);
         let maximum_failures = number("pwdMaxFailure", default.maximum_failures);
+        let minimum_length = number("pwdMinLength", default.minimum_length);
+        // Who writes a length and nothing of second factors means it for everybody.
+        let with_factor = value("pwdMinLength").map_or(default.minimum_length_with_factor, |_| minimum_length);
         let locks_account = PasswordPolicy { lockout, maximum_failures, ..default.clone() }.locks_account();
         // Who locks the account after a few failures slows them down only where that is said as well.
         let minimum_delay = number("pwdMinDelay", if locks_account { 0 } else { default.minimum_delay });
@@ -147,7 +156,8 @@ impl PasswordPolicy {
                 Some(1) => QualityCheck::Lenient,
                 Some(_) => QualityCheck::Strict,
             },
-            minimum_length: number("pwdMinLength", default.minimum_length),
+            minimum_length,
+            minimum_length_with_factor: number("passwordMinLengthWithFactor", with_factor).min(minimum_length),
             maximum_length: number("pwdMaxLength", default.maximum_length),
             expire_warning: number("pwdExpireWarning", default.expire_warning),
             grace_logins: number("pwdGraceAuthNLimit", default.grace_logins),
@@ -162,6 +172,7 @@ impl PasswordPolicy {
             safe_modify: flag("pwdSafeModify", default.safe_modify),
             minimum_delay,
             maximum_delay: number("pwdMaxDelay", default.maximum_delay).max(minimum_delay),
+            proofing: flag("accountProofingRequired", default.proofing),
             maximum_idle: number("pwdMaxIdle", default.maximum_idle),
         }
     }
@@ -199,6 +210,10 @@ mod tests {
         let policy = read(&[("pwdMaxAge", "7776000"), ("pwdLockout", "FALSE"), ("pwdMinLength", "0"), ("pwdCheckQuality", "1")]);
         assert_eq!((policy.maximum_age, policy.lockout, policy.minimum_length), (7_776_000, false, 0));
         assert_eq!((policy.check_quality, policy.maximum_length), (QualityCheck::Lenient, 256));
+        let with_factor = |attributes: &[_]| read(attributes).minimum_length_with_factor;
+        assert_eq!((with_factor(&[]), with_factor(&[("pwdMinLength", "12")])), (8, 12));
+        assert_eq!(with_factor(&[("pwdMinLength", "12"), ("passwordMinLengthWithFactor", "9")]), 9);
+        assert_eq!(with_factor(&[("pwdMinLength", "12"), ("passwordMinLengthWithFactor", "20")]), 12);
     }
 
     #[test]

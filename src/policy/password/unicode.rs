@@ -6,7 +6,7 @@ use unicode_normalization::{UnicodeNormalization, is_nfkc};
 use crate::model::Secret;
 
 /// Octets up to which a password is normalized: four for each character of the longest that policies allow by default, four times over.
-const LONGEST: usize = 4096;
+pub const LONGEST_NORMALIZED: usize = 4096;
 
 /// A password in the forms in which it may have been hashed.
 pub(super) struct Forms<'a> {
@@ -36,7 +36,7 @@ impl<'a> Forms<'a> {
 
 /// Whether this password is hashed as the octets it came in: so is what is no UTF-8.
 pub fn is_normalized(given: &[u8]) -> bool {
-    given.is_ascii() || given.len() > LONGEST || std::str::from_utf8(given).map_or(true, is_nfkc)
+    given.is_ascii() || given.len() > LONGEST_NORMALIZED || std::str::from_utf8(given).map_or(true, is_nfkc)
 }
 
 fn normalized(given: &[u8]) -> Option<Secret> {

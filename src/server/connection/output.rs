@@ -12,8 +12,10 @@ use tokio::sync::watch;
 
 use super::Connection;
 use super::timers::Deadline;
+use crate::journal::query::LookupRequest;
+use crate::model::ResultCode;
+use crate::operation::search::{LogPart, Pull, SearchStream};
 use crate::operation::AccountClass;
-use crate::operation::search::{Pull, SearchStream};
 use crate::protocol::ber::Header;
 use crate::protocol::{MessageId, Reply};
 use crate::server::stream::Stream;
@@ -43,6 +45,8 @@ pub(super) struct Output {
 enum After {
     GoesOn,
     Waits(watch::Receiver<()>),
+    /// For records of the journal.
+    Fetches(Box<LookupRequest>),
     Ended,
 }
 
@@ -138,8 +142,8 @@ impl Connection {
         let mut budget = SEARCH_BUDGET;
         self.pull_within(&mut budget);
         let (services, session) = (&self.services, &self.session);
-        let is_administrator =
-            || AccountClass::of(&services.directory(), session.identity().entry) == AccountClass::Administrator;
+        let class = || AccountClass::of(&services.directory(), session.identity().entry);
+        let is_administrator = || matches!(class(), AccountClass::Administrator | AccountClass::BreakGlass);
         if let Some(rest) = self.allowance.scanned(SEARCH_BUDGET - budget, is_administrator) {
             self.rest_searches(rest);
         }
@@ -163,8 +167,32 @@ impl Connection {
                 }
                 After::GoesOn => self.searches.push_back((id, search)),
                 After::Waits(changes) => self.parked.park(id, search, changes),
+                After::Fetches(request) => self.fetch(id, search, *request),
             }
         }
+    }
+
+    /// Has records of the journal looked up.
+    fn fetch(&mut self, id: MessageId, mut search: Box<SearchStream>, request: LookupRequest) {
+        self.fetches += 1;
+        match self.services.look_up(self.fetches, request, self.completion_sender.clone()) {
+            Ok(()) => {
+                self.elsewhere += 1;
+                self.fetching.push((self.fetches, id, search));
+            }
+            Err(code) => {
+                search.supply(Err(code));
+                self.searches.push_back((id, search));
+            }
+        }
+    }
+
+    /// The records that a search waits for; it may be given up by now.
+    pub(super) fn supply(&mut self, number: u64, part: Result<LogPart, ResultCode>) {
+        let Some(place) = self.fetching.iter().position(|(waiting, ..)| *waiting == number) else { return };
+        let (_, id, mut search) = self.fetching.swap_remove(place);
+        search.supply(part);
+        self.searches.push_back((id, search));
     }
 
     fn pull(&mut self, id: MessageId, search: &mut SearchStream, budget: &mut u32, now: crate::model::Timestamp) -> After {
@@ -192,6 +220,7 @@ impl Connection {
             match pulled {
                 Pull::Reply(reply) => self.output.put(id, &reply),
                 Pull::Pause => return After::GoesOn,
+                Pull::Fetch(request) => return After::Fetches(request),
                 Pull::Wait => {
                     // Asked for before the newest value is looked at, so that none is missed.
                     let changes = self.services.changes();

@@ -96,6 +96,18 @@ fn who_was_woken_and_has_not_looked_is_not_woken_again() {
 }
 
 #[test]
+fn many_are_woken_in_turns_and_all_of_them() {
+    let (wakers, mut told): (VecDeque<_>, Vec<_>) = (0..300).map(|_| mpsc::channel(4)).unzip();
+    let mut woken = Woken(wakers);
+    let mut counts = Vec::new();
+    while !woken.is_empty() {
+        woken.wake();
+        counts.push(told.iter_mut().filter_map(|told| told.try_recv().ok()).count());
+    }
+    assert_eq!(counts, [128, 128, 44]);
+}
+
+#[test]
 fn a_session_is_found_listed_ended_and_gone() {
     let registry = Arc::<Registry>::default();
     assert!(registry.is_empty() && registry.find(1).is_none());
@@ -124,12 +136,20 @@ fn a_password_that_is_hashed_anew_is_that_of_all_sessions_of_the_account() {
     let registry = Arc::<Registry>::default();
     let (anna, bert) = (seat(&registry, ANNA, 1), seat(&registry, BERT, 2));
     let mut server = Server::new(Door::tls());
+    let before = PasswordVersion::of(&server.directory, anna.live().account).unwrap();
     for name in [ANNA, BERT] {
         server.change_past_sessions(replace(name, "userPassword", "{SSHA}x"));
     }
     let now = crate::model::Timestamp(server.clock);
-    registry.expect_password(anna.live().account, &server.directory);
+    registry.expect_password(anna.live().account, before, &server.directory);
     registry.adopt_password(anna.live().account);
     assert!(anna.live().judge(&server.directory, now).is_ok());
+    assert_eq!(bert.live().judge(&server.directory, now), Err(crate::operation::SessionEnd::PasswordChanged));
+    // One that did not know the password before does not come back when the next one is hashed anew.
+    let account = bert.live().account;
+    let before = PasswordVersion::of(&server.directory, account).unwrap();
+    server.change_past_sessions(replace(BERT, "userPassword", "{SSHA}y"));
+    registry.expect_password(account, before, &server.directory);
+    registry.adopt_password(account);
     assert_eq!(bert.live().judge(&server.directory, now), Err(crate::operation::SessionEnd::PasswordChanged));
 }

@@ -95,7 +95,7 @@ impl Door {
             version: "0",
             monitor: Default::default(),
             start_tls: true,
-            discloses: false,
+            discloses: crate::operation::Disclosure::default(),
         };
         Door { peer, tls: None, settings }
     }
@@ -414,6 +414,7 @@ impl Server {
             }
             Pull::Reply(reply) => self.replies.push((id, reply)),
             Pull::Pause => {}
+            Pull::Fetch(_) => panic!("the journal is asked for"),
             Pull::Wait => panic!("the search goes on"),
         }
         self.searches.insert(id, stream);
@@ -443,7 +444,8 @@ impl Server {
         for change in &decision.changes {
             head.apply(change).unwrap();
         }
-        if let Some(expecting) = operation::live::expect_passwords(&proposal, &decision, &head) {
+        if let Some((expecting, before)) = operation::live::expecting(&proposal, &decision, &self.directory) {
+            expecting.live.expect_password(before, &head);
             expecting.live.adopt_password();
         }
         self.directory = Arc::new(head);

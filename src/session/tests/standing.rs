@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{ResultCode, Timestamp};
 use crate::operation::SessionEnd;
+use crate::operation::live::PasswordVersion;
 use crate::policy::account::Ground;
 use crate::protocol::Request;
 use crate::session::tests::harness::{ADMIN, ANNA, BERT, Door, PASSWORD, Server, replace, result};
@@ -73,9 +74,10 @@ fn a_password_that_is_hashed_anew_is_the_same() {
 #[test]
 fn who_changes_the_own_password_stays_and_the_end_is_recorded_once() {
     let mut server = logged_in(ANNA);
-    server.change_past_sessions(replace(ANNA, "userPassword", "{SSHA}x"));
     let live = server.session.identity().live.clone().unwrap();
-    live.expect_password(&server.directory);
+    let before = PasswordVersion::of(&server.directory, live.account).unwrap();
+    server.change_past_sessions(replace(ANNA, "userPassword", "{SSHA}x"));
+    live.expect_password(before, &server.directory);
     live.adopt_password();
     assert_eq!(suspended(&mut server), None);
     let end = server.session.gone(SessionEnd::ClientClosed).unwrap();
@@ -90,9 +92,10 @@ fn own_passwords_that_never_became_durable_change_nothing() {
     let mut server = logged_in(ANNA);
     let live = server.session.identity().live.clone().unwrap();
     let durable = Arc::clone(&server.directory);
+    let before = PasswordVersion::of(&durable, live.account).unwrap();
     for password in ["{SSHA}x", "{SSHA}y"] {
         server.change_past_sessions(replace(ANNA, "userPassword", password));
-        live.expect_password(&server.directory);
+        live.expect_password(before, &server.directory);
         assert_eq!(suspended(&mut server), None, "what it asks for in the same group is its own");
         server.directory = Arc::clone(&durable);
         assert_eq!(suspended(&mut server), None);

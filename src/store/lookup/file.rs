@@ -209,12 +209,9 @@ impl IndexFile {
         let term_blocks = (0..of_terms).map(|_| fields.block(Fields::u64)).collect::<Option<Vec<_>>>()?;
         let mut file =
             IndexFile { disk: Arc::clone(disk), path: path.to_owned(), header: head, cipher, groups, group_blocks, term_blocks };
-        let mut number = 0;
-        for block in
-            file.group_blocks.iter_mut().map(|it| &mut it.number).chain(file.term_blocks.iter_mut().map(|it| &mut it.number))
-        {
+        let numbers = file.group_blocks.iter_mut().map(|it| &mut it.number);
+        for (number, block) in (0..).zip(numbers.chain(file.term_blocks.iter_mut().map(|it| &mut it.number))) {
             *block = number;
-            number += 1;
         }
         Some(file)
     }

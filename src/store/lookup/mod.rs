@@ -23,8 +23,8 @@ use super::mark::marked;
 use super::open::opened_keys;
 use super::reader::{Damage, JournalReader};
 use super::seal::SegmentSealer;
-use crate::journal::query::{Query, ReadRecord, terms_of};
-use crate::journal::{Frame, FrameError, Leaf, read_group};
+use crate::journal::query::{FoundRecord, LookupRequest, Query, ReadRecord, terms_of};
+use crate::journal::{Frame, FrameError, read_group};
 use crate::store::StoreOptions;
 
 /// Octets of neighbouring groups that are read together.
@@ -41,21 +41,6 @@ const JOURNAL_FOLDER: &str = "journal";
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct IndexError;
 
-/// A question, and how much of the answer is wanted.
-#[derive(Clone, Debug)]
-pub struct LookupRequest {
-    /// What is asked for.
-    pub query: Query,
-    /// Newest first.
-    pub backwards: bool,
-    /// Goes on behind (backwards: before) this sequence; none: begins.
-    pub from: Option<u64>,
-    /// Stops when so many were found.
-    pub most_found: usize,
-    /// Stops when so many were read.
-    pub most_read: u64,
-}
-
 /// A part of an answer.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -67,22 +52,6 @@ pub struct Found {
     pub read: u64,
     /// What could not be read.
     pub damages: Vec<Damage>,
-}
-
-/// A record found.
-#[derive(Clone, PartialEq, Debug)]
-pub struct FoundRecord {
-    /// The record.
-    pub record: ReadRecord,
-    /// Its line.
-    pub line: String,
-}
-
-impl FoundRecord {
-    /// The leaf of its line.
-    pub fn leaf(&self) -> Leaf {
-        Leaf::of_line(&self.line)
-    }
 }
 
 /// What the journal's segments come to.
@@ -127,6 +96,8 @@ struct Built {
     index: Building,
     offset: u64,
     is_whole: bool,
+    /// There was a group that is whole and does not open.
+    has_closed_groups: bool,
 }
 
 enum Index<'a> {
@@ -163,6 +134,15 @@ impl JournalLookup {
 
     /// Writes the index of one closed segment that has none. `false`: all have one.
     pub fn write_missing(&mut self) -> Result<bool, StoreError> {
+        let written = self.try_write_missing();
+        if written.is_err() {
+            // Sealed anew, perhaps: the next look lists what there is.
+            self.forget();
+        }
+        written
+    }
+
+    fn try_write_missing(&mut self) -> Result<bool, StoreError> {
         self.refresh()?;
         for segment in self.segments.clone() {
             let (Some(header), Some(end)) = (&segment.header, segment.end) else { continue };
@@ -319,6 +299,7 @@ impl JournalLookup {
                             return Ok(true);
                         }
                     }
+                    Err(_) if self.is_sealed_anew(segment)? => return Err(sealed_anew(segment)),
                     Err(problem) => found.damages.push(Damage {
                         segment: name(segment),
                         sequences: (place.first, place.first + u64::from(place.records) - 1),
@@ -328,6 +309,13 @@ impl JournalLookup {
             }
         }
         Ok(false)
+    }
+
+    /// Whether the file is another one than that whose header was read: a rotation of the key puts a new one in its place, under the same name.
+    fn is_sealed_anew(&mut self, segment: &Segment) -> Result<bool, StoreError> {
+        let reader = JournalReader::new(Arc::clone(&self.options.disk), &self.options.data.join(JOURNAL_FOLDER), &self.keys()?)?;
+        let now = reader.files().into_iter().find(|(path, ..)| *path == segment.path).and_then(|(_, header, _)| header);
+        Ok(now.map(|header| header.salt) != segment.header.as_ref().map(|header| header.salt))
     }
 
     fn index(&mut self, segment: &Segment, durable: u64) -> Result<Index<'_>, StoreError> {
@@ -370,15 +358,26 @@ impl JournalLookup {
             index: Building::default(),
             offset: SEGMENT_HEADER_OCTETS as u64,
             is_whole: false,
+            has_closed_groups: false,
         });
         if let Some(header) = segment.header.as_ref().filter(|_| !built.is_whole) {
             let key = keys.of(&header.identity, &segment.path)?;
             let sealer = SegmentSealer::new(&key, &header.salt, header.first)?;
             built.extend(&*disk, segment, &sealer, durable)?;
             built.is_whole = segment.end.is_some();
+            let has_closed_groups = built.has_closed_groups;
+            if has_closed_groups && self.is_sealed_anew(segment)? {
+                self.built.remove(&first);
+                return Err(sealed_anew(segment));
+            }
         }
-        Ok(&built.index)
+        self.built.get(&first).map(|built| &built.index).ok_or_else(|| sealed_anew(segment))
     }
+}
+
+/// Tells [`JournalLookup::find`] to begin anew.
+fn sealed_anew(segment: &Segment) -> StoreError {
+    StoreError::Io { path: segment.path.clone(), error: std::io::Error::other("it is being sealed under another key") }
 }
 
 impl Built {
@@ -399,7 +398,9 @@ impl Built {
             while let Some(rest) = octets.get(at..).filter(|rest| !rest.is_empty()) {
                 match read_group(rest) {
                     Ok(group) if group.last() <= durable => {
-                        let frames = group.open(sealer).unwrap_or_default();
+                        let opened = group.open(sealer);
+                        self.has_closed_groups |= opened.is_err();
+                        let frames = opened.unwrap_or_default();
                         let records: Vec<ReadRecord> =
                             frames.iter().flat_map(Frame::lines).filter_map(ReadRecord::parse).collect();
                         let place = Place {

@@ -158,6 +158,7 @@ impl Server {
                     last_login: Some(Timestamp(i64::try_from(drawn).unwrap())),
                     last_login_source: Some(format!("{CANARY}-{drawn}")),
                     one_time_step: drawn.is_multiple_of(2).then_some(drawn),
+                    time_step_drift: drawn.is_multiple_of(5).then_some(-1),
                     failed: drawn.is_multiple_of(3).then(|| {
                         let source = FailingSource { name: format!("{CANARY}-{drawn}"), times: vec![Timestamp(1)] };
                         Arc::new(FailedLogins { in_a_row: 1, sources: vec![source], ..FailedLogins::default() })

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::folder::{Server, made, options};
-use crate::journal::query::{Query, ReadRecord, WantedPeer, WantedResult};
+use crate::journal::query::{FoundRecord, LookupRequest, Query, ReadRecord, WantedPeer, WantedResult};
 use crate::journal::{Named, Record, RecordKind};
 use crate::model::{ResultCode, Secret, Timestamp};
 use crate::store::disk::RealDisk;
-use crate::store::{FoundRecord, JournalLookup, LookupRequest, StoreOptions, create, read_frames};
+use crate::store::{JournalLookup, StoreOptions, create, read_frames};
 
 const KINDS: [RecordKind; 4] = [RecordKind::Bind, RecordKind::Modify, RecordKind::Add, RecordKind::SessionEnd];
 const RESULTS: [ResultCode; 3] = [ResultCode::Success, ResultCode::InvalidCredentials, ResultCode::Busy];

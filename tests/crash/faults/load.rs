@@ -90,11 +90,14 @@ pub(crate) struct Counts {
     pub(crate) refused: Arc<AtomicUsize>,
 }
 
+/// What a writer was told of what it wrote, or what went wrong.
+type Written = Result<(Book, Vec<Note>), String>;
+
 /// A load that runs.
 pub(crate) struct Load {
     pub(crate) gate: Gate,
     pub(crate) counts: Counts,
-    writers: Vec<JoinHandle<Result<(Book, Vec<Note>), String>>>,
+    writers: Vec<JoinHandle<Written>>,
 }
 
 impl Load {

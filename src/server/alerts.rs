@@ -1,0 +1,72 @@
+//! What somebody should look at: logged when it is in the journal, and told by `cn=monitor` for a day.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use crate::journal::{Record, RecordKind};
+use crate::model::Timestamp;
+
+/// Alerts that are told at once; beyond that the oldest is in the journal alone.
+const MOST: usize = 20;
+/// Microseconds for which an alert is told.
+const DAY: i64 = 86_400_000_000;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Alerts(Mutex<VecDeque<(Timestamp, String)>>);
+
+impl Alerts {
+    /// Takes note of records that are durable; of most there is nothing to tell.
+    pub(super) fn follow<'a>(&self, records: impl IntoIterator<Item = &'a Record>, now: Timestamp) {
+        for record in records.into_iter().filter(|record| record.kind == RecordKind::Alert) {
+            // Logs are kept in clear: no name, only the number that the journal tells the name of.
+            let account = record.target.as_ref().and_then(|target| target.uuid.as_deref()).unwrap_or_default();
+            let reason = record.reason.unwrap_or_default();
+            tracing::warn!(account, reason, "look at the journal: records of type alert");
+            let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            told.truncate(MOST - 1);
+            told.push_front((now, text(record)));
+        }
+    }
+
+    /// Those of the last day, the newest first.
+    pub(super) fn told(&self, now: Timestamp) -> Vec<String> {
+        let told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let recent = told.iter().filter(|(time, _)| now.0.saturating_sub(time.0) < DAY);
+        recent.map(|(_, text)| text.clone()).collect()
+    }
+}
+
+fn text(record: &Record) -> String {
+    let target = record.target.as_ref().map_or("", |target| target.dn.as_str());
+    let from = record.peer.as_deref().unwrap_or("somewhere");
+    let reason = record.reason.unwrap_or_default();
+    format!("{reason}: {target}, the last one from {from}; find out who or what tries, the journal has every try")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::Named;
+
+    fn alert(number: usize) -> Record {
+        let mut record = Record::new(RecordKind::Alert);
+        record.target = Some(Named { uuid: None, dn: format!("uid={number}") });
+        record.reason = Some("many failed logins in a row");
+        record
+    }
+
+    #[test]
+    fn the_newest_of_a_day_are_told() {
+        let alerts = Alerts::default();
+        alerts.follow(&[Record::new(RecordKind::Bind)], Timestamp(0));
+        assert!(alerts.told(Timestamp(0)).is_empty());
+        for number in 0..30 {
+            alerts.follow(&[alert(number)], Timestamp(number as i64));
+        }
+        let told = alerts.told(Timestamp(29));
+        assert_eq!((told.len(), told[0].contains(": uid=29,"), told[19].contains(": uid=10,")), (20, true, true));
+        assert_eq!(alerts.told(Timestamp(DAY + 28)).len(), 1);
+        assert!(alerts.told(Timestamp(DAY + 29)).is_empty());
+    }
+}
