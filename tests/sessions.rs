@@ -27,6 +27,12 @@ fn installation() -> Installation {
         let dn = format!("cn={number},ou=people,{SUFFIX}");
         write!(ldif, "dn: {dn}\nobjectClass: organizationalRole\ndescription: {value}\n\n").unwrap();
     }
+    write!(
+        ldif,
+        "dn: cn=anna reads,ou=access,ou=policies,{SUFFIX}\nobjectClass: accessRule\naccessSubject: entry:{ANNA}\n\
+         accessRight: search\naccessRight: read\naccessEffect: allow\n\n"
+    )
+    .unwrap();
     let file = installation.path().join("people.ldif");
     std::fs::write(&file, ldif).unwrap();
     installation.succeed(&["import", file.to_str().unwrap()]);
