@@ -276,6 +276,18 @@ impl Change {
         codec::decode_change(input)
     }
 
+    /// The change that leads to this row; none for rows about the schema, the whole and identifiers.
+    pub fn of_row(row: &Row) -> Result<Option<Change>, ChangeError> {
+        Ok(match row::read(row)? {
+            row::Content::Entry { id, parent, name, block } => Some(Change::PutEntry { id, parent, name, block }),
+            row::Content::Membership { group, membership, since, by } => {
+                Some(Change::PutMembership { group, membership, since, by })
+            }
+            row::Content::AccountState { id, state } => Some(Change::PutAccountState { id, state }),
+            _ => None,
+        })
+    }
+
     /// What the change means for the checkpoint, at most three rows, or a row for each definition. `digest_key` is the one of
     /// [`Directory::new`](super::Directory::new): values that are no entry here are found under a keyed hash, so that no name
     /// and no account name stands in a key.

@@ -47,7 +47,7 @@ impl Lineage {
     }
 
     /// The sequences of it from this one on, and this one.
-    fn behind(&self, from: u64) -> Vec<RangeInclusive<u64>> {
+    pub(super) fn behind(&self, from: u64) -> Vec<RangeInclusive<u64>> {
         let behind = self.ranges.iter().map(|range| from.max(*range.start())..=*range.end());
         std::iter::once(from..=from).chain(behind.filter(|range| !range.is_empty())).collect()
     }

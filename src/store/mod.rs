@@ -12,6 +12,7 @@ mod lines;
 mod lookup;
 mod mark;
 mod open;
+mod past;
 mod reader;
 mod replay;
 mod restore;
@@ -34,6 +35,7 @@ pub use lookup::{Found, JournalLookup, SegmentFacts};
 pub use open::{
     Opened, Progress, StartNote, StoreError, StoreOptions, create, node, open, open_with, read_frames, read_frames_around,
 };
+pub use past::{EachPiece, Past, PastPiece, PastTarget};
 pub use reader::{Damage, is_gap};
 pub use restore::{NewerJournal, PresentFolder, RestoreFacts, RestoreTarget, newer_journal, put_in_place, restore};
 pub use rotate::{KeyChange, Rotated, Rotation, RotationStep};

@@ -7,6 +7,7 @@ mod printer;
 mod proofs;
 mod query;
 mod reading;
+mod state;
 mod stats;
 mod time;
 mod verify;
@@ -47,6 +48,10 @@ pub enum Action {
     FirstLast(people::FirstLastArguments),
     /// Where people and applications log in from, with which TLS, how often
     Clients(people::ClientsArguments),
+    /// An entry, the members of a group or one membership as they were at a past moment, with the records that made them so
+    ///
+    /// Exit code 1: there was no such entry, or no such membership, at that moment.
+    State(state::Arguments),
     /// How large the journal is, and how long the disk lasts
     Stats(stats::Arguments),
     /// Find out whether the journal, an export, a proof or a bundle of evidence is what was written
@@ -73,6 +78,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         Action::Sessions(arguments) => people::sessions(arguments),
         Action::FirstLast(arguments) => people::first_last(arguments),
         Action::Clients(arguments) => people::clients(arguments),
+        Action::State(arguments) => state::run(arguments),
         Action::Stats(arguments) => stats::run(arguments),
         Action::Verify(arguments) => verify::run(arguments),
         Action::Prove(arguments) => proofs::prove(arguments),

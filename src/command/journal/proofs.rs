@@ -72,7 +72,7 @@ impl Proofs {
         Ok(RangeProof { range, hashes, head: self.head.clone() })
     }
 
-    fn record(&self, sequence: u64) -> Result<RecordProof, CommandError> {
+    pub(super) fn record(&self, sequence: u64) -> Result<RecordProof, CommandError> {
         let size = self.head.head.size;
         let index = sequence.checked_sub(1).filter(|index| *index < size).ok_or_else(|| self.not_yet(sequence))?;
         let mut found = None;

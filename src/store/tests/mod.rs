@@ -7,6 +7,7 @@ mod journal;
 mod lookup;
 mod mark;
 mod open;
+mod past;
 mod restore;
 mod rotate;
 mod schema;
