@@ -22,6 +22,7 @@ pub mod delete;
 mod draft;
 pub mod dynamic;
 pub mod expiry;
+pub mod explain;
 pub mod extended;
 pub mod identifier;
 pub mod journal_read;

@@ -48,6 +48,7 @@ macro_rules! transcripts {
 
 transcripts! {
     access
+    access_forms
     access_rules
     account
     account_report
