@@ -10,7 +10,7 @@ use toml::Spanned;
 use super::error::{ConfigurationError, Source};
 use super::raw::{CertificateMapping, Keys, Listen, Log, Raw, RawJournal, Tls};
 use super::{AnchorSettings, Configuration, Listeners, LogFormat, LogLevel, SealKeySource, TlsFiles, digest_of, values, waiver};
-use super::{identifiers, limits};
+use super::{identifiers, limits, outbound};
 use crate::model::schema::PosixSchema;
 use crate::model::{Dn, Timestamp};
 use crate::operation::{CertificateRule, Disclosure};
@@ -46,6 +46,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         schema: raw.schema.as_ref().map(|written| path(&source, folder, "schema", written)).transpose()?,
         journal_key: journal_key(&source, folder, &data, &seal_key, &raw.keys)?,
         anchors: anchors(&source, folder, &data, &raw.journal)?,
+        streams: outbound::streams(&source, folder, &raw.journal.stream)?,
         data,
         seal_key,
         listeners: listeners(&source, folder, &raw.listen, tls.is_some())?,
@@ -347,7 +348,7 @@ fn log_level(source: &Source<'_>, log: &Log) -> Result<LogLevel, ConfigurationEr
 }
 
 /// A path, from the file's folder where it is relative.
-fn path(source: &Source<'_>, folder: &Path, key: &str, written: &Spanned<String>) -> Result<PathBuf, ConfigurationError> {
+pub(super) fn path(source: &Source<'_>, folder: &Path, key: &str, written: &Spanned<String>) -> Result<PathBuf, ConfigurationError> {
     if written.get_ref().trim().is_empty() || written.get_ref().contains('\0') {
         return Err(source.error(written.span(), key, "is no path", "write a path; a relative one starts at this file's folder"));
     }

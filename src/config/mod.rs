@@ -7,6 +7,7 @@ mod check;
 mod error;
 mod identifiers;
 mod limits;
+mod outbound;
 mod raw;
 mod seal_key;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod waiver;
 
 pub use error::ConfigurationError;
 pub use limits::{ConnectionSettings, Memory};
+pub use outbound::{PeerSettings, StreamFormat, StreamSettings};
 pub use seal_key::{NewSealKey, SealKeySource};
 pub use waiver::{Waiver, WaiverName};
 
@@ -54,6 +56,8 @@ pub struct Configuration {
     pub journal_key: PathBuf,
     /// Where checkpoints are kept out of reach; none: nowhere.
     pub anchors: Option<AnchorSettings>,
+    /// Where the journal's records are sent.
+    pub streams: Vec<StreamSettings>,
     /// Where the server listens.
     pub listeners: Listeners,
     /// The server's certificate; none: neither LDAPS nor StartTLS.

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::value::Datetime;
 
+use super::outbound::RawStream;
+
 /// The whole file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -55,6 +57,8 @@ pub(super) struct Keys {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawJournal {
     pub(super) anchors: Option<Spanned<RawAnchors>>,
+    #[serde(default)]
+    pub(super) stream: Vec<Spanned<RawStream>>,
 }
 
 #[derive(Deserialize, Default)]

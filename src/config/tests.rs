@@ -399,3 +399,41 @@ fn memory_must_hold_the_largest_request() {
     let both = below_suffix("[limits]\nrequest-memory = 1000000\nrequest = 100000\n");
     assert_eq!(both.connections.memory.requests.each, 250_000);
 }
+
+#[test]
+fn streams_say_whom_they_go_to_and_by_what_it_is_known() {
+    let configuration = below_suffix(
+        "[[journal.stream]]\nname = \"siem\"\naddress = \"collector.example\"\nauthorities = \"tls/c.pem\"\n\
+         [[journal.stream]]\nname = \"b\"\naddress = \"[::1]:7000\"\nauthorities = \"c\"\nserver-name = \"x\"\nformat = \"rfc5424\"\n\
+         certificate = \"a.pem\"\nkey = \"a.key\"\nbegin = \"now\"\nconfirm = \"end\"\nbehind = 60\nenterprise = 7\n",
+    );
+    let [first, second] = &configuration.streams[..] else { panic!("{:?}", configuration.streams) };
+    assert_eq!((first.peer.host.as_str(), first.peer.port, first.peer.server_name.as_str()), ("collector.example", 6514, "collector.example"));
+    assert_eq!((first.format, first.from_beginning, first.needs_close_notify), (StreamFormat::Json, true, true));
+    assert_eq!((first.behind.as_secs(), first.enterprise, &first.peer.identity), (300, 32_473, &None));
+    assert_eq!((second.peer.host.as_str(), second.peer.port, second.peer.server_name.as_str()), ("::1", 7000, "x"));
+    assert_eq!((second.format, second.from_beginning, second.needs_close_notify), (StreamFormat::Rfc5424, false, false));
+    assert_eq!(second.peer.identity, Some(("/etc/bindery/a.pem".into(), "/etc/bindery/a.key".into())));
+    let begun = "[[journal.stream]]\nname = \"siem\"\naddress = \"c:1\"\n";
+    refuses_below_suffix(
+        begun,
+        ":2: journal.stream.authorities: is missing; write whose certificates are believed: authorities = \"tls/collectors.pem\"",
+    );
+    refuses_below_suffix(
+        &begun.replace("siem", "../x"),
+        ":3: journal.stream.name: \"../x\" cannot be the name of a file; write letters, digits, '-' and '_': name = \"siem\"",
+    );
+    refuses_below_suffix(
+        &begun.replace("c:1", "c:0"),
+        ":4: journal.stream.address: \"c:0\" is no address; write the collector and its port: address = \"collector.hospital.example:6514\"",
+    );
+    let whole = format!("{begun}authorities = \"c\"\n");
+    refuses_below_suffix(
+        &format!("{whole}format = \"xml\"\n"),
+        ":6: journal.stream.format: \"xml\" is none; write one of json, cef, rfc5424, dicom",
+    );
+    refuses_below_suffix(
+        &format!("{whole}{whole}"),
+        ":7: journal.stream.name: \"siem\" is the name of another stream; give each stream a name of its own",
+    );
+}

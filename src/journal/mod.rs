@@ -2,15 +2,19 @@
 //! Merkle tree, signed checkpoints of it, proofs, verification.
 //! Files are `store`'s.
 
+mod audit_event;
 mod canonical;
 mod chain;
+mod dicom;
 pub mod evidence;
+mod fhir;
 mod frame;
 mod line;
 pub mod note;
 pub mod proof;
 pub mod query;
 mod record;
+pub mod syslog;
 #[cfg(test)]
 mod tests;
 pub mod tree;

@@ -24,9 +24,10 @@ use super::notary::{Notary, NotaryWatch};
 use super::notes;
 use super::services::Services;
 use super::snapshotter::{self, Snapshotter};
+use super::streams::{self, Streams};
 use super::tls::{self, TlsError};
 use crate::config::Configuration;
-use crate::journal::RecordKind;
+use crate::journal::{Record, RecordKind};
 use crate::journal::note::SigningKey;
 use crate::model::Timestamp;
 use crate::operation::monitor::{HealthLevel, Monitor, Monitored};
@@ -87,6 +88,7 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     notes::log_upgrade(upgraded);
     notes::log_missing_factors(configuration, committer.head(), installation.now());
     let notary = start_notary(installation, &mut committer)?;
+    let streams = start_streams(installation, &mut committer)?;
 
     let system = |what| move |error| ServeError::System { what, error };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -133,6 +135,7 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     journal_reader.stop();
     if let Ok(mut committer) = thread.join() {
         snapshotter::on_stop(&mut committer, notes::context(installation.settings()), configuration.snapshots);
+        note_streams(installation, &mut committer, &streams.notes(streams::STOPPED));
         if committer.note(notes::context(installation.settings()), notes::stop()).is_err() {
             tracing::error!("the stop could not be recorded");
         }
@@ -141,6 +144,7 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     if let Some(notary) = notary {
         notary.stop();
     }
+    streams.stop();
     outcome
 }
 
@@ -192,6 +196,27 @@ async fn serve(
         tracing::warn!("some operations did not end in time and were dropped; nothing of them was acknowledged");
     }
     Ok(())
+}
+
+/// Has the journal's records sent to collectors.
+fn start_streams(installation: &Installation, committer: &mut Committer) -> Result<Streams, ServeError> {
+    let streams = Streams::start(
+        &installation.configuration.streams,
+        &installation.store_options_without_indexes(),
+        &committer.durable(),
+        &committer.health(),
+    );
+    let streams = streams.map_err(|error| ServeError::System { what: "the thread of a stream", error })?;
+    note_streams(installation, committer, &streams.notes(streams::STARTED));
+    Ok(streams)
+}
+
+fn note_streams(installation: &Installation, committer: &mut Committer, records: &[Record]) {
+    for record in records {
+        if committer.note(notes::context(installation.settings()), record.clone()).is_err() {
+            tracing::error!("the start or stop of a stream could not be recorded");
+        }
+    }
 }
 
 /// Has the journal signed. Where that is not possible the service goes on, and health says it.
@@ -298,7 +323,7 @@ fn reload(installation: &Installation, services: &Services, door: &Door, gate: &
             gate.reload(configuration.connections.clone());
             services.note(notes::context(settings), notes::reloaded(&configuration));
             tracing::info!(
-                "the new configuration is in force; addresses, paths, indexes, unique attributes, number ranges and log change with a restart"
+                "the new configuration is in force; addresses, paths, indexes, unique attributes, number ranges, streams and log change with a restart"
             );
         }
         Err(error) => tracing::error!(%error, "the changed configuration was refused, the old one stays in force"),

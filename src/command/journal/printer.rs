@@ -7,6 +7,7 @@ use clap::ValueEnum;
 use super::CommandError;
 use super::reading::Go;
 use crate::journal::query::{COLUMNS, CSV_COLUMNS, FoundRecord, csv_line};
+use crate::journal::syslog::{EXAMPLE_ENTERPRISE, SyslogForm, SyslogSender};
 
 /// How records are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -21,7 +22,17 @@ pub(super) enum Format {
     Cef,
     /// Syslog messages (RFC 5424) that carry the record
     Syslog,
+    /// Syslog messages whose structured data is what the record says
+    Rfc5424,
+    /// Audit messages of DICOM PS3.15 A.5 (IHE ATNA), an XML element a line
+    Dicom,
+    /// AuditEvent resources of FHIR R4, NDJSON
+    Fhir,
 }
+
+/// What is printed comes from the installation, wherever it is printed.
+const SENDER: SyslogSender =
+    SyslogSender { host: String::new(), version: env!("CARGO_PKG_VERSION"), enterprise: EXAMPLE_ENTERPRISE };
 
 /// How rows are written that are no records.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
@@ -32,6 +43,37 @@ pub(super) enum RowFormat {
     Jsonl,
     /// Comma-separated values (RFC 4180)
     Csv,
+}
+
+impl Format {
+    /// What stands before the first record, if anything.
+    pub(super) fn heading(self) -> Option<String> {
+        match self {
+            Format::Table => Some(table_line(COLUMNS)),
+            Format::Csv => Some(csv_line(CSV_COLUMNS)),
+            _ => None,
+        }
+    }
+
+    /// One record.
+    pub(super) fn text(self, found: &FoundRecord) -> String {
+        let FoundRecord { record, line } = found;
+        match self {
+            Format::Table => table_line(record.row().each_ref().map(String::as_str)),
+            Format::Csv => csv_line(record.csv_fields().iter().map(String::as_str)),
+            Format::Jsonl => line.clone(),
+            Format::Cef => record.to_cef(env!("CARGO_PKG_VERSION")),
+            Format::Syslog => SENDER.message(found, SyslogForm::Json),
+            Format::Rfc5424 => SENDER.message(found, SyslogForm::StructuredData),
+            Format::Dicom => found.to_dicom(),
+            Format::Fhir => found.to_fhir(),
+        }
+    }
+
+    /// What ends each.
+    pub(super) fn end(self) -> &'static str {
+        if self == Format::Csv { "\r\n" } else { "\n" }
+    }
 }
 
 /// Writes records as they come.
@@ -48,22 +90,10 @@ impl Printer {
 
     /// Writes one. A reader that went away has enough.
     pub(super) fn print(&mut self, found: &FoundRecord) -> Result<Go, CommandError> {
-        let FoundRecord { record, line } = found;
-        let heading = match self.format {
-            Format::Table => Some(table_line(COLUMNS)),
-            Format::Csv => Some(csv_line(CSV_COLUMNS)),
-            Format::Jsonl | Format::Cef | Format::Syslog => None,
-        };
-        let text = match self.format {
-            Format::Table => table_line(record.row().each_ref().map(String::as_str)),
-            Format::Csv => csv_line(record.csv_fields().iter().map(String::as_str)),
-            Format::Jsonl => line.clone(),
-            Format::Cef => record.to_cef(env!("CARGO_PKG_VERSION")),
-            Format::Syslog => record.to_syslog(line),
-        };
-        let heading = heading.filter(|_| !self.began);
+        let heading = self.format.heading().filter(|_| !self.began);
         self.began = true;
-        let end = if self.format == Format::Csv { "\r\n" } else { "\n" };
+        let end = self.format.end();
+        let text = self.format.text(found);
         let written = heading.into_iter().chain([text]).try_for_each(|text| write!(self.output, "{text}{end}"));
         went_on(written)
     }

@@ -1,4 +1,4 @@
-//! Records in the forms that people and tools read: columns, CSV (RFC 4180), CEF, syslog (RFC 5424).
+//! Records in the forms that people and tools read: columns, CSV (RFC 4180), CEF.
 
 use super::{ReadChange, ReadName, ReadRecord, ReadValue};
 use crate::model::Timestamp;
@@ -32,11 +32,6 @@ pub const CSV_COLUMNS: [&str; 23] = [
     "effects",
     "details",
 ];
-
-/// Facility of RFC 5424: log audit.
-const FACILITY: u8 = 13;
-const WARNING: u8 = 4;
-const INFORMATIONAL: u8 = 6;
 
 impl ReadRecord {
     /// When.
@@ -142,12 +137,6 @@ impl ReadRecord {
             field("cs2", Some(&self.changes.iter().map(change_text).collect::<Vec<_>>().join("; ")));
         }
         line
-    }
-
-    /// A syslog message of RFC 5424 that carries the record's own line.
-    pub fn to_syslog(&self, line: &str) -> String {
-        let priority = FACILITY * 8 + if self.is_failed() { WARNING } else { INFORMATIONAL };
-        format!("<{priority}>1 {} {} bindery - {} - {line}", self.moment(), self.node, self.kind)
     }
 }
 

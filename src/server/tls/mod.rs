@@ -1,11 +1,13 @@
 //! TLS: 1.2 and 1.3, ECDHE with AEAD only (NIST SP 800-52r2), by rustls with AWS-LC.
 
+mod client;
 mod facts;
 mod self_signed;
 #[cfg(test)]
 mod tests;
 
 pub use crate::config::TlsFiles;
+pub use client::client_configuration;
 pub use facts::facts;
 pub use self_signed::{SelfSigned, VALIDITY_DAYS, self_signed};
 
