@@ -50,6 +50,7 @@ transcripts! {
     access
     access_forms
     access_rules
+    access_sync
     account
     account_report
     accounts
