@@ -21,6 +21,8 @@ pub mod otp;
 mod output;
 mod password_file;
 pub mod policy;
+mod reached;
+pub mod reconcile;
 pub mod restore;
 pub mod schema;
 pub mod serve;
@@ -36,7 +38,7 @@ use clap::{Args, Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, nothing to report
-  1  done, and something was found (check, schema check, status, an account that cannot log in, a wrong expectation, a right that nobody gave, import with rejects, backup and restore past damage)
+  1  done, and something was found (check, schema check, status, an account that cannot log in, a wrong expectation, a right that nobody gave, a plan that is not applied, import with rejects, backup and restore past damage)
   2  the command line is wrong
   3  it could not be done; the message says why and what to do";
 
@@ -92,6 +94,9 @@ enum Command {
     /// Hold what decides about people against what is expected of it
     #[command(after_help = EXIT_CODES)]
     Policy(policy::Arguments),
+    /// Joiners, movers and leavers of a personnel department's file: plan them, and apply the plan
+    #[command(after_help = EXIT_CODES)]
+    Reconcile(reconcile::Arguments),
     /// One-time codes as a second factor
     #[command(after_help = EXIT_CODES)]
     Otp(otp::Arguments),
@@ -158,6 +163,7 @@ pub fn run() -> ExitCode {
         Command::Account(arguments) => account::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
+        Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::Otp(arguments) => otp::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Journal(arguments) => journal::run(&arguments),

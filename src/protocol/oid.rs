@@ -90,6 +90,8 @@ pub const POLICY_TEST: &str = "2.25.324025825757959154607929932436791156374.3.4"
 pub const EXPLAIN: &str = "2.25.324025825757959154607929932436791156374.3.30";
 /// Journal read: records that the journal is about to be read. Of our own, see schema/README.md.
 pub const JOURNAL_READ: &str = "2.25.324025825757959154607929932436791156374.3.5";
+/// Format of a session identifier (session tracking) that names a file and a line of it. Of our own, see schema/README.md.
+pub const RECONCILED_FILE: &str = "2.25.324025825757959154607929932436791156374.4.1";
 /// Clock confirmation: a jump of the clock is right. Of our own, see schema/README.md.
 pub const CLOCK_CONFIRMATION: &str = "2.25.324025825757959154607929932436791156374.3.7";
 /// Password policy (draft-behera-ldap-password-policy)

@@ -8,14 +8,16 @@ use std::path::Path;
 
 use bytes::{Bytes, BytesMut};
 use ldap3_proto::LdapCodec;
+use ldap3_proto::control::LdapControl;
 use ldap3_proto::proto::{
-    LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapExtendedRequest, LdapFilter, LdapModify, LdapModifyRequest,
-    LdapModifyType, LdapMsg, LdapOp, LdapPartialAttribute, LdapResult, LdapResultCode, LdapSearchRequest, LdapSearchScope,
-    SaslCredentials,
+    LdapAddRequest, LdapBindCred, LdapBindRequest, LdapDerefAliases, LdapExtendedRequest, LdapFilter, LdapModify,
+    LdapModifyRequest, LdapModifyType, LdapMsg, LdapOp, LdapPartialAttribute, LdapResult, LdapResultCode, LdapSearchRequest,
+    LdapSearchScope, SaslCredentials,
 };
 use tokio_util::codec::{Decoder, Encoder};
 
 use crate::model::{Attribute, Modification, ModificationOperation};
+use crate::protocol::Control;
 
 /// Largest reply that is read, in octets: an entry with many values.
 const LARGEST_REPLY: usize = 256 * 1024 * 1024;
@@ -166,8 +168,26 @@ impl LocalClient {
         }
     }
 
+    /// Adds an entry.
+    pub fn add(&mut self, dn: &str, attributes: Vec<Attribute>, control: Option<Control>) -> Result<(), ClientError> {
+        let attributes = attributes.into_iter().map(|attribute| LdapPartialAttribute {
+            atype: attribute.description,
+            vals: attribute.values.iter().map(|value| value.to_vec()).collect(),
+        });
+        self.send_with(LdapOp::AddRequest(LdapAddRequest { dn: dn.to_owned(), attributes: attributes.collect() }), control)?;
+        match self.receive()? {
+            LdapOp::AddResponse(result) => accept(&result),
+            _ => Err(unexpected()),
+        }
+    }
+
     /// Changes an entry.
     pub fn modify(&mut self, dn: &str, changes: Vec<Modification>) -> Result<(), ClientError> {
+        self.modify_with(dn, changes, None)
+    }
+
+    /// The same with a control.
+    pub fn modify_with(&mut self, dn: &str, changes: Vec<Modification>, control: Option<Control>) -> Result<(), ClientError> {
         let changes = changes.into_iter().map(|Modification { operation, attribute }| LdapModify {
             operation: match operation {
                 ModificationOperation::Add => LdapModifyType::Add,
@@ -179,7 +199,7 @@ impl LocalClient {
                 vals: attribute.values.iter().map(|value| value.to_vec()).collect(),
             },
         });
-        self.send(LdapOp::ModifyRequest(LdapModifyRequest { dn: dn.to_owned(), changes: changes.collect() }))?;
+        self.send_with(LdapOp::ModifyRequest(LdapModifyRequest { dn: dn.to_owned(), changes: changes.collect() }), control)?;
         match self.receive()? {
             LdapOp::ModifyResponse(result) => accept(&result),
             _ => Err(unexpected()),
@@ -201,8 +221,17 @@ impl LocalClient {
     }
 
     fn send(&mut self, operation: LdapOp) -> Result<(), ClientError> {
+        self.send_with(operation, None)
+    }
+
+    fn send_with(&mut self, operation: LdapOp, control: Option<Control>) -> Result<(), ClientError> {
         let mut output = BytesMut::new();
-        let message = LdapMsg { msgid: self.next_id, op: operation, ctrl: Vec::new() };
+        let control = control.map(|Control { oid, critical, value }| LdapControl::Unknown {
+            oid,
+            criticality: critical,
+            value: value.map(|value| value.to_vec()),
+        });
+        let message = LdapMsg { msgid: self.next_id, op: operation, ctrl: control.into_iter().collect() };
         self.next_id += 1;
         self.codec.encode(message, &mut output)?;
         io::Write::write_all(&mut self.socket, &output)?;

@@ -7,8 +7,8 @@
 //! ```
 
 use super::{Controls, Value};
-use crate::protocol::LdapResult;
-use crate::protocol::ber::{BerError, Reader};
+use crate::protocol::ber::{self, BerError, Reader};
+use crate::protocol::{Control, LdapResult, oid};
 
 /// Octets of each text that are kept: the client sends what it likes, and all of it would go into the journal.
 const KEPT_OCTETS: usize = 256;
@@ -29,6 +29,14 @@ pub struct SessionTracking {
 }
 
 impl SessionTracking {
+    /// As a client sends it, never critical.
+    pub fn control(&self) -> Control {
+        let texts = [&self.source_ip, &self.source_name, &self.format, &self.identifier];
+        let value =
+            ber::encode(|writer| writer.sequence(|parts| texts.iter().for_each(|text| parts.octet_string(text.as_bytes()))));
+        Control { oid: oid::SESSION_TRACKING.to_owned(), critical: false, value: Some(value) }
+    }
+
     /// What the journal says of it, names and texts.
     pub(crate) fn details(&self) -> [(&'static str, String); 4] {
         [
