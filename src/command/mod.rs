@@ -22,6 +22,7 @@ mod password_file;
 pub mod policy;
 mod reached;
 pub mod reconcile;
+pub mod report;
 pub mod restore;
 pub mod schema;
 pub mod serve;
@@ -37,7 +38,7 @@ use clap::{Args, Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, nothing to report
-  1  done, and something was found (check, schema check, status, an account that cannot log in, a wrong expectation, a plan that is not applied, import with rejects, backup and restore past damage)
+  1  done, and something was found (check, schema check, status, an account that cannot log in, a wrong expectation, a plan that is not applied, a report with findings, import with rejects, backup and restore past damage)
   2  the command line is wrong
   3  it could not be done; the message says why and what to do";
 
@@ -108,6 +109,9 @@ enum Command {
     /// Read the journal
     #[command(after_help = EXIT_CODES)]
     Journal(journal::Arguments),
+    /// Who has access, since when and until when; what is unused, unowned, shared or about to end; as a table or a page with charts
+    #[command(after_help = EXIT_CODES)]
+    Report(Box<report::Arguments>),
     /// Write a completion script for a shell
     #[command(after_help = EXIT_CODES)]
     Completions(completions::Arguments),
@@ -162,6 +166,7 @@ pub fn run() -> ExitCode {
         Command::Otp(arguments) => otp::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Journal(arguments) => journal::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),
     };

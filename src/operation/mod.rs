@@ -44,6 +44,7 @@ mod referral;
 mod refusal;
 mod relax;
 mod reserved_draft;
+pub mod report;
 pub mod revoked;
 pub mod root_dse;
 mod schema_change;

@@ -20,7 +20,7 @@ const READ_AT_ONCE: u64 = 65_536;
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A journal that may be read now.
-pub(super) struct Reading {
+pub(in crate::command) struct Reading {
     lookup: JournalLookup,
     options: StoreOptions,
     /// Open while it is read, so that no server starts meanwhile.
@@ -30,7 +30,7 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Has the reading recorded: by the running server as the calling user, else in the data folder itself.
-    pub(super) fn begin(arguments: &Installation, question: &str) -> Result<Reading, CommandError> {
+    pub(in crate::command) fn begin(arguments: &Installation, question: &str) -> Result<Reading, CommandError> {
         let installation = arguments.load()?;
         let options = installation.store_options_without_indexes();
         let offline = match record(arguments, question)? {
@@ -43,22 +43,22 @@ impl Reading {
     }
 
     /// Whether a server writes the journal meanwhile.
-    pub(super) fn is_beside_a_server(&self) -> bool {
+    pub(in crate::command) fn is_beside_a_server(&self) -> bool {
         self.offline.is_none()
     }
 
     /// Octets that may still be written where the journal is.
-    pub(super) fn available(&self) -> Option<u64> {
+    pub(in crate::command) fn available(&self) -> Option<u64> {
         self.options.disk.available(&self.options.data).ok()
     }
 
     /// Where to look.
-    pub(super) fn lookup(&mut self) -> &mut JournalLookup {
+    pub(in crate::command) fn lookup(&mut self) -> &mut JournalLookup {
         &mut self.lookup
     }
 
     /// Hands over each record found until `each` has enough. Answers with the sequence behind which nothing was read yet.
-    pub(super) fn each(
+    pub(in crate::command) fn each(
         &mut self,
         mut request: LookupRequest,
         each: &mut dyn FnMut(FoundRecord) -> Result<Go, CommandError>,
@@ -93,7 +93,7 @@ impl Reading {
     }
 
     /// Goes on with what is written from now on, until `each` has enough.
-    pub(super) fn follow(
+    pub(in crate::command) fn follow(
         &mut self,
         mut request: LookupRequest,
         each: &mut dyn FnMut(FoundRecord) -> Result<Go, CommandError>,
@@ -112,7 +112,7 @@ impl Reading {
     }
 
     /// Closes the folder. Exit code 1 where something could not be read.
-    pub(super) fn end(self) -> ExitCode {
+    pub(in crate::command) fn end(self) -> ExitCode {
         if let Some(offline) = self.offline {
             offline.close();
         }
@@ -121,7 +121,7 @@ impl Reading {
 }
 
 /// Whether more is wanted.
-pub(super) enum Go {
+pub(in crate::command) enum Go {
     /// More.
     On,
     /// No more.
@@ -129,7 +129,7 @@ pub(super) enum Go {
 }
 
 /// Where a reading was recorded.
-pub(super) enum Recorded {
+pub(in crate::command) enum Recorded {
     /// By the running server.
     ByServer,
     /// In the data folder, which stays open while it is read.
@@ -139,7 +139,7 @@ pub(super) enum Recorded {
 }
 
 /// Records that the journal is read. An error where the server does not let this user.
-pub(super) fn record(arguments: &Installation, question: &str) -> Result<Recorded, CommandError> {
+pub(in crate::command) fn record(arguments: &Installation, question: &str) -> Result<Recorded, CommandError> {
     let question = shortened(question);
     if let Some((socket, _)) = server_socket(arguments)? {
         let mut client = LocalClient::connect(&socket).map_err(|error| CommandError::Cannot(error.to_string()))?;
@@ -166,7 +166,7 @@ fn shortened(question: &str) -> String {
 }
 
 /// All there is, for who wants it.
-pub(super) fn everything() -> LookupRequest {
+pub(in crate::command) fn everything() -> LookupRequest {
     LookupRequest {
         query: crate::journal::query::Query::default(),
         backwards: false,

@@ -20,6 +20,7 @@ mod own_password;
 mod password;
 mod policies;
 mod reference;
+mod report;
 mod root_dse;
 mod search;
 mod search_controls;
