@@ -125,8 +125,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         return Err(CommandError::Usage("each report has columns of its own: ask for one, or for --format jsonl".to_owned()));
     }
     let installation = arguments.installation.load()?;
-    let now = installation.now();
-    if matches!(arguments.at, Some(PastTarget::Time(time)) if time > now) {
+    if matches!(arguments.at, Some(PastTarget::Time(time)) if time > installation.now()) {
         return Err(CommandError::Usage("--at is in the future".to_owned()));
     }
     let hr = arguments.hr.as_deref().map(hr::read).transpose()?;
@@ -135,7 +134,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let past = past.map_err(|error| CommandError::Cannot(error.to_string()))?;
     let directory = past.directory().map_err(|error| CommandError::Cannot(error.to_string()))?;
     let waivers = waivers(&installation);
-    let at = if arguments.at.is_some() { past.time() } else { now };
+    // The clock is asked after the reading was recorded: the login for that is not in the future then.
+    let at = if arguments.at.is_some() { past.time() } else { installation.now().max(past.time()) };
     let named = |option: &str, dn: &Option<String>| named(&directory, option, dn.as_deref());
     let days = |kind: Kind, default: u32| arguments.days.filter(|_| arguments.kind == kind).unwrap_or(default);
     let reporting = Reporting {

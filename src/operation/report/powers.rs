@@ -70,7 +70,8 @@ fn of_rule(directory: &Directory, rule: &Node, grants: &Grants, put: &mut dyn Fn
     let what = format!("{} on {}", strong.join(", "), if target.is_empty() { "everything" } else { &target });
     let through = directory.dn_text(rule.id);
     let power = |since, by| Power { what: what.clone(), through: through.clone(), since, by };
-    for subject in texts(directory, rule, "accessSubject") {
+    // A right over the own entry is no power over others.
+    for subject in texts(directory, rule, "accessSubject").into_iter().filter(|subject| subject != "self") {
         let named = |prefix: &str| subject.strip_prefix(prefix).map(|name| find(directory, name).ok_or_else(|| name.to_owned()));
         match (named("group:"), named("entry:")) {
             (Some(Ok(group)), _) => {
