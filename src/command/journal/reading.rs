@@ -16,6 +16,8 @@ use crate::wire::client::LocalClient;
 const FOUND_AT_ONCE: usize = 4096;
 /// Records read at once.
 const READ_AT_ONCE: u64 = 65_536;
+/// nice(2) value of a command that reads beside a running server.
+const NICENESS: i32 = 10;
 /// How long `--follow` waits before it looks again.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -38,6 +40,12 @@ impl Reading {
             Recorded::Here(opened) => Some(*opened),
             Recorded::Not(problem) => return Err(CommandError::Cannot(problem)),
         };
+        if offline.is_none() {
+            // The server comes first. Where that cannot be said, the question is asked all the same.
+            if rustix::process::getpriority_process(None).is_ok_and(|present| present < NICENESS) {
+                let _ = rustix::process::setpriority_process(None, NICENESS);
+            }
+        }
         let lookup = JournalLookup::new(options.clone(), offline.is_some());
         Ok(Reading { lookup, options, offline, damages: 0 })
     }

@@ -12,7 +12,7 @@ const RULES: [&str; 3] = ["bindRule", "accessRule", "auditRule"];
 pub(super) fn expiring(reporting: &Reporting<'_>) -> Table {
     let Reporting { directory, at, soon_days, .. } = reporting;
     let limit = Timestamp(at.0.saturating_add(i64::from(*soon_days).saturating_mul(DAY)));
-    let is_soon = |end: &Timestamp| (*at..=limit).contains(&end);
+    let is_soon = |end: &Timestamp| (*at..=limit).contains(end);
     let mut rows = Vec::new();
     let mut row = |what: &str, of: String, ends: Timestamp, by: &str, answers: String| {
         rows.push(vec![what.to_owned(), of, ends.to_rfc3339(), by.to_owned(), answers]);
