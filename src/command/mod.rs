@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 pub mod account;
+pub mod app_password;
 pub mod backup;
 pub mod blocklist;
 pub mod check;
@@ -94,6 +95,9 @@ enum Command {
     /// Joiners, movers and leavers of a personnel department's file: plan them, and apply the plan
     #[command(after_help = EXIT_CODES)]
     Reconcile(reconcile::Arguments),
+    /// Passwords of a person for one application each
+    #[command(after_help = EXIT_CODES)]
+    AppPassword(app_password::Arguments),
     /// One-time codes as a second factor
     #[command(after_help = EXIT_CODES)]
     Otp(otp::Arguments),
@@ -163,6 +167,7 @@ pub fn run() -> ExitCode {
         Command::Account(arguments) => account::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Reconcile(arguments) => reconcile::run(&arguments),
+        Command::AppPassword(arguments) => app_password::run(&arguments),
         Command::Otp(arguments) => otp::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Journal(arguments) => journal::run(&arguments),

@@ -349,7 +349,12 @@ fn log_level(source: &Source<'_>, log: &Log) -> Result<LogLevel, ConfigurationEr
 }
 
 /// A path, from the file's folder where it is relative.
-pub(super) fn path(source: &Source<'_>, folder: &Path, key: &str, written: &Spanned<String>) -> Result<PathBuf, ConfigurationError> {
+pub(super) fn path(
+    source: &Source<'_>,
+    folder: &Path,
+    key: &str,
+    written: &Spanned<String>,
+) -> Result<PathBuf, ConfigurationError> {
     if written.get_ref().trim().is_empty() || written.get_ref().contains('\0') {
         return Err(source.error(written.span(), key, "is no path", "write a path; a relative one starts at this file's folder"));
     }

@@ -48,8 +48,7 @@ pub enum StreamFormat {
 }
 
 impl StreamFormat {
-    const ALL: [StreamFormat; 4] =
-        [StreamFormat::Json, StreamFormat::Cef, StreamFormat::Rfc5424, StreamFormat::Dicom];
+    const ALL: [StreamFormat; 4] = [StreamFormat::Json, StreamFormat::Cef, StreamFormat::Rfc5424, StreamFormat::Dicom];
 
     /// As written in the file.
     pub fn name(self) -> &'static str {
@@ -182,9 +181,8 @@ pub(super) fn peer(source: &Source<'_>, folder: &Path, raw: &RawPeer<'_>) -> Res
     let missing = |name: &str, remedy: &str| source.error(raw.span.clone(), key(name), "is missing", remedy);
     const ADDRESS: &str = "write the collector and its port: address = \"collector.hospital.example:6514\"";
     let address = raw.address.as_ref().ok_or_else(|| missing("address", ADDRESS))?;
-    let (host, port) = host_and_port(address.get_ref()).ok_or_else(|| {
-        source.error(address.span(), key("address"), format!("{:?} is no address", address.get_ref()), ADDRESS)
-    })?;
+    let (host, port) = host_and_port(address.get_ref())
+        .ok_or_else(|| source.error(address.span(), key("address"), format!("{:?} is no address", address.get_ref()), ADDRESS))?;
     let authorities = raw.authorities.as_ref();
     let authorities = authorities
         .ok_or_else(|| missing("authorities", "write whose certificates are believed: authorities = \"tls/collectors.pem\""))?;

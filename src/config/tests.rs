@@ -408,7 +408,10 @@ fn streams_say_whom_they_go_to_and_by_what_it_is_known() {
          certificate = \"a.pem\"\nkey = \"a.key\"\nbegin = \"now\"\nconfirm = \"end\"\nbehind = 60\nenterprise = 7\n",
     );
     let [first, second] = &configuration.streams[..] else { panic!("{:?}", configuration.streams) };
-    assert_eq!((first.peer.host.as_str(), first.peer.port, first.peer.server_name.as_str()), ("collector.example", 6514, "collector.example"));
+    assert_eq!(
+        (first.peer.host.as_str(), first.peer.port, first.peer.server_name.as_str()),
+        ("collector.example", 6514, "collector.example")
+    );
     assert_eq!((first.format, first.from_beginning, first.needs_close_notify), (StreamFormat::Json, true, true));
     assert_eq!((first.behind.as_secs(), first.enterprise, &first.peer.identity), (300, 32_473, &None));
     assert_eq!((second.peer.host.as_str(), second.peer.port, second.peer.server_name.as_str()), ("::1", 7000, "x"));

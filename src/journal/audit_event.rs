@@ -176,7 +176,13 @@ fn target(record: &ReadRecord, name: &ReadName, action: &str) -> Target {
     Target {
         name: if name.dn.is_empty() { "root DSE".to_owned() } else { name.dn.clone() },
         uri,
-        role: if is_policy { "13" } else if is_group { "12" } else { "11" },
+        role: if is_policy {
+            "13"
+        } else if is_group {
+            "12"
+        } else {
+            "11"
+        },
         life_cycle: match action {
             "C" => "1",
             "U" => "3",

@@ -85,9 +85,9 @@ fn participants(writer: &mut Output, event: &AuditEvent<'_>) -> io::Result<()> {
         ("UserIsRequestor", (!requestor.is_client).to_string()),
     ];
     let element = writer.create_element("ActiveParticipant");
-    element.with_attributes(server.iter().map(|(name, value)| (*name, value.as_str()))).write_inner_content(|writer| {
-        coded(writer, "RoleIDCode", Code { code: "110150", words: "Application" }, DCM)
-    })?;
+    element
+        .with_attributes(server.iter().map(|(name, value)| (*name, value.as_str())))
+        .write_inner_content(|writer| coded(writer, "RoleIDCode", Code { code: "110150", words: "Application" }, DCM))?;
     Ok(())
 }
 
@@ -136,8 +136,12 @@ fn coded(writer: &mut Output, element: &str, code: Code, system: &str) -> io::Re
 
 fn coded_text(writer: &mut Output, element: &str, (code, system, words): (&str, &str, &str)) -> io::Result<()> {
     let (code, words) = (clean(code), clean(words));
-    let attributes =
-        [("csd-code", code.as_str()), ("codeSystemName", system), ("displayName", words.as_str()), ("originalText", words.as_str())];
+    let attributes = [
+        ("csd-code", code.as_str()),
+        ("codeSystemName", system),
+        ("displayName", words.as_str()),
+        ("originalText", words.as_str()),
+    ];
     writer.create_element(element).with_attributes(attributes).write_empty()?;
     Ok(())
 }

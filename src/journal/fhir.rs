@@ -122,7 +122,10 @@ mod tests {
     fn a_change_of_members_is_a_change_of_roles() {
         let line = r#"{"actor":{"dn":"cn=admin,dc=x","uuid":"A"},"boot":"b0","changes":[{"attr":"member","op":"add","values":["uid=a,dc=x"]}],"mono":1,"node":"n1","peer":"ldapi uid=0","prev":"00","result":0,"seq":7,"target":{"dn":"cn=g,dc=x"},"time":1000,"type":"modify","v":1}"#;
         let event = fhir(line);
-        assert_eq!((event["id"].as_str(), event["action"].as_str(), event["outcome"].as_str()), (Some("n1-7"), Some("U"), Some("0")));
+        assert_eq!(
+            (event["id"].as_str(), event["action"].as_str(), event["outcome"].as_str()),
+            (Some("n1-7"), Some("U"), Some("0"))
+        );
         assert_eq!((&event["type"]["code"], &event["subtype"][0]["code"]), (&json!("110113"), &json!("110136")));
         assert_eq!(event["agent"][0]["network"], json!({"address": "localhost", "type": "1"}));
         assert_eq!(event["entity"][0]["what"]["identifier"]["value"], "ldap:///cn=g,dc=x");

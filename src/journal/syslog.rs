@@ -168,7 +168,11 @@ mod tests {
         let json = sender().message(&found(&ascii), SyslogForm::Json);
         assert_eq!(json, format!("{}{ascii}", front.replace("<108>", "<110>")));
         let nobody = SyslogSender { host: String::new(), ..sender() };
-        assert!(nobody.message(&found(&ascii), SyslogForm::Cef).starts_with("<110>1 1970-01-01T00:00:00.001000Z n1 bindery b0 bind - CEF:0|"));
+        assert!(
+            nobody
+                .message(&found(&ascii), SyslogForm::Cef)
+                .starts_with("<110>1 1970-01-01T00:00:00.001000Z n1 bindery b0 bind - CEF:0|")
+        );
         let start = ascii.replace("\"bind\"", "\"start\"");
         assert!(sender().message(&found(&start), SyslogForm::Json).starts_with("<109>1 "));
         assert!(sender().message(&found(&start.replace("start", "alert")), SyslogForm::Json).starts_with("<108>1 "));
@@ -178,7 +182,10 @@ mod tests {
     fn structured_data_escapes_what_would_end_it_and_says_which_leaf_it_is() {
         let message = sender().message(&found(LINE), SyslogForm::StructuredData);
         let (_, data) = message.split_once(" bind ").unwrap();
-        assert!(data.starts_with("[record@32473 sequence=\"7\" time=\"1970-01-01T00:00:00.001000Z\" type=\"bind\" result=\"49\" "), "{data}");
+        assert!(
+            data.starts_with("[record@32473 sequence=\"7\" time=\"1970-01-01T00:00:00.001000Z\" type=\"bind\" result=\"49\" "),
+            "{data}"
+        );
         assert!(data.contains("reason=\"wrong \\\"pass\\]word\\\"\u{fffd}\\\\\" actor=\"uid=zoë,dc=x\""), "{data}");
         assert!(data.contains(&format!("leaf=\"{}\"][origin software=\"bindery\" swVersion=\"1.2\"] \u{feff}bind failed: by uid=zoë,dc=x from 10.1.2.3:4711", found(LINE).leaf().to_hex())), "{data}");
         assert!(!message.contains('\n'));

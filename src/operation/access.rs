@@ -400,8 +400,7 @@ impl Access {
     pub(crate) fn reads_audit(&self, what: Audited) -> bool {
         // A filter is about entries of the directory.
         let is_about = |placed: &Placed| placed.audits.contains(&what) && placed.filter.is_none();
-        let bearing =
-            self.bearing(Right::ReadAudit, None).filter(|(placed, relations)| is_about(placed) && relations.is_none());
+        let bearing = self.bearing(Right::ReadAudit, None).filter(|(placed, relations)| is_about(placed) && relations.is_none());
         self.everything || matches!(decide(bearing.map(|(placed, _)| (placed.rule.effect, ()))), Verdict::Allowed(()))
     }
 

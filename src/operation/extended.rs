@@ -42,6 +42,10 @@ pub enum ExtendedOperation {
     PolicyTest,
     /// The journal is about to be read
     JournalRead,
+    /// Passwords of applications
+    AppPassword,
+    /// One-time codes of the person who asks
+    OtpEnrolment,
 }
 
 impl ExtendedOperation {
@@ -60,6 +64,8 @@ impl ExtendedOperation {
             oid::ACCOUNT_REPORT => Some(ExtendedOperation::AccountReport),
             oid::POLICY_TEST => Some(ExtendedOperation::PolicyTest),
             oid::JOURNAL_READ => Some(ExtendedOperation::JournalRead),
+            oid::APP_PASSWORD => Some(ExtendedOperation::AppPassword),
+            oid::OTP_ENROLMENT => Some(ExtendedOperation::OtpEnrolment),
             oid::END_TRANSACTION => Some(ExtendedOperation::EndTransaction),
             _ => None,
         }

@@ -55,6 +55,8 @@ transcripts! {
     add
     alerts
     aliases
+    app_passwords
+    applications
     authorization
     backup
     bind
@@ -68,7 +70,9 @@ transcripts! {
     delete
     dit_rules
     dynamic
+    enrolment
     expiry
+    exposed
     extended
     extensible
     groups
