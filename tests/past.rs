@@ -108,7 +108,7 @@ fn at_each_moment_an_entry_is_what_a_search_said() {
         }
         moments.push((durable(life.client), said));
     }
-    for (sequence, said) in moments.iter().step_by(4) {
+    for (sequence, said) in moments.iter().step_by(7) {
         let at = sequence.to_string();
         for (dn, said) in said {
             let answer = state(&installation, &["--entry", dn, "--at", &at]);

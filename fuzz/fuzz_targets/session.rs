@@ -108,7 +108,7 @@ impl Server {
             Action::Snapshot(id) => self.work.push_back(Work::Snapshot(id)),
             Action::RotateKey(id) => self.work.push_back(Work::RotateKey(id)),
             Action::Recall(id, _, job) => self.work.push_back(Work::Hash(id, vec![*job])),
-            Action::Remember(..) => {}
+            Action::Remember(..) | Action::Expose(_) => {}
             Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
             Action::Abandon(id) => {
                 self.searches.retain(|(running, _)| *running != id);

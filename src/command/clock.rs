@@ -68,7 +68,7 @@ fn rebase(installation: &Installation) -> Result<ExitCode, CommandError> {
             output::remark(format_args!("policy time was {} and is {} again", from.to_rfc3339(), to.to_rfc3339()));
             output::remark("consumers of content synchronization must begin anew: what changes now is older than what they have");
             output::remark(
-                "one-time codes used meanwhile count as newer than today's: who is refused gets another token (bindery otp enrol --replace)",
+                "what accounts remember of that future (logins, failures, locks, changes of passwords, one-time codes) is of now",
             );
         }
     }

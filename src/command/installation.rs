@@ -68,6 +68,7 @@ impl Aside {
         let entropy = &self.installation.entropy;
         entropy.fill(&mut context.fresh.uuid);
         entropy.fill(&mut context.fresh.salt);
+        entropy.fill(&mut context.fresh.password);
         context
     }
 

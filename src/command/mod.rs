@@ -1,6 +1,7 @@
 //! The command line: one file per subcommand.
 
 pub mod account;
+pub mod app_password;
 pub mod backup;
 pub mod blocklist;
 pub mod check;
@@ -23,6 +24,7 @@ mod password_file;
 pub mod policy;
 mod reached;
 pub mod reconcile;
+pub mod report;
 pub mod restore;
 pub mod schema;
 pub mod serve;
@@ -38,7 +40,7 @@ use clap::{Args, Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, nothing to report
-  1  done, and something was found (check, schema check, status, an account that cannot log in, a wrong expectation, a right that nobody gave, a plan that is not applied, import with rejects, backup and restore past damage)
+  1  done, and something was found (check, schema check, status, an account that cannot log in, a wrong expectation, a right that nobody gave, a plan that is not applied, a report with findings, import with rejects, backup and restore past damage)
   2  the command line is wrong
   3  it could not be done; the message says why and what to do";
 
@@ -97,6 +99,9 @@ enum Command {
     /// Joiners, movers and leavers of a personnel department's file: plan them, and apply the plan
     #[command(after_help = EXIT_CODES)]
     Reconcile(reconcile::Arguments),
+    /// Passwords of a person for one application each
+    #[command(after_help = EXIT_CODES)]
+    AppPassword(app_password::Arguments),
     /// One-time codes as a second factor
     #[command(after_help = EXIT_CODES)]
     Otp(otp::Arguments),
@@ -112,6 +117,9 @@ enum Command {
     /// Read the journal
     #[command(after_help = EXIT_CODES)]
     Journal(journal::Arguments),
+    /// Who has access, since when and until when; what is unused, unowned, shared or about to end; as a table or a page with charts
+    #[command(after_help = EXIT_CODES)]
+    Report(Box<report::Arguments>),
     /// Write a completion script for a shell
     #[command(after_help = EXIT_CODES)]
     Completions(completions::Arguments),
@@ -164,9 +172,11 @@ pub fn run() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Reconcile(arguments) => reconcile::run(&arguments),
+        Command::AppPassword(arguments) => app_password::run(&arguments),
         Command::Otp(arguments) => otp::run(&arguments),
         Command::Schema(arguments) => schema::run(&arguments),
         Command::Journal(arguments) => journal::run(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments),
         Command::Version(arguments) => version::run(&arguments),
     };

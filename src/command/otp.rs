@@ -1,8 +1,8 @@
 //! `bindery otp`: one-time codes as a second factor, enrolled and removed by an administrator; recorded like any change.
 
-mod change;
+mod own;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use bytes::Bytes;
@@ -10,10 +10,10 @@ use clap::{Args, Subcommand};
 use qrcode::QrCode;
 use qrcode::render::unicode::Dense1x2;
 
-use self::change::Enrolment;
 use super::installation::{OfflineInstallation, server_socket};
 use super::{CommandError, Installation, output};
-use crate::model::{Dn, Modification};
+use crate::model::{Dn, Modification, Secret};
+use crate::operation::enrolment::{self, Account, Enrolment};
 use crate::operation::modify::ModifyRequest;
 use crate::operation::{Proposal, ProposedOperation, otp as otp_account};
 use crate::policy::otp;
@@ -30,7 +30,7 @@ pub struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Give an account a new secret, and print it as a QR code for an authenticator app, with recovery codes
+    /// Give an account, or the own one, a new secret, and print it as a QR code for an authenticator app, with recovery codes
     Enrol(EnrolArguments),
     /// Take an account's secret and recovery codes away
     Remove(RemoveArguments),
@@ -38,9 +38,12 @@ enum Command {
 
 #[derive(Args, Debug)]
 struct EnrolArguments {
-    /// Whose: a uid, or a whole name such as cn=admin,dc=hospital,dc=example
+    /// Whose: a uid, or a whole name such as cn=admin,dc=hospital,dc=example [default: the own, as the local user whom [ldapi.users] names]
     #[arg(value_name = "UID")]
-    account: String,
+    account: Option<String>,
+    /// The own password, which the first one-time codes of the own account need: a file whose first line it is
+    #[arg(long, value_name = "FILE", conflicts_with = "account")]
+    password_file: Option<PathBuf>,
     /// Make a new secret where there is one; codes of the old one are worth nothing from then on
     #[arg(long)]
     replace: bool,
@@ -62,16 +65,6 @@ struct RemoveArguments {
     installation: Installation,
 }
 
-/// An account as it stands.
-pub(super) struct Account {
-    /// Its name.
-    dn: String,
-    /// Its object classes.
-    classes: Vec<String>,
-    /// Whether it has a token.
-    has_token: bool,
-}
-
 /// Runs a subcommand.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     match &arguments.command {
@@ -81,8 +74,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
 }
 
 fn enrol(arguments: &EnrolArguments) -> Result<ExitCode, CommandError> {
+    let Some(name) = &arguments.account else { return own::enrol(&arguments.installation, arguments.password_file.as_deref()) };
     let mut directory = Reached::open(&arguments.installation)?;
-    let account = directory.account(&arguments.account)?;
+    let account = directory.account(name)?;
     if account.has_token && !arguments.replace {
         let text = format!("{} has one-time codes already; --replace makes new ones, and those of the old app end", account.dn);
         return Err(CommandError::Cannot(text));
@@ -105,7 +99,7 @@ fn remove(arguments: &RemoveArguments) -> Result<ExitCode, CommandError> {
     if !account.has_token {
         return Err(CommandError::Cannot(format!("{} has no one-time codes", account.dn)));
     }
-    directory.modify(&account, change::removal(&account))?;
+    directory.modify(&account, enrolment::removal(&account))?;
     directory.close();
     output::line(format_args!("removed the one-time codes of {}", account.dn))?;
     Ok(ExitCode::SUCCESS)
@@ -124,18 +118,24 @@ fn print(dn: &str, issuer: &str, enrolment: &Enrolment) -> Result<(), CommandErr
         String::from_utf8(part.to_vec()).ok()
     });
     let uri = otp::enrolment_uri(&enrolment.secret, issuer, label.as_deref().unwrap_or(dn), 6, 30);
+    print_uri(&uri)?;
+    print_recovery(&enrolment.recovery)?;
+    output::line(format_args!(
+        "\nenrolled {dn}: logs in with the password and, right behind it, the six digits that the app shows"
+    ))
+}
+
+fn print_uri(uri: &Secret) -> Result<(), CommandError> {
     let code = QrCode::new(uri.expose()).map_err(|error| CommandError::Cannot(format!("the QR code: {error}")))?;
     // Light on dark as terminals mostly are: what is dark on paper is left out.
     let picture = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
     output::line(format_args!("{picture}"))?;
-    output::line(format_args!("{}", String::from_utf8_lossy(uri.expose())))?;
+    output::line(format_args!("{}", String::from_utf8_lossy(uri.expose())))
+}
+
+fn print_recovery(codes: &[Secret]) -> Result<(), CommandError> {
     output::line(format_args!("\nRecovery codes, each in the place of one code, once:"))?;
-    for code in &enrolment.recovery {
-        output::line(format_args!("  {}", String::from_utf8_lossy(code.expose())))?;
-    }
-    output::line(format_args!(
-        "\nenrolled {dn}: logs in with the password and, right behind it, the six digits that the app shows"
-    ))
+    codes.iter().try_for_each(|code| output::line(format_args!("  {}", String::from_utf8_lossy(code.expose()))))
 }
 
 /// The directory of an installation, by way of its server or, where none runs, its data folder.

@@ -72,6 +72,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         log_format: log_format(&source, &raw.log)?,
         log_level: log_level(&source, &raw.log)?,
         waivers: waivers.valid,
+        expired_waivers: waivers.expired,
         warnings,
     })
 }

@@ -94,6 +94,8 @@ pub struct Configuration {
     pub log_level: LogLevel,
     /// Waivers in force when the file was read.
     pub waivers: Vec<Waiver>,
+    /// Waivers that had run out by then: they are off.
+    pub expired_waivers: Vec<Waiver>,
     /// What an operator should know, for the log: waivers that ran out.
     pub warnings: Vec<String>,
 }

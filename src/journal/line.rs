@@ -59,6 +59,9 @@ impl RecordKind {
             RecordKind::Alert => "alert",
             RecordKind::Clock => "clock",
             RecordKind::BreakGlass => "breakGlass",
+            RecordKind::AppPassword => "appPassword",
+            RecordKind::OtpEnrolment => "otpEnrolment",
+            RecordKind::CredentialExposed => "credentialExposed",
             RecordKind::Upgrade => "upgrade",
             RecordKind::Void => "void",
         }

@@ -49,6 +49,12 @@ pub enum RecordKind {
     Clock,
     /// An emergency account is used.
     BreakGlass,
+    /// A password of an application was made or taken away.
+    AppPassword,
+    /// A person enrols one-time codes.
+    OtpEnrolment,
+    /// A password came over a connection that can be listened to, and was right.
+    CredentialExposed,
     /// Entries of an older program were put into this one's form.
     Upgrade,
     /// Opens a segment after a failed append: voids the sequences nobody was told about.

@@ -98,6 +98,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     dynamic::complete(write, &mut draft, place.parent)?;
     stamp::set(write.head, &mut draft.entry, "structuralObjectClass", structural.to_owned());
     stamp::created(write.head, write.context, write.csn_count, &mut draft.entry);
+    stamp::created_by(write.head, write.context, &mut draft.entry);
 
     let entry = draft.entry.build();
     if !access.is_everything() {

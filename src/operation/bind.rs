@@ -6,7 +6,8 @@
 //!                 └► SASL:   mechanism ─► EXTERNAL: peer's entry ─────────────────────────────────────────────────┼─► finish
 //!                                     └─► PLAIN: confidential? ─► message ─► account ─► verify ───────────────────┘
 //!
-//! verify: does a bind rule ask for a second factor here? ─► the one-time code is split off ─► hash pool
+//! verify: a password of an application? ─► finish
+//!         does a bind rule ask for a second factor here? ─► the one-time code is split off ─► hash pool
 //! finish: password ─► code ─► account's standing ─► bind rules
 //! ```
 
@@ -17,13 +18,16 @@ mod finish;
 mod recall;
 mod sasl;
 
+pub(crate) use factor::judge_given;
 pub use finish::finish;
 pub use recall::Proof;
 pub(crate) use sasl::by_certificate;
 
-use super::{Context, account, control, password_change};
+use super::exposed::Exposure;
+use super::{Context, account, app_password, control, password_change};
 use crate::directory::Directory;
 use crate::model::{EntryId, ResultCode, Secret, Value};
+use crate::policy::app_password::{AppPassword, FACTOR};
 use crate::policy::password::{HashAnswer, HashJob, LoginTag};
 use crate::protocol::{Authentication, BindRequest, Control, LdapResult, ResponseKind};
 
@@ -111,6 +115,12 @@ pub mod reason {
     pub const DENIED_BY_RULE: &str = "denied by a bind rule";
     /// No bind rule says yes.
     pub const NO_RULE: &str = "no bind rule allows it";
+    /// The password of an application is over.
+    pub const APP_PASSWORD_OVER: &str = "password of an application over";
+    /// The account is one that has no passwords of applications.
+    pub const NO_APP_PASSWORD: &str = "no account for passwords of applications";
+    /// The rule that the password of an application is bound to does not let it in here.
+    pub const OUTSIDE_APP_RULE: &str = "outside the rule of the application's password";
     /// The account may not be used from there (accountNetwork).
     pub const OUTSIDE_NETWORKS: &str = "outside the account's networks";
     /// As many sessions of the account are open as may be.
@@ -152,6 +162,10 @@ pub struct PendingBind {
     tag: Option<LoginTag>,
     /// The one-time code that came with the password.
     code: factor::OneTimeCode,
+    /// The password is one of an application, and right.
+    app: Option<AppPassword>,
+    /// What is to be looked at beside it: it was refused because it came in clear.
+    exposure: Option<Exposure>,
 }
 
 /// How the client wants to prove who it is.
@@ -240,7 +254,7 @@ fn simple(directory: &Directory, context: &Context, mut pending: PendingBind, na
             let text = "unauthenticated bind (DN with no password) disallowed";
             pending.refuse(LdapResult::with(ResultCode::UnwillingToPerform, text), reason::EMPTY_PASSWORD)
         }
-        (_, false) if !context.may_send_credentials() => pending.refuse_clear_channel(),
+        (_, false) if !context.may_send_credentials() => pending.refuse_clear_channel(directory, context, password),
         (true, false) => {
             pending.reason = Some(reason::EMPTY_NAME);
             pending.verify(directory, context, password)
@@ -262,6 +276,8 @@ impl PendingBind {
             too_many: false,
             tag: None,
             code: factor::OneTimeCode::NotAsked,
+            app: None,
+            exposure: None,
         }
     }
 
@@ -276,7 +292,7 @@ impl PendingBind {
         let proven = match (&self.answer, self.method) {
             (Some(HashAnswer::Verified { matched, .. }), _) => matched.is_some(),
             (Some(HashAnswer::Recalled(_)), _) => true,
-            (_, method) => matches!(method, Method::External(_)),
+            (_, method) => matches!(method, Method::External(_)) || self.app.is_some(),
         };
         self.account.filter(|_| proven && self.refusal.is_none())
     }
@@ -284,6 +300,11 @@ impl PendingBind {
     /// As many sessions of the account are open as may be: refused, unless something else is wrong with it.
     pub fn refuse_session(&mut self) {
         self.too_many = true;
+    }
+
+    /// The factor that it proves itself.
+    fn factor(&self) -> Option<&'static str> {
+        if self.app.is_some() { Some(FACTOR) } else { self.method.factor() }
     }
 
     /// Resolves the name, or keeps its hash. `false`: it is no DN.
@@ -303,13 +324,30 @@ impl PendingBind {
         Step::Commit(self)
     }
 
-    fn refuse_clear_channel(self) -> Step {
+    /// What came in clear and is to be looked at, off the way of the answer.
+    pub fn take_exposure(&mut self) -> Option<Exposure> {
+        self.exposure.take()
+    }
+
+    /// Answered at once: nobody learns from how long it takes whether the password was right.
+    fn refuse_clear_channel(mut self, directory: &Directory, context: &Context, given: Secret) -> Step {
+        self.exposure = self.account.and_then(|account| {
+            let (_, given, _) = factor::split(directory, context, Some(account), given);
+            Exposure::of(directory, context, account, given)
+        });
         let refusal = LdapResult::with(ResultCode::ConfidentialityRequired, "confidentiality required");
         self.refuse(refusal, reason::CLEAR_CHANNEL)
     }
 
     /// Has the password looked at. No account, or one without a password, costs the same as any other: a decoy is verified.
     fn verify(mut self, directory: &Directory, context: &Context, given: Secret) -> Step {
+        // One of an application was drawn at random: a digest tells it. Where it is refused all the same a run is due.
+        if self.refusal.is_none() {
+            self.app = self.account.and_then(|account| app_password::find(directory, account, &given));
+        }
+        if self.app.is_some() {
+            return Step::Commit(self);
+        }
         let stored = account::stored_passwords(directory, self.account);
         self.version = account::version(directory, self.account);
         self.reason = self.reason.or(Some(match (self.account, stored.is_empty()) {

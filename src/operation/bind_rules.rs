@@ -10,11 +10,13 @@ use super::context::{ListenerKind, WaivedNetwork, is_administrator};
 use super::draft::Draft;
 use super::managed_account;
 use super::refusal::Refusal;
+use super::standing::Standing;
 use super::write::Write;
 use super::{Authority, Context, LiveSession, Peer, TlsFacts, account};
 use crate::directory::{Compiled, Directory, IdSet, Membership, MembershipAttribute, Node, RuleKind};
 use crate::model::{AttributeTypeId, Dn, EntryId, Rdn, ResultCode, Timestamp, Value};
 use crate::policy::access::Subject;
+use crate::policy::app_password::{AppPassword, is_second_factor};
 use crate::policy::bind_rule::{self, AccountKind, BindRule, Certificate, Listener, Login, TlsVersion, Verdict};
 
 const GROUP: &str = "bindGroup";
@@ -30,6 +32,7 @@ struct BindRules {
     rules: Vec<BindRule>,
     network: Option<AttributeTypeId>,
     ask_for_certificate: bool,
+    ask_for_application: bool,
 }
 
 impl Compiled for BindRules {
@@ -42,6 +45,7 @@ impl Compiled for BindRules {
         BindRules {
             entries,
             ask_for_certificate: rules.iter().any(BindRule::asks_for_certificate),
+            ask_for_application: rules.iter().any(|rule| rule.applications.is_some()),
             rules,
             network: directory.schema().attribute_type("accountNetwork").map(|attribute_type| attribute_type.id),
         }
@@ -58,6 +62,7 @@ fn read(directory: &Directory, node: &Node) -> Option<BindRule> {
     rule.groups = references(directory, node.id, GROUP);
     rule.applications = references(directory, node.id, APPLICATION);
     let keys = |name: &str| values(name).iter().map(|name| name_key(directory, name)).collect();
+    rule.identifier = values("entryUUID").first().map(|uuid| uuid.to_vec()).unwrap_or_default();
     rule.issuers = keys("bindCertificateIssuer");
     rule.subjects = keys("bindCertificateSubject");
     Some(rule)
@@ -130,12 +135,42 @@ struct Way<'a> {
     now: Timestamp,
     /// Whether the waiver `second-factor` holds for it.
     waives: bool,
+    /// The password of an application that it is by.
+    app: Option<&'a AppPassword>,
+    /// The applications on whose connection it comes; asked for where a rule names any.
+    through: &'a dyn Fn() -> Vec<EntryId>,
 }
 
 /// Judges a login, whatever proves it.
 pub(crate) fn judge(directory: &Directory, context: &Context, account: EntryId) -> Ruling {
-    let (peer, tls) = (&*context.peer, context.tls.as_deref());
-    judge_way(directory, account, &Way { peer, tls, now: context.now, waives: waives_second_factor(context) })
+    let (peer, tls, through) = (&*context.peer, context.tls.as_deref(), || applications(directory, context));
+    let waives = waives_second_factor(context);
+    judge_way(directory, account, &Way { peer, tls, now: context.now, waives, app: None, through: &through })
+}
+
+/// Judges one with the password of an application.
+pub(crate) fn judge_app_password(directory: &Directory, context: &Context, account: EntryId, app: &AppPassword) -> Ruling {
+    let (peer, tls, through) = (&*context.peer, context.tls.as_deref(), || applications(directory, context));
+    judge_way(directory, account, &Way { peer, tls, now: context.now, waives: false, app: Some(app), through: &through })
+}
+
+/// The applications on whose connection something comes: the service that logged in there last, and the one that the client certificate or
+/// the local user stands for.
+pub(crate) fn applications(directory: &Directory, context: &Context) -> Vec<EntryId> {
+    let certificate = context.tls.as_ref().and_then(|tls| tls.certificate.as_ref());
+    let of_certificate = certificate.and_then(|certificate| bind::by_certificate(directory, context, certificate));
+    let of_user = context.peer.ldapi_identity.as_ref();
+    let of_user = of_user.and_then(|name| account::by_dn(directory, name.as_bytes()).ok().flatten());
+    let proven = [of_certificate, of_user].into_iter().flatten().filter_map(|id| application_of(directory, id));
+    let mut all: Vec<EntryId> = context.identity.application.into_iter().chain(proven).collect();
+    all.dedup();
+    all
+}
+
+/// The account of an application, if it is one.
+pub(crate) fn application_of(directory: &Directory, account: EntryId) -> Option<EntryId> {
+    let kind = managed_account::AccountKind::of(directory, directory.node(account)?);
+    (kind == managed_account::AccountKind::Service).then_some(account)
 }
 
 /// Why the rules as they are now would not have let a session in, at the time of its login and with what it proved then; none: they would.
@@ -144,11 +179,11 @@ pub(crate) fn refuses_session(directory: &Directory, live: &LiveSession) -> Opti
     if live.factors.first() == Some(&"ldapi") && is_always_let_in(directory, live.account) {
         return None;
     }
-    let (peer, tls) = (&*live.peer, live.tls.as_deref());
-    let way = Way { peer, tls, now: live.since, waives: true };
+    let (peer, tls, through) = (&*live.peer, live.tls.as_deref(), || live.applications.clone());
+    let way = Way { peer, tls, now: live.since, waives: true, app: live.app_password.as_ref(), through: &through };
     match judge_way(directory, live.account, &way).outcome {
         Outcome::Allowed | Outcome::Waived => None,
-        Outcome::NeedsFactor if live.factors.iter().any(|factor| *factor != "password") => None,
+        Outcome::NeedsFactor if live.factors.iter().any(|factor| is_second_factor(factor)) => None,
         Outcome::NeedsFactor => Some(reason::NO_FACTOR),
         Outcome::Refused(reason) => Some(reason),
     }
@@ -162,9 +197,13 @@ fn judge_way(directory: &Directory, account: EntryId, way: &Way<'_>) -> Ruling {
     if !is_in_own_networks(&compiled, node, kind, way.peer.address) {
         return unruled(Outcome::Refused(reason::OUTSIDE_NETWORKS));
     }
-    if compiled.rules.is_empty() && folder(directory).is_none() {
+    if compiled.rules.is_empty() && folder(directory).is_none() && way.app.is_none() {
         return unruled(Outcome::Allowed);
     }
+    let through = if compiled.ask_for_application { (way.through)() } else { Vec::new() };
+    // One that may not log in itself any more lets nobody in.
+    let stands = |id: &EntryId| Standing::of(directory, *id).barrier(way.now, false).is_none();
+    let through: Vec<EntryId> = through.into_iter().filter(|id| directory.node(*id).is_some() && stands(id)).collect();
     let certificate = way.tls.and_then(|tls| tls.certificate.as_ref()).filter(|_| compiled.ask_for_certificate);
     let nested = NestedGroups::new(directory, account);
     let login = Login {
@@ -184,10 +223,16 @@ fn judge_way(directory: &Directory, account: EntryId, way: &Way<'_>) -> Ruling {
             usages: &certificate.usages,
         }),
         now: way.now,
+        through: &through,
     };
-    let (outcome, rule) = match bind_rule::judge(&compiled.rules, &login) {
+    let verdict = match way.app {
+        None => bind_rule::judge(&compiled.rules, &login),
+        Some(app) => bind_rule::judge_app_password(&compiled.rules, app.rule.as_bytes(), &login),
+    };
+    let (outcome, rule) = match verdict {
         Verdict::Allow(rule) => (Outcome::Allowed, Some(rule)),
         Verdict::Deny(Some(rule)) => (Outcome::Refused(reason::DENIED_BY_RULE), Some(rule)),
+        Verdict::Deny(None) if way.app.is_some() => (Outcome::Refused(reason::OUTSIDE_APP_RULE), None),
         Verdict::Deny(None) => (Outcome::Refused(reason::NO_RULE), None),
         Verdict::RequireFactor(rule) if is_administrator(directory, account) && way.waives => (Outcome::Waived, Some(rule)),
         Verdict::RequireFactor(rule) => (Outcome::NeedsFactor, Some(rule)),
@@ -209,6 +254,7 @@ pub(crate) fn bearing_on(directory: &Directory, account: EntryId, now: Timestamp
         tls: None,
         certificate: None,
         now,
+        through: &[],
     };
     let rules = compiled.entries.iter().zip(&compiled.rules).filter(|(_, rule)| rule.concerns(&login));
     rules.map(|(entry, _)| *entry).collect()
@@ -291,10 +337,9 @@ pub(crate) fn is_always_let_in(directory: &Directory, account: EntryId) -> bool 
 
 /// 8 for what an administrator changes in a session that was begun with a password alone.
 pub(crate) fn check_writer(directory: &Directory, context: &Context, subject: Subject) -> Result<(), Refusal> {
-    let has_factor = || context.identity.factors.iter().any(|factor| *factor != "password");
     let may = context.authority == Authority::Installation
         || !subject.administrator
-        || has_factor()
+        || context.identity.has_second_factor()
         || !are_in_force(directory)
         || waives_second_factor(context);
     if may {

@@ -9,7 +9,7 @@ use super::referral;
 use super::refusal::{Refusal, parse_name};
 use super::selection::{class_and_superiors, covers_options};
 use super::write::{is_true, not_permitted};
-use super::{Context, root_dse, standing};
+use super::{Context, app_password, root_dse, standing};
 use crate::directory::{Computed, Membership, MembershipAttribute};
 use crate::directory::{Directory, Lookup, Node};
 use crate::model::schema::{AttributeDescription, Key, Schema};
@@ -40,6 +40,9 @@ pub fn jobs(directory: &Directory, context: &Context, request: &CompareRequest) 
     }
     let Ok(Lookup::Found(id)) = parse_name(schema, &request.name, "").map(|dn| directory.find(&dn)) else { return Vec::new() };
     let stored = stored_passwords(directory, id);
+    if app_password::check_main(context).is_err() {
+        return Vec::new();
+    }
     if stored.is_empty() || !may_compare(directory, &Access::published(directory, context), id, description.attribute_type) {
         return Vec::new();
     }
@@ -130,6 +133,7 @@ fn compare_password(
     if !may_compare(directory, access, id, attribute_type) {
         return Err(not_permitted());
     }
+    app_password::check_main(context)?;
     let stored = stored_passwords(directory, id);
     if stored.is_empty() {
         return Err(Refusal::new(ResultCode::NoSuchAttribute, ""));

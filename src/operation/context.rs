@@ -10,6 +10,7 @@ use super::monitor::Monitor;
 use crate::directory::{Directory, Node};
 use crate::model::{EntryId, Filter, Rdn, Secret, Timestamp};
 use crate::policy::access::Subject;
+use crate::policy::app_password::is_second_factor;
 use crate::policy::password::blocklist::Blocklist;
 use crate::protocol::MessageId;
 
@@ -67,12 +68,26 @@ pub struct Identity {
     pub entry: Option<EntryId>,
     /// How it was proven: `SIMPLE`, `SASL(EXTERNAL)`, `SASL(PLAIN)`.
     pub method: Option<&'static str>,
-    /// `password`, `otp`, `certificate`, `ldapi`.
+    /// `password`, `app-password`, `otp`, `certificate`, `ldapi`.
     pub factors: Vec<&'static str>,
     /// The password had to be changed when the session began: until that is done nothing else is.
     pub must_change: bool,
     /// The session, where there is one that somebody is logged in on.
     pub live: Option<Arc<LiveSession>>,
+    /// The application on whose connection it is: the service that logged in there last.
+    pub application: Option<EntryId>,
+}
+
+impl Identity {
+    /// Nobody, on the same connection.
+    pub fn nobody(&self) -> Identity {
+        Identity { application: self.application, ..Identity::default() }
+    }
+
+    /// Whether more was proven than what is typed.
+    pub(crate) fn has_second_factor(&self) -> bool {
+        self.factors.iter().any(|factor| is_second_factor(factor))
+    }
 }
 
 /// How a connection came in.
@@ -119,6 +134,8 @@ pub struct CertificateFacts {
     pub subject: String,
     /// Issuer as an RFC 4514 string.
     pub issuer: String,
+    /// Its number among the issuer's, lower-case hex.
+    pub serial: String,
     /// rfc822Name subject alternative names.
     pub emails: Vec<String>,
     /// The subject's common name.

@@ -94,13 +94,6 @@ pub fn access_entries(suffix: &str) -> Vec<AddRequest> {
             &[("accessAttribute", &["userPassword"])],
         ),
         rule(
-            "own second factor",
-            "People enrol their own first second factor",
-            "self",
-            &["add-value"],
-            &[("accessFilter", &["(!(oathTOTPToken=*))"]), ("accessAttribute", &["oathTOTPToken"])],
-        ),
-        rule(
             "own numbers",
             "People keep their own telephone numbers and photo right",
             "self",

@@ -44,6 +44,10 @@ pub enum ExtendedOperation {
     Explain,
     /// The journal is about to be read
     JournalRead,
+    /// Passwords of applications
+    AppPassword,
+    /// One-time codes of the person who asks
+    OtpEnrolment,
 }
 
 impl ExtendedOperation {
@@ -63,6 +67,8 @@ impl ExtendedOperation {
             oid::POLICY_TEST => Some(ExtendedOperation::PolicyTest),
             oid::EXPLAIN => Some(ExtendedOperation::Explain),
             oid::JOURNAL_READ => Some(ExtendedOperation::JournalRead),
+            oid::APP_PASSWORD => Some(ExtendedOperation::AppPassword),
+            oid::OTP_ENROLMENT => Some(ExtendedOperation::OtpEnrolment),
             oid::END_TRANSACTION => Some(ExtendedOperation::EndTransaction),
             _ => None,
         }

@@ -16,11 +16,12 @@ use arc_swap::{ArcSwapOption, Guard};
 use super::access::SessionRules;
 use super::context::is_administrator;
 use super::policies::password_policy;
-use super::{Context, Decision, Peer, Proposal, TlsFacts, account, bind_rules, standing};
+use super::{Context, Decision, Peer, Proposal, TlsFacts, account, app_password, bind_rules, standing};
 use crate::directory::{Change, Directory, Node};
 use crate::journal::{Named, RecordKind};
 use crate::model::{EntryId, Timestamp};
 use crate::policy::account::{self as rules, Barrier, Ground};
+use crate::policy::app_password::AppPassword;
 use crate::protocol::Request;
 
 /// What a client can ask for, as [`LiveSession::last_request`] names it.
@@ -43,6 +44,10 @@ pub struct LiveSession {
     pub factors: Vec<&'static str>,
     /// When it logged in.
     pub since: Timestamp,
+    /// The password of an application that it logged in with.
+    pub app_password: Option<AppPassword>,
+    /// The applications on whose connection it came.
+    pub applications: Vec<EntryId>,
     /// When the client last asked for something, in microseconds, and for what.
     last_time: AtomicI64,
     last_request: AtomicU8,
@@ -79,10 +84,14 @@ pub enum SessionEnd {
     Deleted,
     /// The password is another one, set by somebody else or on another session.
     PasswordChanged,
+    /// The password of an application that it is by was revoked, or is over.
+    AppPasswordGone,
     /// The account lost the rights of an administrator, which it had.
     RightsLost,
     /// The bind rules or the account's networks, as they are now, would not have let it in.
     Refused(&'static str),
+    /// The certificate of the connection is in a revocation list by now.
+    CertificateRevoked,
     /// It is one of an emergency account, and nobody said why that is used.
     NoReason,
     /// An administrator ended it.
@@ -108,8 +117,10 @@ impl SessionEnd {
             SessionEnd::Barred(ground) => standing::reason_of(ground),
             SessionEnd::Deleted => "account deleted",
             SessionEnd::PasswordChanged => "password changed",
+            SessionEnd::AppPasswordGone => "password of an application revoked",
             SessionEnd::RightsLost => "no administrator any more",
             SessionEnd::Refused(reason) => reason,
+            SessionEnd::CertificateRevoked => "certificate revoked",
             SessionEnd::NoReason => "no reason given for the emergency",
             SessionEnd::Administrator => "ended by an administrator",
             SessionEnd::Unbind => "unbind",
@@ -132,8 +143,9 @@ impl SessionEnd {
 
     /// Whether the session may go no further at once, whatever is under way.
     pub fn is_revocation(self) -> bool {
-        use SessionEnd::{Administrator, Barred, Deleted, NoReason, PasswordChanged, Refused, RightsLost};
-        matches!(self, Barred(_) | Refused(_) | NoReason | Deleted | PasswordChanged | RightsLost | Administrator)
+        use SessionEnd::{Administrator, AppPasswordGone, Barred, Deleted, NoReason, PasswordChanged, Refused, RightsLost};
+        let is_gone = matches!(self, Deleted | PasswordChanged | AppPasswordGone | RightsLost | SessionEnd::CertificateRevoked);
+        is_gone || matches!(self, Barred(_) | Refused(_) | NoReason | Administrator)
     }
 }
 
@@ -155,6 +167,8 @@ impl LiveSession {
             tls: context.tls.clone(),
             factors,
             since: context.now,
+            app_password: None,
+            applications: bind_rules::applications(directory, context),
             last_time: AtomicI64::new(context.now.0),
             last_request: AtomicU8::new(0),
             epoch: AtomicU64::new(0),
@@ -168,6 +182,11 @@ impl LiveSession {
             decided_password: AtomicU64::new(password),
             rules: ArcSwapOption::empty(),
         }
+    }
+
+    /// One that was begun with the password of an application, where it is one.
+    pub(crate) fn by_app_password(self, app_password: Option<AppPassword>) -> LiveSession {
+        LiveSession { app_password, ..self }
     }
 
     /// The client asks for something.
@@ -230,6 +249,13 @@ impl LiveSession {
     pub fn expect_password(&self, before: PasswordVersion, head: &Directory) {
         if let Some(node) = head.node(self.account).filter(|_| self.knows_password(before.0)) {
             self.decided_password.store(password_version(head, node), Ordering::Release);
+        }
+    }
+
+    /// The same for a session that came too late to be told: a password was only hashed anew, from one version to another.
+    pub fn follow_rehash(&self, before: PasswordVersion, after: PasswordVersion) {
+        if self.knows_password(before.0) {
+            self.decided_password.store(after.0, Ordering::Release);
         }
     }
 
@@ -301,6 +327,10 @@ impl LiveSession {
         if self.factors.contains(&"password") && !self.knows_password(password_version(directory, node)) {
             return Err(SessionEnd::PasswordChanged);
         }
+        let app = self.app_password.as_ref();
+        if app.is_some_and(|app| app_password::check(directory, self.account, app, now).is_err()) {
+            return Err(SessionEnd::AppPasswordGone);
+        }
         if self.administrator.load(Ordering::Acquire) && !is_administrator(directory, self.account) {
             return Err(SessionEnd::RightsLost);
         }
@@ -308,9 +338,10 @@ impl LiveSession {
             return Err(SessionEnd::Refused(reason));
         }
         let end = rules::next_end(&facts, &policy, now).map(|(_, end)| end);
+        let end = end.into_iter().chain(app.and_then(|app| app.until));
         match self.reason_due() {
             Some(due) if now >= due => Err(SessionEnd::NoReason),
-            due => Ok(end.into_iter().chain(due).min()),
+            due => Ok(end.chain(due).min()),
         }
     }
 }

@@ -92,10 +92,16 @@ fn check_proofing(write: &Write<'_>, before: Option<&Node>, draft: &Draft<'_>) -
         return Ok(());
     }
     let key = |name: &[u8]| Dn::parse(name).ok().map(|dn| schema.dn_key(&dn));
-    let actor = key(stamp::actor_name(write.head, write.context).as_bytes());
-    let creator = before.map(|node| stored(node, "creatorsName").and_then(|name| key(&name)));
+    // Who acts as somebody else is both of them.
+    let own = write.context.identity.entry.map(|id| write.head.dn_text(id));
+    let actors = [Some(stamp::actor_name(write.head, write.context)), own].into_iter().flatten();
+    let actors: Vec<_> = actors.filter_map(|name| key(name.as_bytes())).collect();
+    let is_by_actor = |node: &Node| {
+        let mut creators = [stored(node, "creatorsName"), stored(node, stamp::CREATING_ACTOR)].into_iter().flatten();
+        creators.any(|name| key(&name).is_none_or(|creator| actors.contains(&creator)))
+    };
     // What is being added has the one who adds it as its creator.
-    if creator.is_none_or(|creator| creator == actor) {
+    if before.is_none_or(is_by_actor) {
         let text = "an account is proofed by somebody else than its creator";
         return Err(Refusal::new(ResultCode::InsufficientAccessRights, text));
     }

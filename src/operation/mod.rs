@@ -8,6 +8,7 @@ pub(crate) mod accesslog;
 mod account;
 pub mod account_report;
 pub mod add;
+pub mod app_password;
 mod attached;
 pub mod backup;
 pub mod bind;
@@ -21,8 +22,10 @@ pub mod default_rules;
 pub mod delete;
 mod draft;
 pub mod dynamic;
+pub mod enrolment;
 pub mod expiry;
 pub mod explain;
+pub mod exposed;
 pub mod extended;
 pub mod identifier;
 pub mod journal_read;
@@ -40,11 +43,13 @@ mod place;
 pub mod policies;
 pub mod policy_test;
 pub mod prepare;
+pub mod rebase;
 pub(crate) mod record;
 mod referral;
 mod refusal;
 mod relax;
 mod reserved_draft;
+pub mod report;
 pub mod revoked;
 pub mod root_dse;
 mod schema_change;
@@ -109,6 +114,14 @@ pub enum ProposedOperation {
     KeyRotation(key_rotation::KeyRotationRequest),
     /// The journal is about to be read.
     JournalRead(journal_read::JournalReadRequest),
+    /// A password of an application is made or taken away.
+    AppPassword(app_password::AppPasswordRequest),
+    /// Takes back what these entries remember of a future that a wrong clock made; see [`rebase::ahead`].
+    Rebase(Vec<EntryId>),
+    /// A password that was refused because it came in clear is the right one.
+    Exposed(exposed::ExposedCredential),
+    /// A person enrols one-time codes.
+    OtpEnrolment(enrolment::EnrolmentRequest),
     /// Somebody says that a jump of the clock is right.
     ClockConfirmation,
     /// The end of a transaction (RFC 5805): its operations, all or none.
@@ -148,6 +161,10 @@ fn decide_in(head: &Directory, context: &Context, operation: &ProposedOperation,
         ProposedOperation::Backup(request) => backup::finish(head, context, request),
         ProposedOperation::KeyRotation(request) => key_rotation::finish(head, context, request),
         ProposedOperation::JournalRead(request) => journal_read::finish(head, context, request),
+        ProposedOperation::AppPassword(request) => app_password::finish(head, context, request, csn_count),
+        ProposedOperation::Rebase(entries) => rebase::decide(head, context, entries),
+        ProposedOperation::Exposed(exposed) => exposed::finish(head, context, exposed),
+        ProposedOperation::OtpEnrolment(request) => enrolment::finish(head, context, request, csn_count),
         ProposedOperation::ClockConfirmation => clock::confirm(head, context),
         ProposedOperation::Refresh(request) => dynamic::refresh(&write, request),
         ProposedOperation::Transaction(steps) => transaction::decide(head, context, steps, csn_count),

@@ -14,7 +14,7 @@ use super::bind::bookkeeping::{self, Forgiven};
 use super::draft::Draft;
 use super::password_change::{self, Comparison, Proof};
 use super::refusal::Refusal;
-use super::{Context, Decision, account, bind_rules, control, record, stamp, standing, transaction};
+use super::{Context, Decision, account, app_password, bind_rules, control, record, stamp, standing, transaction};
 use crate::directory::{Change, Directory, Lookup, Node};
 use crate::journal::{RecordKind, RecordedChange, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode, Secret, Value};
@@ -102,6 +102,7 @@ fn prepare(
     if !context.may_send_credentials() {
         return Err(Refusal::new(ResultCode::ConfidentialityRequired, "confidentiality required"));
     }
+    app_password::check_main(context)?;
     let wanted = Wanted::read(value.map(Secret::expose))?;
     if controls.transaction.is_some() && wanted.new.is_none() {
         // The answer to the end has no place for it (RFC 5805 section 2.3).

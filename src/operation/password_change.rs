@@ -211,6 +211,7 @@ pub(crate) fn settle(
     put("passwordNeedsFactor", needs_factor.then(|| "TRUE".to_owned()));
     ENDED.iter().for_each(|name| put(name, None));
     put("passwordExpirationTime", None);
+    put("passwordExposedTime", None);
     if !by_owner {
         // An emergency account is sealed anew by somebody else.
         put("breakGlassUseTime", None);

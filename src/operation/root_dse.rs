@@ -38,6 +38,8 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
         oid::ACCOUNT_REPORT,
         oid::POLICY_TEST,
         oid::EXPLAIN,
+        oid::APP_PASSWORD,
+        oid::OTP_ENROLMENT,
     ];
     if context.settings.start_tls && context.peer.listener == ListenerKind::Ldap {
         extensions.push(oid::START_TLS);

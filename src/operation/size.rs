@@ -29,6 +29,10 @@ impl ProposedOperation {
             | ProposedOperation::Backup(_)
             | ProposedOperation::KeyRotation(_)
             | ProposedOperation::JournalRead(_)
+            | ProposedOperation::AppPassword(_)
+            | ProposedOperation::OtpEnrolment(_)
+            | ProposedOperation::Exposed(_)
+            | ProposedOperation::Rebase(_)
             | ProposedOperation::ClockConfirmation
             | ProposedOperation::Refresh(_)
             | ProposedOperation::Note(_) => &[],
@@ -44,6 +48,10 @@ impl ProposedOperation {
             | ProposedOperation::Upgrade(_)
             | ProposedOperation::Backup(_)
             | ProposedOperation::KeyRotation(_)
+            | ProposedOperation::AppPassword(_)
+            | ProposedOperation::OtpEnrolment(_)
+            | ProposedOperation::Exposed(_)
+            | ProposedOperation::Rebase(_)
             | ProposedOperation::ClockConfirmation
             | ProposedOperation::Note(_) => 0,
             ProposedOperation::JournalRead(request) => request.octets(),

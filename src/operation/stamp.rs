@@ -86,6 +86,16 @@ pub(crate) fn created(head: &Directory, context: &Context, csn_count: u32, entry
     }
 }
 
+/// Who made an entry as somebody else.
+pub(crate) const CREATING_ACTOR: &str = "creatingActor";
+
+/// Says of a new entry who made it, where that is not whom creatorsName names.
+pub(crate) fn created_by(head: &Directory, context: &Context, entry: &mut EntryBuilder) {
+    if let Some(own) = context.identity.entry.filter(|_| context.attached.assumed.is_some()) {
+        set(head, entry, CREATING_ACTOR, head.dn_text(own));
+    }
+}
+
 /// Sets one server-written attribute to one value. An attribute the schema does not know is left out.
 pub(crate) fn set(head: &Directory, entry: &mut EntryBuilder, name: &str, value: String) {
     if let Some(attribute_type) = head.schema().attribute_type(name) {

@@ -7,7 +7,7 @@ use super::record;
 use super::referral;
 use super::refusal::Refusal;
 use super::selection::Selection;
-use super::{Authority, Context, Decision, bind_rules, transaction};
+use super::{Authority, Context, Decision, app_password, bind_rules, transaction};
 use super::{stamp, standing};
 use crate::directory::{
     Change, Directory, FilterContext, Lookup, Membership, Node, PreparedFilter, SUBSCHEMA, Truth, WaitingMembership,
@@ -139,6 +139,7 @@ impl Write<'_> {
     pub(crate) fn writer_of_password(&self, dn: &Dn) -> Result<Subject, Refusal> {
         let target = if let Lookup::Found(id) = self.head.find(dn) { Some(id) } else { None };
         standing::check_restricted_to_own(self.head, self.context, target)?;
+        app_password::check_main(self.context)?;
         writer(self.head, self.context)
     }
 

@@ -3,6 +3,7 @@
 
 pub mod access;
 pub mod account;
+pub mod app_password;
 pub mod bind_rule;
 pub mod otp;
 pub mod password;

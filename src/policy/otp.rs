@@ -155,6 +155,20 @@ impl Token {
         fitting.into_iter().find(|step| last.is_none_or(|last| *step > last))
     }
 
+    /// Whether a code is one that was taken already, or one from before it: what a client sends again, and no guess. Of a counter those just
+    /// before the last are looked at, as many as may be skipped.
+    pub fn was_taken(&self, code: &Secret, last: Option<u64>, now: Timestamp) -> bool {
+        let Some(last) = last else { return false };
+        match self.moving {
+            Moving::Time { .. } => self.step_of(code, None, now).is_some_and(|step| step <= last),
+            Moving::Counter { look_ahead } => {
+                let Ok(code) = std::str::from_utf8(code.expose()) else { return false };
+                let mut before = last.saturating_sub(look_ahead)..=last;
+                before.any(|counter| self.generator.check(code, counter).is_some())
+            }
+        }
+    }
+
     /// A code that would be taken now: of the present time step or the one behind it, or of the next counter.
     pub(crate) fn code_for(&self, last: Option<u64>, now: Timestamp) -> Option<Secret> {
         let first = match self.moving {
@@ -295,6 +309,20 @@ mod tests {
         assert_eq!((at_drift(10).drift_of(111, now), at_drift(-10).drift_of(89, now)), (10, -10));
         let by_counter = token("12345678901234567890", 6, Algorithm::Sha1, Moving::Counter { look_ahead: 3 });
         assert_eq!(by_counter.drift_of(7, now), 0);
+    }
+
+    #[test]
+    fn a_code_that_was_taken_is_known_as_such() {
+        let now = Timestamp(59 * MICROS_PER_SECOND);
+        let parameters = Parameters { moving: Moving::Counter { look_ahead: 3 }, ..Parameters::default() };
+        let token = Token::new(&secret("12345678901234567890"), &parameters).unwrap();
+        let code = |counter| secret(&token.code(counter));
+        let was_taken = |counter, last| token.was_taken(&code(counter), last, now);
+        assert!(was_taken(40, Some(40)) && was_taken(37, Some(40)));
+        assert!(!was_taken(36, Some(40)) && !was_taken(41, Some(40)) && !was_taken(0, None));
+        let by_time = Token::new(&secret("12345678901234567890"), &Parameters::default()).unwrap();
+        let by_time = |step, last| by_time.was_taken(&secret(&by_time.code(step)), last, now);
+        assert!(by_time(1, Some(1)) && by_time(0, Some(1)) && !by_time(2, Some(1)) && !by_time(9, Some(9)));
     }
 
     #[test]

@@ -94,6 +94,10 @@ pub const JOURNAL_READ: &str = "2.25.324025825757959154607929932436791156374.3.5
 pub const RECONCILED_FILE: &str = "2.25.324025825757959154607929932436791156374.4.1";
 /// Clock confirmation: a jump of the clock is right. Of our own, see schema/README.md.
 pub const CLOCK_CONFIRMATION: &str = "2.25.324025825757959154607929932436791156374.3.7";
+/// Enrolment of one-time codes by the person
+pub const OTP_ENROLMENT: &str = "2.25.324025825757959154607929932436791156374.3.21";
+/// Passwords of applications: given, listed, taken away
+pub const APP_PASSWORD: &str = "2.25.324025825757959154607929932436791156374.3.20";
 /// Password policy (draft-behera-ldap-password-policy)
 pub const PASSWORD_POLICY: &str = "1.3.6.1.4.1.42.2.27.8.5.1";
 /// Modify-Increment feature (RFC 4525)

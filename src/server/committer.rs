@@ -23,7 +23,7 @@ use crate::directory::{Change, ChangeError, Directory};
 use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{EntryId, ResultCode, Timestamp};
 use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
-use crate::operation::{clock, default_rules, expiry, live, revoked, sessions, upgrade};
+use crate::operation::{clock, default_rules, expiry, live, rebase, revoked, sessions, upgrade};
 use crate::store::{Checkpoint, Journal, Opened, Position, Rotation, Snapshots, Space};
 use crate::world::{Clock, ClockTurn, Entropy};
 
@@ -376,11 +376,16 @@ impl Committer {
         }
         self.chain.last_time = Timestamp(wall.0.saturating_sub(1));
         let details = vec![(clock::STAGE, "rebased".to_owned()), ("from", pinned.to_rfc3339()), ("to", wall.to_rfc3339())];
-        let noted = self.note(context, notes::record(RecordKind::Clock, details));
+        let noted = self.note(context.clone(), notes::record(RecordKind::Clock, details));
         if noted.is_err() {
             self.chain.last_time = pinned;
         }
-        noted.map(|()| Some((pinned, wall)))
+        noted?;
+        for entries in rebase::ahead(&self.head, wall).chunks(rebase::ENTRIES_IN_A_FRAME) {
+            let operation = ProposedOperation::Rebase(entries.to_vec());
+            self.commit(&mut [Proposal { context: context.clone(), operation }]).pop().unwrap_or(Err(ResultCode::Other))?;
+        }
+        Ok(Some((pinned, wall)))
     }
 
     /// What a bulk load works on.

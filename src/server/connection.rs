@@ -488,6 +488,10 @@ impl Connection {
                     Some(answer) => actions.push_front(self.session.hashed(&self.services.directory(), ticket, vec![answer])),
                     None => actions.push_front(Action::Hash(ticket, vec![*job])),
                 },
+                Action::Expose(exposure) => {
+                    let (origin, owner) = (self.allowance.seat.origin(), self.allowance.seat.owner());
+                    self.services.look_at_exposure(*exposure, origin, owner);
+                }
                 Action::Remember(tag, stored) => self.services.remember(tag, stored),
                 Action::Abandon(id) => {
                     self.searches.retain(|(running, _)| *running != id);

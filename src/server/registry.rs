@@ -20,6 +20,9 @@ const POLICIES: &str = "ou=policies";
 /// Below the suffix: groups that give rights by their names.
 const ROLES: &str = "ou=roles";
 
+/// Passwords hashed anew that logins under way are told of: more than are decided while one is on its way here.
+const REHASHED: usize = 256;
+
 /// A session and how its connection is woken.
 struct Seated {
     live: Arc<LiveSession>,
@@ -32,6 +35,8 @@ type Shard = HashMap<EntryId, Vec<Seated>>;
 pub struct Registry {
     shards: [Mutex<Shard>; SHARDS],
     count: AtomicUsize,
+    /// Passwords that were hashed anew a moment ago: a login that was decided before may come here after.
+    rehashed: Mutex<VecDeque<(EntryId, PasswordVersion, PasswordVersion)>>,
 }
 
 /// A session's place in the registry; dropping it takes it out.
@@ -67,7 +72,7 @@ impl Woken {
 
 impl Default for Registry {
     fn default() -> Registry {
-        Registry { shards: std::array::from_fn(|_| Mutex::default()), count: AtomicUsize::new(0) }
+        Registry { shards: std::array::from_fn(|_| Mutex::default()), count: AtomicUsize::new(0), rehashed: Mutex::default() }
     }
 }
 
@@ -75,10 +80,20 @@ impl Registry {
     /// Puts a session in. Whoever does so judges it afterwards on the newest value: what was committed before found it not.
     pub fn enter(self: &Arc<Registry>, live: Arc<LiveSession>, waker: Option<CompletionSender>) -> Presence {
         self.count.fetch_add(1, Ordering::AcqRel);
-        if let Some(mut shard) = self.shard(live.account) {
-            shard.entry(live.account).or_default().push(Seated { live: Arc::clone(&live), waker });
+        for account in places(&live) {
+            if let Some(mut shard) = self.shard(account) {
+                shard.entry(account).or_default().push(Seated { live: Arc::clone(&live), waker: waker.clone() });
+            }
+        }
+        // Put in first: what is hashed anew from here on finds it.
+        for (_, before, after) in self.rehashed().iter().filter(|(account, ..)| *account == live.account) {
+            live.follow_rehash(*before, *after);
         }
         Presence { registry: Arc::clone(self), live }
+    }
+
+    fn rehashed(&self) -> MutexGuard<'_, VecDeque<(EntryId, PasswordVersion, PasswordVersion)>> {
+        self.rehashed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn shard(&self, account: EntryId) -> Option<MutexGuard<'_, Shard>> {
@@ -107,7 +122,7 @@ impl Registry {
         let mut all = Vec::with_capacity(self.len());
         for shard in &self.shards {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            all.extend(shard.values().flatten().map(|seated| Arc::clone(&seated.live)));
+            all.extend(own(&shard).map(|seated| Arc::clone(&seated.live)));
         }
         all.sort_unstable_by_key(|live| live.number);
         all
@@ -117,21 +132,34 @@ impl Registry {
     pub fn find(&self, number: u64) -> Option<Arc<LiveSession>> {
         self.shards.iter().find_map(|shard| {
             let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-            shard.values().flatten().find(|seated| seated.live.number == number).map(|seated| Arc::clone(&seated.live))
+            own(&shard).find(|seated| seated.live.number == number).map(|seated| Arc::clone(&seated.live))
         })
     }
 
     /// The stored password of an account is only hashed anew in `head`, which is not durable: its sessions will go on with it.
     pub fn expect_password(&self, account: EntryId, before: PasswordVersion, head: &Directory) {
-        self.each(account, |seated| seated.live.expect_password(before, head));
+        if let Some(after) = PasswordVersion::of(head, account) {
+            let mut rehashed = self.rehashed();
+            rehashed.truncate(REHASHED - 1);
+            rehashed.push_front((account, before, after));
+        }
+        self.each(account, |seated| {
+            if seated.live.account == account {
+                seated.live.expect_password(before, head);
+            }
+        });
     }
 
     /// It is durable.
     pub fn adopt_password(&self, account: EntryId) {
-        self.each(account, |seated| seated.live.adopt_password());
+        self.each(account, |seated| {
+            if seated.live.account == account {
+                seated.live.adopt_password();
+            }
+        });
     }
 
-    /// Takes the standing of the sessions of one account.
+    /// Takes the standing of the sessions of one account, and of those that came through it.
     pub fn suspend_of(&self, account: EntryId, woken: &mut Woken) {
         self.each(account, |seated| suspend(seated, woken));
     }
@@ -142,14 +170,18 @@ impl Registry {
             return;
         }
         if changes.iter().any(|change| bears_on_all(before, after, change)) {
-            for shard in &self.shards {
-                let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
-                shard.values().flatten().for_each(|seated| suspend(seated, woken));
-            }
-            return;
+            return self.suspend_all(woken);
         }
         for account in changes.iter().filter_map(bears_on) {
             self.suspend_of(account, woken);
+        }
+    }
+
+    /// Takes the standing of all sessions.
+    pub fn suspend_all(&self, woken: &mut Woken) {
+        for shard in &self.shards {
+            let shard = shard.lock().unwrap_or_else(PoisonError::into_inner);
+            shard.values().flatten().for_each(|seated| suspend(seated, woken));
         }
     }
 
@@ -162,6 +194,17 @@ impl Registry {
             }
         });
     }
+}
+
+/// The accounts that a session is found by: its own, and those of the applications that it came through.
+fn places(live: &LiveSession) -> impl Iterator<Item = EntryId> + '_ {
+    let through = live.applications.iter().copied().filter(|application| *application != live.account);
+    std::iter::once(live.account).chain(through)
+}
+
+/// The sessions of a shard, each once.
+fn own(shard: &Shard) -> impl Iterator<Item = &Seated> {
+    shard.iter().flat_map(|(account, seated)| seated.iter().filter(|seated| seated.live.account == *account))
 }
 
 fn suspend(seated: &Seated, woken: &mut Woken) {
@@ -220,12 +263,12 @@ impl Presence {
 impl Drop for Presence {
     fn drop(&mut self) {
         self.registry.count.fetch_sub(1, Ordering::AcqRel);
-        if let Some(mut shard) = self.registry.shard(self.live.account)
-            && let Some(sessions) = shard.get_mut(&self.live.account)
-        {
+        for account in places(&self.live) {
+            let Some(mut shard) = self.registry.shard(account) else { continue };
+            let Some(sessions) = shard.get_mut(&account) else { continue };
             sessions.retain(|seated| !Arc::ptr_eq(&seated.live, &self.live));
             if sessions.is_empty() {
-                shard.remove(&self.live.account);
+                shard.remove(&account);
             }
         }
     }

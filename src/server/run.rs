@@ -312,13 +312,15 @@ fn ldapi_users(installation: &Installation, configuration: &Configuration) -> Ld
 fn reload(installation: &Installation, services: &Services, door: &Door, gate: &Gate) {
     let loaded = installation.reload().map_err(ServeError::from).and_then(|(configuration, settings)| {
         let tls = configuration.tls.as_ref().map(tls::server_configuration).transpose()?;
-        Ok((configuration, settings, tls))
+        let revoked = configuration.tls.as_ref().map(tls::revoked).transpose()?.unwrap_or_default();
+        Ok((configuration, settings, tls, revoked))
     });
     match loaded {
-        Ok((configuration, settings, tls)) => {
+        Ok((configuration, settings, tls, revoked)) => {
             warn(&configuration, installation.clock.now());
             let settings = Settings { monitor: services.settings().monitor.clone(), ..settings };
-            services.reload(settings.clone(), tls, configuration.password);
+            services.reload(settings.clone(), tls, configuration.password, revoked);
+            services.wake_sessions();
             door.reload(ldapi_users(installation, &configuration));
             gate.reload(configuration.connections.clone());
             services.note(notes::context(settings), notes::reloaded(&configuration));

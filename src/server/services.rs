@@ -1,5 +1,6 @@
 //! What every connection shares: the published directory, the committer, the hash pool, settings, TLS, time.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -15,13 +16,15 @@ use tokio_util::sync::CancellationToken;
 use super::committer_thread::{CommitterHandle, Completion, CompletionSender};
 use super::hash_pool::HashPool;
 use super::journal_reader::JournalReader;
-use super::registry::Registry;
+use super::registry::{Registry, WAKING_INTERVAL, Woken};
 use super::snapshotter::Snapshotter;
+use super::tls::{RevocationKey, revocation_key};
 use crate::directory::Directory;
 use crate::journal::Record;
 use crate::journal::query::LookupRequest;
 use crate::model::{ResultCode, Secret, Timestamp};
-use crate::operation::{Context, Proposal, ProposedOperation, Settings};
+use crate::operation::exposed::Exposure;
+use crate::operation::{CertificateFacts, Context, Proposal, ProposedOperation, Settings};
 use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, LoginTag, REMEMBERED_LOGINS, RememberedLogins};
 use crate::policy::share::{Origin, Owner};
 use crate::protocol::MessageId;
@@ -31,6 +34,9 @@ use crate::world::{Clock, Entropy};
 /// How often, and how long apart, the end of a session is offered to the committer.
 const END_TRIES: u32 = 100;
 const END_WAIT: Duration = Duration::from_millis(100);
+
+/// Passwords sent in clear that are looked at, at once.
+const EXPOSURES: usize = 2;
 
 /// Shared by all connections.
 pub struct Services {
@@ -45,6 +51,8 @@ pub struct Services {
     tls: ArcSwapOption<ServerConfig>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    exposures: Arc<Semaphore>,
+    revoked: ArcSwap<HashSet<RevocationKey>>,
     shutdown: CancellationToken,
 }
 
@@ -75,6 +83,8 @@ impl Services {
             tls: ArcSwapOption::new(tls),
             clock,
             entropy,
+            exposures: Arc::new(Semaphore::new(EXPOSURES)),
+            revoked: ArcSwap::default(),
             shutdown: CancellationToken::new(),
         }
     }
@@ -99,8 +109,34 @@ impl Services {
         !Arc::ptr_eq(&self.settings.load(), known)
     }
 
-    /// Puts a checked new configuration in force: for requests, handshakes and new password hashes from now on.
-    pub fn reload(&self, settings: Settings, tls: Option<Arc<ServerConfig>>, password: Argon2Parameters) {
+    /// Whether a certificate that was good at the handshake is in a revocation list that was read since.
+    pub fn is_revoked(&self, certificate: &CertificateFacts) -> bool {
+        let revoked = self.revoked.load();
+        !revoked.is_empty() && revoked.contains(&revocation_key(&certificate.issuer, &certificate.serial))
+    }
+
+    /// Wakes all connections that somebody is logged in on, some at a time: each follows what was reloaded.
+    pub fn wake_sessions(&self) {
+        let mut woken = Woken::default();
+        self.sessions.suspend_all(&mut woken);
+        tokio::spawn(async move {
+            while !woken.is_empty() {
+                woken.wake();
+                tokio::time::sleep(WAKING_INTERVAL).await;
+            }
+        });
+    }
+
+    /// Puts a checked new configuration in force: for requests, handshakes and new password hashes from now on. `revoked`: connections with
+    /// one of these certificates end, with their next request at the latest.
+    pub fn reload(
+        &self,
+        settings: Settings,
+        tls: Option<Arc<ServerConfig>>,
+        password: Argon2Parameters,
+        revoked: HashSet<RevocationKey>,
+    ) {
+        self.revoked.store(Arc::new(revoked));
         self.tls.store(tls);
         self.hash_pool.set_parameters(password);
         if settings.remembered_logins.is_none() {
@@ -220,6 +256,25 @@ impl Services {
             }
             // Fails only when the connection is gone.
             let _ = completion.send(Completion::Hashed(ticket, answers)).await;
+        });
+    }
+
+    /// Finds out whether a password that came in clear is right. Where as many are being looked at as may be, this one is not.
+    pub fn look_at_exposure(self: &Arc<Services>, exposure: Exposure, origin: Option<Origin>, owner: Owner) {
+        let Ok(place) = Arc::clone(&self.exposures).try_acquire_owned() else { return };
+        let services = Arc::clone(self);
+        tokio::spawn(async move {
+            let _place = place;
+            let answer = match exposure.job().map(|job| services.hash_pool.submit(job, origin)) {
+                None => None,
+                Some(Ok(answer)) => answer.await.ok(),
+                Some(Err(_)) => return,
+            };
+            if let Some(proposal) = exposure.proposal(answer)
+                && let Err(code) = services.commit(*proposal, MessageId(0), owner, None)
+            {
+                tracing::warn!(code = code.number(), "a password that was sent in clear could not be marked");
+            }
         });
     }
 

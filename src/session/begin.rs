@@ -16,8 +16,8 @@ use crate::operation::journal_read::JournalReadRequest;
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::{
-    Context, Identity, Proposal, ProposedOperation, SessionEnd, account_report, backup, explain, key_rotation, password,
-    policy_test, prepare, search,
+    Context, Identity, Proposal, ProposedOperation, SessionEnd, account_report, app_password, backup, enrolment, explain, key_rotation,
+    password, policy_test, prepare, search,
 };
 use crate::protocol::{Control, LdapResult, Message, MessageId, Reply, Request, ResponseKind, SearchRequest};
 
@@ -65,8 +65,8 @@ impl Session {
 
     /// From here to the decision the session is anonymous (RFC 4513 section 4).
     fn bind(&mut self, directory: &Arc<Directory>, mut context: Context, request: AskedBind, controls: Vec<Control>) -> Action {
-        self.identity = Identity::default();
-        context.identity = Identity::default();
+        self.identity = self.identity.nobody();
+        context.identity = self.identity.clone();
         self.forget_transaction();
         let mut actions: Vec<Action> = self.operations.abandon_searches().into_iter().map(Action::Abandon).collect();
         self.phase = Phase::BindWaits(Box::new(WaitingBind { context, request, controls }));
@@ -104,7 +104,12 @@ impl Session {
                     None => Action::Hash(ticket, vec![*job]),
                 }
             }
-            Step::Commit(pending) => self.commit(context, ResponseKind::Bind, ProposedOperation::Bind(pending)),
+            Step::Commit(mut pending) => {
+                self.phase = Phase::Binding(pending.proof());
+                let exposure = pending.take_exposure().map(|exposure| Action::Expose(Box::new(exposure)));
+                let action = self.commit(context, ResponseKind::Bind, ProposedOperation::Bind(pending));
+                several(std::iter::once(action).chain(exposure).collect())
+            }
         }
     }
 
@@ -208,6 +213,8 @@ impl Session {
                 let request = ProposedOperation::JournalRead(JournalReadRequest::read(value));
                 self.commit(context, ResponseKind::Extended, request)
             }
+            ExtendedOperation::OtpEnrolment => self.enrol(directory, context, value),
+            ExtendedOperation::AppPassword => self.app_password(directory, context, value),
             ExtendedOperation::KeyRotation => self.rotate_key(directory, context, value),
             ExtendedOperation::ClockConfirmation if value.is_some() => {
                 let result = LdapResult::with(ResultCode::ProtocolError, "no request data expected");
@@ -222,6 +229,26 @@ impl Session {
             ExtendedOperation::AccountReport => Action::Reply(id, vec![account_report::answer(directory, &context, value)]),
             _ => Action::Reply(id, vec![extended::who_am_i(directory, &context, value)]),
         }
+    }
+
+    fn app_password(&mut self, directory: &Directory, context: Context, value: Option<&Secret>) -> Action {
+        let reply = match app_password::read(value) {
+            Ok(request) => match app_password::answer(directory, &context, &request) {
+                Some(reply) => reply,
+                None => return self.commit(context, ResponseKind::Extended, ProposedOperation::AppPassword(request)),
+            },
+            Err(result) => Reply::result(ResponseKind::Extended, result),
+        };
+        Action::Reply(context.message, vec![reply])
+    }
+
+    fn enrol(&mut self, directory: &Directory, context: Context, value: Option<&Secret>) -> Action {
+        let (kind, (request, jobs)) = (ResponseKind::Extended, enrolment::begin(directory, &context, value));
+        if jobs.is_empty() {
+            return self.commit(context, kind, ProposedOperation::OtpEnrolment(request));
+        }
+        let id = context.message;
+        Action::Hash(self.operations.put_hashing(id, kind, context, Hashing::OtpEnrolment(request)), jobs)
     }
 
     fn password_modify(

@@ -11,7 +11,7 @@ use crate::operation::backup::{BackupRequest, BackupSnapshot};
 use crate::operation::bind::Proof;
 use crate::operation::key_rotation::{KeyRotationRequest, KeysChanged};
 use crate::operation::search::SearchStream;
-use crate::operation::{Decision, Identity, ProposedOperation, compare, prepare};
+use crate::operation::{Decision, ProposedOperation, compare, prepare};
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{LdapResult, MessageId, Reply, ResponseKind};
 
@@ -36,6 +36,7 @@ impl Session {
                 self.phase = Phase::Binding(pending.proof());
                 ProposedOperation::Bind(pending)
             }
+            Hashing::OtpEnrolment(request) => ProposedOperation::OtpEnrolment(request.with_answers(answers)),
             Hashing::PasswordModify(request) => ProposedOperation::PasswordModify(request.with_answers(answers)),
             // The hash pool has nothing to do with it.
             Hashing::Backup => ProposedOperation::Backup(BackupRequest::after(Err(ResultCode::Other))),
@@ -95,7 +96,7 @@ impl Session {
                 (Phase::Binding(Proof::Verified(tag, stored)), Some(_)) => remember = Action::Remember(tag, stored),
                 _ => {}
             }
-            self.identity = identity.unwrap_or_default();
+            self.identity = identity.unwrap_or_else(|| self.identity.nobody());
             self.judged = None;
             // Nothing was received since the bind.
             self.since = self.active;
@@ -127,7 +128,7 @@ impl Session {
     /// A login that was recalled and is refused all the same takes as long as a wrong password does.
     fn refuse_slowly(&mut self, id: MessageId, reply: Reply) -> Action {
         self.phase = Phase::Binding(Proof::None);
-        self.identity = Identity::default();
+        self.identity = self.identity.nobody();
         let ticket = self.operations.put_refused(id, ResponseKind::Bind, reply);
         Action::Hash(ticket, vec![HashJob::verify(Vec::new(), Secret::new(Vec::new()))])
     }

@@ -32,10 +32,13 @@ use crate::directory::Directory;
 use crate::model::{ResultCode, Secret, Timestamp};
 use crate::operation::backup::BackupSnapshot;
 use crate::operation::bind::Proof;
+use crate::operation::exposed::Exposure;
 use crate::operation::extended::cancelled_operation;
 use crate::operation::key_rotation::KeysChanged;
 use crate::operation::search::SearchStream;
-use crate::operation::{Attached, Authority, Context, Decision, Fresh, Identity, Peer, Proposal, SessionEnd, Settings, TlsFacts};
+use crate::operation::{
+    Attached, Authority, CertificateFacts, Context, Decision, Fresh, Identity, Peer, Proposal, SessionEnd, Settings, TlsFacts,
+};
 use crate::policy::password::{HashAnswer, HashJob, LoginTag};
 use crate::protocol::{LdapResult, Message, MessageId, Reply, Request, oid};
 pub use operations::Ticket;
@@ -94,6 +97,9 @@ pub enum Action {
     Recall(Ticket, LoginTag, Box<HashJob>),
     /// Remember this login: the password behind the tag was verified by a run of the hash, matches this stored value, and was let in.
     Remember(LoginTag, Secret),
+    /// Find out, when there is room for it and beside the connection, whether this password was right; then have the committer decide
+    /// [`Exposure::proposal`]. Nobody waits for it.
+    Expose(Box<Exposure>),
     /// Have the committer decide this, then call [`Session::committed`] once it is durable.
     Commit(MessageId, Box<Proposal>),
     /// Drop the search with this number, if there is one; what is with the committer goes on. No reply (RFC 4511 section 4.11).
@@ -248,6 +254,11 @@ impl Session {
     /// Who the session is.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The client's certificate, where it showed one.
+    pub fn certificate(&self) -> Option<&CertificateFacts> {
+        self.tls.as_ref().and_then(|tls| tls.certificate.as_ref())
     }
 
     fn context(&self, directory: &Directory, message: &Message, now: Timestamp, fresh: Fresh) -> Context {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::operation::bind::PendingBind;
 use crate::operation::compare::CompareRequest;
+use crate::operation::enrolment::EnrolmentRequest;
 use crate::operation::password::PasswordModifyRequest;
 use crate::operation::search::SearchStream;
 use crate::operation::{Context, ProposedOperation};
@@ -75,6 +76,7 @@ pub(super) enum Hashing {
     Bind(PendingBind),
     Compare(CompareRequest),
     PasswordModify(PasswordModifyRequest),
+    OtpEnrolment(EnrolmentRequest),
     /// A backup, whose snapshot is being taken: not with the hash pool, but just as long away.
     Backup,
     /// A rotation of the seal key that is being begun.

@@ -282,7 +282,7 @@ impl Life {
             Action::Reply(id, replies) => replies.iter().try_for_each(|reply| self.clients[slot].told(id.0, reply)),
             Action::Several(actions) => actions.into_iter().try_for_each(|action| self.perform(slot, action, memory)),
             Action::Recall(ticket, _, job) => self.perform(slot, Action::Hash(ticket, vec![*job]), memory),
-            Action::Remember(..) => Ok(()),
+            Action::Remember(..) | Action::Expose(_) => Ok(()),
             Action::Hash(ticket, jobs) => {
                 let asked = self.begin(slot, ticket.message(), memory);
                 self.work.push_back(Work::Hash(slot, number, ticket, jobs, asked));

@@ -54,6 +54,7 @@ impl Door {
             sha256: "00".repeat(32),
             subject,
             issuer: option("issuer").unwrap_or_else(|| "cn=Cards".to_owned()),
+            serial: "5".to_owned(),
             emails: Vec::new(),
             common_name: None,
             uid: None,
@@ -69,6 +70,7 @@ fn tls(certificate: Option<CertificateFacts>) -> TlsFacts {
 
 /// Work a session asked for.
 enum Work {
+    Expose(Box<bindery::operation::exposed::Exposure>),
     Hash(Ticket, Vec<HashJob>),
     Commit(MessageId, Box<Proposal>),
     Snapshot(Ticket),
@@ -149,6 +151,7 @@ impl Connection {
             Action::RotateKey(id) => self.work.push_back(Work::RotateKey(id)),
             Action::Recall(id, _, job) => self.work.push_back(Work::Hash(id, vec![*job])),
             Action::Remember(..) => {}
+            Action::Expose(exposure) => self.work.push_back(Work::Expose(exposure)),
             Action::Commit(id, proposal) => self.work.push_back(Work::Commit(id, proposal)),
             Action::Abandon(id) => {
                 self.searches.retain(|(running, _)| *running != id);
@@ -244,6 +247,13 @@ impl Connection {
             Some(Work::Commit(id, proposal)) => {
                 let decision = machine.commit(*proposal);
                 self.session.committed(&machine.directory(), id, decision)
+            }
+            Some(Work::Expose(exposure)) => {
+                let answer = exposure.job().and_then(|job| machine.hash(&[job]).pop());
+                if let Some(proposal) = exposure.proposal(answer) {
+                    machine.commit(*proposal).unwrap();
+                }
+                Action::Nothing
             }
             Some(Work::Note(proposal)) => {
                 machine.commit(*proposal).unwrap();

@@ -57,6 +57,8 @@ transcripts! {
     add
     alerts
     aliases
+    app_passwords
+    applications
     authorization
     backup
     bind
@@ -70,7 +72,9 @@ transcripts! {
     delete
     dit_rules
     dynamic
+    enrolment
     expiry
+    exposed
     extended
     extensible
     groups

@@ -296,6 +296,7 @@ impl Player {
                 let value = arguments.get(1).map(|value| request::hex(value));
                 request::extended(&arguments[0], value.as_deref())
             }
+            "app-password" => request::app_password(arguments),
             "refresh" => request::refresh(&arguments[0], arguments[1].parse().unwrap()),
             "begin" => request::extended(oid::START_TRANSACTION, None),
             "commit" => request::end_transaction(true, &arguments[0]),
@@ -415,6 +416,8 @@ impl Player {
             let mark = if message.msgid == 0 { "notice".to_owned() } else { message.msgid.to_string() };
             for line in reply::lines(&message, code) {
                 generated = line.strip_prefix("generated: ").map(str::to_owned).or(generated);
+                let made = line.split_once("\"password\":\"").and_then(|(_, rest)| rest.split_once('"'));
+                generated = made.filter(|_| line.starts_with("value: ")).map(|(made, _)| made.to_owned()).or(generated);
                 lines.push(format!("{mark} {line}"));
             }
         }

@@ -2,6 +2,7 @@
 
 use bindery::model::ldif::{LdifBody, LdifReader};
 use bindery::model::{Attribute, Filter, ModificationOperation, Substrings};
+use bindery::operation::app_password::{AppPasswordAction, AppPasswordRequest};
 use bindery::protocol::ber::{self, Tag, Writer};
 use bindery::protocol::{Control, oid};
 use bytes::{Bytes, BytesMut};
@@ -91,6 +92,23 @@ pub fn extended(oid: &str, value: Option<&[u8]>) -> Operation {
             parts.element(Tag::context(1), value);
         }
     })
+}
+
+/// `app-password list UID`, `app-password add UID NAME RULE [UNTIL]`, `app-password revoke UID NAME`
+pub fn app_password(arguments: &[String]) -> Operation {
+    let (account, action) = match words(arguments)[..] {
+        ["list", account] => (account, AppPasswordAction::List),
+        ["add", account, name, rule] => {
+            (account, AppPasswordAction::Add { name: name.to_owned(), rule: rule.to_owned(), until: None })
+        }
+        ["add", account, name, rule, until] => {
+            (account, AppPasswordAction::Add { name: name.to_owned(), rule: rule.to_owned(), until: Some(until.to_owned()) })
+        }
+        ["revoke", account, name] => (account, AppPasswordAction::Revoke { name: name.to_owned() }),
+        _ => panic!("app-password list|add|revoke UID …"),
+    };
+    let request = AppPasswordRequest { account: account.to_owned(), action };
+    extended(oid::APP_PASSWORD, Some(&serde_json::to_vec(&request).unwrap()))
 }
 
 /// `cancel ID`

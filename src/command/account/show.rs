@@ -2,6 +2,7 @@
 
 use super::super::format::csv_line;
 use crate::operation::account_report::{AccountReport, AccountState, BarrierReport, FailureReport, SessionReport};
+use crate::operation::app_password::AppPasswordReport;
 
 /// Groups that one screen names.
 const GROUPS_SHOWN: usize = 12;
@@ -60,8 +61,17 @@ pub(super) fn table(report: &AccountReport) -> String {
     if report.tokens.is_empty() {
         rows.put("one-time codes", "none enrolled");
     }
+    for one in &report.app_passwords {
+        rows.put("app passwords", app_password(one));
+    }
     put_groups_and_sessions(&mut rows, report);
     rows.write()
+}
+
+fn app_password(one: &AppPasswordReport) -> String {
+    let until = one.until.as_ref().map(|until| format!(", until {until}")).unwrap_or_default();
+    let rule = one.rule.as_deref().unwrap_or("a rule that is gone: nobody logs in with it");
+    format!("{}, made {}{until}, by {rule}", one.name, one.made)
 }
 
 fn state(state: AccountState) -> &'static str {
@@ -84,6 +94,7 @@ fn put_password(rows: &mut Rows, report: &AccountReport) {
     parts.extend(password.changed.as_ref().map(|time| format!("changed {time}")));
     parts.extend(password.expires.as_ref().map(|time| format!("expires {time}")));
     parts.extend(password.grace_logins_left.map(|left| format!("expired, {left} logins left with it")));
+    parts.extend(password.exposed.as_ref().map(|time| format!("sent in clear {time}: it should be changed")));
     parts.extend(password.must_change.then(|| "must be changed at the next login".to_owned()));
     rows.put("password", parts.join(", "));
     rows.put("password policy", report.password_policy.as_deref().unwrap_or("the built-in one (NIST SP 800-63B-4)"));
@@ -156,12 +167,14 @@ pub(super) fn csv(report: &AccountReport) -> String {
         ("nextEnd", text(report.next_end.as_ref().map(|end| &end.time))),
         ("passwordChanged", text(report.password.changed.as_ref())),
         ("passwordExpires", text(report.password.expires.as_ref())),
+        ("passwordExposed", text(report.password.exposed.as_ref())),
         ("mustChange", report.password.must_change.to_string()),
         ("passwordPolicy", text(report.password_policy.as_ref())),
         ("failures", report.failures.in_a_row.to_string()),
         ("lastLogin", text(report.last_login.as_ref())),
         ("lastLoginSource", text(report.last_login_source.as_ref())),
         ("oneTimeCodes", report.tokens.iter().filter(|token| token.usable).count().to_string()),
+        ("appPasswords", report.app_passwords.len().to_string()),
         ("groups", report.groups.len().saturating_add(report.further_groups).to_string()),
         ("sessions", report.sessions.len().to_string()),
     ];

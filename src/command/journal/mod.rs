@@ -6,10 +6,10 @@ mod people;
 mod printer;
 mod proofs;
 mod query;
-mod reading;
-mod state;
+pub(super) mod reading;
+pub(super) mod state;
 mod stats;
-mod time;
+pub(super) mod time;
 mod verify;
 mod verify_file;
 

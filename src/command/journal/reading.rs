@@ -16,11 +16,13 @@ use crate::wire::client::LocalClient;
 const FOUND_AT_ONCE: usize = 4096;
 /// Records read at once.
 const READ_AT_ONCE: u64 = 65_536;
+/// nice(2) value of a command that reads beside a running server.
+const NICENESS: i32 = 10;
 /// How long `--follow` waits before it looks again.
 const FOLLOW_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A journal that may be read now.
-pub(super) struct Reading {
+pub(in crate::command) struct Reading {
     lookup: JournalLookup,
     options: StoreOptions,
     /// Open while it is read, so that no server starts meanwhile.
@@ -30,7 +32,7 @@ pub(super) struct Reading {
 
 impl Reading {
     /// Has the reading recorded: by the running server as the calling user, else in the data folder itself.
-    pub(super) fn begin(arguments: &Installation, question: &str) -> Result<Reading, CommandError> {
+    pub(in crate::command) fn begin(arguments: &Installation, question: &str) -> Result<Reading, CommandError> {
         let installation = arguments.load()?;
         let options = installation.store_options_without_indexes();
         let offline = match record(arguments, question)? {
@@ -38,27 +40,33 @@ impl Reading {
             Recorded::Here(opened) => Some(*opened),
             Recorded::Not(problem) => return Err(CommandError::Cannot(problem)),
         };
+        if offline.is_none() {
+            // The server comes first. Where that cannot be said, the question is asked all the same.
+            if rustix::process::getpriority_process(None).is_ok_and(|present| present < NICENESS) {
+                let _ = rustix::process::setpriority_process(None, NICENESS);
+            }
+        }
         let lookup = JournalLookup::new(options.clone(), offline.is_some());
         Ok(Reading { lookup, options, offline, damages: 0 })
     }
 
     /// Whether a server writes the journal meanwhile.
-    pub(super) fn is_beside_a_server(&self) -> bool {
+    pub(in crate::command) fn is_beside_a_server(&self) -> bool {
         self.offline.is_none()
     }
 
     /// Octets that may still be written where the journal is.
-    pub(super) fn available(&self) -> Option<u64> {
+    pub(in crate::command) fn available(&self) -> Option<u64> {
         self.options.disk.available(&self.options.data).ok()
     }
 
     /// Where to look.
-    pub(super) fn lookup(&mut self) -> &mut JournalLookup {
+    pub(in crate::command) fn lookup(&mut self) -> &mut JournalLookup {
         &mut self.lookup
     }
 
     /// Hands over each record found until `each` has enough. Answers with the sequence behind which nothing was read yet.
-    pub(super) fn each(
+    pub(in crate::command) fn each(
         &mut self,
         mut request: LookupRequest,
         each: &mut dyn FnMut(FoundRecord) -> Result<Go, CommandError>,
@@ -93,7 +101,7 @@ impl Reading {
     }
 
     /// Goes on with what is written from now on, until `each` has enough.
-    pub(super) fn follow(
+    pub(in crate::command) fn follow(
         &mut self,
         mut request: LookupRequest,
         each: &mut dyn FnMut(FoundRecord) -> Result<Go, CommandError>,
@@ -112,7 +120,7 @@ impl Reading {
     }
 
     /// Closes the folder. Exit code 1 where something could not be read.
-    pub(super) fn end(self) -> ExitCode {
+    pub(in crate::command) fn end(self) -> ExitCode {
         if let Some(offline) = self.offline {
             offline.close();
         }
@@ -121,7 +129,7 @@ impl Reading {
 }
 
 /// Whether more is wanted.
-pub(super) enum Go {
+pub(in crate::command) enum Go {
     /// More.
     On,
     /// No more.
@@ -129,7 +137,7 @@ pub(super) enum Go {
 }
 
 /// Where a reading was recorded.
-pub(super) enum Recorded {
+pub(in crate::command) enum Recorded {
     /// By the running server.
     ByServer,
     /// In the data folder, which stays open while it is read.
@@ -139,7 +147,7 @@ pub(super) enum Recorded {
 }
 
 /// Records that the journal is read. An error where the server does not let this user.
-pub(super) fn record(arguments: &Installation, question: &str) -> Result<Recorded, CommandError> {
+pub(in crate::command) fn record(arguments: &Installation, question: &str) -> Result<Recorded, CommandError> {
     let question = shortened(question);
     if let Some((socket, _)) = server_socket(arguments)? {
         let mut client = LocalClient::connect(&socket).map_err(|error| CommandError::Cannot(error.to_string()))?;
@@ -166,7 +174,7 @@ fn shortened(question: &str) -> String {
 }
 
 /// All there is, for who wants it.
-pub(super) fn everything() -> LookupRequest {
+pub(in crate::command) fn everything() -> LookupRequest {
     LookupRequest {
         query: crate::journal::query::Query::default(),
         backwards: false,

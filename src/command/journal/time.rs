@@ -8,7 +8,7 @@ const SECOND: i64 = 1_000_000;
 const DAY: i64 = 86_400 * SECOND;
 
 /// A moment: `2026-11-22`, `2026-11-22T10:15:00Z`, a GeneralizedTime, or how long ago (`30m`, `12h`, `7d`, `2w`).
-pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
+pub(in crate::command) fn moment(text: &str) -> Result<Timestamp, String> {
     moment_from(text, SystemClock::new().now()).ok_or_else(|| {
         format!(
             "{text:?} is no moment: write 2026-11-22, 2026-11-22T10:15:00Z, 20261122101500Z, or how long ago (30m, 12h, 7d, 2w)"

@@ -8,7 +8,7 @@ use crate::directory::Directory;
 use crate::model::{EntryId, FailedLogins, Timestamp};
 use crate::operation::context::is_administrator;
 use crate::operation::policies::{password_policy, password_policy_entry};
-use crate::operation::{AccountKind, Context, LiveSession, account, bind_rules, otp, standing};
+use crate::operation::{AccountKind, Context, LiveSession, account, app_password, bind_rules, exposed, otp, standing};
 use crate::policy::account::age::{self, PasswordAge};
 use crate::policy::account::{self as account_policy, Barrier, Facts, intruder};
 use crate::policy::password::policy::PasswordPolicy;
@@ -32,7 +32,10 @@ pub fn gather(directory: &Directory, context: &Context, id: EntryId) -> Option<A
         barriers,
         next_end: account_policy::next_end(&facts, &policy, now)
             .map(|(ground, time)| EndReport { attribute: ground.attribute().to_owned(), time: time.to_rfc3339() }),
-        password: password(&facts, &policy, now, !account::stored_passwords(directory, Some(id)).is_empty()),
+        password: PasswordReport {
+            exposed: exposed::of_account(directory, id).map(Timestamp::to_rfc3339),
+            ..password(&facts, &policy, now, !account::stored_passwords(directory, Some(id)).is_empty())
+        },
         password_policy: password_policy_entry(directory, id).map(|entry| directory.dn_text(entry)),
         networks: bind_rules::own_networks(directory, node),
         bind_rules: rules(directory, id, now),
@@ -42,6 +45,7 @@ pub fn gather(directory: &Directory, context: &Context, id: EntryId) -> Option<A
         // The same moment: one attribute of each family.
         last_success: state.last_login.map(Timestamp::to_rfc3339),
         tokens: tokens(directory, id, now),
+        app_passwords: app_password::report(directory, id),
         further_groups: groups.len().saturating_sub(AccountReport::MOST_GROUPS),
         groups: groups.iter().take(AccountReport::MOST_GROUPS).map(|group| directory.dn_text(group)).collect(),
         sessions: sessions(context, id),
@@ -80,6 +84,7 @@ fn password(facts: &Facts, policy: &PasswordPolicy, now: Timestamp, stored: bool
             PasswordAge::Expired => Some(0),
         },
         must_change: facts.must_change(policy.must_change, now),
+        exposed: None,
     }
 }
 

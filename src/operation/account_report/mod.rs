@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use gather::gather;
 
+use super::app_password::AppPasswordReport;
 use super::refusal::Refusal;
 use super::write::not_permitted;
 use super::{Context, account, standing};
@@ -66,6 +67,9 @@ pub struct AccountReport {
     pub last_success: Option<String>,
     /// One-time codes.
     pub tokens: Vec<TokenReport>,
+    /// Passwords of applications.
+    #[serde(default)]
+    pub app_passwords: Vec<AppPasswordReport>,
     /// Groups it is a direct member of, at most [`AccountReport::MOST_GROUPS`].
     pub groups: Vec<String>,
     /// Groups that are not named.
@@ -116,6 +120,9 @@ pub struct PasswordReport {
     pub grace_logins_left: Option<u32>,
     /// It must be changed before anything else is done.
     pub must_change: bool,
+    /// When it was sent, and right, over a connection that can be listened to.
+    #[serde(default)]
+    pub exposed: Option<String>,
 }
 
 /// A bind rule.

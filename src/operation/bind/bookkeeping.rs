@@ -27,7 +27,8 @@ pub(crate) const GRACE_LOGINS: &str = "pwdGraceUseTime";
 
 /// 49 for a password that is not to be looked at yet, right or wrong: it counts as no try.
 pub(super) fn check_wait(standing: Option<&Standing<'_>>, context: &Context, pending: &PendingBind) -> Result<(), Refusal> {
-    let looked_at = matches!(pending.answer, Some(HashAnswer::Verified { .. } | HashAnswer::Previous | HashAnswer::Recalled(_)));
+    let looked_at = matches!(pending.answer, Some(HashAnswer::Verified { .. } | HashAnswer::Previous | HashAnswer::Recalled(_)))
+        || pending.app.is_some();
     match standing.filter(|_| looked_at && pending.refusal.is_none() && pending.method.is_password()) {
         Some(standing) if standing.waits(&context.peer, context.now) => {
             Err(Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason: reason::MUST_WAIT })
@@ -37,7 +38,7 @@ pub(super) fn check_wait(standing: Option<&Standing<'_>>, context: &Context, pen
 }
 
 /// A wrong password was given. `alerts`: what somebody is told of it.
-pub(super) fn failed(
+pub(crate) fn failed(
     head: &Directory,
     context: &Context,
     id: EntryId,
@@ -215,7 +216,7 @@ fn note(record: &mut Record, attribute: &str, values: RecordedValue) {
 }
 
 /// The entry with something of it changed; its stamps stay.
-fn rewritten(head: &Directory, id: EntryId, change: impl FnOnce(&mut EntryBuilder)) -> Option<Change> {
+pub(crate) fn rewritten(head: &Directory, id: EntryId, change: impl FnOnce(&mut EntryBuilder)) -> Option<Change> {
     let node = head.node(id)?;
     let mut entry = node.entry.to_builder();
     change(&mut entry);
@@ -223,7 +224,7 @@ fn rewritten(head: &Directory, id: EntryId, change: impl FnOnce(&mut EntryBuilde
     (block != *node.entry.block()).then(|| Change::PutEntry { id, parent: node.parent, name: node.name.clone(), block })
 }
 
-fn set(head: &Directory, entry: &mut EntryBuilder, name: &str, values: Vec<Value>) {
+pub(crate) fn set(head: &Directory, entry: &mut EntryBuilder, name: &str, values: Vec<Value>) {
     if let Some(attribute_type) = head.schema().attribute_type(name) {
         entry.set(attribute_type.id, attribute_type.name(), attribute_type.section(), values);
     }

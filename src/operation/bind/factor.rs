@@ -7,8 +7,10 @@ use crate::directory::{AccountState, Change, Directory};
 use crate::journal::{Record, RecordedChange, RecordedValue};
 use crate::model::{Entry, EntryId, ModificationOperation, ResultCode, Secret, Value};
 use crate::operation::bind_rules::{self, Outcome};
+use crate::operation::otp::Enrolled;
 use crate::operation::refusal::Refusal;
-use crate::operation::{Context, otp};
+use crate::operation::{Context, app_password, otp};
+use crate::policy::app_password::AppPassword;
 use crate::policy::password::LONGEST_NORMALIZED;
 use crate::protocol::LdapResult;
 
@@ -34,7 +36,7 @@ pub(super) enum Prospect {
 }
 
 /// A code that is taken by the bind it came with.
-pub(super) struct Taken {
+pub(crate) struct Taken {
     token: EntryId,
     /// The time step or counter; none: a recovery code.
     step: Option<u64>,
@@ -91,16 +93,27 @@ pub(super) fn judge_code(
     let Some(enrolled) = enrolled.filter(|enrolled| enrolled.entry == token) else {
         return refused(reason::CHANGED_MEANWHILE);
     };
+    judge_given(head, context, &enrolled, code).map(Some).map_err(refusal)
+}
+
+/// Judges a code of a token, or one in its place. `Err`: the reason, as the journal spells it.
+pub(crate) fn judge_given(
+    head: &Directory,
+    context: &Context,
+    enrolled: &Enrolled,
+    code: &Secret,
+) -> Result<Taken, &'static str> {
+    let token = enrolled.entry;
     if let Some(step) = enrolled.token.step_of(code, enrolled.last, context.now) {
         let drift = Some(enrolled.token.drift_of(step, context.now)).filter(|drift| *drift != 0);
-        return Ok(Some(Taken { token, step: Some(step), drift, recovery: None }));
+        return Ok(Taken { token, step: Some(step), drift, recovery: None });
     }
     if let Some(recovery) = otp::recovery_code(head, token, code) {
-        return Ok(Some(Taken { token, step: None, drift: None, recovery: Some(recovery) }));
+        return Ok(Taken { token, step: None, drift: None, recovery: Some(recovery) });
     }
-    match enrolled.token.step_of(code, None, context.now) {
-        Some(_) => refused(reason::USED_CODE),
-        None => refused(reason::WRONG_CODE),
+    match enrolled.token.was_taken(code, enrolled.last, context.now) {
+        true => Err(reason::USED_CODE),
+        false => Err(reason::WRONG_CODE),
     }
 }
 
@@ -135,6 +148,28 @@ pub(super) fn judge_rules(
     }
 }
 
+/// The same for a password of an application: its own rule must let it in. The factor that the connection proves beside it, where that rule
+/// asks for one.
+pub(super) fn judge_app_password(
+    head: &Directory,
+    context: &Context,
+    account: EntryId,
+    app: &AppPassword,
+    record: &mut Record,
+) -> Result<Option<&'static str>, Refusal> {
+    app_password::check(head, account, app, context.now).map_err(refusal)?;
+    let ruling = bind_rules::judge_app_password(head, context, account, app);
+    record.rule = ruling.rule;
+    match ruling.outcome {
+        Outcome::Allowed => Ok(None),
+        Outcome::Refused(reason) => Err(refusal(reason)),
+        Outcome::NeedsFactor | Outcome::Waived => {
+            let of_connection = bind_rules::factor_of_connection(head, context, account);
+            of_connection.map(Some).ok_or_else(|| refusal(reason::NO_FACTOR))
+        }
+    }
+}
+
 fn refusal(reason: &'static str) -> Refusal {
     Refusal { result: LdapResult::of(ResultCode::InvalidCredentials), reason }
 }
@@ -142,7 +177,7 @@ fn refusal(reason: &'static str) -> Refusal {
 impl Taken {
     /// Takes the code, so that nobody logs in with it again: in the bookkeeping of the token, or by removing a recovery code. `changes`: those
     /// of this login so far; the token may be the account itself.
-    pub(super) fn consume(&self, head: &Directory, changes: &mut Vec<Change>, record: &mut Record) {
+    pub(crate) fn consume(&self, head: &Directory, changes: &mut Vec<Change>, record: &mut Record) {
         if let Some(recovery) = &self.recovery {
             record.details.push(("recoveryCode", "used".to_owned()));
             record.changes.push(RecordedChange {

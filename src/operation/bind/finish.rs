@@ -44,14 +44,19 @@ pub fn finish(head: &Directory, context: &Context, pending: &PendingBind) -> Dec
         Some((id, standing)) => {
             let taken = factor::judge_code(head, context, pending, &mut record)?;
             check_standing(head, standing, context, id, pending.method)?;
-            let (own, has_code) = (pending.method.factor(), taken.is_some());
-            let second = factor::judge_rules(head, context, id, own, has_code, &mut record)?;
+            let second = match &pending.app {
+                Some(app) => factor::judge_app_password(head, context, id, app, &mut record)?,
+                None => {
+                    let (own, has_code) = (pending.method.factor(), taken.is_some());
+                    factor::judge_rules(head, context, id, own, has_code, &mut record)?
+                }
+            };
             Ok(Accepted { second, taken, ..accepted })
         }
         None => Ok(accepted),
     });
     match judged.and_then(|accepted| refuse_session(pending, accepted)) {
-        Ok(accepted) => succeed(head, context, pending.method, accepted, standing, record),
+        Ok(accepted) => succeed(head, context, pending, accepted, standing, record),
         Err(refused) => {
             let counts = matches!(refused.reason, reason::WRONG_PASSWORD | reason::WRONG_CODE);
             let guessed = pending.account.zip(standing).filter(|_| counts);
@@ -99,6 +104,10 @@ fn judge<'a>(head: &Directory, pending: &'a PendingBind) -> Result<Accepted<'a>,
             let account = pending.account.filter(|&id| head.node(id).is_some()).ok_or_else(changed)?;
             Ok(Accepted::new(Some(account), None))
         }
+        Method::Simple | Method::Plain if pending.app.is_some() => {
+            let account = pending.account.filter(|&id| head.node(id).is_some()).ok_or_else(changed)?;
+            Ok(Accepted::new(Some(account), None))
+        }
         Method::Simple | Method::Plain => match &pending.answer {
             Some(HashAnswer::Verified { matched: Some(matched), rehashed }) => {
                 let account = pending.account.ok_or_else(|| refused(ResultCode::InvalidCredentials))?;
@@ -139,35 +148,45 @@ fn refuse_session<'a>(pending: &PendingBind, accepted: Accepted<'a>) -> Result<A
 fn succeed(
     head: &Directory,
     context: &Context,
-    method: Method,
+    pending: &PendingBind,
     accepted: Accepted<'_>,
     standing: Option<&Standing<'_>>,
     mut record: Record,
 ) -> Decision {
     let Some((id, standing)) = accepted.account.zip(standing) else {
-        let identity = Some(Identity::default());
+        let identity = Some(context.identity.nobody());
         return Decision { reply: success(head, context, None), changes: Vec::new(), record, preceding: Vec::new(), identity };
     };
-    let factors: Vec<&'static str> = method.factor().into_iter().chain(accepted.second).collect();
-    let mut told = method.is_password().then(|| standing.of_password(context.now));
+    let factors: Vec<&'static str> = pending.factor().into_iter().chain(accepted.second).collect();
+    let by_own_password = pending.method.is_password() && pending.app.is_none();
+    let mut told = by_own_password.then(|| standing.of_password(context.now));
     if let Some(told) = &mut told {
         told.must_change |= standing.is_too_short(&factors);
     }
     record.actor = record.target.clone();
     record.factors = factors.clone();
+    if let Some(app) = &pending.app {
+        record.details.push(("appPassword", app.name.clone()));
+    }
+    if let Some(application) = context.identity.application {
+        record.details.push(("application", head.dn_text(application)));
+    }
     let mut changes =
         bookkeeping::logged_in(head, context, id, standing, told.map(|told| told.age), accepted.rewrite, &mut record);
     if let Some(taken) = accepted.taken {
         taken.consume(head, &mut changes, &mut record);
     }
     let preceding = bookkeeping::emergency(head, context, id, &mut changes, &mut record);
-    let live = head.node(id).map(|node| LiveSession::new(head, context, node, record.actor.clone(), factors.clone()));
+    let live = head.node(id).map(|node| {
+        LiveSession::new(head, context, node, record.actor.clone(), factors.clone()).by_app_password(pending.app.clone())
+    });
     let identity = Some(Identity {
         entry: Some(id),
-        method: method.name(),
+        method: pending.method.name(),
         factors,
         must_change: told.is_some_and(|told| told.must_change),
         live: live.map(Arc::new),
+        application: bind_rules::application_of(head, id).or(context.identity.application),
     });
     Decision { reply: success(head, context, Some((id, told))), changes, record, preceding, identity }
 }

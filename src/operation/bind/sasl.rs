@@ -68,7 +68,10 @@ fn plain(directory: &Directory, context: &Context, credentials: Option<Secret>) 
     let mut pending = PendingBind::new(Method::Plain);
     // A waiver for clear text covers simple binds alone: who can speak SASL can speak TLS.
     if !context.is_confidential() {
-        return pending.refuse_clear_channel();
+        let message = credentials.as_ref().and_then(|credentials| PlainMessage::read(credentials.expose()));
+        pending.account = message.as_ref().and_then(|message| message.account(directory));
+        let given = message.map(|message| Secret::from(message.password)).unwrap_or_else(|| Secret::new(Vec::new()));
+        return pending.refuse_clear_channel(directory, context, given);
     }
     let Some(credentials) = credentials else {
         return pending.refuse(LdapResult::of(ResultCode::SaslBindInProgress), reason::CHALLENGED);

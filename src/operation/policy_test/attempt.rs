@@ -236,6 +236,7 @@ fn certificate(test: &CertificateTest) -> CertificateFacts {
         sha256: String::new(),
         subject: test.subject.clone(),
         issuer: test.issuer.clone(),
+        serial: String::new(),
         emails: test.emails.clone(),
         common_name: of_subject("cn"),
         uid: of_subject("uid"),

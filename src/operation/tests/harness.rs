@@ -158,6 +158,7 @@ impl Server {
                 factors: self.factors.clone(),
                 must_change: false,
                 live: None,
+                application: None,
             },
             authority,
             settings: Arc::new(Settings {

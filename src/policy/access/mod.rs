@@ -13,6 +13,7 @@ use ipnet::IpNet;
 pub use attributes::{AttributeSet, Attributes};
 pub use read::{Reader, RuleError};
 
+use super::app_password::is_second_factor;
 use super::bind_rule::is_within;
 use crate::model::{AttributeTypeId, EntryId, Filter, Scope, Timestamp};
 
@@ -201,7 +202,7 @@ impl AccessRule {
     /// Whether the rule is one at all now, from there and with these factors.
     pub fn holds(&self, asked: &Circumstances<'_>) -> bool {
         let proven = |factor: &Factor| match factor {
-            Factor::Second => asked.factors.iter().any(|proven| *proven != "password"),
+            Factor::Second => asked.factors.iter().any(|proven| is_second_factor(proven)),
             Factor::Named(name) => asked.factors.contains(name),
         };
         self.not_after.is_none_or(|end| asked.now < end)

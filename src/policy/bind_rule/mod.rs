@@ -41,8 +41,12 @@ pub struct BindRule {
     pub usages: Vec<KeyUsage>,
     /// bindTime
     pub times: Vec<TimeWindow>,
-    /// bindApplication: the account is one of these.
+    /// bindApplication: the account is one of these, or the login comes through one of them.
     pub applications: Option<Vec<EntryId>>,
+    /// bindAppPassword: the rule is for logins with a password of an application that was bound to it, and for no others.
+    pub app_password: bool,
+    /// entryUUID, by which such passwords know their rule.
+    pub identifier: Vec<u8>,
     /// ruleNotAfter: no rule any more from then on.
     pub not_after: Option<Timestamp>,
 }
@@ -112,6 +116,8 @@ pub struct Login<'a> {
     pub certificate: Option<Certificate<'a>>,
     /// When.
     pub now: Timestamp,
+    /// The applications on whose connection it comes.
+    pub through: &'a [EntryId],
 }
 
 /// What rules look at of a client certificate.
@@ -135,10 +141,26 @@ pub enum Verdict<'a> {
     RequireFactor(&'a BindRule),
 }
 
-/// Judges a login by all rules.
-pub fn judge<'a>(rules: &'a [BindRule], login: &Login<'_>) -> Verdict<'a> {
+/// Judges a login with a password of an application: the rule that the password is bound to must let it in, and none may deny it. What others
+/// ask for is not asked: the rule was written for what cannot send a code.
+pub fn judge_app_password<'a>(rules: &'a [BindRule], bound_to: &[u8], login: &Login<'_>) -> Verdict<'a> {
     let mut verdict = Verdict::Deny(None);
     for rule in rules.iter().filter(|rule| rule.matches(login)) {
+        let is_own = rule.app_password && !bound_to.is_empty() && rule.identifier == bound_to;
+        verdict = match rule.effect {
+            Effect::Deny => return Verdict::Deny(Some(rule)),
+            Effect::Allow if is_own => Verdict::Allow(rule),
+            Effect::RequireFactor if is_own => Verdict::RequireFactor(rule),
+            Effect::Allow | Effect::RequireFactor => verdict,
+        };
+    }
+    verdict
+}
+
+/// Judges any other login by all rules.
+pub fn judge<'a>(rules: &'a [BindRule], login: &Login<'_>) -> Verdict<'a> {
+    let mut verdict = Verdict::Deny(None);
+    for rule in rules.iter().filter(|rule| !rule.app_password && rule.matches(login)) {
         verdict = match (rule.effect, verdict) {
             (Effect::Deny, _) => return Verdict::Deny(Some(rule)),
             (_, Verdict::RequireFactor(first)) => Verdict::RequireFactor(first),
@@ -166,6 +188,8 @@ impl BindRule {
             usages: Vec::new(),
             times: Vec::new(),
             applications: None,
+            app_password: false,
+            identifier: Vec::new(),
             not_after: None,
         }
     }
@@ -179,7 +203,10 @@ impl BindRule {
     }
 
     fn matches(&self, login: &Login<'_>) -> bool {
-        self.is_for_account(login) && self.holds_for_connection(login) && self.is_for_groups(login)
+        self.is_for_account(login)
+            && self.is_for_application(login)
+            && self.holds_for_connection(login)
+            && self.is_for_groups(login)
     }
 
     /// Whether it is about this account at this moment, from wherever it comes.
@@ -191,7 +218,13 @@ impl BindRule {
         self.not_after.is_none_or(|end| login.now < end)
             && (self.kinds.is_empty() || self.kinds.contains(&login.kind))
             && !self.spares(login)
-            && self.applications.as_ref().is_none_or(|applications| applications.contains(&login.account))
+    }
+
+    fn is_for_application(&self, login: &Login<'_>) -> bool {
+        let among = |applications: &Vec<EntryId>| {
+            applications.contains(&login.account) || login.through.iter().any(|through| applications.contains(through))
+        };
+        self.applications.as_ref().is_none_or(among)
     }
 
     /// What costs most to find out.
@@ -214,10 +247,14 @@ impl BindRule {
             subjects,
             usages,
             times,
-            applications: _,
+            applications,
+            app_password,
+            identifier: _,
             not_after,
         } = self;
         *effect == Effect::RequireFactor
+            && !app_password
+            && applications.is_none()
             && networks.is_empty()
             && listeners.is_empty()
             && tls_minimum.is_none()

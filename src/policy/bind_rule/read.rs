@@ -20,6 +20,9 @@ const KEY_USAGES: [(&str, &str); 9] = [
     ("pkinitClientAuth", "1.3.6.1.5.2.3.4"),
 ];
 
+/// Whether a rule is for passwords of applications.
+const APP_PASSWORD: &str = "bindAppPassword";
+
 /// A value that means nothing.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{attribute}: value #{index} {problem}")]
@@ -45,6 +48,7 @@ impl BindRule {
             usages: each(values, "bindCertificateUsage", KeyUsage::read)?,
             times: each(values, "bindTime", TimeWindow::read)?,
             not_after: each(values, "ruleNotAfter", read_time)?.into_iter().min(),
+            app_password: each(values, APP_PASSWORD, read_boolean)?.contains(&true),
             ..BindRule::new(name, effect.ok_or(missing)?)
         })
     }
@@ -53,6 +57,10 @@ impl BindRule {
     /// none.
     pub fn unreadable(name: String, values: &dyn Fn(&str) -> Vec<Value>) -> Option<BindRule> {
         let effect = each(values, "bindEffect", read_effect).ok().and_then(|effects| effects.into_iter().next());
+        // One for passwords of applications that asks for a factor would be asked of nobody else: it is none.
+        if effect != Some(Effect::Deny) && each(values, APP_PASSWORD, read_boolean).is_ok_and(|read| read.contains(&true)) {
+            return None;
+        }
         match effect {
             Some(Effect::Allow) => None,
             Some(effect) => Some(BindRule::new(name, effect)),
@@ -110,6 +118,14 @@ fn read_listener(text: &str) -> Result<Listener, String> {
         "ldaps" => Ok(Listener::Ldaps),
         "ldapi" => Ok(Listener::Ldapi),
         _ => Err(format!("{text:?} is no listener; write ldap, ldaps or ldapi")),
+    }
+}
+
+fn read_boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "TRUE" => Ok(true),
+        "FALSE" => Ok(false),
+        _ => Err(format!("{text:?} is neither TRUE nor FALSE")),
     }
 }
 

@@ -28,6 +28,7 @@ fn login() -> Login<'static> {
         tls: Some(TlsVersion::V12),
         certificate: None,
         now: NOON,
+        through: &[],
     }
 }
 
@@ -69,6 +70,8 @@ fn parts_that_name_entries_must_match_too() {
     assert!(!allows(&of_groups(&[9]), &login()) && !allows(&of_groups(&[]), &login()));
     let of = |number| BindRule { applications: Some(vec![EntryId(number)]), ..all() };
     assert!(allows(&of(7), &login()) && !allows(&of(8), &login()));
+    assert!(allows(&of(8), &Login { through: &[EntryId(8)], ..login() }), "through the application");
+    assert!(!of(8).always_requires_factor() && of(8).concerns(&login()));
     let issued = BindRule { issuers: vec![b"hospital".as_slice().into()], ..all() };
     assert!(!allows(&issued, &login()));
     assert!(allows(&issued, &with_certificate("hospital", "cards/anna", &[])));
@@ -179,4 +182,27 @@ fn a_rule_that_cannot_be_read_lets_nobody_in() {
     assert_eq!(left("allow"), None);
     assert_eq!(left("require-factor"), Some(Effect::RequireFactor));
     assert_eq!(left("perhaps"), Some(Effect::Deny));
+}
+
+#[test]
+fn a_password_of_an_application_is_judged_by_its_own_rule_and_by_those_that_deny() {
+    let own = BindRule { app_password: true, identifier: b"mail".to_vec(), ..BindRule::new("mail".to_owned(), Effect::Allow) };
+    let factor = BindRule::new("factor".to_owned(), Effect::RequireFactor);
+    let all = BindRule::new("all".to_owned(), Effect::Allow);
+    let judged = |rules: &[BindRule], bound_to: &[u8]| match judge_app_password(rules, bound_to, &login()) {
+        Verdict::Allow(rule) => rule.name.clone(),
+        Verdict::RequireFactor(rule) => format!("factor by {}", rule.name),
+        Verdict::Deny(rule) => format!("denied by {:?}", rule.map(|rule| rule.name.as_str())),
+    };
+    let rules = [all.clone(), factor.clone(), own.clone()];
+    assert_eq!(judged(&rules, b"mail"), "mail");
+    assert_eq!(judged(&rules, b"phone"), "denied by None", "no other rule lets it in");
+    assert_eq!(judged(&[BindRule { identifier: Vec::new(), ..own.clone() }], b""), "denied by None");
+    assert_eq!(judged(&[BindRule { effect: Effect::RequireFactor, ..own.clone() }], b"mail"), "factor by mail");
+    let deny = BindRule::new("deny".to_owned(), Effect::Deny);
+    assert_eq!(judged(&[own.clone(), deny], b"mail"), "denied by Some(\"deny\")");
+    let elsewhere = BindRule { networks: vec!["10.9.0.0/16".parse().unwrap()], ..own.clone() };
+    assert_eq!(judged(&[all, elsewhere], b"mail"), "denied by None");
+    assert!(!allows(&own, &login()), "it is for no other login");
+    assert!(matches!(judge(&[factor, own], &login()), Verdict::RequireFactor(_)));
 }

@@ -15,6 +15,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 impl Connection {
     /// Ends a session that is over; else sets when it is looked at again.
     pub(super) async fn look_at_lifetime(&mut self) {
+        let is_revoked = self.session.certificate().is_some_and(|certificate| self.services.is_revoked(certificate));
+        if is_revoked && self.stage != Stage::Closing {
+            return self.revoke(SessionEnd::CertificateRevoked).await;
+        }
         let now = self.services.now();
         let wait = match self.session.lifetime(&self.services.directory(), now) {
             Lifetime::Until(end) => micros(now, end),

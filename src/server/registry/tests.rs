@@ -3,7 +3,9 @@
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::model::ResultCode;
+use crate::model::{ResultCode, Value};
+use crate::operation::SessionEnd;
+use crate::operation::bind::bookkeeping;
 use crate::session::tests::harness::{ADMIN, ANNA, BERT, Door, PASSWORD, SUFFIX, Server, replace};
 
 /// A session in the registry, and what its connection is told.
@@ -152,4 +154,35 @@ fn a_password_that_is_hashed_anew_is_that_of_all_sessions_of_the_account() {
     registry.expect_password(account, before, &server.directory);
     registry.adopt_password(account);
     assert_eq!(bert.live().judge(&server.directory, now), Err(crate::operation::SessionEnd::PasswordChanged));
+}
+
+#[test]
+fn a_session_looks_when_the_application_changes_that_it_came_through() {
+    let registry = Arc::<Registry>::default();
+    let application = live(BERT, 2).account;
+    let mut through = Arc::try_unwrap(live(ANNA, 1)).unwrap();
+    through.applications = vec![application];
+    let presence = registry.enter(Arc::new(through), None);
+    registry.suspend_of(application, &mut Woken::default());
+    assert_eq!(presence.live.epoch(), 1);
+    assert_eq!((registry.all().len(), registry.len()), (1, 1), "it is told of once");
+    drop(presence);
+    assert!(registry.shards.iter().all(|shard| shard.lock().unwrap().is_empty()), "nothing of it is left");
+}
+
+#[test]
+fn a_login_that_was_decided_beside_a_rehash_goes_on_though_it_comes_here_after_it() {
+    let (registry, live) = (Arc::<Registry>::default(), live(ANNA, 1));
+    let server = Server::new(Door::tls());
+    let (account, mut after) = (live.account, (*server.directory).clone());
+    let rehash = bookkeeping::rewritten(&after, account, |entry| {
+        bookkeeping::set(&server.directory, entry, "userPassword", vec![Value::from("{ARGON2}of the same password".to_owned())]);
+    });
+    let before = PasswordVersion::of(&after, account).unwrap();
+    after.apply(&rehash.unwrap()).unwrap();
+    assert_eq!(live.judge(&after, live.since), Err(SessionEnd::PasswordChanged));
+    registry.expect_password(account, before, &after);
+    let presence = registry.enter(live, None);
+    assert!(presence.live.judge(&after, presence.live.since).is_ok());
+    assert!(presence.live.judge(&server.directory, presence.live.since).is_ok(), "what is published a moment longer");
 }

@@ -3,7 +3,9 @@
 use aws_lc_rs::digest;
 use rustls::{ProtocolVersion, ServerConnection};
 use x509_parser::asn1_rs::{Any, BmpString, Tag};
-use x509_parser::prelude::{FromDer, GeneralName, ParsedExtension, X509Certificate, X509Extension, X509Name};
+use x509_parser::prelude::{
+    CertificateRevocationList, FromDer, GeneralName, ParsedExtension, X509Certificate, X509Extension, X509Name,
+};
 
 use crate::model::{AttributeTypeAndValue, Dn, Rdn};
 use crate::operation::{CertificateFacts, TlsFacts};
@@ -56,11 +58,27 @@ pub(super) fn certificate_facts(der: &[u8]) -> Option<CertificateFacts> {
         sha256: hex(digest::digest(&digest::SHA256, der).as_ref()),
         subject: name(certificate.subject()).to_string(),
         issuer: name(certificate.issuer()).to_string(),
+        serial: certificate.tbs_certificate.serial.to_str_radix(16),
         emails,
         common_name: only_value(certificate.subject(), COMMON_NAME),
         uid: only_value(certificate.subject(), UID),
         usages: key_usages(&certificate),
     })
+}
+
+/// By which a certificate is known in a revocation list: over its issuer's name and its serial number.
+pub type RevocationKey = [u8; 32];
+
+/// The key of a certificate.
+pub fn revocation_key(issuer: &str, serial: &str) -> RevocationKey {
+    let octets = [&(issuer.len() as u64).to_be_bytes()[..], issuer.as_bytes(), serial.as_bytes()].concat();
+    digest::digest(&digest::SHA256, &octets).as_ref().try_into().unwrap_or_default()
+}
+
+/// The keys of the certificates that a list names.
+pub(super) fn revoked_in(list: &CertificateRevocationList<'_>) -> Vec<RevocationKey> {
+    let issuer = name(list.issuer()).to_string();
+    list.iter_revoked_certificates().map(|revoked| revocation_key(&issuer, &revoked.user_certificate.to_str_radix(16))).collect()
 }
 
 /// The extended key usages a certificate names, as dotted numbers.

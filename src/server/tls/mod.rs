@@ -8,9 +8,10 @@ mod tests;
 
 pub use crate::config::TlsFiles;
 pub use client::client_configuration;
-pub use facts::facts;
+pub use facts::{RevocationKey, facts, revocation_key};
 pub use self_signed::{SelfSigned, VALIDITY_DAYS, self_signed};
 
+use std::collections::HashSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -153,6 +154,15 @@ pub fn overdue_lists(files: &TlsFiles, now: Timestamp) -> Result<Vec<String>, Tl
         }
     }
     Ok(overdue)
+}
+
+/// The certificates that the lists name, as they are now.
+pub fn revoked(files: &TlsFiles) -> Result<HashSet<RevocationKey>, TlsError> {
+    let mut all = HashSet::new();
+    for (_, list) in read_lists(&files.revocation_lists)? {
+        all.extend(CertificateRevocationList::from_der(&list).map(|(_, list)| facts::revoked_in(&list)).unwrap_or_default());
+    }
+    Ok(all)
 }
 
 fn certificates(file: &Path, remedy: &'static str) -> Result<Vec<CertificateDer<'static>>, TlsError> {

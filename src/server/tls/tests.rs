@@ -233,6 +233,13 @@ fn a_revoked_certificate_is_refused_from_the_next_reading_on() {
         assert_eq!(refused, rustls::Error::InvalidCertificate(rustls::CertificateError::Revoked));
         assert!(try_with(&ours, 6, version).is_ok());
     }
+    // What a connection knows of its certificate finds it in the list.
+    let named = revoked(&files).unwrap();
+    let of = |authority: &Authority, serial: u64| {
+        let facts = facts::certificate_facts(&numbered_certificate(authority, serial).0).unwrap();
+        named.contains(&revocation_key(&facts.issuer, &facts.serial))
+    };
+    assert_eq!((named.len(), of(&ours, 7), of(&ours, 6), of(&other, 7)), (2, true, false, false));
     let both = format!("{}{}", revocation_list(&ours, &[7]).pem().unwrap(), revocation_list(&other, &[]).pem().unwrap());
     std::fs::write(&list, both).unwrap();
     assert!(try_with(&other, 7, &TLS13).is_ok() && try_with(&ours, 7, &TLS13).is_err());

@@ -265,6 +265,7 @@ fn with_certificate(rules: &[CertificateRule]) -> Door {
         sha256: "00".repeat(32),
         subject: BERT.to_owned(),
         issuer: "cn=ca".to_owned(),
+        serial: "5".to_owned(),
         emails: vec!["unknown@hospital.example".to_owned(), "ANNA@hospital.example".to_owned()],
         common_name: Some("P".to_owned()),
         uid: Some("carl".to_owned()),

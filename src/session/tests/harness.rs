@@ -350,6 +350,7 @@ impl Server {
                     None => self.work.push_back(Work::Hash(id, vec![*job])),
                 }
             }
+            Action::Expose(_) => {}
             Action::Remember(tag, stored) => {
                 let now = Timestamp(self.clock);
                 self.logins.remember(tag, stored, Timestamp(self.clock + REMEMBERED), now);

@@ -2,27 +2,43 @@
 
 use bytes::Bytes;
 
-use super::Account;
 use crate::model::{Attribute, Modification, ModificationOperation, Secret, Timestamp};
 use crate::policy::otp::SECRET_LENGTH;
 
 /// How many recovery codes are made.
-pub(super) const RECOVERY_CODES: usize = 8;
+const RECOVERY_CODES: usize = 8;
 /// Six digits, as the codes they stand for.
 const CODES: u32 = 1_000_000;
 const CLASSES: [&str; 3] = ["oathTOTPUser", "oathTOTPToken", "otpRecovery"];
 
+/// An account as it stands.
+pub struct Account {
+    /// Its name.
+    pub dn: String,
+    /// Its object classes.
+    pub classes: Vec<String>,
+    /// Whether it has a token.
+    pub has_token: bool,
+}
+
 /// A new secret and its recovery codes.
-pub(super) struct Enrolment {
-    pub(super) secret: Secret,
-    pub(super) recovery: Vec<Secret>,
+pub struct Enrolment {
+    /// What codes are made with.
+    pub secret: Secret,
+    /// Codes for when the token is lost.
+    pub recovery: Vec<Secret>,
 }
 
 impl Enrolment {
     /// Draws them.
-    pub(super) fn draw(fill: &mut dyn FnMut(&mut [u8])) -> Enrolment {
+    pub fn draw(fill: &mut dyn FnMut(&mut [u8])) -> Enrolment {
         let mut secret = vec![0; SECRET_LENGTH];
         fill(&mut secret);
+        Enrolment::with_secret(Secret::new(secret), fill)
+    }
+
+    /// Draws recovery codes beside a secret.
+    pub(super) fn with_secret(secret: Secret, fill: &mut dyn FnMut(&mut [u8])) -> Enrolment {
         let mut recovery: Vec<Secret> = Vec::with_capacity(RECOVERY_CODES);
         while recovery.len() < RECOVERY_CODES {
             let mut octets = [0; 4];
@@ -37,11 +53,11 @@ impl Enrolment {
                 recovery.push(code);
             }
         }
-        Enrolment { secret: Secret::new(secret), recovery }
+        Enrolment { secret, recovery }
     }
 
     /// Makes the account its own token.
-    pub(super) fn changes(&self, account: &Account, now: Timestamp) -> Vec<Modification> {
+    pub fn changes(&self, account: &Account, now: Timestamp) -> Vec<Modification> {
         let missing = CLASSES.into_iter().filter(|class| !has_class(account, class));
         let missing: Vec<Bytes> = missing.map(|class| Bytes::from_static(class.as_bytes())).collect();
         let mut changes = Vec::new();
@@ -62,7 +78,7 @@ impl Enrolment {
 }
 
 /// Takes it all away.
-pub(super) fn removal(account: &Account) -> Vec<Modification> {
+pub fn removal(account: &Account) -> Vec<Modification> {
     let attributes = [
         "oathTOTPToken",
         "oathHOTPToken",

@@ -1,0 +1,205 @@
+//! One page of all that was asked for: no script, nothing from elsewhere, for a browser and for A4.
+
+use std::fmt::Write as _;
+
+use super::{ReportKind, Table};
+use crate::model::Timestamp;
+use crate::operation::report::Overview;
+
+/// Rows of a table that a page shows.
+const MOST_ROWS: usize = 5000;
+const BAR_HEIGHT: usize = 22;
+const LABEL_WIDTH: usize = 150;
+const BARS_WIDTH: usize = 380;
+
+const STYLE: &str = "\
+:root{color-scheme:light}\
+body{font:14px/1.45 system-ui,sans-serif;color:#1b2430;background:#fff;margin:0 auto;max-width:1180px;padding:1.5rem}\
+h1{font-size:1.6rem;margin:0}h2{font-size:1.15rem;margin:2rem 0 .3rem;border-bottom:2px solid #1f4e79;padding-bottom:.2rem}\
+p.of{color:#51606f;margin:.2rem 0 1rem}\
+.tiles{display:flex;flex-wrap:wrap;gap:.6rem;margin:1rem 0}\
+.tile{border:1px solid #c9d3dd;border-radius:6px;padding:.5rem .8rem;min-width:7.5rem}\
+.tile b{display:block;font-size:1.5rem}.tile.found{border-color:#b3261e}.tile.found b{color:#b3261e}\
+.charts{display:flex;flex-wrap:wrap;gap:1.5rem}figure{margin:0}figcaption{font-weight:600;margin-bottom:.3rem}\
+svg text{font:12px system-ui,sans-serif;fill:#1b2430}\
+table{border-collapse:collapse;width:100%;font-size:12px}\
+th,td{border-bottom:1px solid #dbe2e9;padding:.25rem .4rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}\
+th{background:#eef3f8}tbody tr:nth-child(even){background:#f8fafc}\
+a{color:#1f4e79}\
+@page{size:A4 landscape;margin:14mm}\
+@media print{body{padding:0;max-width:none;font-size:11px}table{font-size:9px}h2{break-after:avoid}tr,figure,.tile{break-inside:avoid}\
+thead{display:table-header-group}a{color:inherit;text-decoration:none}}";
+
+/// Writes the page. `of` says which content it is made of.
+pub(super) fn page(suffix: &str, of: &str, at: Timestamp, overview: &Overview, tables: &[Table]) -> String {
+    let mut page = String::new();
+    let title = match tables {
+        [only] => only.kind.title(),
+        _ => "Who may do what, and who looked after it",
+    };
+    let (title, suffix) = (escaped(title), escaped(suffix));
+    // Writing to a String does not fail.
+    let _ = write!(
+        page,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}: {suffix}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n\
+         <h1>{title}</h1>\n<p class=\"of\">{suffix} at {}; {}</p>\n",
+        at.to_rfc3339(),
+        escaped(of)
+    );
+    tiles(&mut page, overview, tables);
+    charts(&mut page, overview, tables);
+    tables.iter().for_each(|table| section(&mut page, table));
+    page.push_str("</body>\n</html>\n");
+    page
+}
+
+fn tiles(page: &mut String, overview: &Overview, tables: &[Table]) {
+    let counts = [
+        ("entries", "entries", overview.entries),
+        ("people", "people", overview.people),
+        ("services", "applications", overview.services),
+        ("emergencies", "emergency accounts", overview.emergencies),
+        ("over", "disabled or ended", overview.over),
+    ];
+    page.push_str("<div class=\"tiles\">\n");
+    for (id, name, count) in counts {
+        let _ = writeln!(page, "<div class=\"tile\"><b id=\"count-{id}\">{count}</b>{name}</div>");
+    }
+    for table in tables {
+        let (name, count) = (table.kind.name(), table.rows.len());
+        let class = if table.found { "tile found" } else { "tile" };
+        let _ = writeln!(page, "<div class=\"{class}\"><b id=\"count-{name}\">{count}</b><a href=\"#{name}\">{name}</a></div>");
+    }
+    page.push_str("</div>\n");
+}
+
+fn charts(page: &mut String, overview: &Overview, tables: &[Table]) {
+    let [week, month, quarter, year, longer, never] = overview.logins;
+    let logins = [
+        ("up to 7 days".to_owned(), week),
+        ("up to 30 days".to_owned(), month),
+        ("up to 90 days".to_owned(), quarter),
+        ("up to a year".to_owned(), year),
+        ("longer".to_owned(), longer),
+        ("never".to_owned(), never),
+    ];
+    page.push_str("<div class=\"charts\">\n");
+    chart(page, "logins", "Accounts by time since the last login", &logins);
+    let ends: Vec<(String, u64)> =
+        overview.ends.iter().enumerate().map(|(week, count)| (format!("week {}", week + 1), *count)).collect();
+    chart(page, "ends", "Accounts that end in the coming weeks", &ends);
+    if let Some(access) = tables.iter().find(|table| table.kind == ReportKind::Access) {
+        chart(page, "groups", "Largest groups, nested members counted", &largest(access));
+    }
+    page.push_str("</div>\n");
+}
+
+/// The groups with most members, by the first value of their names.
+fn largest(access: &Table) -> Vec<(String, u64)> {
+    let mut counts = std::collections::BTreeMap::<&str, u64>::new();
+    access.rows.iter().filter_map(|row| row.get(1)).for_each(|group| *counts.entry(group).or_default() += 1);
+    let mut counts: Vec<(String, u64)> = counts.into_iter().map(|(group, count)| (group.to_owned(), count)).collect();
+    counts.sort_by(|(name, count), (other, more)| more.cmp(count).then_with(|| name.cmp(other)));
+    counts.truncate(13);
+    for (name, _) in &mut counts {
+        let rdn = name.split(',').next().and_then(|rdn| rdn.split_once('=')).map(|(_, value)| value.to_owned());
+        *name = rdn.unwrap_or_default();
+    }
+    counts
+}
+
+fn chart(page: &mut String, id: &str, caption: &str, bars: &[(String, u64)]) {
+    let most = bars.iter().map(|(_, count)| *count).max().unwrap_or(0).max(1);
+    let (width, height) = (LABEL_WIDTH + BARS_WIDTH + 70, bars.len() * BAR_HEIGHT + 6);
+    let _ = writeln!(
+        page,
+        "<figure id=\"chart-{id}\"><figcaption>{caption}</figcaption>\n\
+         <svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" width=\"{width}\" height=\"{height}\" viewBox=\"0 0 {width} {height}\">",
+    );
+    for (place, (label, count)) in bars.iter().enumerate() {
+        let (top, text) = (place * BAR_HEIGHT + 3, place * BAR_HEIGHT + 17);
+        // Counts are far below what multiplying could overflow.
+        let length = usize::try_from(count.saturating_mul(BARS_WIDTH as u64) / most).unwrap_or(BARS_WIDTH);
+        let label: String =
+            if label.chars().count() > 22 { label.chars().take(21).chain(['…']).collect() } else { label.clone() };
+        let _ = writeln!(
+            page,
+            "<text x=\"{}\" y=\"{text}\" text-anchor=\"end\">{}</text><rect x=\"{LABEL_WIDTH}\" y=\"{top}\" width=\"{length}\" height=\"{}\" \
+             fill=\"#2f6fa7\"/><text x=\"{}\" y=\"{text}\">{count}</text>",
+            LABEL_WIDTH - 8,
+            escaped(&label),
+            BAR_HEIGHT - 5,
+            LABEL_WIDTH + length + 6,
+        );
+    }
+    page.push_str("</svg></figure>\n");
+}
+
+fn section(page: &mut String, table: &Table) {
+    let (name, title, count) = (table.kind.name(), table.kind.title(), table.rows.len());
+    let _ = writeln!(page, "<section id=\"{name}\">\n<h2>{} ({count})</h2>", escaped(title));
+    if table.rows.is_empty() {
+        page.push_str("<p>None.</p>\n</section>\n");
+        return;
+    }
+    page.push_str("<table>\n<thead><tr>");
+    table.kind.columns().iter().for_each(|column| page.push_str(&format!("<th>{column}</th>")));
+    page.push_str("</tr></thead>\n<tbody>\n");
+    for row in table.rows.iter().take(MOST_ROWS) {
+        page.push_str("<tr>");
+        row.iter().for_each(|cell| page.push_str(&format!("<td>{}</td>", escaped(cell))));
+        page.push_str("</tr>\n");
+    }
+    page.push_str("</tbody>\n</table>\n");
+    if count > MOST_ROWS {
+        let _ = writeln!(page, "<p>and {} more: ask for bindery report {name} --format csv</p>", count - MOST_ROWS);
+    }
+    page.push_str("</section>\n");
+}
+
+/// As text that means itself anywhere in a page.
+fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            control if control.is_control() => safe.push('\u{fffd}'),
+            other => safe.push(other),
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_people_are_no_markup() {
+        let evil = "<script>alert('1')</script> & \"x\"\n";
+        let rows = vec![vec![evil.to_owned(); 7]; 2];
+        let table = Table { kind: ReportKind::Access, rows, found: false };
+        let page = page(evil, evil, Timestamp(0), &Overview::default(), &[table]);
+        assert!(!page.contains("<script") && !page.contains("alert('1')") && page.contains("&lt;script&gt;alert(&#39;1&#39;)"));
+        assert!(
+            page.contains("<b id=\"count-access\">2</b>") && !page.contains("src=") && !page.contains("http-equiv=\"refresh")
+        );
+        let elsewhere = page.matches("http").count();
+        assert_eq!(elsewhere, page.matches("http://www.w3.org/2000/svg").count() + 1, "names of standards alone, and http-equiv");
+    }
+
+    #[test]
+    fn long_tables_say_that_they_go_on() {
+        let rows = vec![vec!["a".to_owned(); 5]; MOST_ROWS + 3];
+        let table = Table { kind: ReportKind::Never, rows, found: true };
+        let page = page("dc=x", "now", Timestamp(0), &Overview::default(), &[table]);
+        assert!(page.contains("and 3 more") && page.contains(&format!("<b id=\"count-never\">{}</b>", MOST_ROWS + 3)));
+        assert!(page.contains("tile found"));
+    }
+}
