@@ -14,7 +14,7 @@ use super::context::administrators;
 use super::draft::Draft;
 use super::refusal::Refusal;
 use super::write::{Write, not_permitted};
-use super::{Authority, Context, default_rules};
+use super::{Authority, Context, default_rules, grant};
 use crate::directory::{
     Change, Compiled, Directory, FilterContext, IdSet, Lookup, Membership, MembershipAttribute, Node, PreparedFilter, RuleKind,
     Truth,
@@ -66,6 +66,8 @@ struct AccessRules {
     authenticated: Vec<usize>,
     anyone: Vec<usize>,
     related: Vec<(usize, Relation)>,
+    /// The rule about grants, for whoever has to do with one, and the attribute that every grant has.
+    grants: Option<(usize, MembershipAttribute)>,
     /// The attributes that make somebody manager or owner.
     relations: [Option<MembershipAttribute>; 2],
 }
@@ -90,6 +92,8 @@ enum Relation {
     Own,
     Manager,
     Owner,
+    /// Who asked for a grant, gets it, or decides about it.
+    Party,
 }
 
 impl Compiled for AccessRules {
@@ -114,6 +118,7 @@ impl Compiled for AccessRules {
         if rules.rules.is_empty() {
             rules.add_defaults(directory);
         }
+        rules.add_grants(directory);
         rules
     }
 }
@@ -188,6 +193,7 @@ impl AccessRules {
             authenticated: Vec::new(),
             anyone: Vec::new(),
             related: Vec::new(),
+            grants: None,
             relations: [relation("manager"), relation("owner")],
         }
     }
@@ -202,6 +208,23 @@ impl AccessRules {
             if let Some(rule) = read(directory.schema(), name, &values) {
                 self.add(directory, Placed::of(directory, rule), true);
             }
+        }
+    }
+
+    /// Who asked for a grant, gets it or decides about it may read it: that comes with the part, and no entry says so.
+    fn add_grants(&mut self, directory: &Directory) {
+        let values = |name: &str| match name {
+            "accessSubject" => vec![Value::from_static(b"self")],
+            "accessRight" => ["search", "compare", "read"].map(|right| Value::from_static(right.as_bytes())).to_vec(),
+            "accessAttribute" => vec![Value::from_static(b"*"), Value::from_static(b"+")],
+            "accessFilter" => vec![Value::from_static(b"(objectClass=accessGrant)")],
+            "accessEffect" => vec![Value::from_static(b"allow")],
+            _ => Vec::new(),
+        };
+        let held = directory.schema().attribute_type("grantMember").and_then(MembershipAttribute::of_type);
+        if let Some((rule, held)) = read(directory.schema(), "grants".to_owned(), &values).zip(held) {
+            self.grants = Some((self.rules.len(), held));
+            self.rules.push(Placed::of(directory, rule));
         }
     }
 
@@ -241,6 +264,7 @@ impl AccessRules {
             Relation::Own => node.id == identity,
             Relation::Manager => has(manager),
             Relation::Owner => has(owner),
+            Relation::Party => grant::is_party(directory, node, identity),
         }
     }
 }
@@ -327,6 +351,8 @@ impl Access {
             applicable.extend(rules.entries.get(&identity).into_iter().flatten().map(whole));
             let related = rules.related.iter();
             applicable.extend(related.map(|(place, relation)| Applicable { place: *place, relations: Some(vec![*relation]) }));
+            let grants = rules.grants.filter(|(_, attribute)| directory.is_held(*attribute));
+            applicable.extend(grants.map(|(place, _)| Applicable { place, relations: Some(vec![Relation::Party]) }));
             if !rules.groups.is_empty() || !rules.named.is_empty() {
                 // Where following groups costs too much, nobody can tell what is denied: nothing is allowed.
                 let Ok(groups) = directory.nested_groups_of(identity) else {

@@ -26,6 +26,7 @@ pub mod enrolment;
 pub mod expiry;
 pub mod exposed;
 pub mod extended;
+pub mod grant;
 pub mod identifier;
 pub mod journal_read;
 pub mod key_rotation;
@@ -70,6 +71,7 @@ pub use context::{
     Authority, CertificateFacts, CertificateRule, Context, Disclosure, Fresh, Identity, Limits, ListenerKind, Peer,
     RememberedLoginSettings, Settings, TlsFacts, WaivedNetwork,
 };
+pub use grant::as_of;
 pub use live::{LiveSession, SessionEnd};
 pub use managed_account::AccountKind;
 

@@ -75,6 +75,8 @@ transcripts! {
     exposed
     extended
     extensible
+    grant_duties
+    grants
     groups
     identifiers
     key_rotation
