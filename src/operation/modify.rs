@@ -122,7 +122,10 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let mut changes = vec![Change::PutEntry { id, parent: node.parent, name: node.name.clone(), block }];
     let actor = stamp::actor_name(write.head, write.context);
     changes.extend(draft.members.changes(id, write.context.now, &actor));
-    changes.extend(started_over);
+    if !started_over.is_empty() {
+        changes.extend(started_over);
+        grant::followed(write.head, write.context, write.csn_count, &mut changes);
+    }
     let effects = grant::people::changed(write, node, &draft.entry, &mut changes);
     grant::people::approvers_left(write, node, &draft, &mut changes);
     changes.extend(draft.reserved.changes(write.context.now, &actor));

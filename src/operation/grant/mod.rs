@@ -270,6 +270,28 @@ fn set(head: &Directory, entry: &mut EntryBuilder, name: &str, values: Vec<Strin
     }
 }
 
+/// Adds that the entries of members who came or left moved on, so that whoever follows memberOf looks at them: their entryCSN alone.
+pub(crate) fn followed(head: &Directory, context: &Context, csn_count: u32, changes: &mut Vec<Change>) {
+    let of_member = |change: &Change| match change {
+        Change::PutMembership { membership: Membership::Entry(MembershipAttribute::Member, id), .. }
+        | Change::RemoveMembership { membership: Membership::Entry(MembershipAttribute::Member, id), .. } => Some(*id),
+        _ => None,
+    };
+    let members: Vec<EntryId> = changes.iter().filter_map(of_member).collect();
+    let is_written = |changes: &[Change], member: EntryId| {
+        changes.iter().any(|it| matches!(it, Change::PutEntry { id, .. } | Change::RemoveEntry { id, .. } if *id == member))
+    };
+    for node in members.into_iter().filter_map(|member| head.node(member)) {
+        if is_written(changes, node.id) {
+            continue;
+        }
+        let mut entry = node.entry.to_builder();
+        stamp::set(head, &mut entry, "entryCSN", stamp::change_stamp(head, context, csn_count).to_string());
+        let block = entry.build().block().clone();
+        changes.push(Change::PutEntry { id: node.id, parent: node.parent, name: node.name.clone(), block });
+    }
+}
+
 /// What groups got and lost by these changes, for the record.
 fn effects(head: &Directory, changes: &[Change]) -> Vec<RecordedEffect> {
     let effect = |group: EntryId, membership: &Membership, operation| {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Writing, effects, join, leave, member_of_grant, obstacle};
+use super::{Writing, effects, followed, join, leave, member_of_grant, obstacle};
 use crate::directory::{Change, Directory};
 use crate::journal::{Record, RecordKind};
 use crate::model::{EntryId, GrantState, ResultCode, Timestamp};
@@ -41,11 +41,12 @@ pub fn cross(head: &Directory, context: &Context) -> Option<Decision> {
     let mut after = head.clone();
     let (mut records, mut changes) = (Vec::new(), Vec::new());
     for id in head.turned(context.now, TURNS_IN_A_FRAME) {
-        let Some(turned) = turn(&after, id, context.now, Some(context)) else { continue };
+        let Some(mut turned) = turn(&after, id, context.now, Some(context)) else { continue };
         let mut record = Record::new(RecordKind::Grant);
         record.target = record::named(&after, id);
         record.effects = effects(&after, &turned.changes);
         record.details = vec![("before", turned.before.name().to_owned()), ("after", turned.after.name().to_owned())];
+        followed(&after, context, 0, &mut turned.changes);
         turned.changes.iter().try_for_each(|change| after.apply(change)).ok()?;
         records.push(record);
         changes.extend(turned.changes);
