@@ -66,6 +66,8 @@ impl Directory {
         self.usage.update(fixed, before.as_ref().map(|node| &node.entry), Some(&entry));
         let expired_before = before.as_ref().and_then(|node| self.expires(node));
         self.expiries.update(id, expired_before, self.expiry_of(&entry));
+        let turned_before = before.as_ref().and_then(|node| self.turn_of(&node.entry));
+        self.turns.update(id, turned_before, self.turn_of(&entry));
         let mut place = Place::Named;
         if before.as_ref().is_some_and(|before| before.parent != parent) {
             self.move_named(id, &superiors_before);
@@ -117,6 +119,7 @@ impl Directory {
             self.kinds.update(fixed.kind_classes, &fixed.schema, id, None);
             self.usage.update(fixed, Some(&before.entry), None);
             self.expiries.update(id, self.expires(&before), None);
+            self.turns.update(id, self.turn_of(&before.entry), None);
             self.take_from_digest(&row_of(&before));
             self.happened(id, Happening::Removed(self.uuid_of(&before)), None);
         }

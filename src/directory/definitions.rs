@@ -10,6 +10,7 @@ use super::hash::KeyedHash;
 use super::index::{IndexDeclaration, IndexKinds, IndexPlan, Indexes};
 use super::kind::KindClasses;
 use super::tree::Suffix;
+use super::turns::{APPROVER_ID, GrantTypes};
 use super::usage::Usage;
 use super::{ChangeError, Computed, Directory, Membership, SUBSCHEMA, WaitingMembership, computed};
 use crate::model::schema::{Schema, SchemaChange, SchemaDefinition, SchemaElement, SchemaError, SchemaUsage};
@@ -79,6 +80,7 @@ pub(super) struct Fixed {
     pub(super) member_url: Option<AttributeTypeId>,
     /// When a dynamic entry expires.
     pub(super) expires: Option<AttributeTypeId>,
+    pub(super) grant_types: Option<GrantTypes>,
     pub(super) entry_uuid: Option<AttributeTypeId>,
     pub(super) digest_key: [u8; 32],
     pub(super) hash: KeyedHash,
@@ -99,6 +101,7 @@ impl Fixed {
             entry_csn: id_of(&schema, "entryCSN"),
             member_url: id_of(&schema, MEMBER_URL),
             expires: id_of(&schema, "entryExpireTimestamp"),
+            grant_types: GrantTypes::new(&schema),
             entry_uuid: id_of(&schema, "entryUUID"),
             digest_key,
             hash,
@@ -128,6 +131,7 @@ impl Fixed {
             entry_csn: id_of(&schema, "entryCSN"),
             member_url: id_of(&schema, MEMBER_URL),
             expires: id_of(&schema, "entryExpireTimestamp"),
+            grant_types: GrantTypes::new(&schema),
             entry_uuid: id_of(&schema, "entryUUID"),
             digest_key: self.digest_key,
             hash: self.hash,
@@ -172,6 +176,8 @@ fn index_plan(
     let presence = IndexKinds { presence: true, ..IndexKinds::default() };
     let mut declared = declared.to_vec();
     declared.push(IndexDeclaration { attribute: MEMBER_URL.to_owned(), kinds: presence });
+    let equality = IndexKinds { equality: true, ..IndexKinds::default() };
+    declared.push(IndexDeclaration { attribute: APPROVER_ID.to_owned(), kinds: equality });
     IndexPlan::new(schema, &declared, hash, &computed)
 }
 

@@ -31,6 +31,11 @@ impl Expiries {
             self.by_time.insert((time.0, id.0));
         }
     }
+
+    /// Those whose time has come, in the order of their times.
+    pub(super) fn over(&self, now: Timestamp) -> impl Iterator<Item = EntryId> + '_ {
+        self.by_time.iter().take_while(move |(time, _)| *time <= now.0).map(|(_, id)| EntryId(*id))
+    }
 }
 
 impl Directory {
@@ -46,8 +51,7 @@ impl Directory {
 
     /// Entries whose time is over and that have nothing below them, the longest first: 500 at most.
     pub fn expired(&self, now: Timestamp) -> Vec<EntryId> {
-        let over = self.expiries.by_time.iter().take_while(|(time, _)| *time <= now.0).take(AT_ONCE);
-        over.map(|(_, id)| EntryId(*id)).filter(|id| self.child_count(*id) == 0).collect()
+        self.expiries.over(now).take(AT_ONCE).filter(|id| self.child_count(*id) == 0).collect()
     }
 
     /// What removes an entry: it leaves every group and reference, and whatever it holds itself leaves it.

@@ -107,6 +107,10 @@ impl Directory {
         let mut found = Expiries::default();
         expiries.for_each(|(id, time)| found.update(id, None, Some(time)));
         self.expiries = found;
+        let turns = self.nodes().filter_map(|node| Some((node.id, self.turn_of(&node.entry)?)));
+        let mut found = Expiries::default();
+        turns.for_each(|(id, time)| found.update(id, None, Some(time)));
+        self.turns = found;
         Ok(())
     }
 

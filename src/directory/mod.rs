@@ -35,6 +35,7 @@ mod structure;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod turns;
 mod undone;
 mod usage;
 
@@ -89,6 +90,8 @@ pub struct Directory {
     usage: Usage,
     identifiers: Identifiers,
     expiries: Expiries,
+    /// When time makes something else of grants.
+    turns: Expiries,
     /// As of when this value is looked at; only the time that is left to entries depends on it.
     moment: Timestamp,
     digest: Digest,
@@ -118,6 +121,7 @@ impl Directory {
             usage: Usage::default(),
             identifiers: Identifiers::default(),
             expiries: Expiries::default(),
+            turns: Expiries::default(),
             moment: Timestamp::default(),
             digest: Digest::default(),
             next_id: EntryId(1),

@@ -54,6 +54,7 @@ impl RecordKind {
             RecordKind::Restore => "restore",
             RecordKind::Refresh => "refresh",
             RecordKind::Expire => "expire",
+            RecordKind::Grant => "grant",
             RecordKind::SessionEnd => "sessionEnd",
             RecordKind::JournalRead => "journalRead",
             RecordKind::Alert => "alert",

@@ -39,6 +39,8 @@ pub enum RecordKind {
     Refresh,
     /// A dynamic entry's time was over.
     Expire,
+    /// Time made something else of a grant: it began, ended, or could not begin.
+    Grant,
     /// A session that somebody was logged in on is over.
     SessionEnd,
     /// Somebody read the journal.

@@ -9,7 +9,7 @@ use super::password_change;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted};
-use super::{Authority, bind_rules, dynamic, identifier, managed_account, relax, stamp};
+use super::{Authority, bind_rules, dynamic, grant, identifier, managed_account, relax, stamp};
 use crate::directory::{AccountState, Change, Lookup, Node};
 use crate::journal::Named;
 use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
@@ -65,7 +65,8 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
         access.check_seen(write.head, &dn)?;
         write.check_referral(&dn, &controls)?;
     }
-    let place = place(write, &dn, &access, subject, may_replace)?;
+    let may_ask = grant::ask::may_ask(write, &access, request, subject, &dn);
+    let place = place(write, &dn, &access, subject, (may_replace, may_ask))?;
     let id = place.id.unwrap_or_else(|| write.head.next_entry_id());
     let mut bookkeeping = AccountState::default();
 
@@ -89,6 +90,8 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     managed_account::check(write, None, &draft)?;
     bind_rules::check(write, &draft)?;
     access::check(write, &draft)?;
+    grant::governed::check(write, None, &draft)?;
+    grant::ask::asked(write, place.parent, &mut draft)?;
     identifier::check_unique(write, place.id.and_then(|id| write.head.node(id)).map(|node| &**node), &draft)?;
     if relaxed {
         relax::check_identity(write.head, None, &draft)?;
@@ -101,7 +104,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     stamp::created_by(write.head, write.context, &mut draft.entry);
 
     let entry = draft.entry.build();
-    if !access.is_everything() {
+    if !may_ask && !access.is_everything() {
         let node =
             Node { id, parent: place.parent, name: place.name.clone(), rdn_key: draft.schema.rdn_key(rdn), entry: entry.clone() };
         let given = request.attributes.iter().filter_map(|given| draft.schema.describe(&given.description).ok());
@@ -131,7 +134,13 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
 }
 
 /// Finds the place: 68 where it is taken, 32 without a parent, 53 outside the suffix, 33 below an alias, 50 without the right.
-fn place(write: &Write<'_>, dn: &Dn, access: &Access, subject: Subject, may_replace: bool) -> Result<Place, Refusal> {
+fn place(
+    write: &Write<'_>,
+    dn: &Dn,
+    access: &Access,
+    subject: Subject,
+    (may_replace, may_ask): (bool, bool),
+) -> Result<Place, Refusal> {
     if dn.is_empty() || is_subschema(write.head, dn) {
         let what = if dn.is_empty() { "root DSE" } else { "subschema subentry" };
         return Err(Refusal::new(ResultCode::EntryAlreadyExists, format!("{what} already exists")));
@@ -148,10 +157,10 @@ fn place(write: &Write<'_>, dn: &Dn, access: &Access, subject: Subject, may_repl
                 let matched = if let Lookup::Missing { matched } = found { Some(matched) } else { None };
                 return Err(access.no_such_object(write.head, matched));
             };
-            if !access.sees_id(write.head, parent) {
+            if !access.sees_id(write.head, parent) && !may_ask {
                 return Err(access.no_such_object(write.head, Some(parent)));
             }
-            if !access.may_allow(Right::Create) {
+            if !may_ask && !access.may_allow(Right::Create) {
                 return Err(not_permitted());
             }
             if super::search::is_alias(write.head, parent) {

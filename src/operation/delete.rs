@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::refusal::{Refusal, parse_name};
 use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema};
-use super::{access, bind_rules, identifier, record, sessions};
+use super::{access, bind_rules, grant, identifier, record, sessions};
 use crate::directory::{Change, Directory, MembershipAttribute};
 use crate::journal::{RecordedChange, RecordedEffect, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode};
@@ -50,11 +50,13 @@ pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Succe
     entries.iter().try_for_each(|&entry| access.require(write.head, Right::Delete, entry))?;
     bind_rules::check_unnamed(write.head, &entries)?;
     access::check_unnamed(write.head, &access, &entries, false)?;
+    grant::people::check_removable(write.head, &entries)?;
     let mut changes = Vec::new();
     for &entry in &entries {
         remove(write, entry, &mut changes)?;
     }
     access::check_not_locked_out(write, &changes)?;
+    grant::people::removed(write, &entries, &mut changes);
     let (effects, not_named) = lost_memberships(write.head, &changes);
     let pre_read = write.read(write.head, oid::PRE_READ, controls.pre_read.as_ref(), id);
     let below = entries.iter().filter(|&&entry| entry != id);

@@ -86,6 +86,24 @@ impl<'a> MemberDraft<'a> {
         })
     }
 
+    /// What this request changes: elements and whether they are in afterwards.
+    pub(crate) fn differences(&self) -> impl Iterator<Item = (&Membership, bool)> {
+        let differences = self.touched.iter().filter(|(membership, present)| self.had(membership) != *present);
+        differences.map(|(membership, present)| (membership, *present))
+    }
+
+    /// The elements of a small attribute that are entries, changes so far included.
+    pub(crate) fn entries(&self, attribute: MembershipAttribute) -> Vec<EntryId> {
+        let before = self.group.into_iter().flat_map(|group| self.head.memberships(group, attribute));
+        let touched = self.touched.iter().map(|(membership, _)| membership.clone());
+        let all = before.chain(touched).filter(|it| it.attribute() == attribute && self.contains(it));
+        let mut found: Vec<EntryId> =
+            all.filter_map(|it| if let Membership::Entry(_, id) = it { Some(id) } else { None }).collect();
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// Puts an element in or takes it out; says whether that changed anything.
     pub(crate) fn set(&mut self, membership: Membership, present: bool) -> bool {
         if self.contains(&membership) == present {
@@ -121,8 +139,7 @@ impl<'a> MemberDraft<'a> {
 
     /// The changes that take the directory's set to this one, for the entry with this number.
     pub(crate) fn changes(&self, group: EntryId, since: Timestamp, by: &str) -> Vec<Change> {
-        let differences = self.touched.iter().filter(|(membership, present)| self.had(membership) != *present);
-        differences
+        self.differences()
             .map(|(membership, present)| match present {
                 true => Change::PutMembership { group, membership: membership.clone(), since, by: by.to_owned() },
                 false => Change::RemoveMembership { group, membership: membership.clone() },

@@ -27,6 +27,7 @@ pub mod expiry;
 pub mod explain;
 pub mod exposed;
 pub mod extended;
+pub mod grant;
 pub mod identifier;
 pub mod journal_read;
 pub mod key_rotation;
@@ -48,8 +49,8 @@ pub(crate) mod record;
 mod referral;
 mod refusal;
 mod relax;
-mod reserved_draft;
 pub mod report;
+mod reserved_draft;
 pub mod revoked;
 pub mod root_dse;
 mod schema_change;
@@ -71,6 +72,7 @@ pub use context::{
     Authority, CertificateFacts, CertificateRule, Context, Disclosure, Fresh, Identity, Limits, ListenerKind, Peer,
     RememberedLoginSettings, Settings, TlsFacts, WaivedNetwork,
 };
+pub use grant::as_of;
 pub use live::{LiveSession, SessionEnd};
 pub use managed_account::AccountKind;
 

@@ -11,7 +11,7 @@ use super::password_change::{self, Proof};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, not_permitted};
-use super::{Authority, access, bind_rules, dynamic, identifier, managed_account, relax, schema_change, sessions, stamp};
+use super::{Authority, access, bind_rules, dynamic, grant, identifier, managed_account, relax, schema_change, sessions, stamp};
 use crate::directory::{Change, MembershipAttribute};
 use crate::model::schema::Schema;
 use crate::model::{Dn, EntryId, Modification, ModificationOperation, Rdn, ResultCode, Value};
@@ -66,6 +66,9 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     access.check_seen(write.head, &dn)?;
     write.check_referral(&dn, &controls)?;
     let id = write.find(&dn, &access)?;
+    if let Some(done) = grant::intercept(write, request, id, &access, &controls)? {
+        return Ok(done);
+    }
     check_rights(write, &access, request, id, only_password)?;
     write.check_assertion(write.head, &access, controls.assertion.as_ref(), id)?;
 
@@ -100,6 +103,8 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     managed_account::check(write, Some(node), &draft)?;
     bind_rules::check(write, &draft)?;
     access::check(write, &draft)?;
+    grant::governed::check(write, Some(node), &draft)?;
+    let started_over = grant::ask::changed(write, node, &mut draft)?;
     identifier::check_unique(write, Some(node), &draft)?;
     dynamic::check_class(write.head, node, &draft)?;
     if relaxed {
@@ -118,10 +123,16 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let mut changes = vec![Change::PutEntry { id, parent: node.parent, name: node.name.clone(), block }];
     let actor = stamp::actor_name(write.head, write.context);
     changes.extend(draft.members.changes(id, write.context.now, &actor));
+    if !started_over.is_empty() {
+        changes.extend(started_over);
+        grant::followed(write.head, write.context, write.csn_count, &mut changes);
+    }
+    let effects = grant::people::changed(write, node, &draft.entry, &mut changes);
+    grant::people::approvers_left(write, node, &draft, &mut changes);
     changes.extend(draft.reserved.changes(write.context.now, &actor));
     changes.extend(numbers);
     changes.extend(bookkeeping::forgiven(write.head, id, forgiven));
-    Ok(Success { details: assigned, ..write.finish(changes, id, &controls)? })
+    Ok(Success { details: assigned, effects, ..write.finish(changes, id, &controls)? })
 }
 
 /// 50 unless every change is allowed.

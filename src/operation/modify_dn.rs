@@ -7,7 +7,7 @@ use super::control::Controls;
 use super::draft::Draft;
 use super::refusal::{Refusal, is_sound, parse_name};
 use super::write::{Success, Write, is_subschema, not_permitted};
-use super::{Authority, dynamic, identifier, stamp};
+use super::{Authority, dynamic, grant, identifier, stamp};
 use crate::directory::{Change, Lookup, Node, RECENT_CHANGES};
 use crate::journal::Named;
 use crate::model::{Dn, EntryId, Rdn, ResultCode};
@@ -73,6 +73,7 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
     check_rights(write, &access, node, &new_rdn, parent)?;
     access::check_unnamed(write.head, &access, &[id], true)?;
     dynamic::check_move(write.head, node, parent)?;
+    grant::people::check_move(write.head, node, parent)?;
     let new_dn = name_below(write, parent, &new_rdn);
     if matches!(write.head.find(&new_dn), Lookup::Found(other) if other != id) {
         return Err(Refusal::new(ResultCode::EntryAlreadyExists, ""));

@@ -4,6 +4,7 @@
 use super::account;
 use super::control::Controls;
 use super::draft::{CheckedAttribute, Draft, Home};
+use super::grant::is_server_only;
 use super::refusal::Refusal;
 use super::write::not_permitted;
 use crate::directory::{Directory, Node};
@@ -30,7 +31,8 @@ pub(crate) fn is_allowed(controls: &Controls, subject: Subject) -> Result<bool, 
 
 /// 19 for what cannot be set even so.
 pub(crate) fn check_attribute(attribute: &CheckedAttribute<'_>) -> Result<(), Refusal> {
-    if attribute.home == Home::Computed || DERIVED.contains(&attribute.attribute_type.name()) {
+    let name = attribute.attribute_type.name();
+    if attribute.home == Home::Computed || DERIVED.contains(&name) || is_server_only(name) {
         return Err(attribute.constraint("no user modification allowed"));
     }
     Ok(())

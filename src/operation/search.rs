@@ -31,7 +31,7 @@ pub use log::LogPart;
 
 use super::access::{self, Glances};
 use super::sessions::Listing;
-use super::{Context, control, root_dse};
+use super::{Context, as_of, control, root_dse};
 use crate::directory::{Directory, Node, PreparedFilter, SearchCursor, Step};
 use crate::journal::query::LookupRequest;
 use crate::model::{AttributeTypeId, EntryId, Filter, ResultCode, Timestamp};
@@ -216,7 +216,10 @@ impl SearchStream {
 
     /// Whether who asks may see on the newest value, at this moment, what was allowed when the search began. Where not, nothing more of it
     /// is sent. Costs a comparison where neither rules nor memberships changed.
-    pub fn is_allowed_on(&mut self, newest: &Directory, now: Timestamp) -> bool {
+    pub fn is_allowed_on(&mut self, newest: &Arc<Directory>, now: Timestamp) -> bool {
+        // What turned by now counts, whether or not that was written down.
+        let turned = newest.has_turned(now).then(|| as_of(newest, now));
+        let newest = turned.as_ref().unwrap_or(newest);
         let access = self.answer.access();
         let version = access::version(newest);
         let is_known = self.judged == Some(version) || access::version(&self.directory) == version;

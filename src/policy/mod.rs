@@ -5,6 +5,7 @@ pub mod access;
 pub mod account;
 pub mod app_password;
 pub mod bind_rule;
+pub mod grant;
 pub mod otp;
 pub mod password;
 pub mod share;

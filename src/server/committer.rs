@@ -23,7 +23,7 @@ use crate::directory::{Change, ChangeError, Directory};
 use crate::journal::{Chain, Frame, Record, RecordKind};
 use crate::model::{EntryId, ResultCode, Timestamp};
 use crate::operation::{self, Attached, Authority, Context, Decision, Identity, Proposal, ProposedOperation, dynamic};
-use crate::operation::{clock, default_rules, expiry, live, rebase, revoked, sessions, upgrade};
+use crate::operation::{clock, default_rules, expiry, grant, live, rebase, revoked, sessions, upgrade};
 use crate::store::{Checkpoint, Journal, Opened, Position, Rotation, Snapshots, Space};
 use crate::world::{Clock, ClockTurn, Entropy};
 
@@ -242,7 +242,11 @@ impl Committer {
     fn expire(&mut self) {
         self.look_at_clock();
         let now = self.policy_time(&self.chain);
-        if !self.clock_turns.is_empty() || !self.head.expired(now).is_empty() || self.crossings.is_due(now) {
+        if !self.clock_turns.is_empty()
+            || !self.head.expired(now).is_empty()
+            || self.head.has_turned(now)
+            || self.crossings.is_due(now)
+        {
             self.commit_group(&mut []);
         }
     }
@@ -433,6 +437,9 @@ impl Committer {
             }
             self.cross_ends(&mut tentative);
             self.remove_expired(&mut tentative);
+            if let Some(context) = &self.context {
+                self.cross_grants(context, &mut tentative);
+            }
             match self.decide_all(proposals, &mut broken, &mut tentative) {
                 Ok(()) => return tentative,
                 Err(error) => {
@@ -486,7 +493,31 @@ impl Committer {
         }
     }
 
+    /// What is decided afterwards sees every grant in the state that it has by then.
+    fn cross_grants(&self, context: &Context, tentative: &mut Tentative) {
+        loop {
+            let now = self.policy_time(&tentative.chain);
+            if !tentative.head.has_turned(now) {
+                return;
+            }
+            let crossed = grant::turn::cross(&tentative.head, &Context { now, ..context.clone() });
+            let mut head = tentative.head.clone();
+            let applied = crossed.iter().flat_map(|decision| &decision.changes).try_for_each(|change| head.apply(change));
+            let (Some(decision), Ok(())) = (crossed, applied) else {
+                tracing::error!("grants could not be taken to their next state by a fault of the server; please report it");
+                return;
+            };
+            tentative.head = head;
+            self.frame_of(&decision, tentative, now);
+        }
+    }
+
     fn decide_one(&self, proposal: &mut Proposal, tentative: &mut Tentative) -> Result<(), ChangeError> {
+        if tentative.head.has_turned(self.policy_time(&tentative.chain)) {
+            let (identity, attached) = (Identity::default(), Attached::default());
+            let context = Context { identity, attached, authority: Authority::Session, ..proposal.context.clone() };
+            self.cross_grants(&context, tentative);
+        }
         proposal.context.now = self.policy_time(&tentative.chain);
         tentative.head.set_moment(proposal.context.now);
         let decided = catch_unwind(AssertUnwindSafe(|| match revoked::take_rights(&tentative.head, proposal) {

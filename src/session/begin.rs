@@ -16,8 +16,8 @@ use crate::operation::journal_read::JournalReadRequest;
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::{
-    Context, Identity, Proposal, ProposedOperation, SessionEnd, account_report, app_password, backup, enrolment, explain, key_rotation,
-    password, policy_test, prepare, search,
+    Context, Identity, Proposal, ProposedOperation, SessionEnd, account_report, app_password, backup, enrolment, explain,
+    key_rotation, password, policy_test, prepare, search,
 };
 use crate::protocol::{Control, LdapResult, Message, MessageId, Reply, Request, ResponseKind, SearchRequest};
 

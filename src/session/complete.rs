@@ -28,7 +28,7 @@ impl Session {
         }
         let proposed = match hashing {
             Hashing::Compare(request) => {
-                let reply = compare::compare(&directory.at(context.now), &context, &request, &answers);
+                let reply = compare::compare(&crate::operation::as_of(directory, context.now), &context, &request, &answers);
                 return self.answer(directory, id, reply);
             }
             Hashing::Bind(pending) => {

@@ -77,7 +77,7 @@ impl Session {
         if self.judged == Some(epoch) {
             return None;
         }
-        match live.judge_published(&newest(), now) {
+        match live.judge_published(&crate::operation::as_of(&newest(), now), now) {
             Ok(_) => {
                 self.judged = Some(epoch);
                 None

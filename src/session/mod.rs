@@ -151,7 +151,7 @@ impl Session {
 
     /// Eats one request. Whoever calls this without asking [`Session::may_receive`] gets 51, but may always unbind, abandon or cancel.
     pub fn receive(&mut self, directory: &Arc<Directory>, message: Message, now: Timestamp, fresh: Fresh) -> Action {
-        let directory = &directory.at(now);
+        let directory = &crate::operation::as_of(directory, now);
         self.touch(now);
         if let Some(live) = &self.identity.live {
             live.note_request(&message.request, now);

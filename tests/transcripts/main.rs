@@ -77,6 +77,8 @@ transcripts! {
     exposed
     extended
     extensible
+    grant_duties
+    grants
     groups
     identifiers
     key_rotation

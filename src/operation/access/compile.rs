@@ -13,7 +13,7 @@ use crate::directory::{
 };
 use crate::model::schema::{AttributeDescription, Schema};
 use crate::model::{Dn, EntryId, Filter, Rdn, Scope, Value};
-use crate::operation::default_rules;
+use crate::operation::{default_rules, grant};
 use crate::policy::access::{AccessRule, Circumstances, Effect, Reader, RuleSubject};
 
 /// Sets of rules for which what is put together of them is remembered.
@@ -60,6 +60,8 @@ pub(super) struct AccessRules {
     pub(super) authenticated: Vec<usize>,
     pub(super) anyone: Vec<usize>,
     pub(super) related: Vec<(usize, Relation)>,
+    /// The rule about grants, for whoever has to do with one, and the attribute that every grant has.
+    grants: Option<(usize, MembershipAttribute)>,
     /// The attributes that make somebody manager or owner.
     relations: [Option<MembershipAttribute>; 2],
     /// What rules' filters come to: each stands here once.
@@ -97,6 +99,8 @@ pub(super) enum Relation {
     Own,
     Manager,
     Owner,
+    /// Who asked for a grant, gets it, or decides about it.
+    Party,
 }
 
 impl Compiled for AccessRules {
@@ -122,6 +126,7 @@ impl Compiled for AccessRules {
         if rules.rules.is_empty() {
             rules.add_defaults(directory);
         }
+        rules.add_grants(directory);
         rules
     }
 }
@@ -187,6 +192,7 @@ impl AccessRules {
             anyone: Vec::new(),
             related: Vec::new(),
             relations: [relation("manager"), relation("owner")],
+            grants: None,
             filters: Vec::new(),
             chosen: ArcSwap::default(),
         }
@@ -204,6 +210,24 @@ impl AccessRules {
                 let placed = Placed { rule, entry: None, version: 0, targets: None, audits: Audited::ALL.to_vec(), filter };
                 self.add(directory, placed, true);
             }
+        }
+    }
+
+    /// Who asked for a grant, gets it or decides about it may read it: that comes with the part, and no entry says so.
+    fn add_grants(&mut self, directory: &Directory) {
+        let values = |name: &str| match name {
+            "accessSubject" => vec![Value::from_static(b"self")],
+            "accessRight" => ["search", "compare", "read"].map(|right| Value::from_static(right.as_bytes())).to_vec(),
+            "accessAttribute" => vec![Value::from_static(b"*"), Value::from_static(b"+")],
+            "accessFilter" => vec![Value::from_static(b"(objectClass=accessGrant)")],
+            "accessEffect" => vec![Value::from_static(b"allow")],
+            _ => Vec::new(),
+        };
+        let held = directory.schema().attribute_type("grantMember").and_then(MembershipAttribute::of_type);
+        if let Some((rule, held)) = read(directory.schema(), "grants".to_owned(), &values).zip(held) {
+            let filter = self.filter(directory, &rule);
+            self.grants = Some((self.rules.len(), held));
+            self.rules.push(Placed { rule, entry: None, version: 0, targets: None, audits: Vec::new(), filter });
         }
     }
 
@@ -282,6 +306,8 @@ impl AccessRules {
             }
             let related = self.related.iter();
             applicable.extend(related.map(|(place, relation)| Applicable { place: *place, relations: Some(vec![*relation]) }));
+            let grants = self.grants.filter(|(_, attribute)| directory.is_held(*attribute));
+            applicable.extend(grants.map(|(place, _)| Applicable { place, relations: Some(vec![Relation::Party]) }));
         }
         applicable.retain(|it| self.rules.get(it.place).is_some_and(|placed| placed.rule.holds(asked)));
         // What a rule is for in any way it is for without relations, too.
@@ -334,6 +360,7 @@ impl AccessRules {
             Relation::Own => node.id == identity,
             Relation::Manager => has(manager),
             Relation::Owner => has(owner),
+            Relation::Party => grant::is_party(directory, node, identity),
         }
     }
 }

@@ -1,0 +1,315 @@
+//! Governed groups, whose members come by grants: entries of the class accessGrant below the group, which are asked for, approved, and end.
+//!
+//! ```text
+//! add of an accessGrant ─► ask (pending) ─► decide (add: grantDecision) ─► scheduled, active ─► turn (time) ─► expired
+//!                                                                            │ people (their code or account changes)
+//!                                                                            └─► suspended
+//! ```
+//!
+//! While a grant is active its member is in the group's set as any member is, so nothing that reads memberships knows of grants. That time
+//! alone makes something of them is seen at once: readers look at [`as_of`] their moment, changes are decided on a head from which
+//! everything that turned was crossed before.
+
+pub(crate) mod ask;
+pub(crate) mod decide;
+pub(crate) mod governed;
+mod obstacle;
+pub(crate) mod people;
+pub mod turn;
+
+pub use turn::as_of;
+
+use std::sync::Arc;
+
+use super::access::Access;
+use super::control::Controls;
+use super::modify::ModifyRequest;
+use super::refusal::Refusal;
+use super::write::{Success, Write};
+use super::{Context, record, stamp};
+use crate::directory::{Change, Directory, Membership, MembershipAttribute, Node};
+use crate::journal::{RecordedChange, RecordedEffect, RecordedValue};
+use crate::model::schema::Schema;
+use crate::model::{EntryBuilder, EntryId, GrantState, ModificationOperation, Timestamp, Value};
+use crate::policy::grant::{Grant, GroupTerms, Identifier, MOST_APPROVALS};
+
+const GRANT: &str = "accessGrant";
+const GOVERNED: &str = "governedGroup";
+
+const MEMBER: &str = "grantMember";
+const NOT_BEFORE: &str = "grantNotBefore";
+const NOT_AFTER: &str = "grantNotAfter";
+const DECISION: &str = "grantDecision";
+const APPROVER: &str = "grantApprover";
+const CONFLICTS: &str = "grantConflictsWith";
+const JOB_CODE: &str = "grantJobCode";
+const APPROVALS: &str = "grantApprovalsRequired";
+const MAXIMUM: &str = "grantMaxSeconds";
+const REVIEW_DAYS: &str = "grantReviewDays";
+
+const STATE: &str = "grantState";
+const REQUESTED_BY: &str = "grantRequestedBy";
+const REQUESTED_TIME: &str = "grantRequestedTime";
+const REQUESTER_ID: &str = "grantRequesterId";
+const APPROVED_BY: &str = "grantApprovedBy";
+const APPROVED_TIME: &str = "grantApprovedTime";
+const APPROVER_ID: &str = "grantApproverId";
+const REVOKED_BY: &str = "grantRevokedBy";
+const REVOKED_TIME: &str = "grantRevokedTime";
+const REVIEWED_BY: &str = "grantReviewedBy";
+const REVIEWED_TIME: &str = "grantReviewedTime";
+const NOTICE: &str = "grantNotice";
+
+/// What the server alone says of a grant.
+const SERVER_ONLY: [&str; 12] = [
+    STATE,
+    REQUESTED_BY,
+    REQUESTED_TIME,
+    REQUESTER_ID,
+    APPROVED_BY,
+    APPROVED_TIME,
+    APPROVER_ID,
+    REVOKED_BY,
+    REVOKED_TIME,
+    REVIEWED_BY,
+    REVIEWED_TIME,
+    NOTICE,
+];
+
+/// Whether the server alone writes this attribute of grants, rules relaxed or not.
+pub(crate) fn is_server_only(name: &str) -> bool {
+    SERVER_ONLY.contains(&name)
+}
+
+fn is_grant(head: &Directory, node: &Node) -> bool {
+    has_class(head, node, GRANT)
+}
+
+fn is_governed(head: &Directory, node: &Node) -> bool {
+    has_class(head, node, GOVERNED)
+}
+
+fn has_class(head: &Directory, node: &Node, class: &str) -> bool {
+    let object_class = head.schema().attribute_type("objectClass");
+    object_class.is_some_and(|it| node.entry.values(it.id).any(|name| is_class(head.schema(), name, class)))
+}
+
+fn is_class(schema: &Schema, name: &[u8], class: &str) -> bool {
+    name.eq_ignore_ascii_case(class.as_bytes())
+        || std::str::from_utf8(name).ok().and_then(|name| schema.object_class(name)).is_some_and(|it| it.name() == class)
+}
+
+fn first<'e>(head: &Directory, node: &'e Node, name: &str) -> Option<&'e [u8]> {
+    node.entry.first(head.schema().attribute_type(name)?.id)
+}
+
+fn values<'e>(head: &Directory, node: &'e Node, name: &str) -> Vec<&'e [u8]> {
+    head.schema().attribute_type(name).map(|it| node.entry.values(it.id).collect()).unwrap_or_default()
+}
+
+fn number(head: &Directory, node: &Node, name: &str) -> Option<i64> {
+    std::str::from_utf8(first(head, node, name)?).ok()?.parse().ok()
+}
+
+fn reference(head: &Directory, name: &str) -> Option<MembershipAttribute> {
+    MembershipAttribute::of_type(head.schema().attribute_type(name)?)
+}
+
+/// The entries that an entry names by this attribute.
+fn references(head: &Directory, id: EntryId, name: &str) -> Vec<EntryId> {
+    let named = reference(head, name).into_iter().flat_map(|attribute| head.memberships(id, attribute));
+    named.filter_map(|it| if let Membership::Entry(_, entry) = it { Some(entry) } else { None }).collect()
+}
+
+fn member_of_grant(head: &Directory, grant: EntryId) -> Option<EntryId> {
+    references(head, grant, MEMBER).first().copied()
+}
+
+fn uuid(value: &[u8]) -> Option<Identifier> {
+    uuid::Uuid::try_parse_ascii(value).ok().map(uuid::Uuid::into_bytes)
+}
+
+fn uuid_of(head: &Directory, id: EntryId) -> Option<Identifier> {
+    head.node(id).and_then(|node| head.uuid_of(node))
+}
+
+fn uuid_text(id: Identifier) -> String {
+    uuid::Uuid::from_bytes(id).to_string()
+}
+
+/// What a group asks of its grants.
+fn group_terms(head: &Directory, group: &Node) -> GroupTerms {
+    let approvals = number(head, group, APPROVALS).and_then(|number| u32::try_from(number).ok()).unwrap_or(1);
+    GroupTerms { approvals: approvals.clamp(1, MOST_APPROVALS), maximum: number(head, group, MAXIMUM) }
+}
+
+/// A grant as it is stored.
+fn grant(head: &Directory, node: &Node) -> Option<Grant> {
+    let (state, window) = head.grant_of(&node.entry)?;
+    Some(Grant {
+        state,
+        window,
+        requester: first(head, node, REQUESTER_ID).and_then(uuid),
+        member: member_of_grant(head, node.id).and_then(|id| uuid_of(head, id)),
+        approvals: values(head, node, APPROVER_ID).into_iter().filter_map(uuid).collect(),
+    })
+}
+
+/// Whether somebody is an approver of a group: named, or a member of a group that is, at any depth.
+pub(crate) fn is_approver(head: &Directory, group: EntryId, person: EntryId) -> bool {
+    let approvers = references(head, group, APPROVER);
+    approvers.contains(&person)
+        || (!approvers.is_empty()
+            && head.nested_groups_of(person).is_ok_and(|groups| approvers.iter().any(|approver| groups.contains(*approver))))
+}
+
+/// Whether somebody asked for a grant, gets it, or decides about it.
+pub(crate) fn is_party(head: &Directory, node: &Node, person: EntryId) -> bool {
+    let asked = || first(head, node, REQUESTER_ID).and_then(uuid).is_some_and(|id| uuid_of(head, person) == Some(id));
+    is_grant(head, node)
+        && (references(head, node.id, MEMBER).contains(&person)
+            || asked()
+            || node.parent.is_some_and(|group| is_approver(head, group, person)))
+}
+
+/// What is done instead of an ordinary change: a decision about a grant, or a request for one in the place of a member. The right to do so comes
+/// from the group.
+pub(crate) fn intercept(
+    write: &Write<'_>,
+    request: &ModifyRequest,
+    id: EntryId,
+    access: &Access,
+    controls: &Controls,
+) -> Result<Option<Success>, Refusal> {
+    match decide::intercept(write, request, id, access, controls)? {
+        None => governed::intercept(write, request, id),
+        decided => Ok(decided),
+    }
+}
+
+/// The grants of somebody.
+fn grants_of(head: &Directory, member: EntryId) -> Vec<&Arc<Node>> {
+    let Some(attribute) = reference(head, MEMBER) else { return Vec::new() };
+    head.holders(attribute, member).iter().filter_map(|id| head.node(id)).collect()
+}
+
+/// What makes somebody a member; nothing where that is so already.
+fn join(head: &Directory, group: EntryId, member: EntryId, since: Timestamp, by: &str) -> Vec<Change> {
+    let membership = Membership::Entry(MembershipAttribute::Member, member);
+    if head.has_membership(group, &membership) {
+        return Vec::new();
+    }
+    vec![Change::PutMembership { group, membership, since, by: by.to_owned() }]
+}
+
+/// What ends the membership that somebody has by a grant; nothing where he has it by another one, too.
+fn leave(head: &Directory, group: EntryId, member: EntryId, grant: EntryId) -> Vec<Change> {
+    let membership = Membership::Entry(MembershipAttribute::Member, member);
+    if !head.has_membership(group, &membership) || has_other(head, group, member, grant) {
+        return Vec::new();
+    }
+    vec![Change::RemoveMembership { group, membership }]
+}
+
+fn has_other(head: &Directory, group: EntryId, member: EntryId, grant: EntryId) -> bool {
+    let is_active = |node: &Node| head.grant_of(&node.entry).is_some_and(|(state, _)| state == GrantState::Active);
+    grants_of(head, member).into_iter().any(|node| node.id != grant && node.parent == Some(group) && is_active(node))
+}
+
+/// A grant's entry while its state changes.
+struct Writing<'a> {
+    head: &'a Directory,
+    node: &'a Node,
+    entry: EntryBuilder,
+}
+
+impl<'a> Writing<'a> {
+    fn new(head: &'a Directory, node: &'a Node) -> Writing<'a> {
+        Writing { head, node, entry: node.entry.to_builder() }
+    }
+
+    fn set(&mut self, name: &str, values: Vec<String>) {
+        set(self.head, &mut self.entry, name, values);
+    }
+
+    fn add(&mut self, name: &str, value: String) {
+        let mut all: Vec<String> =
+            values(self.head, self.node, name).into_iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+        if !all.contains(&value) {
+            all.push(value);
+        }
+        self.set(name, all);
+    }
+
+    fn state(&mut self, state: GrantState) {
+        self.set(STATE, vec![state.name().to_owned()]);
+    }
+
+    /// It needs its approvals anew.
+    fn suspend(&mut self, notice: &str) {
+        self.state(GrantState::Suspended);
+        self.set(APPROVER_ID, Vec::new());
+        self.set(NOTICE, vec![format!("suspended: {notice}")]);
+    }
+
+    fn stamped(mut self, context: &Context, csn_count: u32) -> Change {
+        stamp::modified(self.head, context, csn_count, &mut self.entry);
+        self.change()
+    }
+
+    fn change(self) -> Change {
+        let Node { id, parent, name, .. } = self.node;
+        Change::PutEntry { id: *id, parent: *parent, name: name.clone(), block: self.entry.build().block().clone() }
+    }
+}
+
+fn set(head: &Directory, entry: &mut EntryBuilder, name: &str, values: Vec<String>) {
+    if let Some(attribute_type) = head.schema().attribute_type(name) {
+        let values = values.into_iter().map(Value::from).collect();
+        entry.set(attribute_type.id, attribute_type.name(), attribute_type.section(), values);
+    }
+}
+
+/// Adds that the entries of members who came or left moved on, so that whoever follows memberOf looks at them: their entryCSN alone.
+pub(crate) fn followed(head: &Directory, context: &Context, csn_count: u32, changes: &mut Vec<Change>) {
+    let of_member = |change: &Change| match change {
+        Change::PutMembership { membership: Membership::Entry(MembershipAttribute::Member, id), .. }
+        | Change::RemoveMembership { membership: Membership::Entry(MembershipAttribute::Member, id), .. } => Some(*id),
+        _ => None,
+    };
+    let members: Vec<EntryId> = changes.iter().filter_map(of_member).collect();
+    let is_written = |changes: &[Change], member: EntryId| {
+        changes.iter().any(|it| matches!(it, Change::PutEntry { id, .. } | Change::RemoveEntry { id, .. } if *id == member))
+    };
+    for node in members.into_iter().filter_map(|member| head.node(member)) {
+        if is_written(changes, node.id) {
+            continue;
+        }
+        let mut entry = node.entry.to_builder();
+        stamp::set(head, &mut entry, "entryCSN", stamp::change_stamp(head, context, csn_count).to_string());
+        let block = entry.build().block().clone();
+        changes.push(Change::PutEntry { id: node.id, parent: node.parent, name: node.name.clone(), block });
+    }
+}
+
+/// What groups got and lost by these changes, for the record.
+fn effects(head: &Directory, changes: &[Change]) -> Vec<RecordedEffect> {
+    let effect = |group: EntryId, membership: &Membership, operation| {
+        let values = RecordedValue::Shown(vec![head.member_value(membership)]);
+        let attribute = membership.attribute().name(head.schema()).to_owned();
+        Some(RecordedEffect { entry: record::named(head, group)?, change: RecordedChange { attribute, operation, values } })
+    };
+    let of_change = |change: &Change| match change {
+        Change::PutMembership { group, membership, .. } => effect(*group, membership, ModificationOperation::Add),
+        Change::RemoveMembership { group, membership } => effect(*group, membership, ModificationOperation::Delete),
+        _ => None,
+    };
+    changes.iter().filter_map(of_change).collect()
+}
+
+/// That a grant is in another state, for the record.
+fn state_effect(head: &Directory, grant: EntryId, state: GrantState) -> Option<RecordedEffect> {
+    let values = RecordedValue::Shown(vec![Value::from(state.name().to_owned())]);
+    let change = RecordedChange { attribute: STATE.to_owned(), operation: ModificationOperation::Replace, values };
+    Some(RecordedEffect { entry: record::named(head, grant)?, change })
+}

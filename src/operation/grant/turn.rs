@@ -1,0 +1,90 @@
+//! What time alone makes of grants: seen by readers at once, committed as soon as the server comes to it.
+
+use std::sync::Arc;
+
+use super::{Writing, effects, followed, join, leave, member_of_grant, obstacle};
+use crate::directory::{Change, Directory};
+use crate::journal::{Record, RecordKind};
+use crate::model::{EntryId, GrantState, ResultCode, Timestamp};
+use crate::operation::{Context, Decision, record, stamp};
+use crate::protocol::{LdapResult, Reply, ResponseKind};
+
+/// Grants that one frame lets turn.
+const TURNS_IN_A_FRAME: usize = 500;
+
+/// What became of a grant.
+struct Turned {
+    before: GrantState,
+    after: GrantState,
+    changes: Vec<Change>,
+}
+
+/// The directory as it is at a moment: [`Directory::at`], and every grant in the state it has then, whether or not that was committed. The
+/// same value where nothing turned.
+pub fn as_of(directory: &Arc<Directory>, now: Timestamp) -> Arc<Directory> {
+    let seen = directory.at(now);
+    if !seen.has_turned(now) {
+        return seen;
+    }
+    let mut view = (*seen).clone();
+    for id in seen.turned(now, usize::MAX) {
+        let changes = turn(&view, id, now, None).map(|turned| turned.changes).unwrap_or_default();
+        // What was found on this very value can be applied to it.
+        let _ = changes.iter().try_for_each(|change| view.apply(change));
+    }
+    view.keep_quiet_since(&seen);
+    Arc::new(view)
+}
+
+/// Commits what turned by `context.now`, some of it where it is much; none where nothing did. There is a record for each grant.
+pub fn cross(head: &Directory, context: &Context) -> Option<Decision> {
+    let mut after = head.clone();
+    let (mut records, mut changes) = (Vec::new(), Vec::new());
+    for id in head.turned(context.now, TURNS_IN_A_FRAME) {
+        let Some(mut turned) = turn(&after, id, context.now, Some(context)) else { continue };
+        let mut record = Record::new(RecordKind::Grant);
+        record.target = record::named(&after, id);
+        record.effects = effects(&after, &turned.changes);
+        record.details = vec![("before", turned.before.name().to_owned()), ("after", turned.after.name().to_owned())];
+        followed(&after, context, 0, &mut turned.changes);
+        turned.changes.iter().try_for_each(|change| after.apply(change)).ok()?;
+        records.push(record);
+        changes.extend(turned.changes);
+    }
+    let record = records.pop()?;
+    stamp::finished(head, context, 0, &mut changes);
+    let reply = Reply::result(ResponseKind::Extended, LdapResult::of(ResultCode::Success));
+    Some(Decision { reply, changes, record, preceding: records, identity: None })
+}
+
+/// One step of one grant. `context`: to stamp it with.
+fn turn(head: &Directory, id: EntryId, now: Timestamp, context: Option<&Context>) -> Option<Turned> {
+    let node = head.node(id)?;
+    let (before, window) = head.grant_of(&node.entry)?;
+    let mut after = before.at(window, now);
+    let mut writing = Writing::new(head, node);
+    let mut memberships = Vec::new();
+    let parties = node.parent.and_then(|group| head.node(group)).zip(member_of_grant(head, id));
+    if let Some((group, member)) = parties {
+        match after {
+            GrantState::Active => match obstacle::of(head, group, member) {
+                Some(obstacle) => {
+                    after = GrantState::Suspended;
+                    writing.suspend(&obstacle);
+                }
+                None => memberships = join(head, group.id, member, window.from.unwrap_or(now), &head.dn_text(id)),
+            },
+            _ if before == GrantState::Active => memberships = leave(head, group.id, member, id),
+            _ => {}
+        }
+    }
+    if after != GrantState::Suspended {
+        writing.state(after);
+    }
+    let mut changes = vec![match context {
+        Some(context) => writing.stamped(context, 0),
+        None => writing.change(),
+    }];
+    changes.extend(memberships);
+    Some(Turned { before, after, changes })
+}
