@@ -122,6 +122,10 @@ fn who_changes_the_own_password_stays_and_the_other_sessions_of_the_account_end(
     let change = [(LdapModifyType::Replace, "userPassword", &["the help desk gave this out"][..])];
     assert_eq!(admin.modify(ANNA, &change).unwrap(), LdapResultCode::Success);
     assert_eq!(entries_before_notice(&mut here), 0);
+    // What a rule names stays.
+    assert_eq!(admin.delete(ANNA).unwrap(), LdapResultCode::UnwillingToPerform);
+    let rule = format!("cn=anna reads,ou=access,ou=policies,{SUFFIX}");
+    assert_eq!(admin.delete(&rule).unwrap(), LdapResultCode::Success);
     assert_eq!(admin.delete(ANNA).unwrap(), LdapResultCode::Success);
     drop(admin);
     assert_eq!(server.stop(), Some(0));
