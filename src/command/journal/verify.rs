@@ -14,10 +14,16 @@ use crate::server::installation::Installation as Loaded;
 use crate::server::{anchors, journal_key};
 use crate::store::{self, StoreError, StoreOptions, TreeFiles};
 
+/// What scripts go by.
+pub(super) const EXIT_CODES: &str = "Exit codes: 0 as it was written, 1 altered, 2 missing (or wrong arguments), 3 an anchor or the proof of an \
+    export is older than the records, 4 it could not be verified";
 /// Seconds that an anchor may be older than the journal's end, where no interval is configured.
 const STALE: u64 = 1800;
 /// Leaves that are read at once.
 const LEAVES_AT_ONCE: u64 = 4096;
+
+/// Exit code: it could not be verified. Not 3, as of other commands: that says that an anchor or a proof is older than the records.
+const CANNOT_VERIFY: u8 = 4;
 
 /// Arguments of `bindery journal verify`.
 #[derive(Args, Debug)]
@@ -45,32 +51,42 @@ pub struct Arguments {
 
 /// Says what was found.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let findings = match found(arguments) {
+        Err(error @ CommandError::Cannot(_)) => {
+            output::complain(&error);
+            return Ok(ExitCode::from(CANNOT_VERIFY));
+        }
+        found => found?,
+    };
+    for finding in &findings {
+        output::line(finding)?;
+    }
+    // What is altered comes before what is missing, and that before what nobody signed for.
+    Ok(ExitCode::from(match findings.iter().min() {
+        None => 0,
+        Some(Finding::Altered { .. }) => 1,
+        Some(Finding::Cut { .. }) => 2,
+        Some(Finding::Stale { .. } | Finding::Unproven { .. }) => 3,
+    }))
+}
+
+fn found(arguments: &Arguments) -> Result<Vec<Finding>, CommandError> {
     let mut keys: Vec<VerifyingKey> = arguments.keys.iter().map(|path| read_key(path)).collect::<Result<_, _>>()?;
-    let findings = match &arguments.handed_out {
+    match &arguments.handed_out {
         Some(file) => {
             if keys.is_empty() {
                 keys.push(own_key(&arguments.installation.load()?)?);
             }
-            verify_file::verify(file, arguments.proof.as_deref(), &keys)?
+            verify_file::verify(file, arguments.proof.as_deref(), &keys)
         }
         None => {
             let installation = arguments.installation.load()?;
             if keys.is_empty() {
                 keys.push(own_key(&installation)?);
             }
-            verify_journal(&installation, arguments, &keys)?
+            verify_journal(&installation, arguments, &keys)
         }
-    };
-    for finding in &findings {
-        output::line(finding)?;
     }
-    // What is altered comes before what is missing, and that before what is stale.
-    Ok(ExitCode::from(match findings.iter().min() {
-        None => 0,
-        Some(Finding::Altered { .. }) => 1,
-        Some(Finding::Cut { .. }) => 2,
-        Some(Finding::Stale { .. }) => 3,
-    }))
 }
 
 /// Of a file that says who may have signed.
