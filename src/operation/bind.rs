@@ -163,9 +163,9 @@ pub struct PendingBind {
     /// The one-time code that came with the password.
     code: factor::OneTimeCode,
     /// The password is one of an application, and right.
-    app: Option<AppPassword>,
+    app: Option<Box<AppPassword>>,
     /// What is to be looked at beside it: it was refused because it came in clear.
-    exposure: Option<Exposure>,
+    exposure: Option<Box<Exposure>>,
 }
 
 /// How the client wants to prove who it is.
@@ -325,7 +325,7 @@ impl PendingBind {
     }
 
     /// What came in clear and is to be looked at, off the way of the answer.
-    pub fn take_exposure(&mut self) -> Option<Exposure> {
+    pub fn take_exposure(&mut self) -> Option<Box<Exposure>> {
         self.exposure.take()
     }
 
@@ -333,7 +333,7 @@ impl PendingBind {
     fn refuse_clear_channel(mut self, directory: &Directory, context: &Context, given: Secret) -> Step {
         self.exposure = self.account.and_then(|account| {
             let (_, given, _) = factor::split(directory, context, Some(account), given);
-            Exposure::of(directory, context, account, given)
+            Exposure::of(directory, context, account, given).map(Box::new)
         });
         let refusal = LdapResult::with(ResultCode::ConfidentialityRequired, "confidentiality required");
         self.refuse(refusal, reason::CLEAR_CHANNEL)
@@ -343,7 +343,7 @@ impl PendingBind {
     fn verify(mut self, directory: &Directory, context: &Context, given: Secret) -> Step {
         // One of an application was drawn at random: a digest tells it. Where it is refused all the same a run is due.
         if self.refusal.is_none() {
-            self.app = self.account.and_then(|account| app_password::find(directory, account, &given));
+            self.app = self.account.and_then(|account| app_password::find(directory, account, &given)).map(Box::new);
         }
         if self.app.is_some() {
             return Step::Commit(self);

@@ -106,7 +106,7 @@ impl Session {
             }
             Step::Commit(mut pending) => {
                 self.phase = Phase::Binding(pending.proof());
-                let exposure = pending.take_exposure().map(|exposure| Action::Expose(Box::new(exposure)));
+                let exposure = pending.take_exposure().map(Action::Expose);
                 let action = self.commit(context, ResponseKind::Bind, ProposedOperation::Bind(pending));
                 several(std::iter::once(action).chain(exposure).collect())
             }

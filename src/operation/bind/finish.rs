@@ -178,7 +178,8 @@ fn succeed(
     }
     let preceding = bookkeeping::emergency(head, context, id, &mut changes, &mut record);
     let live = head.node(id).map(|node| {
-        LiveSession::new(head, context, node, record.actor.clone(), factors.clone()).by_app_password(pending.app.clone())
+        LiveSession::new(head, context, node, record.actor.clone(), factors.clone())
+            .by_app_password(pending.app.as_deref().cloned())
     });
     let identity = Some(Identity {
         entry: Some(id),
