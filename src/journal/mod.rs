@@ -5,6 +5,7 @@
 mod audit_event;
 mod canonical;
 mod chain;
+pub mod cosignature;
 mod dicom;
 pub mod evidence;
 mod fhir;
@@ -15,6 +16,7 @@ pub mod proof;
 pub mod query;
 mod record;
 pub mod syslog;
+pub mod time_stamp;
 #[cfg(test)]
 mod tests;
 pub mod tree;
