@@ -137,7 +137,11 @@ fn what_outsiders_saw_is_kept_handed_out_and_verified_without_the_server() {
     };
     let good = verify(&at("bundle"), &at("ca.pem"));
     assert_eq!(good.status.code(), Some(0), "{}", said(&good));
-    assert!(said(&good).contains("cosigned by witness.example/w1: ") && said(&good).contains("stamped by an authority: "), "{}", said(&good));
+    assert!(
+        said(&good).contains("cosigned by witness.example/w1: ") && said(&good).contains("stamped by an authority: "),
+        "{}",
+        said(&good)
+    );
     // Somebody else's authority did not stamp it.
     let strange = elsewhere.path().join("strange");
     fs::create_dir(&strange).unwrap();
@@ -147,7 +151,8 @@ fn what_outsiders_saw_is_kept_handed_out_and_verified_without_the_server() {
 
     // A cosignature that does not fit is found, and a stamp that is of something else.
     for (ending, flip) in [(".cosigned.checkpoint", b'A'), (".tst", 0)] {
-        let file = fs::read_dir(&evidence).unwrap().map(|item| item.unwrap().path()).find(|it| it.to_str().unwrap().ends_with(ending));
+        let file =
+            fs::read_dir(&evidence).unwrap().map(|item| item.unwrap().path()).find(|it| it.to_str().unwrap().ends_with(ending));
         let file = file.unwrap();
         let octets = fs::read(&file).unwrap();
         let mut changed = octets.clone();

@@ -154,7 +154,12 @@ fn syslog(source: &Source<'_>, folder: &Path, raw: &Spanned<RawSyslog>) -> Resul
         Some((_, "end")) => false,
         Some((confirm, other)) => {
             let problem = format!("{other:?} is none");
-            return Err(source.error(confirm.span(), "journal.anchors.syslog.confirm", problem, "write one of close-notify, end"));
+            return Err(source.error(
+                confirm.span(),
+                "journal.anchors.syslog.confirm",
+                problem,
+                "write one of close-notify, end",
+            ));
         }
     };
     Ok(SyslogAnchorSettings { peer: outbound::peer(source, folder, &of_peer)?, needs_close_notify })
@@ -180,12 +185,17 @@ fn time_stamp(source: &Source<'_>, folder: &Path, raw: &Spanned<RawHttp>) -> Res
     let (url, tls_authorities) = url(source, folder, TABLE, raw)?;
     let remedy = "write whose certificates sign the time stamps: authorities = \"tls/time-stamps.pem\"";
     let authorities = fields.authorities.as_ref();
-    let authorities = authorities.ok_or_else(|| source.error(raw.span(), format!("{TABLE}.authorities"), "is missing", remedy))?;
+    let authorities =
+        authorities.ok_or_else(|| source.error(raw.span(), format!("{TABLE}.authorities"), "is missing", remedy))?;
     if let Some(other) = &fields.key {
         let problem = "does nothing: an authority has certificates";
         return Err(source.error(other.span(), format!("{TABLE}.key"), problem, "remove it"));
     }
-    Ok(TimeStampSettings { url, authorities: path(source, folder, &format!("{TABLE}.authorities"), authorities)?, tls_authorities })
+    Ok(TimeStampSettings {
+        url,
+        authorities: path(source, folder, &format!("{TABLE}.authorities"), authorities)?,
+        tls_authorities,
+    })
 }
 
 /// The URL, and for https whose certificates are believed: what comes back is signed in itself, so plain HTTP does.

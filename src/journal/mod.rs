@@ -16,9 +16,9 @@ pub mod proof;
 pub mod query;
 mod record;
 pub mod syslog;
-pub mod time_stamp;
 #[cfg(test)]
 mod tests;
+pub mod time_stamp;
 pub mod tree;
 mod tree_head;
 mod verification;

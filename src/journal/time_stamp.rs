@@ -136,11 +136,7 @@ pub fn verify(token: &[u8], text: &str, authorities: &[CertificateDer<'_>]) -> R
     verified(token, text, authorities).map(|(_, time)| time)
 }
 
-fn verified(
-    token: &[u8],
-    text: &str,
-    authorities: &[CertificateDer<'_>],
-) -> Result<(TstInfo, Timestamp), TimeStampError> {
+fn verified(token: &[u8], text: &str, authorities: &[CertificateDer<'_>]) -> Result<(TstInfo, Timestamp), TimeStampError> {
     let malformed = |text: &str| TimeStampError::Malformed(text.to_owned());
     let outer = ContentInfo::from_der(token)?;
     if outer.content_type != SIGNED_DATA {
@@ -225,9 +221,10 @@ fn attributes_fit(
             let algorithm = hash_algorithm(id.hash_algorithm.as_ref().map_or(SHA_256, |algorithm| algorithm.oid))?;
             Some(id.cert_hash.as_bytes() == digest::digest(algorithm, certificate).as_ref())
         }),
-        (None, Some(older)) => older.certs.first().map(|id| {
-            id.cert_hash.as_bytes() == digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, certificate).as_ref()
-        }),
+        (None, Some(older)) => older
+            .certs
+            .first()
+            .map(|id| id.cert_hash.as_bytes() == digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, certificate).as_ref()),
         (None, None) => None,
     };
     if named == Some(true) { Ok(()) } else { Err(TimeStampError::Wrong("it does not name the certificate it was signed with")) }

@@ -46,7 +46,8 @@ impl Outsiders {
         let configured = installation.and_then(|installation| installation.configuration.anchors.as_ref());
         let mut witnesses = Vec::new();
         for file in &arguments.witness_keys {
-            let text = std::fs::read_to_string(file).map_err(|error| CommandError::Cannot(format!("{}: {error}", file.display())))?;
+            let text =
+                std::fs::read_to_string(file).map_err(|error| CommandError::Cannot(format!("{}: {error}", file.display())))?;
             let key = text.lines().find_map(WitnessKey::parse);
             witnesses.push(key.ok_or_else(|| CommandError::Cannot(format!("{}: holds no key of a witness", file.display())))?);
         }
@@ -74,7 +75,11 @@ impl Outsiders {
                 match key.cosigned(&head.note) {
                     Some(time) => newest = newest.max(Some((time, head.head.size))),
                     None if key.is_named_in(&head.note) => {
-                        let problem = format!("the cosignature of {} on the checkpoint of {} records does not fit", key.name(), head.head.size);
+                        let problem = format!(
+                            "the cosignature of {} on the checkpoint of {} records does not fit",
+                            key.name(),
+                            head.head.size
+                        );
                         said.findings.push(Finding::Altered { sequences: (1, head.head.size), problem });
                     }
                     None => {}
@@ -82,7 +87,11 @@ impl Outsiders {
             }
             if let Some((time, size)) = newest {
                 said.newest = said.newest.max(Some(time));
-                let text = format!("cosigned by {}: {size} records at {}, and that they only grew before", key.name(), time.to_rfc3339());
+                let text = format!(
+                    "cosigned by {}: {size} records at {}, and that they only grew before",
+                    key.name(),
+                    time.to_rfc3339()
+                );
                 said.lines.push(text);
             }
         }

@@ -81,8 +81,9 @@ impl Proofs {
             return Ok(Vec::new());
         }
         let heads = anchors::read(&folder).map_err(cannot)?.into_iter().map(|(head, _)| head);
-        let mut heads: Vec<SignedTreeHead> =
-            heads.filter(|head| head.head.size >= last && head.head.size <= self.head.head.size && head.verify(own).is_ok()).collect();
+        let mut heads: Vec<SignedTreeHead> = heads
+            .filter(|head| head.head.size >= last && head.head.size <= self.head.head.size && head.verify(own).is_ok())
+            .collect();
         // Of the same checkpoint the note that more people signed.
         heads.sort_by_key(|head| (head.head.time, head.note.len()));
         let Some(head) = heads.pop() else { return Ok(Vec::new()) };

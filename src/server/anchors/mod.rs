@@ -15,8 +15,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-pub use self::folder::{KeptTimeStamp, evidence_folder, read, read_time_stamps};
 use self::folder::Folder;
+pub use self::folder::{KeptTimeStamp, evidence_folder, read, read_time_stamps};
 use crate::config::AnchorSettings;
 use crate::journal::SignedTreeHead;
 use crate::journal::cosignature::WitnessKey;
@@ -99,11 +99,8 @@ impl AnchorWatch {
         let limit = self.interval.saturating_mul(u64::from(STALE_INTERVALS));
         (age > limit).then(|| {
             let why = last.problem.as_ref().map_or(String::new(), |problem| format!(" ({problem})"));
-            let text = format!(
-                "the journal was anchored {} s ago for the last time{why}: see to {}",
-                age / 1_000_000,
-                self.place
-            );
+            let text =
+                format!("the journal was anchored {} s ago for the last time{why}: see to {}", age / 1_000_000, self.place);
             (HealthLevel::Red, text)
         })
     }
@@ -144,7 +141,10 @@ impl AnchorWork {
         }
         for settings in &self.settings.witnesses {
             let key = WitnessKey::parse(&settings.key).ok_or_else(|| {
-                io::Error::other(format!("{:?} is no key of a witness; write what it publishes, NAME+ID+KEY (Ed25519)", settings.key))
+                io::Error::other(format!(
+                    "{:?} is no key of a witness; write what it publishes, NAME+ID+KEY (Ed25519)",
+                    settings.key
+                ))
             })?;
             let (settings, notary) = (settings.clone(), Arc::clone(&self.notary));
             anchors.push(Box::new(witness::Witness { settings, key, files: files(), data: data(), notary, known: 0 }));

@@ -65,7 +65,9 @@ mod tests {
         let key = SigningKey::of_seed("bindery.journal/n", &[1; 32]).unwrap();
         let head = TreeHead { origin: "bindery.journal/n".to_owned(), size: 4, root: [3; 32], time: Timestamp(1) }.sign(&key);
         let sent = message(&head, "ldap1");
-        assert!(sent.starts_with("<109>1 1970-01-01T00:00:00.000001Z ldap1 bindery - checkpoint - \u{feff}{\"checkpoint\":\"bindery"));
+        assert!(
+            sent.starts_with("<109>1 1970-01-01T00:00:00.000001Z ldap1 bindery - checkpoint - \u{feff}{\"checkpoint\":\"bindery")
+        );
         assert!(!sent.contains('\n'));
         assert_eq!(collected(&format!("Nov 22 ldap1 {sent} and more")), Some(head));
         assert_eq!(collected("{\"checkpoint\":7}"), None);

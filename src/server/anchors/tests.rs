@@ -98,8 +98,7 @@ fn witness_answers(seed: u8, mut seen: Option<(u64, Hash)>) -> impl FnMut(&str, 
 
 fn witness(port: u16, data: &Path, files: TreeFiles, seed: u8) -> witness::Witness {
     let (_, public) = witness_key("witness.example/w1", seed);
-    let settings =
-        WitnessSettings { url: format!("http://127.0.0.1:{port}/w/"), key: public.clone(), tls_authorities: None };
+    let settings = WitnessSettings { url: format!("http://127.0.0.1:{port}/w/"), key: public.clone(), tls_authorities: None };
     let key = WitnessKey::parse(&public).unwrap();
     witness::Witness { settings, key, files, data: data.to_owned(), notary: Arc::default(), known: 0 }
 }
@@ -156,7 +155,8 @@ fn openssl(folder: &Path, arguments: &[&str]) {
 
 /// An authority of time stamps with a key of a kind; its root certificate.
 fn authority(folder: &Path, new_key: &[&str]) -> PathBuf {
-    std::fs::write(folder.join("extensions"), "extendedKeyUsage=critical,timeStamping\nkeyUsage=critical,digitalSignature\n").unwrap();
+    std::fs::write(folder.join("extensions"), "extendedKeyUsage=critical,timeStamping\nkeyUsage=critical,digitalSignature\n")
+        .unwrap();
     std::fs::write(
         folder.join("tsa.cnf"),
         "[tsa]\ndefault_tsa=t\n[t]\nserial=./serial\ncrypto_device=builtin\nsigner_digest=sha256\ndefault_policy=1.2.3.4.1\n\
@@ -170,14 +170,43 @@ fn authority(folder: &Path, new_key: &[&str]) -> PathBuf {
     }
     openssl(
         folder,
-        &["x509", "-req", "-in", "tsa.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "extensions", "-out", "tsa.pem"],
+        &[
+            "x509",
+            "-req",
+            "-in",
+            "tsa.csr",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-days",
+            "2",
+            "-extfile",
+            "extensions",
+            "-out",
+            "tsa.pem",
+        ],
     );
     folder.join("ca.pem")
 }
 
 fn stamp(folder: &Path, question: &[u8]) -> Vec<u8> {
     std::fs::write(folder.join("question"), question).unwrap();
-    let reply = ["ts", "-reply", "-config", "tsa.cnf", "-queryfile", "question", "-signer", "tsa.pem", "-inkey", "tsa.key", "-out", "reply"];
+    let reply = [
+        "ts",
+        "-reply",
+        "-config",
+        "tsa.cnf",
+        "-queryfile",
+        "question",
+        "-signer",
+        "tsa.pem",
+        "-inkey",
+        "tsa.key",
+        "-out",
+        "reply",
+    ];
     openssl(folder, &reply);
     std::fs::read(folder.join("reply")).unwrap()
 }

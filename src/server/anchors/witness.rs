@@ -89,7 +89,9 @@ impl Witness {
         let seen: u64 = text.trim_end().parse().map_err(|_| "it answered 409 without a size".to_owned())?;
         if seen > head.head.size {
             let size = head.head.size;
-            return Err(self.disagrees(&format!("saw {seen} records, and the journal has {size}: it was cut off, or an older data folder was put in its place")));
+            return Err(self.disagrees(&format!(
+                "saw {seen} records, and the journal has {size}: it was cut off, or an older data folder was put in its place"
+            )));
         }
         if seen == asked {
             return Err(self.disagrees(&format!("saw other records among the first {seen}")));

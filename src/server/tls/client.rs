@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustls_pki_types::CertificateDer;
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
 
 use super::{TlsError, certificates, fault, private_key, provider};
 use crate::config::PeerSettings;
