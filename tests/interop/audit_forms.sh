@@ -16,7 +16,7 @@ finish() {
 }
 trap finish EXIT
 
-"$program" demo --help >/dev/null
+umask 077
 printf %s 'correct horse battery staple' >"$folder/password"
 config="$folder/installation/bindery.toml"
 "$program" init "$folder/installation" --suffix dc=mercy,dc=example --admin-password-file "$folder/password" \
@@ -30,7 +30,7 @@ done
 url=$(grep -o 'ldap://[^ ]*' "$folder/ready" | head -1)
 admin=(-x -H "$url" -D cn=admin,dc=mercy,dc=example)
 ldapadd "${admin[@]}" -y "$folder/password" >/dev/null <<'LDIF'
-dn: uid=zoë "<&>,dc=mercy,dc=example
+dn: uid=zoë \"\<&\>,dc=mercy,dc=example
 objectClass: inetOrgPerson
 cn: Zoë
 sn: Person
