@@ -164,7 +164,7 @@ def verify_evidence(key, note):
             records.append((sequence(rest), digest(b"\0", rest.encode())))
         elif kind == "leaf":
             records.append((None, unbase64(rest)))
-        elif kind not in ("|", "rule"):
+        elif kind not in ("|", "rule", "timestamp"):
             raise Wrong(f"a line that begins with {kind}")
 
     def leaves(first, last):

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod export;
+mod outsiders;
 mod people;
 mod printer;
 mod proofs;

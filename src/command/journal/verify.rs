@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::outsiders::{OutsiderArguments, Outsiders, Said, in_folder, kept_time_stamps};
 use super::verify_file;
 use crate::command::{CommandError, Installation, output};
 use crate::journal::note::{NoteError, VerifyingKey};
@@ -44,6 +45,8 @@ pub struct Arguments {
     /// Seconds that the newest anchor may be older than the journal's end [default: three intervals]
     #[arg(long, value_name = "SECONDS", conflicts_with = "handed_out")]
     stale: Option<u64>,
+    #[command(flatten)]
+    outsiders: OutsiderArguments,
     /// The proof that belongs to an export [default: FILE.proof]
     #[arg(long, value_name = "FILE", requires = "handed_out")]
     proof: Option<PathBuf>,
@@ -77,7 +80,9 @@ fn found(arguments: &Arguments) -> Result<Vec<Finding>, CommandError> {
             if keys.is_empty() {
                 keys.push(own_key(&arguments.installation.load()?)?);
             }
-            verify_file::verify(file, arguments.proof.as_deref(), &keys)
+            let own = arguments.installation.load().ok();
+            let outsiders = Outsiders::of(&arguments.outsiders, own.as_ref())?;
+            verify_file::verify(file, arguments.proof.as_deref(), &keys, &outsiders)
         }
         None => {
             let installation = arguments.installation.load()?;
@@ -108,16 +113,21 @@ fn verify_journal(installation: &Loaded, arguments: &Arguments, keys: &[Verifyin
     let own = files.checkpoints().map_err(|error| CommandError::Cannot(format!("{}: {error}", files.folder().display())))?;
     let own: Vec<(SignedTreeHead, String)> = own.into_iter().map(|head| (head, "the checkpoint".to_owned())).collect();
     let configured = installation.configuration.anchors.as_ref();
-    let folder = arguments.anchors.as_deref().or_else(|| configured.map(|anchors| anchors.folder.as_path()));
-    let anchored = folder
-        .map(|folder| anchors::read(folder).map_err(|error| CommandError::Cannot(format!("{}: {error}", folder.display()))));
-    let anchored = anchored.transpose()?.unwrap_or_default();
+    let folder = arguments.anchors.clone().or_else(|| configured.and_then(|anchors| anchors.folder.clone()));
+    let mut folders: Vec<PathBuf> = folder.into_iter().collect();
+    folders.extend(Some(anchors::evidence_folder(&options.data)).filter(|folder| folder.is_dir()));
+    let mut anchored = Vec::new();
+    for folder in &folders {
+        anchored.extend(anchors::read(folder).map_err(|error| in_folder(folder, &error))?);
+    }
     // One folder may have the anchors of several installations.
     let anchored = anchored.into_iter().filter(|(head, _)| keys.iter().any(|key| key.name() == head.head.origin));
     let anchored: Vec<_> = anchored.map(|(head, name)| (head, format!("the anchor {name}"))).collect();
     let mut unsigned = Vec::new();
     let own = believed(own, keys, &mut unsigned);
     let anchored = believed(anchored, keys, &mut unsigned);
+    let mut said = outsiders(installation, arguments, keys, &folders, &anchored)?;
+    unsigned.append(&mut said.findings);
     let newest_anchor = anchored.iter().map(|(head, _)| head.head.time).max();
     let newest = own.iter().map(|(head, _)| head.head.time).max();
 
@@ -126,7 +136,7 @@ fn verify_journal(installation: &Loaded, arguments: &Arguments, keys: &[Verifyin
     walk(&options, &files, &mut verification)?;
     let (fitting, proven) = verification.proven();
     let last = verification.last();
-    if folder.is_some() {
+    if configured.is_some() || !folders.is_empty() {
         let stale =
             configured.map_or(STALE, |anchors| anchors.interval.as_secs().saturating_mul(u64::from(anchors::STALE_INTERVALS)));
         let stale = arguments.stale.unwrap_or(stale);
@@ -152,6 +162,9 @@ fn verify_journal(installation: &Loaded, arguments: &Arguments, keys: &[Verifyin
         output::line(format_args!(
             "{proven} of {last} records are as they were written: {fitting} checkpoints fit, the last one of {proven}{anchored}"
         ))?;
+        for line in said.lines {
+            output::line(line)?;
+        }
         if proven < last {
             output::remark(format_args!(
                 "records {} to {last} are behind the last checkpoint: nobody signed for them yet",
@@ -160,6 +173,23 @@ fn verify_journal(installation: &Loaded, arguments: &Arguments, keys: &[Verifyin
         }
     }
     Ok(findings)
+}
+
+/// What others said of the checkpoints that were anchored.
+fn outsiders(
+    installation: &Loaded,
+    arguments: &Arguments,
+    keys: &[VerifyingKey],
+    folders: &[PathBuf],
+    anchored: &[(SignedTreeHead, String)],
+) -> Result<Said, CommandError> {
+    let (outsiders, mut said) = (Outsiders::of(&arguments.outsiders, Some(installation))?, Said::default());
+    outsiders.cosigned(anchored.iter().map(|(head, _)| head), &mut said);
+    let kept = kept_time_stamps(folders)?;
+    let own = kept.iter().filter(|kept| keys.iter().any(|key| kept.head.verify(key).is_ok()));
+    let stamps: Vec<(&SignedTreeHead, &[u8], &str)> = own.map(|it| (&it.head, &it.token[..], it.name.as_str())).collect();
+    outsiders.stamped(&stamps, &mut said);
+    Ok(said)
 }
 
 /// Those that one of the keys signed. The others are told together: a changed key makes all of them wrong.
