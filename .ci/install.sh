@@ -12,10 +12,12 @@ want ldapsearch ldap-utils
 want slapadd slapd
 want javac default-jdk-headless
 want openssl openssl
+want jing jing
 want mkfs.ext4 e2fsprogs
 want losetup mount
 /usr/bin/python3 -c 'import ldap' 2>/dev/null || packages+=(python3-ldap)
 /usr/bin/python3 -c 'import cryptography' 2>/dev/null || packages+=(python3-cryptography)
+/usr/bin/python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 
 if [ ${#packages[@]} -gt 0 ]; then
     # Installing slapd must not start one: the checks start their own, on ports of their own.
@@ -29,7 +31,7 @@ if [ ${#packages[@]} -gt 0 ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
 fi
 
-for tool in cc ldapsearch ldapadd ldapmodify ldappasswd slapd slapadd javac java openssl; do
+for tool in cc ldapsearch ldapadd ldapmodify ldappasswd slapd slapadd javac java openssl jing; do
     command -v "$tool" >/dev/null 2>&1 || { echo "missing: $tool" >&2; exit 1; }
 done
 /usr/bin/python3 -c 'import ldap'

@@ -303,6 +303,22 @@ fn what_is_handed_out_verifies_elsewhere_with_the_public_key_alone() {
         assert!(code == Some(1) && text.contains("not those that the checkpoint was signed for"), "{text}");
     }
 
+    // The whole export goes further than what was signed; one that begins earlier than its proof has others in front.
+    let export = installation.succeed(&["journal", "export"]);
+    fs::write(at("further"), &export).unwrap();
+    fs::copy(at("all.proof"), at("further.proof")).unwrap();
+    let (code, text) = verify("further");
+    assert!(code == Some(3) && text.contains(&format!("records 1 to {signed} are as they were written")), "{text}");
+    assert!(text.contains(&format!("unproven: sequences {} to {}", signed + 1, export.lines().count())), "{text}");
+    let (code, text) = change("further", &|text| without(text, 3));
+    assert!(code == Some(2) && text.contains("missing: sequence"), "{text}");
+    fs::copy(at("some.proof"), at("all.proof")).unwrap();
+    let (code, text) = verify("all");
+    assert!(code == Some(3) && text.contains("unproven: sequences 1 to 6"), "{text}");
+    fs::remove_file(at("all.proof")).unwrap();
+    assert_eq!(verify("all").0, Some(4), "without its proof");
+    assert_eq!(verify("nowhere").0, Some(4));
+
     fs::write(at("proof"), installation.succeed(&["journal", "prove", "9"])).unwrap();
     let (code, text) = verify("proof");
     assert!(code == Some(0) && text.contains("\"seq\":9") && text.contains("record 9 is in the journal"), "{text}");
@@ -324,5 +340,5 @@ fn what_is_handed_out_verifies_elsewhere_with_the_public_key_alone() {
     assert!(!bundle.contains("uid=bert") && bundle.contains("rule {\"dn\":\"ou=binds,ou=policies"), "{bundle}");
     assert_eq!(change("bundle", &|text| text.replace("case 7", "case 8")).0, Some(1));
     assert_eq!(change("bundle", &|text| text.replacen("\"result\":0", "\"result\":1", 1)).0, Some(1));
-    assert_eq!(change("bundle", &|text| text[..text.len() / 2].to_owned()).0, Some(3));
+    assert_eq!(change("bundle", &|text| text[..text.len() / 2].to_owned()).0, Some(4));
 }

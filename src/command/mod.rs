@@ -13,6 +13,7 @@ pub mod export;
 mod format;
 pub mod hash;
 pub mod import;
+pub mod import_acl;
 pub mod init;
 mod installation;
 pub mod journal;
@@ -40,7 +41,7 @@ use clap::{Args, Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, nothing to report
-  1  done, and something was found (check, schema check, status, an account that cannot log in, a wrong expectation, a right that nobody gave, a plan that is not applied, a report with findings, import with rejects, backup and restore past damage)
+  1  done, and something was found (check, schema check, status, an account that cannot log in, a wrong expectation, a right that nobody gave, a plan that is not applied, a report with findings, import with rejects, an ACI that is no rule, backup and restore past damage)
   2  the command line is wrong
   3  it could not be done; the message says why and what to do";
 
@@ -69,6 +70,9 @@ enum Command {
     /// Load LDIF into an installation whose server is stopped
     #[command(after_help = EXIT_CODES)]
     Import(import::Arguments),
+    /// Turn the ACIs of 389 Directory Server into access rules, as LDIF, where they mean the same
+    #[command(after_help = EXIT_CODES)]
+    ImportAcl(import_acl::Arguments),
     /// Write the directory as LDIF, as it is at one instant
     #[command(after_help = EXIT_CODES)]
     Export(export::Arguments),
@@ -160,6 +164,7 @@ pub fn run() -> ExitCode {
         Command::Demo(arguments) => demo::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::ImportAcl(arguments) => import_acl::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
         Command::Restore(arguments) => restore::run(&arguments),

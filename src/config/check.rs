@@ -3,14 +3,13 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use toml::Spanned;
 
 use super::error::{ConfigurationError, Source};
-use super::raw::{CertificateMapping, Keys, Listen, Log, Raw, RawJournal, Tls};
-use super::{AnchorSettings, Configuration, Listeners, LogFormat, LogLevel, SealKeySource, TlsFiles, digest_of, values, waiver};
-use super::{identifiers, limits, outbound};
+use super::raw::{CertificateMapping, Keys, Listen, Log, Raw, Tls};
+use super::{Configuration, Listeners, LogFormat, LogLevel, SealKeySource, TlsFiles, digest_of, values, waiver};
+use super::{anchors, identifiers, limits, outbound};
 use crate::model::schema::PosixSchema;
 use crate::model::{Dn, Timestamp};
 use crate::operation::{CertificateRule, Disclosure};
@@ -45,7 +44,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         posix: posix(&source, raw.posix.as_ref())?,
         schema: raw.schema.as_ref().map(|written| path(&source, folder, "schema", written)).transpose()?,
         journal_key: journal_key(&source, folder, &data, &seal_key, &raw.keys)?,
-        anchors: anchors(&source, folder, &data, &raw.journal)?,
+        anchors: anchors::anchors(&source, folder, &data, raw.journal.anchors.as_ref(), raw.journal.strict.as_ref())?,
         streams: outbound::streams(&source, folder, &raw.journal.stream)?,
         data,
         seal_key,
@@ -161,26 +160,6 @@ fn journal_key(
         ));
     }
     Ok(key)
-}
-
-/// `[journal.anchors]`
-fn anchors(
-    source: &Source<'_>,
-    folder: &Path,
-    data: &Path,
-    journal: &RawJournal,
-) -> Result<Option<AnchorSettings>, ConfigurationError> {
-    const REMEDY: &str = "name a folder on a write-once volume of another machine: folder = \"/mnt/worm/bindery\"";
-    let Some(written) = &journal.anchors else { return Ok(None) };
-    let named = written.get_ref().folder.as_ref();
-    let named = named.ok_or_else(|| source.error(written.span(), "journal.anchors.folder", "is missing", REMEDY))?;
-    let anchors = path(source, folder, "journal.anchors.folder", named)?;
-    if anchors.starts_with(data) {
-        let problem = "lies in the data folder, so it is lost or changed with it";
-        return Err(source.error(named.span(), "journal.anchors.folder", problem, REMEDY));
-    }
-    let interval = values::number(source, "journal.anchors.interval", &written.get_ref().interval, (60, 86_400), 600)?;
-    Ok(Some(AnchorSettings { folder: anchors, interval: Duration::from_secs(interval.unsigned_abs()) }))
 }
 
 fn listeners(source: &Source<'_>, folder: &Path, written: &Listen, has_tls: bool) -> Result<Listeners, ConfigurationError> {

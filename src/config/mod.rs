@@ -3,6 +3,7 @@
 //! It holds what belongs to the machine: addresses, certificates, paths, limits, waivers. What decides about people is data in the
 //! directory.
 
+mod anchors;
 mod check;
 mod error;
 mod identifiers;
@@ -15,6 +16,7 @@ mod tests;
 mod values;
 mod waiver;
 
+pub use anchors::{AnchorSettings, SyslogAnchorSettings, TimeStampSettings, WitnessSettings};
 pub use error::ConfigurationError;
 pub use limits::{ConnectionSettings, Memory};
 pub use outbound::{PeerSettings, StreamFormat, StreamSettings};
@@ -122,15 +124,6 @@ pub struct TlsFiles {
     pub client_authorities: Option<PathBuf>,
     /// Which client certificates were revoked, PEM or DER, one list of each authority. None: none are looked for.
     pub revocation_lists: Vec<PathBuf>,
-}
-
-/// A write-once folder for checkpoints of the journal.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct AnchorSettings {
-    /// The folder; it is there already.
-    pub folder: PathBuf,
-    /// How often a checkpoint is written there.
-    pub interval: Duration,
 }
 
 /// When snapshots are taken: whichever comes first.

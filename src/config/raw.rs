@@ -6,6 +6,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::value::Datetime;
 
+use super::anchors::RawAnchors;
 use super::outbound::RawStream;
 
 /// The whole file.
@@ -56,16 +57,10 @@ pub(super) struct Keys {
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawJournal {
+    pub(super) strict: Option<Spanned<bool>>,
     pub(super) anchors: Option<Spanned<RawAnchors>>,
     #[serde(default)]
     pub(super) stream: Vec<Spanned<RawStream>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(super) struct RawAnchors {
-    pub(super) folder: Option<Spanned<String>>,
-    pub(super) interval: Option<Spanned<i64>>,
 }
 
 #[derive(Deserialize, Default)]

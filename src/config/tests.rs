@@ -440,3 +440,34 @@ fn streams_say_whom_they_go_to_and_by_what_it_is_known() {
         ":7: journal.stream.name: \"siem\" is the name of another stream; give each stream a name of its own",
     );
 }
+
+#[test]
+fn anchors_are_of_four_kinds_and_strict_mode_needs_one() {
+    let configuration = below_suffix(
+        "[journal]\nstrict = true\n[journal.anchors]\ninterval = 60\n[[journal.anchors.syslog]]\naddress = \"c\"\nauthorities = \"c.pem\"\n\
+         [[journal.anchors.witness]]\nurl = \"http://w.example/w\"\nkey = \"k\"\n\
+         [[journal.anchors.time-stamp]]\nurl = \"https://t.example\"\nauthorities = \"t.pem\"\ntls-authorities = \"x.pem\"\n",
+    );
+    let anchors = configuration.anchors.unwrap();
+    assert_eq!((anchors.interval.as_secs(), &anchors.folder, anchors.syslog.len()), (60, &None, 1));
+    assert_eq!((anchors.witnesses[0].key.as_str(), &anchors.witnesses[0].tls_authorities), ("k", &None));
+    assert_eq!(anchors.time_stamps[0].authorities, Path::new("/etc/bindery/t.pem"));
+    refuses_below_suffix(
+        "[journal]\nstrict = true\n",
+        ":3: journal.strict: needs an anchor and there is none; add [journal.anchors] with a folder, [[journal.anchors.syslog]], \
+         [[journal.anchors.witness]] or [[journal.anchors.time-stamp]]",
+    );
+    refuses_below_suffix(
+        "[journal.anchors]\ninterval = 60\n",
+        ":2: journal.anchors.folder: is missing; name a folder on a write-once volume of another machine: folder = \"/mnt/worm/bindery\"",
+    );
+    refuses_below_suffix(
+        "[journal.anchors]\n[[journal.anchors.witness]]\nurl = \"https://w.example\"\nkey = \"k\"\n",
+        ":3: journal.anchors.witness.tls-authorities: is missing; write whose certificates are believed there: tls-authorities = \
+         \"/etc/ssl/certs/ca-certificates.crt\"",
+    );
+    refuses_below_suffix(
+        "[journal.anchors]\n[[journal.anchors.time-stamp]]\nurl = \"ftp://w\"\nauthorities = \"k\"\n",
+        ":4: journal.anchors.time-stamp.url: \"ftp://w\" is no URL of HTTP; write it whole: url = \"https://witness.example/\"",
+    );
+}

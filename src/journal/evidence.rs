@@ -6,6 +6,7 @@
 //! rule {"dn":…,"ldif":…}             an entry that decided about people when the bundle was made
 //! record {…}                          a record's line
 //! leaf BASE64                         the leaf of a record that is left out
+//! timestamp BASE64                    a time stamp (RFC 3161) of the checkpoint at the end
 //! bindery.journal/range-proof@v1      and all of `proof::RangeProof`, which ends with the checkpoint
 //! ```
 
@@ -42,6 +43,8 @@ pub struct Evidence {
     pub records: Vec<EvidenceRecord>,
     /// That they are in the journal.
     pub proof: RangeProof,
+    /// Time stamps of the proof's checkpoint, DER.
+    pub time_stamps: Vec<Vec<u8>>,
     /// The note that it was read from; empty in one that is made.
     note: String,
 }
@@ -49,7 +52,12 @@ pub struct Evidence {
 impl Evidence {
     /// A bundle to be signed.
     pub fn new(cover: Vec<String>, rules: Vec<(String, String)>, records: Vec<EvidenceRecord>, proof: RangeProof) -> Evidence {
-        Evidence { cover, rules, records, proof, note: String::new() }
+        Evidence { cover, rules, records, proof, time_stamps: Vec::new(), note: String::new() }
+    }
+
+    /// The same with time stamps of the proof's checkpoint.
+    pub fn with_time_stamps(self, time_stamps: Vec<Vec<u8>>) -> Evidence {
+        Evidence { time_stamps, ..self }
     }
 
     /// The signed bundle.
@@ -69,6 +77,9 @@ impl Evidence {
                 EvidenceRecord::Leaf(leaf) => writeln!(text, "leaf {}", BASE64_STANDARD.encode(leaf.0)),
             };
         }
+        for token in &self.time_stamps {
+            let _ = writeln!(text, "timestamp {}", BASE64_STANDARD.encode(token));
+        }
         text.push_str(&self.proof.to_text());
         key.sign(&text)
     }
@@ -78,7 +89,7 @@ impl Evidence {
         let text = Note::parse(note)?.text.strip_prefix(FIRST)?;
         let at = text.find(&format!("\n{PROOF}"))?;
         let proof = RangeProof::parse(text.get(at + 1..)?)?;
-        let (mut cover, mut rules, mut records) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut cover, mut rules, mut records, mut time_stamps) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for line in text.get(..at)?.lines() {
             let (kind, rest) = line.split_once(' ').unwrap_or((line, ""));
             match kind {
@@ -89,10 +100,11 @@ impl Evidence {
                 }
                 "record" => records.push(EvidenceRecord::Shown(rest.to_owned())),
                 "leaf" => records.push(EvidenceRecord::Leaf(Leaf(BASE64_STANDARD.decode(rest).ok()?.try_into().ok()?))),
+                "timestamp" => time_stamps.push(BASE64_STANDARD.decode(rest).ok()?),
                 _ => return None,
             }
         }
-        Some(Evidence { cover, rules, records, proof, note: note.to_owned() })
+        Some(Evidence { cover, rules, records, proof, time_stamps, note: note.to_owned() })
     }
 
     /// Whether this key signed it.

@@ -5,6 +5,7 @@
 mod audit_event;
 mod canonical;
 mod chain;
+pub mod cosignature;
 mod dicom;
 pub mod evidence;
 mod fhir;
@@ -17,6 +18,7 @@ mod record;
 pub mod syslog;
 #[cfg(test)]
 mod tests;
+pub mod time_stamp;
 pub mod tree;
 mod tree_head;
 mod verification;

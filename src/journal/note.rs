@@ -138,12 +138,19 @@ impl<'a> Note<'a> {
         (is_signed && !has_controls && signatures.lines().all(|line| line.starts_with("— "))).then_some(Note { text, signatures })
     }
 
+    /// The signatures: each name, and its octets with the key's id in front.
+    pub(super) fn signatures(&self) -> impl Iterator<Item = (&'a str, Vec<u8>)> {
+        let signed = |line: &'a str| {
+            let (name, signature) = line.strip_prefix("— ")?.split_once(' ')?;
+            Some((name, BASE64_STANDARD.decode(signature).ok()?))
+        };
+        self.signatures.lines().take(SIGNATURES_LIMIT).filter_map(signed)
+    }
+
     /// Whether the key signed it.
     pub fn verify(&self, key: &VerifyingKey) -> Result<(), NoteError> {
         let mut found = NoteError::OtherKey;
-        for line in self.signatures.lines().take(SIGNATURES_LIMIT) {
-            let Some((name, signature)) = line.strip_prefix("— ").and_then(|rest| rest.split_once(' ')) else { continue };
-            let Ok(octets) = BASE64_STANDARD.decode(signature) else { continue };
+        for (name, octets) in self.signatures() {
             let Some((id, signature)) = octets.split_first_chunk::<4>() else { continue };
             if name == key.name && *id == key.id() {
                 if signature.len() == SIGNATURE_OCTETS && key.verifies(self.text, signature) {

@@ -69,6 +69,11 @@ impl SignedTreeHead {
         Some(SignedTreeHead { head: TreeHead::parse(Note::parse(note)?.text)?, note: note.to_owned() })
     }
 
+    /// What is signed.
+    pub fn text(&self) -> &str {
+        Note::parse(&self.note).map_or("", |note| note.text)
+    }
+
     /// Whether this key signed it, for the journal that the key is named after.
     pub fn verify(&self, key: &VerifyingKey) -> Result<(), NoteError> {
         if self.head.origin != key.name() {

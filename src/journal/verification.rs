@@ -26,6 +26,11 @@ pub enum Finding {
         /// How old.
         problem: String,
     },
+    /// Records that hang together, and that the proof handed out with them says nothing of.
+    Unproven {
+        /// First and last.
+        sequences: (u64, u64),
+    },
 }
 
 impl std::fmt::Display for Finding {
@@ -34,6 +39,9 @@ impl std::fmt::Display for Finding {
             Finding::Altered { sequences: (first, last), problem } => write!(f, "altered: {}: {problem}", span(*first, *last)),
             Finding::Cut { sequences: (first, last), problem } => write!(f, "missing: {}: {problem}", span(*first, *last)),
             Finding::Stale { problem } => write!(f, "anchor stale: {problem}"),
+            Finding::Unproven { sequences: (first, last) } => {
+                write!(f, "unproven: {}: the proof says nothing of what stands here", span(*first, *last))
+            }
         }
     }
 }

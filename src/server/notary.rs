@@ -362,7 +362,7 @@ impl Worker {
         self.signed = Some((size, self.options.clock.monotonic()));
         self.watch.set_signed(size);
         if let Some(anchors) = &self.anchors {
-            anchors.offer(head);
+            anchors.offer(&head);
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::task::TaskTracker;
 
-use super::anchors::{AnchorWatch, Anchors};
+use super::anchors::{AnchorWork, Anchors};
 use super::committer::Committer;
 use super::committer_thread;
 use super::gate::Gate;
@@ -32,7 +32,7 @@ use crate::journal::{Record, RecordKind};
 use crate::model::Timestamp;
 use crate::operation::monitor::{HealthLevel, Monitor, Monitored};
 use crate::operation::{ListenerKind, Settings};
-use crate::store::{self, StoreError, TreeFiles};
+use crate::store::{self, StoreError};
 
 /// How long running operations may take to end when the server stops.
 const LAST_OPERATIONS: Duration = Duration::from_secs(30);
@@ -238,14 +238,13 @@ fn start_notary(installation: &Installation, committer: &mut Committer) -> Resul
     let anchors = match &configuration.anchors {
         None => None,
         Some(settings) => {
-            let anchored = Arc::new(AnchorWatch::new(settings, Arc::clone(&installation.clock)));
-            let (of_trouble, of_gauge) = (Arc::clone(&anchored), Arc::clone(&anchored));
-            health.add_trouble(move || of_trouble.trouble());
-            health.add_gauge("monitorAnchoredSequence", move || of_gauge.anchored());
-            let files = TreeFiles::new(Arc::clone(&options.disk), &options.data);
-            let public = key.public().clone();
-            let anchors = Anchors::start(settings.clone(), public, files, anchored, Arc::clone(&watch));
-            Some(anchors.map_err(system("the thread that anchors checkpoints"))?)
+            let work = AnchorWork {
+                settings: settings.clone(),
+                key: key.public().clone(),
+                options: options.clone(),
+                notary: Arc::clone(&watch),
+            };
+            Some(Anchors::start(&work, &health).map_err(system("[journal.anchors]"))?)
         }
     };
     let (of_trouble, of_gauge) = (Arc::clone(&watch), Arc::clone(&watch));

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::proofs::{Proofs, unfit};
 use super::reading::{self, Recorded};
+use super::verify::own_key;
 use crate::command::installation::{create_private, server_socket};
 use crate::command::{CommandError, Installation, output};
 use crate::directory::Lookup;
@@ -57,13 +58,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         .as_deref()
         .map(|text| Dn::parse(text.as_bytes()).map_err(|error| CommandError::Usage(format!("--about {text}: {error}"))));
     let about = about.transpose()?;
-    let proofs = Proofs::of(&installation)?;
+    let mut proofs = Proofs::of(&installation)?;
     let first = bound(&proofs, "--from", &arguments.from, false)?;
     let last = bound(&proofs, "--to", &arguments.to, true)?.min(proofs.head.head.size);
     if first == 0 || last < first || last - first >= MOST {
         let text = format!("records {first} to {last}: a bundle takes from one to {MOST} that somebody signed for");
         return Err(CommandError::Usage(text));
     }
+    let time_stamps = proofs.prefer_anchored(last, &own_key(&installation)?)?;
     let mut records = Vec::new();
     let mut summary = Summary::default();
     let each = &mut |_, line: &str| {
@@ -98,7 +100,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         String::new(),
     ];
     cover.extend(summary.lines());
-    let evidence = Evidence::new(cover, rules, records, proof);
+    let evidence = Evidence::new(cover, rules, records, proof).with_time_stamps(time_stamps);
     if !evidence.proof.holds(&evidence.leaves()) {
         return Err(unfit());
     }

@@ -2,6 +2,7 @@
 
 mod evidence;
 mod export;
+mod outsiders;
 mod people;
 mod printer;
 mod proofs;
@@ -57,6 +58,7 @@ pub enum Action {
     /// Find out whether the journal, an export, a proof or a bundle of evidence is what was written
     ///
     /// Exit code 0: it is; 1: something was altered; 2: something is missing; 3: the last anchor is too old, or it could not be verified.
+    #[command(after_help = verify::EXIT_CODES)]
     Verify(verify::Arguments),
     /// Print one record with the proof that it is in the journal (c2sp.org/tlog-proof)
     Prove(proofs::ProveArguments),

@@ -12,9 +12,11 @@ use super::reading::{self, Recorded};
 use super::verify::own_key;
 use super::verify_file::proof_file;
 use crate::command::{CommandError, Installation, output};
+use crate::journal::note::VerifyingKey;
 use crate::journal::proof::{RangeProof, RecordProof};
 use crate::journal::tree::{inclusion_proof, range_proof};
 use crate::journal::{Leaf, LineStamp, SignedTreeHead};
+use crate::server::anchors;
 use crate::server::installation::Installation as Loaded;
 use crate::store::{self, StoreOptions, TreeFiles};
 
@@ -70,6 +72,24 @@ impl Proofs {
         }
         let hashes = range_proof(&self.files, &range, size).map_err(cannot)?;
         Ok(RangeProof { range, hashes, head: self.head.clone() })
+    }
+
+    /// Takes the newest checkpoint that outsiders said something of, where one covers this sequence; their time stamps of it.
+    pub(super) fn prefer_anchored(&mut self, last: u64, own: &VerifyingKey) -> Result<Vec<Vec<u8>>, CommandError> {
+        let folder = anchors::evidence_folder(&self.options.data);
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let heads = anchors::read(&folder).map_err(cannot)?.into_iter().map(|(head, _)| head);
+        let mut heads: Vec<SignedTreeHead> = heads
+            .filter(|head| head.head.size >= last && head.head.size <= self.head.head.size && head.verify(own).is_ok())
+            .collect();
+        // Of the same checkpoint the note that more people signed.
+        heads.sort_by_key(|head| (head.head.time, head.note.len()));
+        let Some(head) = heads.pop() else { return Ok(Vec::new()) };
+        let stamps = anchors::read_time_stamps(&folder).map_err(cannot)?;
+        self.head = head;
+        Ok(stamps.into_iter().filter(|stamp| stamp.head.text() == self.head.text()).map(|stamp| stamp.token).collect())
     }
 
     pub(super) fn record(&self, sequence: u64) -> Result<RecordProof, CommandError> {

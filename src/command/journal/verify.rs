@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::outsiders::{OutsiderArguments, Outsiders, Said, in_folder, kept_time_stamps};
 use super::verify_file;
 use crate::command::{CommandError, Installation, output};
 use crate::journal::note::{NoteError, VerifyingKey};
@@ -14,10 +15,16 @@ use crate::server::installation::Installation as Loaded;
 use crate::server::{anchors, journal_key};
 use crate::store::{self, StoreError, StoreOptions, TreeFiles};
 
+/// What scripts go by.
+pub(super) const EXIT_CODES: &str = "Exit codes: 0 as it was written, 1 altered, 2 missing (or wrong arguments), 3 an anchor or the proof of an \
+    export is older than the records, 4 it could not be verified";
 /// Seconds that an anchor may be older than the journal's end, where no interval is configured.
 const STALE: u64 = 1800;
 /// Leaves that are read at once.
 const LEAVES_AT_ONCE: u64 = 4096;
+
+/// Exit code: it could not be verified. Not 3, as of other commands: that says that an anchor or a proof is older than the records.
+const CANNOT_VERIFY: u8 = 4;
 
 /// Arguments of `bindery journal verify`.
 #[derive(Args, Debug)]
@@ -38,6 +45,8 @@ pub struct Arguments {
     /// Seconds that the newest anchor may be older than the journal's end [default: three intervals]
     #[arg(long, value_name = "SECONDS", conflicts_with = "handed_out")]
     stale: Option<u64>,
+    #[command(flatten)]
+    outsiders: OutsiderArguments,
     /// The proof that belongs to an export [default: FILE.proof]
     #[arg(long, value_name = "FILE", requires = "handed_out")]
     proof: Option<PathBuf>,
@@ -45,32 +54,44 @@ pub struct Arguments {
 
 /// Says what was found.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
+    let findings = match found(arguments) {
+        Err(error @ CommandError::Cannot(_)) => {
+            output::complain(&error);
+            return Ok(ExitCode::from(CANNOT_VERIFY));
+        }
+        found => found?,
+    };
+    for finding in &findings {
+        output::line(finding)?;
+    }
+    // What is altered comes before what is missing, and that before what nobody signed for.
+    Ok(ExitCode::from(match findings.iter().min() {
+        None => 0,
+        Some(Finding::Altered { .. }) => 1,
+        Some(Finding::Cut { .. }) => 2,
+        Some(Finding::Stale { .. } | Finding::Unproven { .. }) => 3,
+    }))
+}
+
+fn found(arguments: &Arguments) -> Result<Vec<Finding>, CommandError> {
     let mut keys: Vec<VerifyingKey> = arguments.keys.iter().map(|path| read_key(path)).collect::<Result<_, _>>()?;
-    let findings = match &arguments.handed_out {
+    match &arguments.handed_out {
         Some(file) => {
             if keys.is_empty() {
                 keys.push(own_key(&arguments.installation.load()?)?);
             }
-            verify_file::verify(file, arguments.proof.as_deref(), &keys)?
+            let own = arguments.installation.load().ok();
+            let outsiders = Outsiders::of(&arguments.outsiders, own.as_ref())?;
+            verify_file::verify(file, arguments.proof.as_deref(), &keys, &outsiders)
         }
         None => {
             let installation = arguments.installation.load()?;
             if keys.is_empty() {
                 keys.push(own_key(&installation)?);
             }
-            verify_journal(&installation, arguments, &keys)?
+            verify_journal(&installation, arguments, &keys)
         }
-    };
-    for finding in &findings {
-        output::line(finding)?;
     }
-    // What is altered comes before what is missing, and that before what is stale.
-    Ok(ExitCode::from(match findings.iter().min() {
-        None => 0,
-        Some(Finding::Altered { .. }) => 1,
-        Some(Finding::Cut { .. }) => 2,
-        Some(Finding::Stale { .. }) => 3,
-    }))
 }
 
 /// Of a file that says who may have signed.
@@ -92,16 +113,21 @@ fn verify_journal(installation: &Loaded, arguments: &Arguments, keys: &[Verifyin
     let own = files.checkpoints().map_err(|error| CommandError::Cannot(format!("{}: {error}", files.folder().display())))?;
     let own: Vec<(SignedTreeHead, String)> = own.into_iter().map(|head| (head, "the checkpoint".to_owned())).collect();
     let configured = installation.configuration.anchors.as_ref();
-    let folder = arguments.anchors.as_deref().or_else(|| configured.map(|anchors| anchors.folder.as_path()));
-    let anchored = folder
-        .map(|folder| anchors::read(folder).map_err(|error| CommandError::Cannot(format!("{}: {error}", folder.display()))));
-    let anchored = anchored.transpose()?.unwrap_or_default();
+    let folder = arguments.anchors.clone().or_else(|| configured.and_then(|anchors| anchors.folder.clone()));
+    let mut folders: Vec<PathBuf> = folder.into_iter().collect();
+    folders.extend(Some(anchors::evidence_folder(&options.data)).filter(|folder| folder.is_dir()));
+    let mut anchored = Vec::new();
+    for folder in &folders {
+        anchored.extend(anchors::read(folder).map_err(|error| in_folder(folder, &error))?);
+    }
     // One folder may have the anchors of several installations.
     let anchored = anchored.into_iter().filter(|(head, _)| keys.iter().any(|key| key.name() == head.head.origin));
     let anchored: Vec<_> = anchored.map(|(head, name)| (head, format!("the anchor {name}"))).collect();
     let mut unsigned = Vec::new();
     let own = believed(own, keys, &mut unsigned);
     let anchored = believed(anchored, keys, &mut unsigned);
+    let mut said = outsiders(installation, arguments, keys, &folders, &anchored)?;
+    unsigned.append(&mut said.findings);
     let newest_anchor = anchored.iter().map(|(head, _)| head.head.time).max();
     let newest = own.iter().map(|(head, _)| head.head.time).max();
 
@@ -110,7 +136,7 @@ fn verify_journal(installation: &Loaded, arguments: &Arguments, keys: &[Verifyin
     walk(&options, &files, &mut verification)?;
     let (fitting, proven) = verification.proven();
     let last = verification.last();
-    if folder.is_some() {
+    if configured.is_some() || !folders.is_empty() {
         let stale =
             configured.map_or(STALE, |anchors| anchors.interval.as_secs().saturating_mul(u64::from(anchors::STALE_INTERVALS)));
         let stale = arguments.stale.unwrap_or(stale);
@@ -136,6 +162,9 @@ fn verify_journal(installation: &Loaded, arguments: &Arguments, keys: &[Verifyin
         output::line(format_args!(
             "{proven} of {last} records are as they were written: {fitting} checkpoints fit, the last one of {proven}{anchored}"
         ))?;
+        for line in said.lines {
+            output::line(line)?;
+        }
         if proven < last {
             output::remark(format_args!(
                 "records {} to {last} are behind the last checkpoint: nobody signed for them yet",
@@ -144,6 +173,23 @@ fn verify_journal(installation: &Loaded, arguments: &Arguments, keys: &[Verifyin
         }
     }
     Ok(findings)
+}
+
+/// What others said of the checkpoints that were anchored.
+fn outsiders(
+    installation: &Loaded,
+    arguments: &Arguments,
+    keys: &[VerifyingKey],
+    folders: &[PathBuf],
+    anchored: &[(SignedTreeHead, String)],
+) -> Result<Said, CommandError> {
+    let (outsiders, mut said) = (Outsiders::of(&arguments.outsiders, Some(installation))?, Said::default());
+    outsiders.cosigned(anchored.iter().map(|(head, _)| head), &mut said);
+    let kept = kept_time_stamps(folders)?;
+    let own = kept.iter().filter(|kept| keys.iter().any(|key| kept.head.verify(key).is_ok()));
+    let stamps: Vec<(&SignedTreeHead, &[u8], &str)> = own.map(|it| (&it.head, &it.token[..], it.name.as_str())).collect();
+    outsiders.stamped(&stamps, &mut said);
+    Ok(said)
 }
 
 /// Those that one of the keys signed. The others are told together: a changed key makes all of them wrong.

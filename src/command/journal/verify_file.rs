@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
+use super::outsiders::{Outsiders, Said};
 use crate::command::{CommandError, output};
 use crate::journal::evidence::Evidence;
 use crate::journal::note::VerifyingKey;
@@ -22,7 +23,12 @@ pub(super) fn proof_file(export: &Path) -> PathBuf {
 }
 
 /// Tells the kinds of files apart by their first line.
-pub(super) fn verify(file: &Path, proof: Option<&Path>, keys: &[VerifyingKey]) -> Result<Vec<Finding>, CommandError> {
+pub(super) fn verify(
+    file: &Path,
+    proof: Option<&Path>,
+    keys: &[VerifyingKey],
+    outsiders: &Outsiders,
+) -> Result<Vec<Finding>, CommandError> {
     let cannot = |error: std::io::Error| CommandError::Cannot(format!("{}: {error}", file.display()));
     let mut front = [0; 1];
     if File::open(file).and_then(|mut opened| opened.read(&mut front)).map_err(cannot)? == 1 && front == *b"{" {
@@ -31,10 +37,10 @@ pub(super) fn verify(file: &Path, proof: Option<&Path>, keys: &[VerifyingKey]) -
     }
     let text = read(file)?;
     if let Some(proof) = RecordProof::parse(&text) {
-        return record(&proof, keys);
+        return record(&proof, keys, outsiders);
     }
     if let Some(evidence) = Evidence::parse(&text) {
-        return bundle(&evidence, keys);
+        return bundle(&evidence, keys, outsiders);
     }
     Err(CommandError::Cannot(format!(
         "{}: neither an export nor a proof nor a bundle of evidence, or its end is missing",
@@ -48,7 +54,7 @@ fn read(file: &Path) -> Result<String, CommandError> {
     read.map(|_| text).map_err(|error| CommandError::Cannot(format!("{}: {error}", file.display())))
 }
 
-fn record(proof: &RecordProof, keys: &[VerifyingKey]) -> Result<Vec<Finding>, CommandError> {
+fn record(proof: &RecordProof, keys: &[VerifyingKey], outsiders: &Outsiders) -> Result<Vec<Finding>, CommandError> {
     let sequence = proof.index.saturating_add(1);
     let mut findings = signed(&proof.head, keys);
     let says = LineStamp::parse(&proof.line).map(|stamp| stamp.sequence);
@@ -60,6 +66,7 @@ fn record(proof: &RecordProof, keys: &[VerifyingKey]) -> Result<Vec<Finding>, Co
         let SignedTreeHead { head, .. } = &proof.head;
         let (size, time) = (head.size, head.time.to_rfc3339());
         output::line(format_args!("record {sequence} is in the journal {} of {size} records, signed at {time}", head.origin))?;
+        findings = tell(outsiders, &proof.head, &[])?;
     }
     Ok(findings)
 }
@@ -91,14 +98,14 @@ fn export(file: &Path, proof: &Path, keys: &[VerifyingKey]) -> Result<Vec<Findin
     if findings.is_empty() {
         let time = proof.head.head.time.to_rfc3339();
         output::line(format_args!("records {first} to {last} are as they were written, all of them: signed at {time}"))?;
-        if stretch.last() > last || stretch.first < first {
-            output::remark("the export has others beside them, which the proof says nothing of");
-        }
+        // That they continue each other proves nothing: whoever invents records can chain them.
+        let beside = [(stretch.first, first.saturating_sub(1)), (last.saturating_add(1), stretch.last())];
+        findings.extend(beside.into_iter().filter(|(from, to)| from <= to).map(|sequences| Finding::Unproven { sequences }));
     }
     Ok(findings)
 }
 
-fn bundle(evidence: &Evidence, keys: &[VerifyingKey]) -> Result<Vec<Finding>, CommandError> {
+fn bundle(evidence: &Evidence, keys: &[VerifyingKey], outsiders: &Outsiders) -> Result<Vec<Finding>, CommandError> {
     let (first, last) = (evidence.proof.range.start.saturating_add(1), evidence.proof.range.end);
     let mut findings = signed(&evidence.proof.head, keys);
     if !keys.iter().any(|key| evidence.verify(key).is_ok()) {
@@ -116,8 +123,19 @@ fn bundle(evidence: &Evidence, keys: &[VerifyingKey]) -> Result<Vec<Finding>, Co
         }
         let time = evidence.proof.head.head.time.to_rfc3339();
         output::line(format_args!("records {first} to {last} are as they were written, all of them: signed at {time}"))?;
+        findings = tell(outsiders, &evidence.proof.head, &evidence.time_stamps)?;
     }
     Ok(findings)
+}
+
+/// What others said of the checkpoint.
+fn tell(outsiders: &Outsiders, head: &SignedTreeHead, tokens: &[Vec<u8>]) -> Result<Vec<Finding>, CommandError> {
+    let mut said = Said::default();
+    outsiders.cosigned(std::iter::once(head), &mut said);
+    let stamps: Vec<(&SignedTreeHead, &[u8], &str)> = tokens.iter().map(|token| (head, &token[..], "a time stamp")).collect();
+    outsiders.stamped(&stamps, &mut said);
+    said.lines.iter().try_for_each(output::line)?;
+    Ok(said.findings)
 }
 
 fn signed(head: &SignedTreeHead, keys: &[VerifyingKey]) -> Vec<Finding> {

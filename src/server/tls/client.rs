@@ -5,9 +5,15 @@ use std::sync::Arc;
 
 use rustls::version::{TLS12, TLS13};
 use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
 
 use super::{TlsError, certificates, fault, private_key, provider};
 use crate::config::PeerSettings;
+
+/// The certificates of authorities that are believed.
+pub fn authorities(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    certificates(file, "put the certificates of the authorities there that are believed, PEM")
+}
 
 /// Reads the files that a peer's settings name.
 pub fn client_configuration(peer: &PeerSettings) -> Result<Arc<ClientConfig>, TlsError> {

@@ -7,7 +7,7 @@ mod self_signed;
 mod tests;
 
 pub use crate::config::TlsFiles;
-pub use client::client_configuration;
+pub use client::{authorities, client_configuration};
 pub use facts::{RevocationKey, facts, revocation_key};
 pub use self_signed::{SelfSigned, VALIDITY_DAYS, self_signed};
 
@@ -71,7 +71,7 @@ pub fn server_configuration(files: &TlsFiles) -> Result<Arc<ServerConfig>, TlsEr
 }
 
 /// The suites, spelled out: a new rustls must not widen them unseen.
-fn provider() -> CryptoProvider {
+pub(super) fn provider() -> CryptoProvider {
     use aws_lc_rs::cipher_suite::{
         TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
         TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
