@@ -170,29 +170,36 @@ impl SearchStream {
                         return self.send_from(&place, &node, budget);
                     }
                 }
-                Phase::Walking(root, cursor) => {
-                    let root = *root;
-                    // At least one while there is any budget: a search must get on.
-                    let allowed = budget.div_ceil(self.cost);
-                    let mut left = allowed;
-                    let (directory, access) = (&self.directory, self.answer.access());
-                    let glances = RefCell::new(&mut self.glances);
-                    let may_search = |attribute_type: AttributeTypeId, node: &Node| {
-                        access.may_search_in(directory, attribute_type, node, &mut glances.borrow_mut())
-                    };
-                    let step = cursor.next(&mut left, &may_search);
-                    *budget = budget.saturating_sub((allowed - left).saturating_mul(self.cost));
-                    match step {
-                        Step::Pause => return Pull::Pause,
-                        Step::End => self.phase = Phase::NextRoot,
-                        Step::Match(node) => {
-                            if let Some(pull) = self.found(root, &node, budget) {
-                                return pull;
-                            }
-                        }
+                Phase::Walking(..) => {
+                    if let Some(pull) = self.walk_on(budget) {
+                        return pull;
                     }
                 }
             }
+        }
+    }
+
+    /// Looks at the next candidates of the present root; nothing where it is at its end, or what was found is not sent now.
+    fn walk_on(&mut self, budget: &mut u32) -> Option<Pull> {
+        let Phase::Walking(root, cursor) = &mut self.phase else { return None };
+        let root = *root;
+        // At least one while there is any budget: a search must get on.
+        let allowed = budget.div_ceil(self.cost);
+        let mut left = allowed;
+        let (directory, access) = (&self.directory, self.answer.access());
+        let glances = RefCell::new(&mut self.glances);
+        let may_search = |attribute_type: AttributeTypeId, node: &Node| {
+            access.may_search_in(directory, attribute_type, node, &mut glances.borrow_mut())
+        };
+        let step = cursor.next(&mut left, &may_search);
+        *budget = budget.saturating_sub((allowed - left).saturating_mul(self.cost));
+        match step {
+            Step::Pause => Some(Pull::Pause),
+            Step::End => {
+                self.phase = Phase::NextRoot;
+                None
+            }
+            Step::Match(node) => self.found(root, &node, budget),
         }
     }
 

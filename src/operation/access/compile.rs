@@ -311,7 +311,7 @@ impl AccessRules {
         }
         applicable.retain(|it| self.rules.get(it.place).is_some_and(|placed| placed.rule.holds(asked)));
         // What a rule is for in any way it is for without relations, too.
-        applicable.sort_by(|one, other| (one.place, one.relations.is_some()).cmp(&(other.place, other.relations.is_some())));
+        applicable.sort_by_key(|it| (it.place, it.relations.is_some()));
         applicable.dedup_by(|next, kept| {
             if next.place != kept.place {
                 return false;
