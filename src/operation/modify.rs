@@ -12,7 +12,7 @@ use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, not_permitted};
 use super::{Authority, access, bind_rules, dynamic, grant, identifier, managed_account, relax, schema_change, sessions, stamp};
-use crate::directory::{Change, MembershipAttribute};
+use crate::directory::{Change, MembershipAttribute, Node};
 use crate::model::schema::Schema;
 use crate::model::{Dn, EntryId, Modification, ModificationOperation, Rdn, ResultCode, Value};
 use crate::policy::access::{Right, Subject};
@@ -86,10 +86,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
         apply(&mut draft, change, attribute, controls.permissive_modify, |value| request.passwords.outcome(index, value))?;
     }
     let has_new_password = changes_password && settle_password(write, subject, id, &mut draft, &checked, needs_factor)?;
-    let rdn = match node.parent {
-        Some(_) => Rdn::parse(node.name.as_bytes()).map_err(|_| Refusal::new(ResultCode::Other, "internal error"))?,
-        None => dn.rdns.first().cloned().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?,
-    };
+    let rdn = rdn_of(node, &dn)?;
     draft.reserved.check_place(Some(id))?;
     let mut numbers = Vec::new();
     let assigned = identifier::assign_numbers(write, &mut draft, &mut numbers)?;
@@ -102,17 +99,14 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     managed_account::check(write, Some(node), &draft)?;
     bind_rules::check(write, &draft)?;
     access::check(write, &draft)?;
-    grant::governed::check(write, Some(node), &draft)?;
-    let started_over = grant::ask::changed(write, node, &mut draft)?;
+    let started_over = grant::check(write, node, &mut draft)?;
     identifier::check_unique(write, Some(node), &draft)?;
     dynamic::check_class(write.head, node, &draft)?;
     if relaxed {
         relax::check_identity(write.head, Some(node), &draft)?;
         stamp::set(write.head, &mut draft.entry, "structuralObjectClass", structural.to_owned());
     }
-    let given = if relaxed { relax::given_stamps(&draft, &checked) } else { Vec::new() };
-    stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
-    given.into_iter().for_each(|(name, value)| stamp::set(write.head, &mut draft.entry, name, value));
+    stamp_modified(write, &mut draft, &checked, relaxed);
 
     let forgiven = forgiven(has_new_password, &checked);
     if forgiven.failures && !checked.iter().any(is_lock) {
@@ -122,16 +116,25 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let mut changes = vec![Change::PutEntry { id, parent: node.parent, name: node.name.clone(), block }];
     let actor = stamp::actor_name(write.head, write.context);
     changes.extend(draft.members.changes(id, write.context.now, &actor));
-    if !started_over.is_empty() {
-        changes.extend(started_over);
-        grant::followed(write.head, write.context, write.csn_count, &mut changes);
-    }
-    let effects = grant::people::changed(write, node, &draft.entry, &mut changes);
-    grant::people::approvers_left(write, node, &draft, &mut changes);
+    let effects = grant::follow(write, node, &draft, started_over, &mut changes);
     changes.extend(draft.reserved.changes(write.context.now, &actor));
     changes.extend(numbers);
     changes.extend(bookkeeping::forgiven(write.head, id, forgiven));
     Ok(Success { details: assigned, effects, ..write.finish(changes, id, &controls)? })
+}
+
+/// Who and when; with relaxed rules the stamps that the request itself sets.
+fn stamp_modified(write: &Write<'_>, draft: &mut Draft<'_>, checked: &[CheckedAttribute<'_>], relaxed: bool) {
+    let given = if relaxed { relax::given_stamps(draft, checked) } else { Vec::new() };
+    stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
+    given.into_iter().for_each(|(name, value)| stamp::set(write.head, &mut draft.entry, name, value));
+}
+
+fn rdn_of(node: &Node, dn: &Dn) -> Result<Rdn, Refusal> {
+    match node.parent {
+        Some(_) => Rdn::parse(node.name.as_bytes()).map_err(|_| Refusal::new(ResultCode::Other, "internal error")),
+        None => dn.rdns.first().cloned().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN")),
+    }
 }
 
 /// 50 unless every change is allowed.
@@ -442,7 +445,7 @@ fn apply_to_members(
 }
 
 /// 69: what an entry is stays.
-fn check_structural_class(write: &Write<'_>, node: &crate::directory::Node, structural: &str) -> Result<(), Refusal> {
+fn check_structural_class(write: &Write<'_>, node: &Node, structural: &str) -> Result<(), Refusal> {
     let attribute_type = write.head.schema().attribute_type("structuralObjectClass");
     let before = attribute_type.and_then(|it| node.entry.first(it.id)).and_then(|it| std::str::from_utf8(it).ok());
     match before {

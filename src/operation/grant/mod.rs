@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use super::access::Access;
 use super::control::Controls;
+use super::draft::Draft;
 use super::modify::ModifyRequest;
 use super::refusal::Refusal;
 use super::write::{Success, Write};
@@ -187,6 +188,29 @@ pub(crate) fn intercept(
     }
 }
 
+/// Judges a changed entry, group, grant or other; what is to be changed beside it where a grant starts over.
+pub(crate) fn check(write: &Write<'_>, node: &Node, draft: &mut Draft<'_>) -> Result<Vec<Change>, Refusal> {
+    governed::check(write, Some(node), draft)?;
+    ask::changed(write, node, draft)
+}
+
+/// What follows from a changed entry for grants: added to `changes`, and for the record.
+pub(crate) fn follow(
+    write: &Write<'_>,
+    node: &Node,
+    draft: &Draft<'_>,
+    started_over: Vec<Change>,
+    changes: &mut Vec<Change>,
+) -> Vec<RecordedEffect> {
+    if !started_over.is_empty() {
+        changes.extend(started_over);
+        followed(write.head, write.context, write.csn_count, changes);
+    }
+    let effects = people::changed(write, node, &draft.entry, changes);
+    people::approvers_left(write, node, draft, changes);
+    effects
+}
+
 /// The grants of somebody.
 fn grants_of(head: &Directory, member: EntryId) -> Vec<&Arc<Node>> {
     let Some(attribute) = reference(head, MEMBER) else { return Vec::new() };
@@ -271,7 +295,7 @@ fn set(head: &Directory, entry: &mut EntryBuilder, name: &str, values: Vec<Strin
 }
 
 /// Adds that the entries of members who came or left moved on, so that whoever follows memberOf looks at them: their entryCSN alone.
-pub(crate) fn followed(head: &Directory, context: &Context, csn_count: u32, changes: &mut Vec<Change>) {
+fn followed(head: &Directory, context: &Context, csn_count: u32, changes: &mut Vec<Change>) {
     let of_member = |change: &Change| match change {
         Change::PutMembership { membership: Membership::Entry(MembershipAttribute::Member, id), .. }
         | Change::RemoveMembership { membership: Membership::Entry(MembershipAttribute::Member, id), .. } => Some(*id),

@@ -169,7 +169,7 @@ impl Written {
     fn bears_on(&self, attribute: &str) -> bool {
         let of_person = ["objectClass", "cn", "sn", "telephoneNumber", "seeAlso", "description"].contains(&attribute);
         let negated = |part: &&str| part.strip_prefix('!') == Some(attribute);
-        if self.attributes.iter().any(|part| negated(&part)) {
+        if self.attributes.iter().any(negated) {
             return false;
         }
         let all_negated = self.attributes.iter().all(|part| part.starts_with('!'));

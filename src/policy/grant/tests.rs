@@ -1,3 +1,5 @@
+//! Each rule of decisions about grants, job codes among them.
+
 use super::*;
 use crate::model::schema::Schema;
 
