@@ -13,7 +13,7 @@ mod tests;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::folder::Folder;
 pub use self::folder::{KeptTimeStamp, evidence_folder, read, read_time_stamps};
