@@ -8,6 +8,7 @@ pub mod check;
 pub mod clock;
 pub mod completions;
 pub mod demo;
+pub mod explain;
 pub mod export;
 mod format;
 pub mod hash;
@@ -40,7 +41,7 @@ use clap::{Args, Parser, Subcommand};
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done, nothing to report
-  1  done, and something was found (check, schema check, status, an account that cannot log in, a wrong expectation, a plan that is not applied, a report with findings, import with rejects, an ACI that is no rule, backup and restore past damage)
+  1  done, and something was found (check, schema check, status, an account that cannot log in, a wrong expectation, a right that nobody gave, a plan that is not applied, a report with findings, import with rejects, an ACI that is no rule, backup and restore past damage)
   2  the command line is wrong
   3  it could not be done; the message says why and what to do";
 
@@ -93,6 +94,9 @@ enum Command {
     /// How an account stands
     #[command(after_help = EXIT_CODES)]
     Account(account::Arguments),
+    /// Tell whether somebody has a right, and which access rules say so
+    #[command(after_help = EXIT_CODES)]
+    Explain(explain::Arguments),
     /// Hold what decides about people against what is expected of it
     #[command(after_help = EXIT_CODES)]
     Policy(policy::Arguments),
@@ -170,6 +174,7 @@ pub fn run() -> ExitCode {
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Blocklist(arguments) => blocklist::run(&arguments),
         Command::Account(arguments) => account::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Reconcile(arguments) => reconcile::run(&arguments),
         Command::AppPassword(arguments) => app_password::run(&arguments),

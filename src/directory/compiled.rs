@@ -61,6 +61,11 @@ impl Directory {
         Arc::clone(kept).downcast().unwrap_or_else(|_| compile())
     }
 
+    /// Of two values that were published one after the other, another one where the compiled form may be another.
+    pub fn rule_version(&self, kind: RuleKind) -> u64 {
+        self.kinds.version(kind)
+    }
+
     /// The entries of a kind.
     pub fn rule_entries(&self, kind: RuleKind) -> &IdSet {
         self.kinds.rules(kind).0

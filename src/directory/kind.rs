@@ -21,6 +21,15 @@ pub(super) struct Kinds {
 struct Rules {
     entries: IdSet,
     compiled: Slot,
+    /// How often it was compiled anew.
+    version: u64,
+}
+
+impl Rules {
+    fn renew(&mut self) {
+        self.compiled.renew();
+        self.version = self.version.wrapping_add(1);
+    }
 }
 
 /// How entries of each kind are known; classes as indexes into the schema's.
@@ -70,7 +79,7 @@ impl Kinds {
             found.iter_mut().zip(of).filter(|(_, is_of)| *is_of).for_each(|(found, _)| found.push(id));
         }
         let [referrals, subentries, rules @ ..] = found.map(|found| found.into_iter().collect::<IdSet>());
-        Kinds { referrals, subentries, rules: rules.map(|entries| Rules { entries, compiled: Slot::default() }) }
+        Kinds { referrals, subentries, rules: rules.map(|entries| Rules { entries, ..Rules::default() }) }
     }
 
     /// Follows an entry to what it is now; none: it is gone.
@@ -88,22 +97,30 @@ impl Kinds {
 
     /// What is compiled of this entry is compiled anew.
     pub(super) fn touch(&mut self, id: EntryId) {
-        self.rules.iter_mut().filter(|rules| rules.entries.contains(id)).for_each(|rules| rules.compiled.renew());
+        self.rules.iter_mut().filter(|rules| rules.entries.contains(id)).for_each(Rules::renew);
     }
 
     /// Everything is compiled anew.
     pub(super) fn touch_all(&mut self) {
-        self.rules.iter_mut().for_each(|rules| rules.compiled.renew());
+        self.rules.iter_mut().for_each(Rules::renew);
     }
 
     pub(super) fn rules(&self, kind: RuleKind) -> (&IdSet, &Slot) {
+        let rules = self.of(kind);
+        (&rules.entries, &rules.compiled)
+    }
+
+    pub(super) fn version(&self, kind: RuleKind) -> u64 {
+        self.of(kind).version
+    }
+
+    fn of(&self, kind: RuleKind) -> &Rules {
         let [passwords, binds, access] = &self.rules;
-        let rules = match kind {
+        match kind {
             RuleKind::PasswordPolicy => passwords,
             RuleKind::BindRule => binds,
             RuleKind::AccessRule => access,
-        };
-        (&rules.entries, &rules.compiled)
+        }
     }
 }
 

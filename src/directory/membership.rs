@@ -29,6 +29,8 @@ pub(super) struct Memberships {
     holders: OrdMap<MembershipAttribute, IdSet>,
     /// Entries with at least one element of any attribute.
     any_holders: IdSet,
+    /// Another one after each change.
+    version: u64,
 }
 
 type OutsideElements = OrdMap<Arc<[u8]>, OutsideElement>;
@@ -40,8 +42,14 @@ struct OutsideElement {
 }
 
 impl Memberships {
+    /// Another one after each change; of values that were published.
+    pub(super) fn version(&self) -> u64 {
+        self.version
+    }
+
     /// Puts an element in, or changes what is known of it. Whether it was not in.
     pub(super) fn put(&mut self, group: EntryId, membership: &Membership, since: Timestamp, by: &str) -> bool {
+        self.version = self.version.wrapping_add(1);
         let attribute = membership.attribute();
         let is_new;
         match membership {
@@ -72,6 +80,7 @@ impl Memberships {
         if !self.contains(group, membership) {
             return false;
         }
+        self.version = self.version.wrapping_add(1);
         let attribute = membership.attribute();
         match membership {
             Membership::Entry(_, member) => {

@@ -314,6 +314,11 @@ impl Directory {
         Ok(Membership::Outside { attribute, key, value: Bytes::copy_from_slice(value) })
     }
 
+    /// Of two values that were published one after the other, another one where memberships are others.
+    pub fn membership_version(&self) -> u64 {
+        self.memberships.version()
+    }
+
     /// Whether an entry has any element of any membership attribute.
     pub fn has_memberships(&self, id: EntryId) -> bool {
         self.memberships.has_any(id)

@@ -48,6 +48,8 @@ struct Place {
     /// The number of the entry there, whose content is replaced.
     id: Option<EntryId>,
     parent: Option<EntryId>,
+    /// An entry that who asks may not know of has the name: told to those alone who could add it.
+    is_taken: bool,
     /// What `Change::PutEntry` calls it: its RDN, the whole name for the suffix entry.
     name: String,
 }
@@ -58,10 +60,11 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let dn = parse_name(write.head.schema(), &request.name, "invalid DN")?;
     let subject = write.writer()?;
     let may_replace = request.replaces_suffix && write.context.authority == Authority::Installation;
+    let access = write.access();
     if matches!(write.head.find(&dn), Lookup::Missing { .. }) {
+        access.check_seen(write.head, &dn)?;
         write.check_referral(&dn, &controls)?;
     }
-    let access = write.access();
     let may_ask = grant::ask::may_ask(write, &access, request, subject, &dn);
     let place = place(write, &dn, &access, subject, (may_replace, may_ask))?;
     let id = place.id.unwrap_or_else(|| write.head.next_entry_id());
@@ -109,6 +112,9 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
             return Err(not_permitted());
         }
     }
+    if place.is_taken {
+        return Err(Refusal::new(ResultCode::EntryAlreadyExists, ""));
+    }
     let mut changes = vec![Change::PutEntry { id, parent: place.parent, name: place.name, block: entry.block().clone() }];
     let actor = stamp::actor_name(write.head, write.context);
     changes.extend(draft.members.changes(id, write.context.now, &actor));
@@ -141,19 +147,19 @@ fn place(
     }
     match write.head.find(dn) {
         Lookup::Found(id) if may_replace && write.head.suffix_entry() == Some(id) => {
-            Ok(Place { id: Some(id), parent: None, name: write.head.dn_text(id) })
+            Ok(Place { id: Some(id), parent: None, is_taken: false, name: write.head.dn_text(id) })
         }
-        Lookup::Found(_) if !access.may_allow(Right::Create) => {
-            access.check_seen(write.head, dn)?;
-            Err(Refusal::new(ResultCode::EntryAlreadyExists, ""))
-        }
-        Lookup::Found(_) => Err(Refusal::new(ResultCode::EntryAlreadyExists, "")),
-        Lookup::Missing { matched } => {
-            access.check_seen(write.head, dn)?;
+        Lookup::Found(id) if access.sees_id(write.head, id) => Err(Refusal::new(ResultCode::EntryAlreadyExists, "")),
+        found @ (Lookup::Found(_) | Lookup::Missing { .. }) => {
+            // A name that who asks may not know of is answered as one that nobody has, as long as that can be.
             let parent = dn.parent().map(|parent| write.head.find(&parent));
             let Some(Lookup::Found(parent)) = parent else {
-                return Err(Refusal::no_such_object(write.head, Some(matched)));
+                let matched = if let Lookup::Missing { matched } = found { Some(matched) } else { None };
+                return Err(access.no_such_object(write.head, matched));
             };
+            if !access.sees_id(write.head, parent) && !may_ask {
+                return Err(access.no_such_object(write.head, Some(parent)));
+            }
             if !may_ask && !access.may_allow(Right::Create) {
                 return Err(not_permitted());
             }
@@ -161,12 +167,12 @@ fn place(
                 return Err(Refusal::new(ResultCode::AliasProblem, "parent is an alias"));
             }
             let name = dn.rdns.first().map(ToString::to_string).unwrap_or_default();
-            Ok(Place { id: None, parent: Some(parent), name })
+            Ok(Place { id: None, parent: Some(parent), is_taken: matches!(found, Lookup::Found(_)), name })
         }
         Lookup::Outside if !write.is_within_suffix(dn) => Err(no_superior_knowledge()),
         Lookup::Outside if dn.rdns.len() != write.head.suffix().rdns.len() => Err(Refusal::no_such_object(write.head, None)),
         Lookup::Outside if !subject.administrator => Err(not_permitted()),
-        Lookup::Outside => Ok(Place { id: None, parent: None, name: dn.to_string() }),
+        Lookup::Outside => Ok(Place { id: None, parent: None, is_taken: false, name: dn.to_string() }),
     }
 }
 

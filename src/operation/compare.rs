@@ -43,7 +43,7 @@ pub fn jobs(directory: &Directory, context: &Context, request: &CompareRequest) 
     if app_password::check_main(context).is_err() {
         return Vec::new();
     }
-    if stored.is_empty() || !may_compare(directory, &Access::new(directory, context), id, description.attribute_type) {
+    if stored.is_empty() || !may_compare(directory, &Access::published(directory, context), id, description.attribute_type) {
         return Vec::new();
     }
     vec![HashJob::verify(stored, request.value.clone())]
@@ -67,7 +67,7 @@ fn decide(directory: &Directory, context: &Context, request: &CompareRequest, an
     let dn = parse_name(schema, &request.name, "invalid DN")?;
     let special = root_dse::special(directory, context, &dn);
     let subject = context.subject(directory);
-    let access = Access::new(directory, context);
+    let access = Access::published(directory, context);
     let id = match special {
         Some(_) => None,
         None => Some(find(directory, &dn, &access, &controls)?),

@@ -287,6 +287,14 @@ impl Context {
         Subject { identity, administrator: identity.is_some_and(|id| is_administrator(directory, id)) }
     }
 
+    /// The entry as which a request is done, judged on this very directory value; none: nobody's.
+    pub(crate) fn subject_entry(&self, directory: &Directory) -> Option<EntryId> {
+        match self.attached.assumed {
+            None => self.identity.entry.filter(|&id| directory.node(id).is_some()),
+            Some(_) => self.check_assumed(directory).ok().and_then(|()| self.acting(directory)),
+        }
+    }
+
     /// The session's own identity, whomever it acts as.
     pub(crate) fn own(&self, directory: &Directory) -> Subject {
         let identity = self.identity.entry.filter(|&id| directory.node(id).is_some());

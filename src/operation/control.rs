@@ -6,6 +6,7 @@ mod account_usability;
 mod assertion;
 mod authorization;
 mod dereference;
+mod effective_rights;
 mod paged;
 mod password_policy;
 pub(crate) mod persistent;
@@ -28,6 +29,7 @@ pub(crate) use account_usability::{Usability, account_usability_response};
 pub(crate) use authorization::identity_response;
 pub use dereference::DereferenceRequest;
 pub(crate) use dereference::{Dereferenced, dereference_response};
+pub use effective_rights::EffectiveRightsRequest;
 pub use paged::PagedRequest;
 pub(crate) use paged::paged_response;
 pub use password_policy::{PasswordWarning, password_policy_response};
@@ -60,6 +62,8 @@ pub struct Controls {
     pub matched_values: Option<Vec<Filter>>,
     /// Dereference (draft-masarati-ldap-deref).
     pub dereference: Option<Vec<DereferenceRequest>>,
+    /// Get Effective Rights (Sun).
+    pub effective_rights: Option<EffectiveRightsRequest>,
     /// Account usability (Sun).
     pub account_usability: bool,
     /// Subentries (RFC 3672): whether they are visible, and nothing else.
@@ -131,6 +135,12 @@ static TABLE: &[KnownControl] = &[
     KnownControl { oid: oid::SORT, name: "serverSort", operations: &[SearchDone], read: sort::read },
     KnownControl { oid: oid::MATCHED_VALUES, name: "valuesReturnFilter", operations: &[SearchDone], read: values_return::read },
     KnownControl { oid: oid::DEREFERENCE, name: "Dereference", operations: &[SearchDone], read: dereference::read },
+    KnownControl {
+        oid: oid::EFFECTIVE_RIGHTS,
+        name: "get effective rights",
+        operations: &[SearchDone],
+        read: effective_rights::read,
+    },
     KnownControl {
         oid: oid::ACCOUNT_USABILITY,
         name: "account usability",

@@ -37,8 +37,9 @@ pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Succe
         return sessions::end(write, subject, &dn, controls.assertion.as_ref());
     }
     check_deletable(write, &dn)?;
-    write.check_referral(&dn, &controls)?;
     let access = write.access();
+    access.check_seen(write.head, &dn)?;
+    write.check_referral(&dn, &controls)?;
     let id = write.find(&dn, &access)?;
     access.require(write.head, Right::Delete, id)?;
     write.check_assertion(write.head, &access, controls.assertion.as_ref(), id)?;
@@ -48,7 +49,7 @@ pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Succe
     let entries = bottom_up(write, id)?;
     entries.iter().try_for_each(|&entry| access.require(write.head, Right::Delete, entry))?;
     bind_rules::check_unnamed(write.head, &entries)?;
-    access::check_unnamed(write.head, &entries, false)?;
+    access::check_unnamed(write.head, &access, &entries, false)?;
     grant::people::check_removable(write.head, &entries)?;
     let mut changes = Vec::new();
     for &entry in &entries {

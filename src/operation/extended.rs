@@ -40,6 +40,8 @@ pub enum ExtendedOperation {
     AccountReport,
     /// What would be decided about logins that nobody tries
     PolicyTest,
+    /// Whether somebody has a right
+    Explain,
     /// The journal is about to be read
     JournalRead,
     /// Passwords of applications
@@ -63,6 +65,7 @@ impl ExtendedOperation {
             oid::KEY_ROTATION => Some(ExtendedOperation::KeyRotation),
             oid::ACCOUNT_REPORT => Some(ExtendedOperation::AccountReport),
             oid::POLICY_TEST => Some(ExtendedOperation::PolicyTest),
+            oid::EXPLAIN => Some(ExtendedOperation::Explain),
             oid::JOURNAL_READ => Some(ExtendedOperation::JournalRead),
             oid::APP_PASSWORD => Some(ExtendedOperation::AppPassword),
             oid::OTP_ENROLMENT => Some(ExtendedOperation::OtpEnrolment),

@@ -11,6 +11,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::{ArcSwapOption, Guard};
+
+use super::access::SessionRules;
 use super::context::is_administrator;
 use super::policies::password_policy;
 use super::{Context, Decision, Peer, Proposal, TlsFacts, account, app_password, bind_rules, standing};
@@ -64,6 +67,8 @@ pub struct LiveSession {
     previous_password: AtomicU64,
     /// The version that was decided last and may never become durable.
     decided_password: AtomicU64,
+    /// The access rules that were put together for it last.
+    rules: ArcSwapOption<SessionRules>,
 }
 
 /// Why a session is over, for the client and the journal.
@@ -175,6 +180,7 @@ impl LiveSession {
             password: AtomicU64::new(password),
             previous_password: AtomicU64::new(password),
             decided_password: AtomicU64::new(password),
+            rules: ArcSwapOption::empty(),
         }
     }
 
@@ -210,6 +216,16 @@ impl LiveSession {
     pub fn suspend(&self) -> bool {
         self.epoch.fetch_add(1, Ordering::AcqRel);
         !self.woken.swap(true, Ordering::AcqRel)
+    }
+
+    /// The access rules that were put together for it last.
+    pub(crate) fn rules(&self) -> Guard<Option<Arc<SessionRules>>> {
+        self.rules.load()
+    }
+
+    /// Keeps what was put together.
+    pub(crate) fn put_rules(&self, rules: SessionRules) {
+        self.rules.store(Some(Arc::new(rules)));
     }
 
     /// Its connection is awake and looks now.

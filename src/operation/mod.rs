@@ -24,6 +24,7 @@ mod draft;
 pub mod dynamic;
 pub mod enrolment;
 pub mod expiry;
+pub mod explain;
 pub mod exposed;
 pub mod extended;
 pub mod grant;

@@ -62,8 +62,9 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     if is_subschema(write.head, &dn) {
         return schema_change::modify(write, request, &controls);
     }
-    write.check_referral(&dn, &controls)?;
     let access = write.access();
+    access.check_seen(write.head, &dn)?;
+    write.check_referral(&dn, &controls)?;
     let id = write.find(&dn, &access)?;
     if let Some(done) = grant::intercept(write, request, id, &access, &controls)? {
         return Ok(done);

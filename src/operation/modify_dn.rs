@@ -53,8 +53,9 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
         request.new_superior.as_ref().map(|superior| parse_name(schema, superior, "invalid newSuperior")).transpose()?;
     write.writer()?;
     check_renamable(write, &dn)?;
-    write.check_referral(&dn, &controls)?;
     let access = write.access();
+    access.check_seen(write.head, &dn)?;
+    write.check_referral(&dn, &controls)?;
     let id = write.find(&dn, &access)?;
     if ![Right::Rename, Right::MoveOut].into_iter().any(|right| access.require(write.head, right, id).is_ok()) {
         return Err(not_permitted());
@@ -70,7 +71,7 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
         None => old_parent,
     };
     check_rights(write, &access, node, &new_rdn, parent)?;
-    access::check_unnamed(write.head, &[id], true)?;
+    access::check_unnamed(write.head, &access, &[id], true)?;
     dynamic::check_move(write.head, node, parent)?;
     grant::people::check_move(write.head, node, parent)?;
     let new_dn = name_below(write, parent, &new_rdn);
@@ -134,6 +135,8 @@ fn new_superior(
     if !write.is_within_suffix(superior) {
         return Err(cannot_leave());
     }
+    let not_found = |_| Refusal::new(ResultCode::NoSuchObject, "new superior not found");
+    access.check_seen(write.head, superior).map_err(not_found)?;
     write.check_referral(superior, controls).map_err(|_| cannot_leave())?;
     let found = match write.head.find(superior) {
         Lookup::Found(parent) => Some(parent).filter(|&parent| access.sees_id(write.head, parent)),

@@ -37,6 +37,7 @@ pub(crate) fn root_dse(directory: &Directory, context: &Context) -> Node {
         oid::REFRESH,
         oid::ACCOUNT_REPORT,
         oid::POLICY_TEST,
+        oid::EXPLAIN,
         oid::APP_PASSWORD,
         oid::OTP_ENROLMENT,
     ];

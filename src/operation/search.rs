@@ -13,12 +13,14 @@ mod dereference;
 mod follow;
 mod log;
 mod reference;
+mod rights;
 mod sort;
 mod sorting;
 mod sync_cookie;
 mod view;
 mod watch;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -27,11 +29,12 @@ pub(crate) use alias::is_alias;
 pub use begin::begin;
 pub use log::LogPart;
 
+use super::access::{self, Glances};
 use super::sessions::Listing;
-use super::{control, root_dse};
+use super::{Context, as_of, control, root_dse};
 use crate::directory::{Directory, Node, PreparedFilter, SearchCursor, Step};
 use crate::journal::query::LookupRequest;
-use crate::model::{EntryId, Filter, ResultCode, Timestamp};
+use crate::model::{AttributeTypeId, EntryId, Filter, ResultCode, Timestamp};
 use crate::protocol::{Control, LdapResult, Reply, ResponseKind};
 use alias::{AliasWalk, Root};
 use answer::Answer;
@@ -65,7 +68,12 @@ pub struct SearchStream {
     /// When the search ends, found or not.
     deadline: Option<Timestamp>,
     page: Option<Page>,
-    judged: Option<u64>,
+    /// What is known of what may be looked at of entries.
+    glances: Glances,
+    /// The newest rules and memberships that it was judged by.
+    judged: Option<(u64, u64)>,
+    /// Who is acted as somebody else, and must be allowed to still.
+    acting: Option<Box<Context>>,
 }
 
 /// What the next pull does.
@@ -168,7 +176,11 @@ impl SearchStream {
                     let allowed = budget.div_ceil(self.cost);
                     let mut left = allowed;
                     let (directory, access) = (&self.directory, self.answer.access());
-                    let step = cursor.next(&mut left, &|attribute_type, node| access.may_search(directory, attribute_type, node));
+                    let glances = RefCell::new(&mut self.glances);
+                    let may_search = |attribute_type: AttributeTypeId, node: &Node| {
+                        access.may_search_in(directory, attribute_type, node, &mut glances.borrow_mut())
+                    };
+                    let step = cursor.next(&mut left, &may_search);
                     *budget = budget.saturating_sub((allowed - left).saturating_mul(self.cost));
                     match step {
                         Step::Pause => return Pull::Pause,
@@ -202,19 +214,32 @@ impl SearchStream {
         Some(Pull::Reply(self.answer.special(&self.directory, &node.name, &node)))
     }
 
-    /// Whether who asks may see on this newer value what was allowed when the search began. Where not, nothing more of it is sent.
-    pub fn is_allowed_on(&self, newest: &Arc<Directory>) -> bool {
-        Arc::ptr_eq(&self.directory, newest) || self.answer.access().holds_on(newest)
-    }
-
-    /// How often the standing of the session was taken when the search was last looked at.
-    pub fn judged(&mut self) -> &mut Option<u64> {
-        &mut self.judged
+    /// Whether who asks may see on the newest value, at this moment, what was allowed when the search began. Where not, nothing more of it
+    /// is sent. Costs a comparison where neither rules nor memberships changed.
+    pub fn is_allowed_on(&mut self, newest: &Arc<Directory>, now: Timestamp) -> bool {
+        // What turned by now counts, whether or not that was written down.
+        let turned = newest.has_turned(now).then(|| as_of(newest, now));
+        let newest = turned.as_ref().unwrap_or(newest);
+        let access = self.answer.access();
+        let version = access::version(newest);
+        let is_known = self.judged == Some(version) || access::version(&self.directory) == version;
+        if is_known && access.until().is_none_or(|until| now < until) {
+            return true;
+        }
+        let may_act = self.acting.as_ref().is_none_or(|context| context.check_assumed(newest).is_ok());
+        let is_allowed = may_act && access.holds_on(newest, now);
+        if is_allowed {
+            self.judged = Some(version);
+        }
+        is_allowed
     }
 
     /// The end of a search whose rights are not what they were.
     pub fn revoked(&self) -> Reply {
-        done(LdapResult::with(ResultCode::UnwillingToPerform, "access rules changed, search again"))
+        match &self.phase {
+            Phase::Following(following) => following.revoked(),
+            _ => done(LdapResult::with(ResultCode::UnwillingToPerform, RULES_CHANGED)),
+        }
     }
 
     /// A newer value of the directory was published: whether there is anything to pull.
@@ -278,7 +303,7 @@ impl SearchStream {
         if self.dereferences && node.id != self.base && alias::target_of(&self.directory, node).is_some() {
             return None;
         }
-        if !self.answer.access().sees(&self.directory, node) {
+        if !self.answer.access().glance(&self.directory, node, &mut self.glances).sees() {
             return None;
         }
         if self.hidden.any() && self.hidden.hides(&self.directory, node) {
@@ -303,7 +328,7 @@ impl SearchStream {
         if let Some(page) = &mut self.page {
             page.sent(root, node.id);
         }
-        match self.answer.entry(&self.directory, node, budget) {
+        match self.answer.entry(&self.directory, node, &mut self.glances, budget) {
             Ok(reply) => Pull::Reply(reply),
             Err(result) => self.end(result),
         }
@@ -332,6 +357,8 @@ impl SearchStream {
     }
 }
 
+/// What a client is told whose search ends because access rules, or its groups, are others than when it began.
+const RULES_CHANGED: &str = "access rules changed, search again";
 /// Why a filter is not evaluated.
 const CHAIN_TOO_LONG: &str = "too many nested groups to follow";
 /// Terms of a filter that are tested about as fast as a candidate is found.

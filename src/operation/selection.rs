@@ -250,14 +250,14 @@ fn reads_all_of_user(node: &Node, readable: &Readable) -> bool {
     let of_user = |attribute: &AttributeView<'_>| attribute.section == Section::User;
     match readable {
         Readable::All => true,
-        Readable::These(these) => node.entry.attributes().filter(of_user).all(|it| these.contains(it.attribute_type)),
+        Readable::These(these) => node.entry.attributes().filter(of_user).all(|it| these.reads(it.attribute_type)),
     }
 }
 
 fn is_readable(directory: &Directory, readable: &Readable, computed: Computed) -> bool {
     match readable {
         Readable::All => true,
-        Readable::These(these) => computed.attribute_type(directory.schema()).is_some_and(|it| these.contains(it)),
+        Readable::These(these) => computed.attribute_type(directory.schema()).is_some_and(|it| these.reads(it)),
     }
 }
 
@@ -318,7 +318,8 @@ fn write_type(writer: &mut Writer<'_>, description: &str) {
     write_attribute(writer, description, &[]);
 }
 
-fn write_attribute(writer: &mut Writer<'_>, description: &str, values: &[Bytes]) {
+/// One PartialAttribute.
+pub(crate) fn write_attribute(writer: &mut Writer<'_>, description: &str, values: &[Bytes]) {
     let length: usize = values.iter().map(|value| value.len() + 4).sum();
     writer.constructed_about(Tag::SEQUENCE, length + description.len() + 8, |writer| {
         writer.octet_string(description.as_bytes());

@@ -24,6 +24,8 @@ pub const MATCHED_VALUES: &str = "1.2.826.0.1.3344810.2.3";
 pub const DEREFERENCE: &str = "1.3.6.1.4.1.4203.666.5.16";
 /// Account usability (Sun)
 pub const ACCOUNT_USABILITY: &str = "1.3.6.1.4.1.42.2.27.9.5.8";
+/// Get Effective Rights (Sun)
+pub const EFFECTIVE_RIGHTS: &str = "1.3.6.1.4.1.42.2.27.9.5.2";
 /// Subentries (RFC 3672)
 pub const SUBENTRIES: &str = "1.3.6.1.4.1.4203.1.10.1";
 /// Don't use copy (RFC 6171)
@@ -84,6 +86,8 @@ pub const KEY_ROTATION: &str = "2.25.324025825757959154607929932436791156374.3.2
 pub const ACCOUNT_REPORT: &str = "2.25.324025825757959154607929932436791156374.3.3";
 /// Policy test: what would be decided about logins that nobody tries. Of our own, see schema/README.md.
 pub const POLICY_TEST: &str = "2.25.324025825757959154607929932436791156374.3.4";
+/// Explain: whether somebody has a right, and by which rules. Of our own, see schema/README.md.
+pub const EXPLAIN: &str = "2.25.324025825757959154607929932436791156374.3.30";
 /// Journal read: records that the journal is about to be read. Of our own, see schema/README.md.
 pub const JOURNAL_READ: &str = "2.25.324025825757959154607929932436791156374.3.5";
 /// Format of a session identifier (session tracking) that names a file and a line of it. Of our own, see schema/README.md.

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
@@ -181,6 +181,11 @@ impl Services {
     /// Microseconds of a clock that never goes back.
     pub fn monotonic(&self) -> u64 {
         self.clock.monotonic()
+    }
+
+    /// The same for a look.
+    pub(super) fn published(&self) -> Guard<Arc<Directory>> {
+        self.published.load()
     }
 
     /// Says when a directory with changed entries was published, from now on.

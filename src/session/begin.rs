@@ -16,8 +16,8 @@ use crate::operation::journal_read::JournalReadRequest;
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::{
-    Context, Identity, Proposal, ProposedOperation, SessionEnd, account_report, app_password, backup, enrolment, key_rotation,
-    password, policy_test, prepare, search,
+    Context, Identity, Proposal, ProposedOperation, SessionEnd, account_report, app_password, backup, enrolment, explain,
+    key_rotation, password, policy_test, prepare, search,
 };
 use crate::protocol::{Control, LdapResult, Message, MessageId, Reply, Request, ResponseKind, SearchRequest};
 
@@ -224,6 +224,7 @@ impl Session {
                 self.commit(context, ResponseKind::Extended, ProposedOperation::ClockConfirmation)
             }
             ExtendedOperation::Cancel => self.cancel(id, value),
+            ExtendedOperation::Explain => Action::Reply(id, vec![explain::answer(directory, &context, value)]),
             ExtendedOperation::PolicyTest => Action::Reply(id, vec![policy_test::answer(directory, &context, value)]),
             ExtendedOperation::AccountReport => Action::Reply(id, vec![account_report::answer(directory, &context, value)]),
             _ => Action::Reply(id, vec![extended::who_am_i(directory, &context, value)]),

@@ -64,11 +64,6 @@ impl Session {
         self.identity.live.as_ref().is_some_and(|live| self.judged != Some(live.epoch()))
     }
 
-    /// How often the standing of the session was taken; 0 where nobody is logged in.
-    pub fn standing(&self) -> u64 {
-        self.identity.live.as_ref().map_or(0, |live| live.epoch())
-    }
-
     /// Whether the session must be judged before it takes this request: by a bind it is another one, and by an unbind it ends.
     pub fn must_stand_for(&self, request: &Request) -> bool {
         self.is_suspended() && !matches!((request, request.response_kind()), (Request::Unbind, _) | (_, Some(ResponseKind::Bind)))

@@ -48,7 +48,9 @@ macro_rules! transcripts {
 
 transcripts! {
     access
+    access_forms
     access_rules
+    access_sync
     account
     account_report
     accounts

@@ -9,7 +9,7 @@ use ldap3_proto::control::LdapControl;
 use crate::request;
 
 /// `[!]NAME[=VALUE]` behind `-E`: `sss=[-]ATTRIBUTE[:RULE][/…]`, `vlv=BEFORE/AFTER(/OFFSET/COUNT|:VALUE)`, `mv=(ITEM)…`,
-/// `deref=ATTRIBUTE:NAME[,NAME…][;…]`, `subentries=true|false`, `accountUsability`, `dontUseCopy`.
+/// `deref=ATTRIBUTE:NAME[,NAME…][;…]`, `subentries=true|false`, `accountUsability`, `effectiveRights[=AUTHZID]`, `dontUseCopy`.
 pub fn control(text: &str) -> Control {
     let critical = text.starts_with('!');
     let text = text.trim_start_matches('!');
@@ -20,6 +20,7 @@ pub fn control(text: &str) -> Control {
         "mv" => (oid::MATCHED_VALUES, Some(ber::encode(|writer| writer.sequence(|list| items(list, value))))),
         "deref" => (oid::DEREFERENCE, Some(ber::encode(|writer| writer.sequence(|list| dereferences(list, value))))),
         "subentries" => (oid::SUBENTRIES, Some(ber::encode(|writer| writer.boolean(value == "true")))),
+        "effectiveRights" => (oid::EFFECTIVE_RIGHTS, (!value.is_empty()).then(|| value.as_bytes().to_vec().into())),
         "accountUsability" => (oid::ACCOUNT_USABILITY, None),
         "dontUseCopy" => (oid::DO_NOT_USE_COPY, None),
         other => panic!("-E {other}: not known"),

@@ -1,9 +1,12 @@
 //! What a search sends of an entry it found, and beside it.
 
+use bytes::Bytes;
+
 use super::dereference::Dereferences;
+use super::rights::EffectiveRights;
 use crate::directory::{Directory, Node, ValuesFilter};
 use crate::model::{ResultCode, Timestamp};
-use crate::operation::access::Access;
+use crate::operation::access::{Access, Glances};
 use crate::operation::control::{Controls, account_usability_response};
 use crate::operation::refusal::Refusal;
 use crate::operation::selection::Selection;
@@ -22,6 +25,7 @@ pub(super) struct Answer {
     /// Only these values.
     values: Option<ValuesFilter>,
     dereferences: Option<Dereferences>,
+    rights: Option<EffectiveRights>,
     usability: bool,
     subject: Subject,
     access: Access,
@@ -43,11 +47,17 @@ impl Answer {
             selection,
             values: controls.matched_values.as_ref().map(|items| ValuesFilter::new(directory, items)),
             dereferences,
+            rights: None,
             usability: controls.account_usability,
             subject,
             access,
             now,
         })
+    }
+
+    /// Tells what somebody may do with each entry as well.
+    pub(super) fn with_rights(self, rights: Option<EffectiveRights>) -> Answer {
+        Answer { rights, ..self }
     }
 
     /// What who asks may do.
@@ -57,8 +67,14 @@ impl Answer {
 
     /// An entry of the directory. What is read of other entries and what matched values cost counts against the budget; 11 where that is
     /// too much.
-    pub(super) fn entry(&self, directory: &Directory, node: &Node, budget: &mut u32) -> Result<Reply, LdapResult> {
-        let readable = self.access.readable(directory, node);
+    pub(super) fn entry(
+        &self,
+        directory: &Directory,
+        node: &Node,
+        glances: &mut Glances,
+        budget: &mut u32,
+    ) -> Result<Reply, LdapResult> {
+        let readable = self.access.glance(directory, node, glances);
         let attributes = match &self.values {
             None => self.selection.encode(directory, node, &readable),
             Some(values) => {
@@ -70,6 +86,10 @@ impl Answer {
         if let Some(dereferences) = &self.dereferences {
             controls.extend(dereferences.control(directory, &self.access, (node, &readable), budget)?);
         }
+        let attributes = match &self.rights {
+            None => attributes,
+            Some(rights) => Bytes::from([attributes, rights.encoded(directory, node, &readable)].concat()),
+        };
         if self.usability {
             controls.extend(self.usability(directory, node));
         }

@@ -8,11 +8,12 @@ use super::answer::Answer;
 use super::cookie::Page;
 use super::follow::{self, Bounds};
 use super::reference::Hidden;
+use super::rights::EffectiveRights;
 use super::sorting::Sorting;
 use super::{Phase, SearchStream, cookie, cost, done, log};
 use crate::directory::{Directory, Node};
 use crate::model::{DerefAliases, Filter, ResultCode, Scope, Timestamp};
-use crate::operation::access::Access;
+use crate::operation::access::{Access, Glances};
 use crate::operation::control::{self, Controls};
 use crate::operation::refusal::{Refusal, parse_name};
 use crate::operation::selection::Selection;
@@ -59,7 +60,7 @@ fn begin_decoded(
     if !subject.administrator {
         selection = selection.for_others();
     }
-    let access = Access::new(directory, context);
+    let access = Access::published(directory, context);
     access.check_seen(directory, &base)?;
     let finds_alias = matches!(request.deref, DerefAliases::FindingBase | DerefAliases::Always);
     let base = alias::resolve_base(directory, base, finds_alias, Some(request.scope).filter(|_| !controls.manage_dsa_it))?;
@@ -69,13 +70,15 @@ fn begin_decoded(
     if controls.assertion.as_ref().is_some_and(|assertion| !is_true(directory, &access, assertion, base)) {
         return Err(Refusal::new(ResultCode::AssertionFailed, ""));
     }
+    let rights = controls.effective_rights.as_ref();
+    let rights = rights.map(|asked| EffectiveRights::new(directory, context, &access, asked, &request.attributes)).transpose()?;
     let page = cookie::page(context, request, controls)?;
     let sent = page.as_ref().and_then(|page| page.resumed.as_ref()).map_or(0, |cookie| cookie.sent);
     let mut stream = SearchStream {
         directory: Arc::clone(directory),
         filter: request.filter.clone(),
         cost: cost(&request.filter),
-        answer: Answer::new(directory, subject, access, context.now, selection, controls)?,
+        answer: Answer::new(directory, subject, access, context.now, selection, controls)?.with_rights(rights),
         phase: Phase::NextRoot,
         roots: VecDeque::new(),
         first_roots: VecDeque::new(),
@@ -88,7 +91,9 @@ fn begin_decoded(
         deadline: limit(request.time_limit, context.settings.limits.time, subject.administrator)
             .map(|seconds| Timestamp(context.now.0.saturating_add(i64::from(seconds) * 1_000_000))),
         page,
+        glances: Glances::default(),
         judged: None,
+        acting: acting(context),
     };
     let bounds = Bounds { size: stream.size_limit, deadline: stream.deadline };
     if let Some(following) = follow::begin(directory, context, request, controls, base, bounds)? {
@@ -139,14 +144,20 @@ fn listed(
     }
     let page = cookie::page(context, request, controls)?;
     let subject = context.subject(directory);
-    let answer = Answer::new(directory, subject, Access::new(directory, context), context.now, selection, controls)?;
+    let answer = Answer::new(directory, subject, Access::published(directory, context), context.now, selection, controls)?;
     let phase = Phase::Listed(Box::new(listing));
     Ok(SearchStream {
         filter: request.filter.clone(),
         cost: cost(&request.filter),
         size_limit: limit(request.size_limit, context.settings.limits.size, subject.administrator),
+        acting: acting(context),
         ..of_no_directory(directory, answer, phase, sorting, page)
     })
+}
+
+/// Who acts as somebody else: whether that may be is looked at while the search goes on.
+pub(super) fn acting(context: &Context) -> Option<Box<Context>> {
+    context.attached.assumed.is_some().then(|| Box::new(context.clone()))
 }
 
 /// A search of entries that are in no directory.
@@ -173,7 +184,9 @@ pub(super) fn of_no_directory(
         size_limit: None,
         deadline: None,
         page,
+        glances: Glances::default(),
         judged: None,
+        acting: None,
     }
 }
 
@@ -198,7 +211,7 @@ fn special(
     if controls.assertion.as_ref().is_some_and(|assertion| !root_dse::matches(directory, assertion, node)) {
         return Err(Refusal::new(ResultCode::AssertionFailed, ""));
     }
-    let access = Access::new(directory, context);
+    let access = Access::published(directory, context);
     let answer = Answer::new(directory, context.subject(directory), access, context.now, selection, controls)?;
     let in_scope = matches!(request.scope, Scope::Base | Scope::Subtree);
     let entry =

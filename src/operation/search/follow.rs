@@ -11,14 +11,16 @@ mod persistent;
 mod shown;
 mod sync;
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::watch::{End, Step, Wanted, Watch};
-use super::{CHAIN_TOO_LONG, Pull, cost, done};
+use super::{CHAIN_TOO_LONG, Pull, RULES_CHANGED, cost, done};
 use crate::directory::{Directory, Node, PreparedFilter, SearchCursor, Step as CursorStep};
 use crate::model::{AttributeTypeId, DerefAliases, EntryId, Filter, MatchingRuleAssertion, ResultCode, Timestamp};
 use crate::operation::Context;
+use crate::operation::access::{Access, Glances};
 use crate::operation::control::Controls;
 use crate::operation::refusal::Refusal;
 use crate::protocol::{LdapResult, Reply, SearchRequest};
@@ -42,6 +44,8 @@ pub(super) struct Following {
     kind: Kind,
     bounds: Bounds,
     sent: u32,
+    /// Of the value that the content is read from.
+    glances: Glances,
     /// Sent before anything else.
     ready: VecDeque<Reply>,
     /// Ends the search once `ready` is sent.
@@ -76,6 +80,12 @@ pub(super) fn begin(
     }
     check(request, controls)?;
     let synchronized = controls.sync.is_some();
+    let access = Access::published(directory, context);
+    let follows = controls.sync.as_ref().is_none_or(|asked| asked.persist);
+    if follows && access.mark().is_none() {
+        let text = "access rules with a filter on memberOf or the like: the result cannot be followed";
+        return Err(Refusal::new(ResultCode::UnwillingToPerform, text));
+    }
     let wanted = Wanted { context: context.clone(), base, scope: request.scope, filter: request.filter.clone(), synchronized };
     let shown = Shown::new(directory, request, context.subject(directory).administrator, synchronized);
     let cursor = || {
@@ -84,7 +94,7 @@ pub(super) fn begin(
     };
     let (kind, stage, watch) = match (&controls.sync, controls.persistent) {
         (Some(asked), _) => {
-            let (sync, beginning) = Sync::new(directory, base, asked)?;
+            let (sync, beginning) = Sync::new(directory, &access, base, asked)?;
             match beginning {
                 Beginning::Content => (Kind::Sync(sync), cursor(), Watch::new(directory, wanted)),
                 Beginning::Changes(position) => (Kind::Sync(sync), Stage::Changes, Watch::since(directory, wanted, position)),
@@ -100,7 +110,18 @@ pub(super) fn begin(
         return Err(Refusal::new(ResultCode::AdminLimitExceeded, CHAIN_TOO_LONG));
     }
     let cost = cost(&request.filter);
-    Ok(Some(Following { watch, shown, cost, stage, kind, bounds, sent: 0, ready: VecDeque::new(), last: None }))
+    Ok(Some(Following {
+        watch,
+        shown,
+        cost,
+        stage,
+        kind,
+        bounds,
+        sent: 0,
+        glances: Glances::default(),
+        ready: VecDeque::new(),
+        last: None,
+    }))
 }
 
 /// Whether the controls ask for a search that goes on, or a refresh.
@@ -120,7 +141,11 @@ fn check(request: &SearchRequest, controls: &Controls) -> Result<(), Refusal> {
     if controls.sort.is_some() || controls.view.is_some() {
         return protocol("Sync control specified with sort control");
     }
-    if controls.matched_values.is_some() || controls.dereference.is_some() || controls.account_usability {
+    if controls.matched_values.is_some()
+        || controls.dereference.is_some()
+        || controls.account_usability
+        || controls.effective_rights.is_some()
+    {
         return protocol("Sync control specified with a control of entries");
     }
     // RFC 4533 section 3.3 forbids it. Persistent searches meet aliases as entries whatever they ask for: JNDI asks for it by default.
@@ -191,9 +216,10 @@ impl Following {
         let Stage::Content(cursor) = &mut self.stage else { return None };
         let synchronized = matches!(self.kind, Kind::Sync(_));
         let directory = Arc::clone(cursor.directory());
+        let glances = RefCell::new(&mut self.glances);
         let may_search = |attribute_type: AttributeTypeId, node: &Node| {
             Watch::may_search(&directory, attribute_type, node, synchronized)
-                && self.watch.access().may_search(&directory, attribute_type, node)
+                && self.watch.access().may_search_in(&directory, attribute_type, node, &mut glances.borrow_mut())
         };
         let allowed = budget.div_ceil(self.cost);
         let mut left = allowed;
@@ -205,7 +231,7 @@ impl Following {
                 self.refreshed();
                 None
             }
-            CursorStep::Match(node) if !self.watch.access().sees(&directory, &node) => None,
+            CursorStep::Match(node) if !self.watch.access().glance(&directory, &node, &mut self.glances).sees() => None,
             CursorStep::Match(node) => {
                 let reply = match &mut self.kind {
                     Kind::Sync(sync) => sync.present(&directory, self.watch.access(), &node, &mut self.shown)?,
@@ -270,6 +296,7 @@ impl Following {
     fn cannot_go_on(&mut self, end: End) -> Pull {
         let code = match (end, &self.kind) {
             (End::NoRight, _) => ResultCode::InsufficientAccessRights,
+            (End::RulesChanged, _) => return Pull::Done(self.revoked()),
             (End::NoBase, _) => ResultCode::NoSuchObject,
             (End::BaseRenamed | End::TooFarBehind, Kind::Sync(_)) => ResultCode::SyncRefreshRequired,
             (End::BaseRenamed, Kind::Persistent(_)) => ResultCode::NoSuchObject,
@@ -277,6 +304,14 @@ impl Following {
             (End::ChainTooLong, _) => return self.end(LdapResult::with(ResultCode::AdminLimitExceeded, CHAIN_TOO_LONG)),
         };
         self.end(LdapResult::of(code))
+    }
+
+    /// The end where other access rules are for who asked. A client that keeps a copy asks again with its cookie, and is told everything.
+    pub(super) fn revoked(&self) -> Reply {
+        match &self.kind {
+            Kind::Sync(sync) => sync.ended(LdapResult::with(ResultCode::SyncRefreshRequired, RULES_CHANGED)),
+            Kind::Persistent(_) => done(LdapResult::with(ResultCode::UnwillingToPerform, RULES_CHANGED)),
+        }
     }
 
     fn end(&mut self, result: LdapResult) -> Pull {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::begin::{limit, of_no_directory};
+use super::begin::{acting, limit, of_no_directory};
 use super::sorting::Sorting;
 use super::{Phase, Pull, SearchStream, cookie, cost, follow};
 use crate::directory::{Directory, Node};
@@ -96,7 +96,7 @@ pub(super) fn begin(
     };
     let sent = resumed.map_or(0, |cookie| cookie.sent);
     let subject = context.subject(directory);
-    let answer = super::Answer::new(directory, subject, Access::new(directory, context), context.now, selection, controls)?;
+    let answer = super::Answer::new(directory, subject, Access::published(directory, context), context.now, selection, controls)?;
     let seconds = limit(request.time_limit, context.settings.limits.time, subject.administrator);
     Ok(SearchStream {
         filter: request.filter.clone(),
@@ -105,6 +105,7 @@ pub(super) fn begin(
         // Whoever may read the log may read all of it.
         size_limit: limit(request.size_limit, 0, true),
         deadline: seconds.map(|seconds| Timestamp(context.now.0.saturating_add(i64::from(seconds) * 1_000_000))),
+        acting: acting(context),
         ..of_no_directory(directory, answer, Phase::Log(Box::new(reading)), sorting, page)
     })
 }

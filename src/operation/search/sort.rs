@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::directory::{Computed, Directory, MembershipAttribute, Node};
 use crate::model::schema::{AttributeDescription, Key, MatchingRule};
 use crate::model::{AttributeTypeId, EntryId, ResultCode};
-use crate::operation::access::Access;
+use crate::operation::access::Readable;
 use crate::operation::control::{SortKey, SortRequest, sort_response};
 use crate::protocol::{Control, LdapResult};
 
@@ -62,10 +62,10 @@ impl Order {
         Ok(Order { keys })
     }
 
-    pub(super) fn place(&self, directory: &Directory, access: &Access, node: &Node) -> Place {
+    pub(super) fn place(&self, directory: &Directory, readable: &Readable, node: &Node) -> Place {
         let mut place = Vec::new();
         for key in &self.keys {
-            key.push(key.least(directory, access, node).as_ref(), &mut place);
+            key.push(key.least(directory, readable, node).as_ref(), &mut place);
         }
         place.into()
     }
@@ -108,7 +108,7 @@ impl OrderKey {
     }
 
     /// The least value of an entry; one that the rule refuses is none, and so is one that who asks may not search.
-    fn least(&self, directory: &Directory, access: &Access, node: &Node) -> Option<Key> {
+    fn least(&self, directory: &Directory, readable: &Readable, node: &Node) -> Option<Key> {
         let schema = directory.schema();
         let mut least: Option<Key> = None;
         let mut consider = |value: &[u8]| {
@@ -118,7 +118,7 @@ impl OrderKey {
                 least = Some(key);
             }
         };
-        for (id, computed) in self.types.iter().filter(|(id, _)| access.may_search(directory, *id, node)) {
+        for (id, computed) in self.types.iter().filter(|(id, _)| readable.searches(*id)) {
             let stored = node.entry.attributes_of(*id);
             let asked_for = stored.filter(|attribute| self.description.covers_options(attribute.description));
             asked_for.flat_map(|attribute| attribute.values()).for_each(&mut consider);
@@ -191,11 +191,11 @@ impl Sorted {
         Sorted { order, places: BTreeSet::new(), memory: Share { of: &MEMORY, octets: 0 }, limit }
     }
 
-    pub(super) fn add(&mut self, directory: &Directory, access: &Access, node: &Node) -> Result<(), SortFailure> {
+    pub(super) fn add(&mut self, directory: &Directory, readable: &Readable, node: &Node) -> Result<(), SortFailure> {
         if self.places.len() >= self.limit {
             return Err(SortFailure::too_many());
         }
-        let place = self.order.place(directory, access, node);
+        let place = self.order.place(directory, readable, node);
         self.memory.take(place.len() + PLACE_OVERHEAD)?;
         self.places.insert((place, node.id));
         Ok(())

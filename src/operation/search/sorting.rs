@@ -9,7 +9,7 @@ use super::sort::{Order, SortFailure, Sorted};
 use super::{Phase, Pull, SearchStream, view};
 use crate::directory::{Directory, Node};
 use crate::model::ResultCode;
-use crate::operation::access::Access;
+use crate::operation::access::Readable;
 use crate::operation::control::{Controls, SortRequest, ViewRequest, ViewResult, sort_response};
 use crate::operation::refusal::Refusal;
 use crate::protocol::{Control, LdapResult, Reply, ResponseKind};
@@ -76,15 +76,17 @@ impl Sorting {
         self.found.is_some()
     }
 
-    fn takes(&mut self, directory: &Directory, access: &Access, node: &Node) -> Option<Result<(), SortFailure>> {
-        self.found.as_mut().map(|found| found.add(directory, access, node))
+    fn takes(&mut self, directory: &Directory, readable: &Readable, node: &Node) -> Option<Result<(), SortFailure>> {
+        self.found.as_mut().map(|found| found.add(directory, readable, node))
     }
 }
 
 impl SearchStream {
     /// Gives a match its place. None: it is to be sent.
     pub(super) fn put_in_order(&mut self, node: &Node) -> Option<Step> {
-        match self.sorting.as_mut()?.takes(&self.directory, self.answer.access(), node)? {
+        let sorting = self.sorting.as_mut()?;
+        let readable = self.answer.access().glance(&self.directory, node, &mut self.glances);
+        match sorting.takes(&self.directory, &readable, node)? {
             Ok(()) => Some(Step::Taken),
             Err(failure) => Some(self.give_up_sorting(&failure)),
         }

@@ -119,6 +119,8 @@ pub(super) enum End {
     BaseRenamed,
     /// Who asked may no longer read it.
     NoRight,
+    /// Other access rules are for who asked, or they are about other entries.
+    RulesChanged,
     /// What was written in between is no longer held.
     TooFarBehind,
     /// Following nested groups would cost too much.
@@ -128,7 +130,7 @@ pub(super) enum End {
 impl Watch {
     /// Follows from this value on.
     pub(super) fn new(directory: &Arc<Directory>, wanted: Wanted) -> Watch {
-        let after = View::new(directory, &wanted);
+        let after = View::new(directory, &wanted, wanted.context.now);
         let (base_name, position) = (directory.dn_text(wanted.base), directory.recent().end());
         Watch { wanted, base_name, before: None, after, position, newest: None, round: Round::default(), behind: None }
     }
@@ -209,7 +211,7 @@ impl Watch {
             *budget = budget.saturating_sub(cost);
             let Some(task) = self.round.tasks.pop_front() else {
                 match self.newest.take() {
-                    Some(newest) => match self.begin_round(&newest) {
+                    Some(newest) => match self.begin_round(&newest, now) {
                         Ok(()) => {
                             *budget = budget.saturating_sub(self.after.filter.chain_work());
                             continue;
@@ -230,20 +232,20 @@ impl Watch {
         }
     }
 
-    fn begin_round(&mut self, newest: &Arc<Directory>) -> Result<(), End> {
+    fn begin_round(&mut self, newest: &Arc<Directory>, now: Timestamp) -> Result<(), End> {
         if !newest.recent().holds(self.position) {
             return Err(End::TooFarBehind);
         }
         if newest.node(self.wanted.base).is_none() {
             return Err(End::NoBase);
         }
-        let after = View::new(newest, &self.wanted);
+        let after = View::new(newest, &self.wanted, now);
         if !after.access.sees_id(newest, self.wanted.base) {
             return Err(End::NoRight);
         }
         // What was sent under other rules may be more than is allowed now, or less.
-        if !after.access.is_same(&self.after.access) {
-            return Err(End::NoRight);
+        if !after.access.is_same(&self.after.access) || after.access.changes_with_moves(newest, self.position) {
+            return Err(End::RulesChanged);
         }
         if after.filter.chain_too_long() {
             return Err(End::ChainTooLong);
@@ -398,22 +400,24 @@ impl Watch {
 }
 
 impl View {
-    fn new(directory: &Arc<Directory>, wanted: &Wanted) -> View {
+    fn new(directory: &Arc<Directory>, wanted: &Wanted, now: Timestamp) -> View {
         let filter = PreparedFilter::new(directory, &wanted.filter);
-        View { directory: Arc::clone(directory), filter, access: Access::new(directory, &wanted.context) }
+        let context = Context { now, ..wanted.context.clone() };
+        View { directory: Arc::clone(directory), filter, access: Access::new(directory, &context) }
     }
 
     /// Whether an entry is in the result.
     fn holds(&self, wanted: &Wanted, id: EntryId) -> bool {
         let Some(node) = self.directory.node(id) else { return false };
+        if !self.is_in_scope(wanted, id) {
+            return false;
+        }
+        let readable = self.access.readable(&self.directory, node);
         let may_search = |attribute_type: AttributeTypeId, node: &Node| {
-            Watch::may_search(&self.directory, attribute_type, node, wanted.synchronized)
-                && self.access.may_search(&self.directory, attribute_type, node)
+            Watch::may_search(&self.directory, attribute_type, node, wanted.synchronized) && readable.searches(attribute_type)
         };
         let context = FilterContext { directory: &self.directory, may_search: &may_search };
-        self.is_in_scope(wanted, id)
-            && self.access.sees(&self.directory, node)
-            && self.filter.evaluate(&context, node) == Truth::True
+        readable.sees() && self.filter.evaluate(&context, node) == Truth::True
     }
 
     fn is_in_scope(&self, wanted: &Wanted, id: EntryId) -> bool {

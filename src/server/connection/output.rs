@@ -208,14 +208,10 @@ impl Connection {
                     return After::Ended;
                 }
             }
-            let standing = self.session.standing();
-            if *search.judged() != Some(standing) {
-                // Asked for behind the counter, which moves once a value is published.
-                if !search.is_allowed_on(&self.services.directory()) {
-                    self.output.put(id, &search.revoked());
-                    return After::Ended;
-                }
-                *search.judged() = Some(standing);
+            // What is published is asked for behind what was pulled: a change of rules that was acknowledged before counts.
+            if !matches!(pulled, Pull::Pause | Pull::Wait) && !search.is_allowed_on(&self.services.published(), now) {
+                self.output.put(id, &search.revoked());
+                return After::Ended;
             }
             match pulled {
                 Pull::Reply(reply) => self.output.put(id, &reply),

@@ -30,6 +30,8 @@ pub(super) struct Sync {
     gone: bool,
     /// What the last cookie said.
     told: Option<ChangeStamp>,
+    /// By which rules.
+    mark: u32,
 }
 
 /// What a synchronization begins with.
@@ -43,20 +45,34 @@ pub(super) enum Beginning {
 
 impl Sync {
     /// Reads the cookie: 4096 for one that is of no use, unless the client would rather have everything anew.
-    pub(super) fn new(directory: &Arc<Directory>, base: EntryId, asked: &SyncRequest) -> Result<(Sync, Beginning), Refusal> {
+    /// Where other access rules are for the client than when it was told last, it is told everything anew, and what is not named is gone.
+    pub(super) fn new(
+        directory: &Arc<Directory>,
+        access: &Access,
+        base: EntryId,
+        asked: &SyncRequest,
+    ) -> Result<(Sync, Beginning), Refusal> {
         let newest = directory.context().stamp;
+        let mark = access.mark();
         let (consumer, cookie) =
             asked.cookie.as_ref().map_or_else(|| ("000".to_owned(), SyncCookie::Initial), |it| sync_cookie::read(it));
         let since = match cookie {
-            SyncCookie::At(stamp) if stamp <= newest && !directory.is_undone(stamp) => Some(stamp),
+            SyncCookie::At(stamp, told) if stamp <= newest && !directory.is_undone(stamp) => {
+                Some(stamp).filter(|_| mark == Some(told))
+            }
             SyncCookie::Initial => None,
-            SyncCookie::At(_) | SyncCookie::Unknown if asked.reload_hint => None,
-            SyncCookie::At(_) | SyncCookie::Unknown => return Err(Refusal::new(ResultCode::SyncRefreshRequired, "")),
+            SyncCookie::At(..) | SyncCookie::Unknown if asked.reload_hint => None,
+            SyncCookie::At(..) | SyncCookie::Unknown => return Err(Refusal::new(ResultCode::SyncRefreshRequired, "")),
         };
         let position = since.and_then(|stamp| directory.recent().after(stamp));
-        let covered = position.filter(|&position| Watch::base_stood(directory, base, position));
+        let stood =
+            |&position: &u64| Watch::base_stood(directory, base, position) && !access.changes_with_moves(directory, position);
+        let covered = position.filter(stood);
         let (persist, gone) = (asked.persist, covered.is_some());
-        let sync = Sync { persist, consumer, since, uuids: Vec::new(), gone, told: since };
+        // What was moved, with all below it, does not say so.
+        let since = since.filter(|_| gone || !access.has_targets());
+        let mark = mark.unwrap_or(u32::MAX >> 8);
+        let sync = Sync { persist, consumer, since, uuids: Vec::new(), gone, told: since, mark };
         Ok((sync, covered.map_or(Beginning::Content, Beginning::Changes)))
     }
 
@@ -141,6 +157,6 @@ impl Sync {
     }
 
     fn cookie(&self, stamp: ChangeStamp) -> Vec<u8> {
-        sync_cookie::write(&self.consumer, stamp)
+        sync_cookie::write(&self.consumer, stamp, self.mark)
     }
 }

@@ -1,14 +1,18 @@
-//! What access rules must say when they are written, and what of them may not be taken away.
+//! What is checked when access rules, and what they name, are written.
 
-use super::{Access, AccessRules, Audited, TARGET, folder};
+use super::compile::{AccessRules, Audited, TARGET};
+use super::{Access, folder};
 use crate::directory::{Change, Directory, Lookup, MembershipAttribute, RuleKind};
-use crate::model::{EntryId, ResultCode};
+use crate::model::{Dn, EntryId, Filter, ResultCode};
 use crate::operation::Authority;
 use crate::operation::context::administrators;
 use crate::operation::draft::Draft;
 use crate::operation::refusal::Refusal;
 use crate::operation::write::Write;
 use crate::policy::access::{Reader, Right, RuleSubject};
+
+/// The syntax of names (RFC 4517 section 3.3.9).
+const DN_SYNTAX: &str = "1.3.6.1.4.1.1466.115.121.1.12";
 
 /// 21 for a rule with a value that means nothing, 19 for one that names an entry which is not there: it would be for nobody.
 pub(crate) fn check(write: &Write<'_>, draft: &Draft<'_>) -> Result<(), Refusal> {
@@ -36,6 +40,11 @@ pub(crate) fn check(write: &Write<'_>, draft: &Draft<'_>) -> Result<(), Refusal>
             return absent("accessSubject", dn.to_string());
         }
     }
+    // Names in a filter are looked up once: one that comes later would count for some and not for others.
+    let in_filter = rule.filter.iter().flat_map(|filter| named_in(write.head, filter));
+    if let Some(dn) = in_filter.into_iter().find(|dn| !matches!(write.head.find(dn), Lookup::Found(_))) {
+        return absent("accessFilter", dn.to_string());
+    }
     let attribute = draft.schema.attribute_type(TARGET).and_then(MembershipAttribute::of_type);
     let outside = attribute.and_then(|attribute| draft.members.first_outside(attribute));
     match outside.filter(|outside| Audited::named(draft.schema, outside).is_none()) {
@@ -45,16 +54,18 @@ pub(crate) fn check(write: &Write<'_>, draft: &Draft<'_>) -> Result<(), Refusal>
 }
 
 /// 53 for the removal, or another name, of entries that a rule names: it would be for nobody, or about everything. `renamed`: their names
-/// change, and those of all below them.
-pub(crate) fn check_unnamed(directory: &Directory, concerned: &[EntryId], renamed: bool) -> Result<(), Refusal> {
+/// change, and those of all below them. Who may not know of the rule is not told its name.
+pub(crate) fn check_unnamed(directory: &Directory, access: &Access, concerned: &[EntryId], renamed: bool) -> Result<(), Refusal> {
     let compiled = directory.compiled::<AccessRules>();
     for placed in &compiled.rules {
         let Some(entry) = placed.entry.filter(|entry| renamed || !concerned.contains(entry)) else { continue };
-        let subjects = placed.rule.subjects.iter().filter_map(|subject| match subject {
-            RuleSubject::Group(dn) | RuleSubject::Entry(dn) => match directory.find(dn) {
-                Lookup::Found(id) => Some(id),
-                _ => None,
-            },
+        let filters = placed.rule.filter.iter().flat_map(|filter| named_in(directory, filter));
+        let in_subjects = placed.rule.subjects.iter().filter_map(|subject| match subject {
+            RuleSubject::Group(dn) | RuleSubject::Entry(dn) => Some(dn.clone()),
+            _ => None,
+        });
+        let subjects = in_subjects.chain(filters).filter_map(|dn| match directory.find(&dn) {
+            Lookup::Found(id) => Some(id),
             _ => None,
         });
         // Targets follow a new name.
@@ -64,11 +75,12 @@ pub(crate) fn check_unnamed(directory: &Directory, concerned: &[EntryId], rename
             false => concerned.contains(id),
         };
         if let Some(found) = subjects.chain(targets).find(meets) {
-            let text = format!(
-                "{} is named by the access rule {}; change that first",
-                directory.dn_text(found),
-                directory.dn_text(entry)
-            );
+            let seen = access.sees_id(directory, found) && access.sees_id(directory, entry);
+            let (found, entry) = (directory.dn_text(found), directory.dn_text(entry));
+            let text = match seen {
+                true => format!("{found} is named by the access rule {entry}; change that first"),
+                false => "an access rule is about this; change that first".to_owned(),
+            };
             return Err(Refusal::new(ResultCode::UnwillingToPerform, text).because("named by an access rule"));
         }
     }
@@ -106,4 +118,18 @@ pub(crate) fn check_not_locked_out(write: &Write<'_>, changes: &[Change]) -> Res
     }
     let text = "no administrator could change access rules any more";
     Err(Refusal::new(ResultCode::UnwillingToPerform, text).because("would lock out administrators"))
+}
+
+/// The names that a filter compares attributes of names with.
+fn named_in(directory: &Directory, filter: &Filter) -> Vec<Dn> {
+    let is_of_names = |name: &str| {
+        let described = directory.schema().describe(name);
+        described.is_ok_and(|it| directory.schema().attribute_type_by_id(it.attribute_type).syntax.oid == DN_SYNTAX)
+    };
+    match filter {
+        Filter::And(filters) | Filter::Or(filters) => filters.iter().flat_map(|filter| named_in(directory, filter)).collect(),
+        Filter::Not(filter) => named_in(directory, filter),
+        Filter::Equality(name, value) if is_of_names(name) => Dn::parse(value).into_iter().collect(),
+        _ => Vec::new(),
+    }
 }
