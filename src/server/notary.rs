@@ -140,6 +140,19 @@ impl NotaryWatch {
 /// Handle on the thread.
 pub struct Notary(JoinHandle<()>);
 
+/// Tells of a thread that broke down: nobody else would notice before the server stops.
+struct ToldOfBreakdown(Arc<NotaryWatch>);
+
+impl Drop for ToldOfBreakdown {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let text = "the thread that signs checkpoints broke down by a fault of the server: nobody signs for the journal until it is \
+                        started again; please report it";
+            self.0.set_trouble(HealthLevel::Red, Some(text.to_owned()));
+        }
+    }
+}
+
 /// What the thread works with.
 struct Worker {
     options: StoreOptions,
@@ -201,7 +214,12 @@ impl Notary {
         let files = TreeFiles::new(Arc::clone(&options.disk), &options.data);
         let (writer, expected, signed) = (None, Expected::default(), None);
         let mut worker = Worker { options, files, writer, key, durable, watch, anchors, expected, signed, retry: None };
-        let thread = std::thread::Builder::new().name("notary".to_owned()).spawn(move || worker.run(&mailbox))?;
+        let told = ToldOfBreakdown(Arc::clone(&worker.watch));
+        let thread = std::thread::Builder::new().name("notary".to_owned()).spawn(move || {
+            // In the closure, so that it is dropped where the thread ends.
+            let _told = told;
+            worker.run(&mailbox);
+        })?;
         Ok((Notary(thread), announcer))
     }
 

@@ -122,6 +122,18 @@ enum Fact {
     Peer = 5,
     Actor = 6,
     Target = 7,
+    Unread = 8,
+    Gap = 9,
+}
+
+/// What every group has that does not open: whether an answer is in it nobody can say.
+pub fn unread_term() -> Term {
+    term(Fact::Unread, "")
+}
+
+/// What every group has before which records are missing; of a segment's end the group that would be next.
+pub fn gap_term() -> Term {
+    term(Fact::Gap, "")
 }
 
 fn term(fact: Fact, text: &str) -> Term {

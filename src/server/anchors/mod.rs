@@ -13,7 +13,7 @@ mod tests;
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use self::folder::Folder;
 pub use self::folder::{KeptTimeStamp, evidence_folder, read, read_time_stamps};
@@ -187,9 +187,11 @@ impl Anchors {
             shared.mailbox.lock().unwrap_or_else(PoisonError::into_inner).stop = true;
             shared.wake.notify_one();
         }
-        let began = Instant::now();
+        let mut began = None;
         for Handle { done, watch, .. } in self.0 {
-            let left = LAST_ANCHOR.saturating_sub(began.elapsed());
+            let now = watch.clock.monotonic();
+            let waited = Duration::from_micros(now.saturating_sub(*began.get_or_insert(now)));
+            let left = LAST_ANCHOR.saturating_sub(waited);
             if done.recv_timeout(left) == Err(RecvTimeoutError::Timeout) {
                 tracing::error!("{} did not answer in time: the last checkpoint is not anchored there", watch.place);
             }

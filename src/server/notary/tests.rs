@@ -182,3 +182,17 @@ fn a_notary_that_does_not_keep_up_loses_nothing_and_holds_nobody_up() {
     notary.stop();
     check(&options, &TreeFiles::new(Arc::clone(&options.disk), &options.data).checkpoints().unwrap());
 }
+
+#[test]
+fn a_thread_that_breaks_down_is_told_at_once() {
+    let watch = Arc::<NotaryWatch>::default();
+    for breaks in [false, true] {
+        let told = ToldOfBreakdown(Arc::clone(&watch));
+        let thread = std::thread::spawn(move || {
+            let _told = told;
+            assert!(!breaks, "as by a fault of the server");
+        });
+        assert_eq!(thread.join().is_err(), breaks);
+        assert_eq!(watch.trouble().map(|(level, _)| level), breaks.then_some(HealthLevel::Red));
+    }
+}

@@ -151,11 +151,7 @@ fn collector(files: &TlsFiles, manners: Vec<Manners>) -> (u16, Arc<Taken>) {
 fn serve(mut peer: StreamOwned<ServerConnection, TcpStream>, manners: Manners, taken: &Taken) {
     taken.connections.fetch_add(1, Ordering::SeqCst);
     let (mut octets, mut part) = (Vec::new(), [0; 4096]);
-    loop {
-        let read = match peer.read(&mut part) {
-            Ok(read) => read,
-            Err(_) => break,
-        };
+    while let Ok(read) = peer.read(&mut part) {
         octets.extend_from_slice(&part[..read]);
         if let Manners::DiesAfter(most) = manners
             && octets.len() >= most

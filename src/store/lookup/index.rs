@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::IndexError;
-use crate::journal::query::Term;
+use crate::journal::query::{Term, unread_term};
 
 /// Where a group stands in its segment's file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +19,13 @@ pub(super) struct Place {
     pub(super) records: u32,
     /// Time of the first.
     pub(super) time: i64,
+}
+
+impl Place {
+    /// The sequence behind its last record.
+    pub(super) fn end(&self) -> u64 {
+        self.first.saturating_add(u64::from(self.records))
+    }
 }
 
 /// An index as it is made, in memory.
@@ -40,6 +47,19 @@ impl Building {
                 list.push(ordinal);
             }
         }
+    }
+}
+
+impl Building {
+    /// The sequence behind the last record of a segment that begins with `first`.
+    pub(super) fn end(&self, first: u64) -> u64 {
+        self.places.last().map_or(first, Place::end)
+    }
+
+    /// Adds a term to the group that comes next, or to what would be its place.
+    pub(super) fn mark(&mut self, term: Term) {
+        let ordinal = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        self.terms.entry(term).or_default().push(ordinal);
     }
 }
 
@@ -74,7 +94,7 @@ impl Lookup for Building {
     }
 }
 
-/// The groups within `range` that have at least one term of each list, ascending.
+/// The groups within `range` that have at least one term of each list, and those that nobody could read, ascending.
 pub(super) fn candidates(index: &dyn Lookup, wanted: &[Vec<Term>], range: Range<u32>) -> Result<Vec<u32>, IndexError> {
     let mut found: Option<Vec<u32>> = None;
     for any in wanted {
@@ -92,5 +112,9 @@ pub(super) fn candidates(index: &dyn Lookup, wanted: &[Vec<Term>], range: Range<
             break;
         }
     }
-    Ok(found.unwrap_or_else(|| range.collect()))
+    let Some(mut found) = found else { return Ok(range.collect()) };
+    found.extend(index.postings(unread_term())?.into_iter().filter(|ordinal| range.contains(ordinal)));
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
 }

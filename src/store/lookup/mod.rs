@@ -7,7 +7,9 @@
 //! the segment does. Neither is trusted: what it names is read with its checksum and seals, and judged by the question itself.
 
 mod file;
+mod gaps;
 mod index;
+mod runs;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -15,6 +17,7 @@ use std::sync::Arc;
 
 use file::{IndexFile, Of, index_name};
 use index::{Building, Lookup, Place, candidates};
+use runs::runs;
 
 use super::StoreError;
 use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader};
@@ -23,12 +26,10 @@ use super::mark::marked;
 use super::open::opened_keys;
 use super::reader::{Damage, JournalReader};
 use super::seal::SegmentSealer;
-use crate::journal::query::{FoundRecord, LookupRequest, Query, ReadRecord, terms_of};
+use crate::journal::query::{FoundRecord, LookupRequest, Query, ReadRecord, gap_term, terms_of, unread_term};
 use crate::journal::{Frame, FrameError, read_group};
 use crate::store::StoreOptions;
 
-/// Octets of neighbouring groups that are read together.
-const RUN_OCTETS: u64 = 1024 * 1024;
 /// Octets of the newest segment that are read at once to index them.
 const CHUNK_OCTETS: usize = 8 * 1024 * 1024;
 /// How often it is begun anew where files change under the reader.
@@ -52,6 +53,12 @@ pub struct Found {
     pub read: u64,
     /// What could not be read.
     pub damages: Vec<Damage>,
+}
+
+impl Found {
+    fn is_enough(&self, request: &LookupRequest) -> bool {
+        self.records.len() >= request.most_found || self.read >= request.most_read
+    }
 }
 
 /// What the journal's segments come to.
@@ -275,13 +282,35 @@ impl JournalLookup {
         durable: u64,
         found: &mut Found,
     ) -> Result<bool, StoreError> {
-        let Some(header) = &segment.header else { return Ok(false) };
+        let mut asked = request.clone();
+        let is_enough = loop {
+            match self.find_some(segment, &asked, durable, found)? {
+                Some(from) => asked.from = Some(from),
+                None if found.is_enough(request) => break true,
+                None => break false,
+            }
+        };
+        let passed = found.next.filter(|_| is_enough);
+        let gaps = gaps::passed(self.index(segment, durable)?.lookup(), segment, request, passed);
+        found.damages.extend(gaps.unwrap_or_else(|IndexError| vec![damage(segment, "its index")]));
+        Ok(is_enough)
+    }
+
+    /// Where to go on in the segment, if more of it is to be looked at.
+    fn find_some(
+        &mut self,
+        segment: &Segment,
+        request: &LookupRequest,
+        durable: u64,
+        found: &mut Found,
+    ) -> Result<Option<u64>, StoreError> {
+        let Some(header) = &segment.header else { return Ok(None) };
         let key = self.keys()?.of(&header.identity, &segment.path)?;
         let sealer = SegmentSealer::new(&key, &header.salt, header.first)?;
         let index = self.index(segment, durable)?;
-        let Ok(places) = places(index.lookup(), request) else {
+        let Ok((places, goes_on)) = places(index.lookup(), request) else {
             found.damages.push(damage(segment, "its index"));
-            return Ok(false);
+            return Ok(None);
         };
         let runs = runs(&places, request.backwards);
         for run in runs {
@@ -296,7 +325,7 @@ impl JournalLookup {
                 match open_group(octets.get(start..).unwrap_or_default(), place, &sealer) {
                     Ok(frames) => {
                         if take(frames, request, durable, found) {
-                            return Ok(true);
+                            return Ok(None);
                         }
                     }
                     Err(_) if self.is_sealed_anew(segment)? => return Err(sealed_anew(segment)),
@@ -308,13 +337,14 @@ impl JournalLookup {
                 }
             }
         }
-        Ok(false)
+        Ok(goes_on)
     }
 
     /// Whether the file is another one than that whose header was read: a rotation of the key puts a new one in its place, under the same name.
-    fn is_sealed_anew(&mut self, segment: &Segment) -> Result<bool, StoreError> {
-        let reader = JournalReader::new(Arc::clone(&self.options.disk), &self.options.data.join(JOURNAL_FOLDER), &self.keys()?)?;
-        let now = reader.files().into_iter().find(|(path, ..)| *path == segment.path).and_then(|(_, header, _)| header);
+    fn is_sealed_anew(&self, segment: &Segment) -> Result<bool, StoreError> {
+        let octets = self.options.disk.read_front(&segment.path, SEGMENT_HEADER_OCTETS);
+        let octets = octets.map_err(|error| StoreError::Io { path: segment.path.clone(), error })?;
+        let now = SegmentHeader::decode(&octets, &segment.path)?;
         Ok(now.map(|header| header.salt) != segment.header.as_ref().map(|header| header.salt))
     }
 
@@ -365,7 +395,10 @@ impl JournalLookup {
             let sealer = SegmentSealer::new(&key, &header.salt, header.first)?;
             built.extend(&*disk, segment, &sealer, durable)?;
             built.is_whole = segment.end.is_some();
-            let has_closed_groups = built.has_closed_groups;
+            if built.is_whole && segment.next.is_some_and(|next| built.index.end(header.first) < next) {
+                built.index.mark(gap_term());
+            }
+            let has_closed_groups = std::mem::take(&mut built.has_closed_groups);
             if has_closed_groups && self.is_sealed_anew(segment)? {
                 self.built.remove(&first);
                 return Err(sealed_anew(segment));
@@ -399,7 +432,8 @@ impl Built {
                 match read_group(rest) {
                     Ok(group) if group.last() <= durable => {
                         let opened = group.open(sealer);
-                        self.has_closed_groups |= opened.is_err();
+                        let is_closed = opened.is_err();
+                        self.has_closed_groups |= is_closed;
                         let frames = opened.unwrap_or_default();
                         let records: Vec<ReadRecord> =
                             frames.iter().flat_map(Frame::lines).filter_map(ReadRecord::parse).collect();
@@ -410,16 +444,23 @@ impl Built {
                             records: group.header.count,
                             time: records.first().map_or_else(|| self.last_time(), |record| record.time),
                         };
-                        self.index.add(place, records.iter().flat_map(terms_of));
+                        if segment.header.as_ref().is_some_and(|header| self.index.end(header.first) < place.first) {
+                            self.index.mark(gap_term());
+                        }
+                        let unread = is_closed.then(unread_term);
+                        self.index.add(place, records.iter().flat_map(terms_of).chain(unread));
                         at += group.length;
                     }
                     Ok(_) => return self.stop_at(at),
                     Err(FrameError::Incomplete) => break,
-                    // Damage is `verify`'s to tell; what can be read behind it is found all the same.
-                    Err(FrameError::Damaged { .. }) if segment.end.is_some() => {
-                        at += next_group(rest).unwrap_or(rest.len());
-                    }
-                    Err(FrameError::Damaged { .. }) => return self.stop_at(at),
+                    // What can be read behind it is found all the same, and the gap is told.
+                    Err(FrameError::Damaged { .. }) => match next_group(rest) {
+                        Some((step, _)) if segment.end.is_some() => at += step,
+                        None if segment.end.is_some() => at += rest.len(),
+                        // Behind what is durable a group may be half written.
+                        Some((step, last)) if last.is_some_and(|last| last <= durable) => at += step,
+                        _ => return self.stop_at(at),
+                    },
                 }
             }
             self.offset += at as u64;
@@ -443,15 +484,31 @@ impl Built {
     }
 }
 
-fn next_group(rest: &[u8]) -> Option<usize> {
+/// Octets up to the next group, and its last sequence where all of it is there.
+fn next_group(rest: &[u8]) -> Option<(usize, Option<u64>)> {
     let behind = rest.get(1..)?;
-    memchr::memmem::find_iter(behind, &crate::journal::GROUP_MAGIC)
-        .find(|at| behind.get(*at..).is_some_and(|octets| read_group(octets).is_ok()))
-        .map(|at| at + 1)
+    let group = |at: usize| match read_group(behind.get(at..)?) {
+        Ok(group) => Some((at + 1, Some(group.last()))),
+        Err(FrameError::Incomplete) => Some((at + 1, None)),
+        Err(FrameError::Damaged { .. }) => None,
+    };
+    memchr::memmem::find_iter(behind, &crate::journal::GROUP_MAGIC).find_map(group)
 }
 
-/// The groups that may hold answers, ascending.
-fn places(index: &dyn Lookup, request: &LookupRequest) -> Result<Vec<Place>, IndexError> {
+/// The groups that may hold answers, ascending, and whether there are more of them: where to go on.
+fn places(index: &dyn Lookup, request: &LookupRequest) -> Result<(Vec<Place>, Option<u64>), IndexError> {
+    let range = range(index, request)?;
+    let all = candidates(index, &request.query.terms(), range)?;
+    let ordinals = bounded(&all, request);
+    let places = index.places(ordinals)?;
+    let end = if request.backwards { places.first() } else { places.last() };
+    let end = end.filter(|_| ordinals.len() < all.len());
+    let goes_on = end.map(|place| if request.backwards { place.first } else { place.end().saturating_sub(1) });
+    Ok((places, goes_on))
+}
+
+/// The groups of the times and sequences asked for.
+fn range(index: &dyn Lookup, request: &LookupRequest) -> Result<std::ops::Range<u32>, IndexError> {
     let Query { since, until, .. } = request.query;
     // A group holds what came between its time and that of the next.
     let begin = match since {
@@ -469,9 +526,7 @@ fn places(index: &dyn Lookup, request: &LookupRequest) -> Result<Vec<Place>, Ind
         }
         (Some(from), true) => (begin, end.min(index.partition(&|place| place.first >= from)?)),
     };
-    let ordinals = candidates(index, &request.query.terms(), begin..end.max(begin))?;
-    let ordinals = bounded(&ordinals, request);
-    index.places(ordinals)
+    Ok(begin..end.max(begin))
 }
 
 /// Of so many groups no more is looked at than records may be read: each has at least one.
@@ -482,29 +537,6 @@ fn bounded<'a>(ordinals: &'a [u32], request: &LookupRequest) -> &'a [u32] {
     } else {
         ordinals.get(..most).unwrap_or(ordinals)
     }
-}
-
-/// Neighbours that are read together, in the order in which they are wanted.
-fn runs(places: &[Place], backwards: bool) -> Vec<&[Place]> {
-    let mut runs = Vec::new();
-    let mut rest = places;
-    while let Some(front) = rest.first() {
-        let joins = |pair: &[Place]| match pair {
-            [before, place] => {
-                before.offset + u64::from(before.length) == place.offset
-                    && place.offset + u64::from(place.length) - front.offset <= RUN_OCTETS
-            }
-            _ => false,
-        };
-        let length = 1 + rest.windows(2).take_while(|pair| joins(pair)).count();
-        let Some((run, behind)) = rest.split_at_checked(length) else { break };
-        runs.push(run);
-        rest = behind;
-    }
-    if backwards {
-        runs.reverse();
-    }
-    runs
 }
 
 fn open_group(octets: &[u8], place: &Place, sealer: &SegmentSealer) -> Result<Vec<Frame>, &'static str> {
@@ -537,7 +569,7 @@ fn take(frames: Vec<Frame>, request: &LookupRequest, durable: u64, found: &mut F
         if request.query.matches(&record) {
             found.records.push(FoundRecord { record, line });
         }
-        if found.records.len() >= request.most_found || found.read >= request.most_read {
+        if found.is_enough(request) {
             return true;
         }
     }

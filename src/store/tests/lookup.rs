@@ -1,8 +1,9 @@
 //! Looking records up: what an index finds is what reading everything finds, whatever became of the indexes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::folder::{Server, made, options};
+use super::folder::{Server, files, made, options};
 use crate::journal::query::{FoundRecord, LookupRequest, Query, ReadRecord, WantedPeer, WantedResult};
 use crate::journal::{Named, Record, RecordKind};
 use crate::model::{ResultCode, Secret, Timestamp};
@@ -211,4 +212,51 @@ fn another_installations_index_is_not_used() {
     server.stop();
     super::folder::copy(&options.data.join("index"), &other.data.join("index"));
     compare(&mut JournalLookup::new(other.clone(), true), &other, &mut Draw(7), 20);
+}
+
+#[test]
+fn what_lies_behind_damage_is_found_and_the_gaps_are_told() {
+    let (_folder, options, _) = made(5);
+    let mut server = Server::start(&options).unwrap();
+    write(&mut server, &mut Draw(11), 400);
+    server.stop();
+    let records = all(&options);
+    let segments = files(&options.data.join("journal"));
+    assert!(segments.len() > 2, "{segments:?}");
+    // The newest one goes on behind the damage too.
+    for path in [&segments[1], segments.last().unwrap()] {
+        let mut octets = std::fs::read(path).unwrap();
+        let used = octets.iter().rposition(|octet| *octet != 0).unwrap();
+        for part in 1..8 {
+            octets[4096 + (used - 4096) * part / 8] ^= 1;
+        }
+        std::fs::write(path, octets).unwrap();
+    }
+    let query = Query { kinds: vec!["bind".to_owned()], ..Query::default() };
+    let expected: BTreeSet<u64> = records.iter().filter(|it| query.matches(it)).map(|it| it.sequence).collect();
+    for (writes, backwards, most_read) in [false, true]
+        .into_iter()
+        .flat_map(|writes| [(writes, false, 3), (writes, true, 3), (writes, false, 1000), (writes, true, 1000)])
+    {
+        let mut lookup = JournalLookup::new(options.clone(), writes);
+        let mut request = LookupRequest { query: query.clone(), backwards, from: None, most_found: 7, most_read };
+        let (mut sequences, mut lost, mut pieces) = (BTreeSet::new(), Vec::new(), 0);
+        loop {
+            let found = lookup.find(&request).unwrap();
+            sequences.extend(found.records.iter().map(|found| found.record.sequence));
+            lost.extend(found.damages.iter().map(|damage| damage.sequences));
+            pieces += 1;
+            match found.next {
+                Some(next) => request.from = Some(next),
+                None => break,
+            }
+        }
+        let what = format!("{writes} {backwards} {most_read} {lost:?}");
+        let is_lost = |sequence: &u64| lost.iter().any(|(first, last)| (first..=last).contains(&sequence));
+        let missing: Vec<&u64> = expected.difference(&sequences).collect();
+        assert!(!missing.is_empty() && missing.iter().all(|it| is_lost(it)), "{what}: {missing:?}");
+        assert!(sequences.is_subset(&expected) && !sequences.iter().any(is_lost) && pieces > 5, "{what}");
+        let told: BTreeSet<_> = lost.iter().copied().collect();
+        assert!(told.len() == lost.len() && told.len() > 8, "{what}: each once");
+    }
 }

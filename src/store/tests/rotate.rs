@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::folder::{Rows, Server, copy, made, options, rows};
+use crate::journal::query::{LookupRequest, Query};
 use crate::journal::{Frame, to_hex};
 use crate::model::Secret;
 use crate::store::disk::{RealDisk, SimulatedDisk};
 use crate::store::open::{key_files, opened_keys};
-use crate::store::{KeyChange, Rotated, RotationStep, StoreError, StoreOptions, create, read_frames};
+use crate::store::{JournalLookup, KeyChange, Rotated, RotationStep, StoreError, StoreOptions, create, read_frames};
 use crate::world::Disk;
 
 const SEGMENT: u64 = 16 * 1024;
@@ -114,6 +115,39 @@ fn check_is_rotated(options: &StoreOptions, old: &Secret, change: &KeyChange, ex
     server.stop();
     let after = frames(&alone(&key)).unwrap();
     assert!(after.starts_with(before), "the journal is what it was, and goes on");
+}
+
+#[test]
+fn a_lookup_that_knows_the_old_files_finds_the_same_while_they_are_sealed_anew() {
+    let (_folder, options, _) = made(60);
+    let options = with_key_file(options);
+    let (_, before) = with_snapshots(&options);
+    let last = before.last().unwrap().last_sequence();
+    let mut lookup = JournalLookup::new(options.clone(), false);
+    let mut look = || {
+        let query = Query { kinds: vec!["modify".to_owned(), "add".to_owned(), "delete".to_owned()], ..Query::default() };
+        let request = LookupRequest { query, backwards: false, from: None, most_found: 100_000, most_read: 100_000 };
+        let found = lookup.find(&request).unwrap();
+        assert!(found.damages.is_empty(), "{:?}", found.damages);
+        found.records.iter().map(|found| found.record.sequence).filter(|it| *it <= last).collect::<Vec<u64>>()
+    };
+    let expected = look();
+    assert!(expected.len() > 20, "{expected:?}");
+    let mut server = start(&options).unwrap();
+    server.rotation.begin().unwrap();
+    loop {
+        if server.checkpoint.wants_renewal() {
+            server.checkpoint.renew(server.directory.clone(), server.position().sequence);
+        }
+        match server.rotation.step(&|| true).unwrap() {
+            RotationStep::Idle | RotationStep::Done(_) => break,
+            RotationStep::WantsRecord => server.step().unwrap(),
+            RotationStep::Waits => std::thread::sleep(Duration::from_millis(2)),
+            RotationStep::Resealed(_) => assert_eq!(look(), expected),
+        }
+    }
+    assert_eq!(look(), expected);
+    server.stop();
 }
 
 #[test]
