@@ -182,7 +182,8 @@ fn a_running_search_shows_nothing_more_once_a_rule_or_a_membership_is_gone() {
     assert_eq!(admin.add(&group, &members).unwrap(), LdapResultCode::Success);
     // By a rule, by a group that is not among the roles, and by a rule for anyone.
     type Take = fn(&mut Client, &str, &str) -> LdapResultCode;
-    let cases: [(Option<(&str, String)>, bool, Take); 3] = [
+    type Named<'a> = Option<(&'a str, String)>;
+    let cases: [(Named<'_>, bool, Take); 3] = [
         (None, true, |admin, rule, _| admin.delete(rule).unwrap()),
         (Some(("readers", format!("group:{group}"))), true, |admin, _, group| {
             admin.modify(group, &[(LdapModifyType::Delete, "member", &[ANNA][..])]).unwrap()

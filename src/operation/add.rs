@@ -12,7 +12,7 @@ use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_perm
 use super::{Authority, bind_rules, dynamic, grant, identifier, managed_account, relax, stamp};
 use crate::directory::{AccountState, Change, Lookup, Node};
 use crate::journal::Named;
-use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
+use crate::model::{Attribute, Dn, Entry, EntryId, ModificationOperation, Rdn, ResultCode, Timestamp};
 use crate::policy::access::{Right, Subject};
 use crate::protocol::{Control, ResponseKind};
 
@@ -104,13 +104,8 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     stamp::created_by(write.head, write.context, &mut draft.entry);
 
     let entry = draft.entry.build();
-    if !may_ask && !access.is_everything() {
-        let node =
-            Node { id, parent: place.parent, name: place.name.clone(), rdn_key: draft.schema.rdn_key(rdn), entry: entry.clone() };
-        let given = request.attributes.iter().filter_map(|given| draft.schema.describe(&given.description).ok());
-        if !access.allows_new(write.head, &node, given.map(|it| it.attribute_type)) {
-            return Err(not_permitted());
-        }
+    if !may_ask {
+        check_rights(write, &access, request, &place, id, rdn, &entry)?;
     }
     if place.is_taken {
         return Err(Refusal::new(ResultCode::EntryAlreadyExists, ""));
@@ -131,6 +126,26 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let uuid = uuid.map(|uuid| String::from_utf8_lossy(uuid).into_owned());
     let target = Some(Named { uuid, dn: dn.to_string() });
     Ok(Success { target, details: assigned, ..write.finish(changes, id, &controls)? })
+}
+
+/// 50 unless this entry may be added at this place, each of its attributes allowed.
+fn check_rights(
+    write: &Write<'_>,
+    access: &Access,
+    request: &AddRequest,
+    place: &Place,
+    id: EntryId,
+    rdn: &Rdn,
+    entry: &Entry,
+) -> Result<(), Refusal> {
+    if access.is_everything() {
+        return Ok(());
+    }
+    let (schema, name) = (write.head.schema(), place.name.clone());
+    let node = Node { id, parent: place.parent, name, rdn_key: schema.rdn_key(rdn), entry: entry.clone() };
+    let given = request.attributes.iter().filter_map(|given| schema.describe(&given.description).ok());
+    let may = access.allows_new(write.head, &node, given.map(|it| it.attribute_type));
+    if may { Ok(()) } else { Err(not_permitted()) }
 }
 
 /// Finds the place: 68 where it is taken, 32 without a parent, 53 outside the suffix, 33 below an alias, 50 without the right.
