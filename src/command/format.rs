@@ -20,9 +20,26 @@ pub(super) fn csv_line<'a>(fields: impl IntoIterator<Item = &'a str>) -> String 
 }
 
 fn csv_field(field: &str) -> String {
-    let guard = if field.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
+    let guard = if field != "-" && field.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
     let plain = guard.is_empty() && !field.contains(['"', ',', '\n', '\r']);
     if plain { field.to_owned() } else { format!("\"{guard}{}\"", field.replace('"', "\"\"")) }
+}
+
+/// The widest column of a table: what is longer is written whole, and nothing else is padded for it.
+const WIDEST: usize = 200;
+
+/// Rows in columns, for people.
+pub(super) fn in_columns(rows: &[Vec<String>]) -> String {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(|column| width(column).min(WIDEST)).collect();
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 #[cfg(test)]
@@ -32,6 +49,15 @@ mod tests {
     #[test]
     fn fields_are_quoted_where_they_must_be() {
         let line = csv_line(["plain", "uid=a,dc=b", "say \"no\"", "=1+1", ""]);
+        assert_eq!(csv_line(["-", "-1+1"]), "-,\"'-1+1\"\r\n", "an empty cell stays what it is");
         assert_eq!(line, "plain,\"uid=a,dc=b\",\"say \"\"no\"\"\",\"'=1+1\",\r\n");
+    }
+
+    #[test]
+    fn a_cell_of_any_length_is_written() {
+        let rows = [vec!["a".to_owned(), "b".to_owned()], vec!["x".repeat(70_000), "y".to_owned()]];
+        let text = in_columns(&rows);
+        assert_eq!(text.lines().next().map(str::len), Some(WIDEST + 3));
+        assert!(text.ends_with("x  y\n"));
     }
 }

@@ -1,9 +1,11 @@
 //! Records and rows on standard output.
 
 use std::io::{self, BufWriter, Write};
+use std::iter;
 
 use clap::ValueEnum;
 
+use super::super::format::in_columns;
 use super::CommandError;
 use super::reading::Go;
 use crate::journal::query::{COLUMNS, CSV_COLUMNS, FoundRecord, csv_line};
@@ -126,15 +128,9 @@ pub(super) fn rows(format: RowFormat, heading: &[&str], rows: &[Vec<String>]) ->
     let mut write = || -> io::Result<()> {
         match format {
             RowFormat::Table => {
-                let width = |column: usize| {
-                    let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-                    cells.chain(heading.get(column).map(|name| name.len())).max().unwrap_or(0)
-                };
-                let all = [heading.iter().map(|&name| name.to_owned()).collect()];
-                for row in all.iter().chain(rows) {
-                    let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:<width$}", width = width(column)));
-                    writeln!(output, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
-                }
+                let all: Vec<Vec<String>> =
+                    iter::once(heading.iter().map(|&name| name.to_owned()).collect()).chain(rows.iter().cloned()).collect();
+                output.write_all(in_columns(&all).as_bytes())?;
             }
             RowFormat::Csv => {
                 write!(output, "{}\r\n", csv_line(heading.iter().copied()))?;

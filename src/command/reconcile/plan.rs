@@ -1,6 +1,6 @@
 //! What an HR file asks of the directory: who joins, who moves, who leaves, and what nobody but a person can decide.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::file::{HrFile, Row};
 use super::mapping::{LeaverAction, Mapping, filled};
@@ -261,7 +261,14 @@ impl<'a> Planner<'a> {
             .collect();
         if !changes.is_empty() {
             let dn = person.dn.clone();
-            self.plan.steps.push(Step { action: Action::Move, line: Some(row.line), key: key.to_owned(), dn, changes });
+            // Whose last day is over leaves, whatever column says so: it counts against the share that may.
+            let ends = |change: &ValueChange| {
+                let of = |name: &str| change.attribute.eq_ignore_ascii_case(name);
+                (of("accountDisabled") && change.after.iter().any(|value| value.eq_ignore_ascii_case("TRUE")))
+                    || (of("pwdEndTime") && change.after.iter().any(|end| is_over(end, self.now)))
+            };
+            let action = if changes.iter().any(ends) { Action::Leave } else { Action::Move };
+            self.plan.steps.push(Step { action, line: Some(row.line), key: key.to_owned(), dn, changes });
         }
     }
 
@@ -275,12 +282,12 @@ impl<'a> Planner<'a> {
         absent.sort_by_key(|(key, _)| *key);
         let absent: Vec<(String, Vec<&'a Person>)> =
             absent.into_iter().map(|(key, people)| (key.clone(), people.to_vec())).collect();
+        let mut planned: HashSet<&str> = HashSet::new();
         for (key, people) in absent {
             for person in people {
                 // Somebody with two keys is there as long as one of them is.
                 let is_there = person.values(&self.mapping.key_attribute).iter().any(|key| rows.contains_key(&folded(key)));
-                let planned = self.plan.steps.iter().rev().take(1).any(|step| step.dn == person.dn);
-                if !is_there && !planned {
+                if !is_there && planned.insert(&person.dn) {
                     self.leave(&key, None, person);
                 }
             }

@@ -265,15 +265,7 @@ fn in_columns(columns: &[&str], rows: &[Vec<String>]) -> String {
     let printable = |text: &str| text.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect::<String>();
     let heading = [columns.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()];
     let all: Vec<Vec<String>> = heading.iter().chain(rows).map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
-    let width = |column: usize| all.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-    let mut text = String::new();
-    for row in &all {
-        let cells: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
+    format::in_columns(&all)
 }
 
 fn write(arguments: &Arguments, text: &str) -> Result<(), CommandError> {

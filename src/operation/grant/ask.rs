@@ -5,14 +5,14 @@ use super::{
     REQUESTED_TIME, REQUESTER_ID, STATE, grants_of, group_terms, is_approver, is_class, is_governed, is_grant, obstacle, people,
     reference, set, uuid_of, uuid_text,
 };
-use crate::directory::{Change, Directory, Lookup, Node};
-use crate::model::{Dn, EntryId, GrantState, GrantWindow, ResultCode, Timestamp, Value};
+use crate::directory::{Change, Directory, Lookup, MembershipAttribute, Node};
+use crate::model::{AttributeTypeId, Dn, EntryId, GrantState, GrantWindow, ResultCode, Timestamp, Value};
 use crate::operation::access::Access;
 use crate::operation::add::AddRequest;
 use crate::operation::draft::Draft;
 use crate::operation::refusal::Refusal;
 use crate::operation::write::Write;
-use crate::operation::{Authority, stamp};
+use crate::operation::{Authority, app_password, stamp};
 use crate::policy::access::Subject;
 use crate::policy::grant;
 
@@ -86,7 +86,12 @@ fn differs(head: &Directory, node: &Node, draft: &Draft<'_>) -> bool {
 /// Judges what is asked for, and makes it pending. `own`: the grant, where there is one already.
 fn request(write: &Write<'_>, group: &Node, own: Option<EntryId>, draft: &mut Draft<'_>) -> Result<(), Refusal> {
     let (head, now) = (write.head, write.context.now);
+    app_password::check_main(write.context)?;
     let member = member(head, draft)?;
+    if head.node(member).is_some_and(|node| can_have_members(head, node)) {
+        let text = "a grant is for one person or service: grantMember is a group, and who puts people into it would decide";
+        return Err(Refusal::new(ResultCode::UnwillingToPerform, text).because("grant"));
+    }
     let window = GrantWindow { from: time(draft, NOT_BEFORE), until: time(draft, NOT_AFTER) };
     grant::check_window(&group_terms(head, group), window, now).map_err(refusal)?;
     let is_open = |node: &&&std::sync::Arc<Node>| {
@@ -131,6 +136,17 @@ fn member(head: &Directory, draft: &Draft<'_>) -> Result<EntryId, Refusal> {
         [member] => Ok(*member),
         _ => Err(Refusal::new(ResultCode::ObjectClassViolation, "object class 'accessGrant' requires attribute 'grantMember'")),
     }
+}
+
+/// Whether an entry's classes allow it what makes others members of it.
+fn can_have_members(head: &Directory, node: &Node) -> bool {
+    let schema = head.schema();
+    let named = |name: &[u8]| std::str::from_utf8(name).ok().and_then(|name| schema.object_class(name));
+    let of_groups: Vec<AttributeTypeId> =
+        MembershipAttribute::OF_GROUPS.into_iter().filter_map(|it| Some(it.attribute_type(schema)?.id)).collect();
+    let object_class = schema.attribute_type("objectClass");
+    let mut classes = object_class.into_iter().flat_map(|it| node.entry.values(it.id)).filter_map(named);
+    classes.any(|class| class.must.iter().chain(&class.may).any(|id| of_groups.contains(id)))
 }
 
 fn time(draft: &Draft<'_>, name: &str) -> Option<Timestamp> {

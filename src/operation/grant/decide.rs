@@ -6,12 +6,12 @@ use super::{
 };
 use crate::directory::{Change, Node};
 use crate::model::{EntryId, GrantState, Modification, ModificationOperation, ResultCode};
-use crate::operation::Authority;
 use crate::operation::access::Access;
 use crate::operation::control::Controls;
 use crate::operation::modify::ModifyRequest;
 use crate::operation::refusal::Refusal;
 use crate::operation::write::{Success, Write};
+use crate::operation::{Authority, app_password};
 use crate::policy::grant::{self as rules, Decider, Decision, Outcome};
 
 /// Decides where a request says so.
@@ -89,7 +89,7 @@ fn decide(write: &Write<'_>, node: &Node, decision: Decision, controls: &Control
             writing.set(REVOKED_BY, vec![by]);
             writing.set(REVOKED_TIME, vec![time]);
             if stored.state == GrantState::Active {
-                changes.extend(member.into_iter().flat_map(|member| leave(head, group.id, member, node.id)));
+                changes.extend(member.into_iter().flat_map(|member| leave(head, group.id, member, &[node.id])));
             }
         }
         Outcome::Reviewed => {
@@ -125,6 +125,7 @@ fn conclude(
 /// Who decides: the session's own identity, whomever it acts as otherwise.
 fn decider(write: &Write<'_>, group: &Node) -> Result<(EntryId, Decider), Refusal> {
     let (head, context) = (write.head, write.context);
+    app_password::check_main(context)?;
     if context.attached.assumed.is_some() {
         let text = "grants are decided by oneself, not as somebody else";
         return Err(Refusal::new(ResultCode::InsufficientAccessRights, text));
@@ -135,7 +136,7 @@ fn decider(write: &Write<'_>, group: &Node) -> Result<(EntryId, Decider), Refusa
     let decider = Decider {
         id: uuid,
         may_decide: own.administrator || is_approver(head, group.id, id),
-        has_factor: context.identity.factors.iter().any(|factor| *factor != "password"),
+        has_factor: context.identity.has_second_factor(),
     };
     Ok((id, decider))
 }

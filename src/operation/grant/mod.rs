@@ -227,17 +227,17 @@ fn join(head: &Directory, group: EntryId, member: EntryId, since: Timestamp, by:
 }
 
 /// What ends the membership that somebody has by a grant; nothing where he has it by another one, too.
-fn leave(head: &Directory, group: EntryId, member: EntryId, grant: EntryId) -> Vec<Change> {
+fn leave(head: &Directory, group: EntryId, member: EntryId, grants: &[EntryId]) -> Vec<Change> {
     let membership = Membership::Entry(MembershipAttribute::Member, member);
-    if !head.has_membership(group, &membership) || has_other(head, group, member, grant) {
+    if !head.has_membership(group, &membership) || has_other(head, group, member, grants) {
         return Vec::new();
     }
     vec![Change::RemoveMembership { group, membership }]
 }
 
-fn has_other(head: &Directory, group: EntryId, member: EntryId, grant: EntryId) -> bool {
+fn has_other(head: &Directory, group: EntryId, member: EntryId, grants: &[EntryId]) -> bool {
     let is_active = |node: &Node| head.grant_of(&node.entry).is_some_and(|(state, _)| state == GrantState::Active);
-    grants_of(head, member).into_iter().any(|node| node.id != grant && node.parent == Some(group) && is_active(node))
+    grants_of(head, member).into_iter().any(|node| !grants.contains(&node.id) && node.parent == Some(group) && is_active(node))
 }
 
 /// A grant's entry while its state changes.

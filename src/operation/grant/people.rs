@@ -1,5 +1,7 @@
 //! What the grants of people come to when their entries change or go: in the same commit.
 
+use std::collections::HashSet;
+
 use super::{
     APPROVER, NOTICE, REVOKED_TIME, Writing, effects, grants_of, is_grant, leave, member_of_grant, obstacle, reference,
     state_effect, uuid_of, uuid_text,
@@ -18,7 +20,7 @@ pub(crate) fn changed(write: &Write<'_>, node: &Node, after: &EntryBuilder, chan
     let now = |id| after.attributes.iter().find(|it| it.attribute_type == id).and_then(|it| it.values.first());
     let goes_off =
         obstacle::is_disabled(head, |id| now(id).map(AsRef::as_ref)) && !obstacle::is_disabled(head, |id| node.entry.first(id));
-    let mut found = Vec::new();
+    let mut suspended = Vec::new();
     for grant in grants_of(head, node.id) {
         if !matches!(state(head, grant), Some(GrantState::Scheduled | GrantState::Active)) {
             continue;
@@ -32,13 +34,21 @@ pub(crate) fn changed(write: &Write<'_>, node: &Node, after: &EntryBuilder, chan
             }
             () => continue,
         };
+        suspended.push((grant, group.id, notice));
+    }
+    // All of them at once: of two grants for one group each would find the other one still there.
+    let none_of: Vec<EntryId> = suspended.iter().map(|(grant, ..)| grant.id).collect();
+    let (mut found, mut groups) = (Vec::new(), HashSet::new());
+    for (grant, group, notice) in suspended {
         let mut writing = Writing::new(head, grant);
         writing.suspend(&notice);
-        let left = leave(head, group.id, node.id, grant.id);
         found.extend(state_effect(head, grant.id, GrantState::Suspended));
-        found.extend(effects(head, &left));
         changes.push(writing.stamped(write.context, write.csn_count));
-        changes.extend(left);
+        if groups.insert(group) {
+            let left = leave(head, group, node.id, &none_of);
+            found.extend(effects(head, &left));
+            changes.extend(left);
+        }
     }
     if goes_off {
         flag(write, node.id, None, &[], changes);
@@ -123,7 +133,7 @@ fn state(head: &Directory, grant: &Node) -> Option<GrantState> {
 /// The member of a grant that is to become another one leaves the group.
 pub(super) fn taken_back(head: &Directory, grant: &Node) -> Vec<Change> {
     match (state(head, grant), grant.parent, member_of_grant(head, grant.id)) {
-        (Some(GrantState::Active), Some(group), Some(member)) => leave(head, group, member, grant.id),
+        (Some(GrantState::Active), Some(group), Some(member)) => leave(head, group, member, &[grant.id]),
         _ => Vec::new(),
     }
 }

@@ -74,7 +74,7 @@ fn turn(head: &Directory, id: EntryId, now: Timestamp, context: Option<&Context>
                 }
                 None => memberships = join(head, group.id, member, window.from.unwrap_or(now), &head.dn_text(id)),
             },
-            _ if before == GrantState::Active => memberships = leave(head, group.id, member, id),
+            _ if before == GrantState::Active => memberships = leave(head, group.id, member, &[id]),
             _ => {}
         }
     }
