@@ -74,7 +74,7 @@ fn check_members(write: &Write<'_>, before: Option<&Node>, draft: &Draft<'_>) ->
             continue;
         }
         let comes_by_grant = || match (membership, before) {
-            (Membership::Entry(_, member), Some(group)) => has_other(write.head, group.id, *member, EntryId(0)),
+            (Membership::Entry(_, member), Some(group)) => has_other(write.head, group.id, *member, &[]),
             _ => false,
         };
         if is_in || comes_by_grant() {
