@@ -410,6 +410,9 @@ impl Worker {
         if position.sequence > self.durable() {
             return Ok(false);
         }
+        if position.shows_nothing() {
+            return Ok(true);
+        }
         let (found, _) = self.behind(position.sequence.saturating_sub(1))?;
         // A record that cannot be read shows nothing.
         let same = |found: &FoundRecord| found.record.sequence != position.sequence || found.leaf().to_hex() == position.leaf;

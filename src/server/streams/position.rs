@@ -44,7 +44,7 @@ impl PositionFile {
         self.folder.join(&self.name)
     }
 
-    /// Reads it; none: there is no file, or none that can be understood.
+    /// Reads it; none: there is no file. One that cannot be understood is of a stream that was: it begins with the first record.
     pub(super) fn read(&self) -> io::Result<Option<Position>> {
         let octets = match self.disk.read(&self.path()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -52,9 +52,9 @@ impl PositionFile {
         };
         let parsed = std::str::from_utf8(&octets).ok().and_then(parse);
         if parsed.is_none() {
-            tracing::warn!(file = %self.path().display(), "the position of a stream cannot be understood: the stream begins anew");
+            tracing::warn!(file = %self.path().display(), "the position of a stream cannot be understood: the journal is streamed from its beginning");
         }
-        Ok(parsed)
+        Ok(Some(parsed.unwrap_or_else(|| Position::unreadable(0))))
     }
 
     /// Writes it durably: beside, then renamed.
@@ -73,6 +73,11 @@ impl Position {
     /// Of a record.
     pub(super) fn of(sequence: u64, leaf: Leaf) -> Position {
         Position { sequence, leaf: leaf.to_hex() }
+    }
+
+    /// Whether it has no leaf that could be compared.
+    pub(super) fn shows_nothing(&self) -> bool {
+        self.leaf == Leaf::default().to_hex()
     }
 
     /// Of a record that cannot be read, or of none.

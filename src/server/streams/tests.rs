@@ -316,3 +316,20 @@ fn another_journal_under_the_same_position_is_streamed_from_its_beginning() {
     assert_eq!(file.read().unwrap().unwrap().sequence, 4);
     committer.stop();
 }
+
+#[test]
+fn a_torn_position_leaves_nothing_out_and_one_without_a_leaf_sends_nothing_twice() {
+    let world = World::new();
+    let (port, taken) = collector(&world.tls, vec![Manners::Good]);
+    let mut committer = world.committer();
+    note(&mut committer, 4);
+    let file = PositionFile::new(&world.options, "siem");
+    file.write(&Position::unreadable(3)).unwrap();
+    let settings = StreamSettings { from_beginning: false, ..world.settings(port) };
+    world.stream(&committer, settings.clone()).stop();
+    assert_eq!(*taken.all.lock().unwrap(), vec![4]);
+    std::fs::write(file.path(), "bindery.stream/pos").unwrap();
+    world.stream(&committer, settings).stop();
+    assert_eq!(*taken.all.lock().unwrap(), vec![4, 1, 2, 3, 4]);
+    committer.stop();
+}

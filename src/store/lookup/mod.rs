@@ -291,7 +291,7 @@ impl JournalLookup {
             }
         };
         let passed = found.next.filter(|_| is_enough);
-        let gaps = gaps::passed(self.index(segment, durable)?.lookup(), segment, request, passed);
+        let gaps = self.ask(segment, durable, |index| gaps::passed(index, segment, request, passed))?;
         found.damages.extend(gaps.unwrap_or_else(|IndexError| vec![damage(segment, "its index")]));
         Ok(is_enough)
     }
@@ -307,8 +307,7 @@ impl JournalLookup {
         let Some(header) = &segment.header else { return Ok(None) };
         let key = self.keys()?.of(&header.identity, &segment.path)?;
         let sealer = SegmentSealer::new(&key, &header.salt, header.first)?;
-        let index = self.index(segment, durable)?;
-        let Ok((places, goes_on)) = places(index.lookup(), request) else {
+        let Ok((places, goes_on)) = self.ask(segment, durable, |index| places(index, request))? else {
             found.damages.push(damage(segment, "its index"));
             return Ok(None);
         };
@@ -346,6 +345,20 @@ impl JournalLookup {
         let octets = octets.map_err(|error| StoreError::Io { path: segment.path.clone(), error })?;
         let now = SegmentHeader::decode(&octets, &segment.path)?;
         Ok(now.map(|header| header.salt) != segment.header.as_ref().map(|header| header.salt))
+    }
+
+    /// Asks a segment's index; where its file, which only closed segments have, cannot be read: what the segment itself says.
+    fn ask<T>(
+        &mut self,
+        segment: &Segment,
+        durable: u64,
+        question: impl Fn(&dyn Lookup) -> Result<T, IndexError>,
+    ) -> Result<Result<T, IndexError>, StoreError> {
+        if let Ok(answer) = question(self.index(segment, durable)?.lookup()) {
+            return Ok(Ok(answer));
+        }
+        tracing::warn!(segment = name(segment), "the index of a segment cannot be read: the segment itself is read");
+        Ok(question(self.extend(segment, u64::MAX)?))
     }
 
     fn index(&mut self, segment: &Segment, durable: u64) -> Result<Index<'_>, StoreError> {

@@ -158,11 +158,14 @@ fn an_index_finds_what_reading_everything_finds() {
 
     // Damaged, missing, of something else: made anew, and the answers stay the same.
     let octets = std::fs::read(&files[1]).unwrap();
-    for at in [0, 20, 90, 130, octets.len() - 3] {
+    let catalogue = usize::try_from(u64::from_le_bytes(octets[128..136].try_into().unwrap())).unwrap();
+    // Among them the first block, of groups, and the last, of terms: the file opens, and the segment itself is read instead.
+    for at in [0, 20, 90, 130, 136, catalogue - 1, octets.len() - 3] {
         let mut flipped = octets.clone();
         flipped[at] ^= 1;
         std::fs::write(&files[1], flipped).unwrap();
         compare(&mut lookup, &options, &mut draw, 3);
+        compare(&mut beside, &options, &mut draw, 3);
         assert_eq!(std::fs::read(&files[1]).unwrap().len(), octets.len(), "octet {at}");
     }
     std::fs::copy(&files[2], &files[1]).unwrap();
