@@ -78,6 +78,7 @@ transcripts! {
     extended
     extensible
     grant_duties
+    grant_overlap
     grants
     groups
     identifiers
