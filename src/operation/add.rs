@@ -90,6 +90,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     managed_account::check(write, None, &draft)?;
     bind_rules::check(write, &draft)?;
     access::check(write, &draft)?;
+    grant::check_name(write, &draft, rdn)?;
     grant::governed::check(write, None, &draft)?;
     grant::ask::asked(write, place.parent, &mut draft)?;
     identifier::check_unique(write, place.id.and_then(|id| write.head.node(id)).map(|node| &**node), &draft)?;

@@ -7,10 +7,10 @@ use super::control::Controls;
 use super::draft::Draft;
 use super::refusal::{Refusal, is_sound, parse_name};
 use super::write::{Success, Write, is_subschema, not_permitted};
-use super::{Authority, dynamic, grant, identifier, stamp};
+use super::{Authority, bind_rules, dynamic, grant, identifier, managed_account, stamp};
 use crate::directory::{Change, Lookup, Node, RECENT_CHANGES};
 use crate::journal::Named;
-use crate::model::{Dn, EntryId, Rdn, ResultCode};
+use crate::model::{AttributeTypeId, Dn, EntryId, Rdn, ResultCode};
 use crate::policy::access::Right;
 use crate::protocol::{Control, ResponseKind};
 
@@ -71,6 +71,7 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
         None => old_parent,
     };
     check_rights(write, &access, node, &new_rdn, parent)?;
+    check_value_rights(write, &access, node, &new_rdn, request.delete_old_rdn)?;
     access::check_unnamed(write.head, &access, &[id], true)?;
     dynamic::check_move(write.head, node, parent)?;
     grant::people::check_move(write.head, node, parent)?;
@@ -78,8 +79,10 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
     if matches!(write.head.find(&new_dn), Lookup::Found(other) if other != id) {
         return Err(Refusal::new(ResultCode::EntryAlreadyExists, ""));
     }
-    let block = renamed_entry(write, id, node.name.as_bytes(), (&new_rdn, parent), request.delete_old_rdn)?;
+    let (draft, started_over) = renamed_entry(write, node, (&new_rdn, parent), request.delete_old_rdn)?;
+    let block = draft.entry.build().block().clone();
     let mut changes = vec![Change::PutEntry { id, parent: Some(parent), name: new_rdn.to_string(), block }];
+    let effects = grant::follow(write, node, &draft, started_over, &mut changes);
     write.settle_waiting(&new_dn, &mut changes)?;
     if write.context.authority == Authority::Session {
         // Their values spell the old name. Where there are so many that those who follow could not keep up, the rename stays a small change.
@@ -89,7 +92,7 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
     let success = write.finish(changes, id, &controls)?;
     let uuid = success.target.as_ref().and_then(|target| target.uuid.clone());
     let old = ("oldDn", write.head.dn_text(id));
-    Ok(Success { target: Some(Named { uuid, dn: new_dn.to_string() }), details: vec![old], ..success })
+    Ok(Success { target: Some(Named { uuid, dn: new_dn.to_string() }), details: vec![old], effects, ..success })
 }
 
 /// 50 unless the entry may have another name, leave where it is and come to where it is to be, as far as that changes.
@@ -108,6 +111,23 @@ fn check_rights(write: &Write<'_>, access: &Access, node: &Node, new_rdn: &Rdn, 
         && (!moved || access.allows(head, Right::MoveOut, node, None))
         && (!moved || access.allows(head, Right::MoveIn, &there, None));
     if may { Ok(()) } else { Err(not_permitted()) }
+}
+
+/// 50 unless who asks may write the values that the name brings along and takes away. Of attributes that name the entry before and after, the
+/// right to rename is enough.
+fn check_value_rights(write: &Write<'_>, access: &Access, node: &Node, new_rdn: &Rdn, delete_old: bool) -> Result<(), Refusal> {
+    let (head, schema) = (write.head, write.head.schema());
+    let old_rdn = Rdn::parse(node.name.as_bytes()).map_err(|_| Refusal::new(ResultCode::Other, "internal error"))?;
+    let types = |rdn: &Rdn| -> Vec<AttributeTypeId> {
+        rdn.parts.iter().filter_map(|part| schema.attribute_type(&part.attribute_type)).map(|it| it.id).collect()
+    };
+    let (old, new) = (types(&old_rdn), types(new_rdn));
+    let may = |right, id: AttributeTypeId| {
+        access.allows(head, right, node, Some(id)) || access.allows(head, Right::Replace, node, Some(id))
+    };
+    let adds = new.iter().filter(|id| !old.contains(id)).all(|id| may(Right::AddValue, *id));
+    let removes = !delete_old || old.iter().filter(|id| !new.contains(id)).all(|id| may(Right::DeleteValue, *id));
+    if adds && removes { Ok(()) } else { Err(not_permitted()) }
 }
 
 fn check_renamable(write: &Write<'_>, dn: &Dn) -> Result<(), Refusal> {
@@ -158,17 +178,16 @@ fn name_below(write: &Write<'_>, parent: EntryId, rdn: &Rdn) -> Dn {
     Dn { rdns }
 }
 
-/// The entry's block under its new name.
-fn renamed_entry(
-    write: &Write<'_>,
-    id: EntryId,
-    old_rdn: &[u8],
+/// The entry under its new name, judged as after any other change; what is to be changed beside it where a grant starts over.
+fn renamed_entry<'a>(
+    write: &Write<'a>,
+    node: &Node,
     (new_rdn, parent): (&Rdn, EntryId),
     delete_old: bool,
-) -> Result<Bytes, Refusal> {
+) -> Result<(Draft<'a>, Vec<Change>), Refusal> {
     let internal = || Refusal::new(ResultCode::Other, "internal error");
-    let mut draft = Draft::of_entry(write.head, id).ok_or_else(internal)?;
-    let old_rdn = Rdn::parse(old_rdn).map_err(|_| internal())?;
+    let mut draft = Draft::of_entry(write.head, node.id).ok_or_else(internal)?;
+    let old_rdn = Rdn::parse(node.name.as_bytes()).map_err(|_| internal())?;
     if delete_old {
         draft.remove_rdn_values(&old_rdn)?;
     }
@@ -176,9 +195,15 @@ fn renamed_entry(
     let structural = draft.check(new_rdn)?;
     if draft.schema.rdn_key(&old_rdn) != draft.schema.rdn_key(new_rdn) {
         super::place::check_naming_attributes(draft.schema, new_rdn)?;
+        grant::check_name(write, &draft, new_rdn)?;
     }
-    super::place::check_place(write.head, structural, new_rdn, Some(parent), Some(id))?;
-    identifier::check_unique(write, write.head.node(id).map(|node| &**node), &draft)?;
+    super::place::check_place(write.head, structural, new_rdn, Some(parent), Some(node.id))?;
+    managed_account::check(write, Some(node), &draft)?;
+    bind_rules::check(write, &draft)?;
+    access::check(write, &draft)?;
+    let started_over = grant::check(write, node, &mut draft)?;
+    identifier::check_unique(write, Some(node), &draft)?;
+    dynamic::check_class(write.head, node, &draft)?;
     stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);
-    Ok(draft.entry.build().block().clone())
+    Ok((draft, started_over))
 }

@@ -102,6 +102,7 @@ transcripts! {
     references
     referrals
     rename
+    rename_rules
     root_dse
     schema
     search

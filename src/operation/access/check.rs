@@ -56,6 +56,7 @@ pub(crate) fn check(write: &Write<'_>, draft: &Draft<'_>) -> Result<(), Refusal>
 /// 53 for the removal, or another name, of entries that a rule names: it would be for nobody, or about everything. `renamed`: their names
 /// change, and those of all below them. Who may not know of the rule is not told its name.
 pub(crate) fn check_unnamed(directory: &Directory, access: &Access, concerned: &[EntryId], renamed: bool) -> Result<(), Refusal> {
+    check_folder(directory, concerned, renamed)?;
     let compiled = directory.compiled::<AccessRules>();
     for placed in &compiled.rules {
         let Some(entry) = placed.entry.filter(|entry| renamed || !concerned.contains(entry)) else { continue };
@@ -87,6 +88,19 @@ pub(crate) fn check_unnamed(directory: &Directory, access: &Access, concerned: &
     Ok(())
 }
 
+/// 53 for another name of what rules stand below, and for the removal of their folder with them: they would all be off at once, and the
+/// rules of a new installation would hold again, or rules would come into force that nobody wrote there.
+fn check_folder(directory: &Directory, concerned: &[EntryId], renamed: bool) -> Result<(), Refusal> {
+    let rules = directory.rule_entries(RuleKind::AccessRule);
+    let holds_rules = |id: EntryId| rules.iter().any(|rule| rule != id && directory.is_within(rule, id));
+    let folder = folder(directory);
+    let meant = |id: &&EntryId| holds_rules(**id) && (renamed || folder.is_some_and(|folder| directory.is_within(folder, **id)));
+    let Some(found) = concerned.iter().find(meant) else { return Ok(()) };
+    let what = if renamed { "under another name or elsewhere" } else { "without it" };
+    let text = format!("access rules stand below {}; {what} they would be others; delete them first", directory.dn_text(*found));
+    Err(Refusal::new(ResultCode::UnwillingToPerform, text).because("holds access rules"))
+}
+
 /// 53 for changes of rules after which no administrator could put them right. Judged as over the machine's own socket, with every factor.
 pub(crate) fn check_not_locked_out(write: &Write<'_>, changes: &[Change]) -> Result<(), Refusal> {
     if write.context.authority == Authority::Installation {
@@ -94,9 +108,18 @@ pub(crate) fn check_not_locked_out(write: &Write<'_>, changes: &[Change]) -> Res
     }
     let rules = write.head.rule_entries(RuleKind::AccessRule);
     let folder_before = folder(write.head);
+    // The folder and what is above it: where they get another name or go, every rule is concerned.
+    let holds_folder = |id: EntryId| folder_before.is_some_and(|folder| write.head.is_within(folder, id));
+    let is_renamed = |id: EntryId, parent: Option<EntryId>, name: &str| {
+        write.head.node(id).is_some_and(|node| node.parent != parent || node.name != name)
+    };
     let concerns = |change: &Change| match change {
-        Change::PutEntry { id, parent, .. } => rules.contains(*id) || (parent.is_some() && *parent == folder_before),
-        Change::RemoveEntry { id, .. } => rules.contains(*id) || Some(*id) == folder_before,
+        Change::PutEntry { id, parent, name, .. } => {
+            rules.contains(*id)
+                || (parent.is_some() && *parent == folder_before)
+                || (is_renamed(*id, *parent, name) && holds_folder(*id))
+        }
+        Change::RemoveEntry { id, .. } => rules.contains(*id) || holds_folder(*id),
         Change::PutMembership { group, .. } | Change::RemoveMembership { group, .. } => rules.contains(*group),
         _ => false,
     };

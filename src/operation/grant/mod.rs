@@ -27,11 +27,11 @@ use super::draft::Draft;
 use super::modify::ModifyRequest;
 use super::refusal::Refusal;
 use super::write::{Success, Write};
-use super::{Context, record, stamp};
+use super::{Authority, Context, record, stamp};
 use crate::directory::{Change, Directory, Membership, MembershipAttribute, Node};
 use crate::journal::{RecordedChange, RecordedEffect, RecordedValue};
 use crate::model::schema::Schema;
-use crate::model::{EntryBuilder, EntryId, GrantState, ModificationOperation, Timestamp, Value};
+use crate::model::{EntryBuilder, EntryId, GrantState, ModificationOperation, Rdn, ResultCode, Timestamp, Value};
 use crate::policy::grant::{Grant, GroupTerms, Identifier, MOST_APPROVALS};
 
 const GRANT: &str = "accessGrant";
@@ -192,6 +192,23 @@ pub(crate) fn intercept(
 pub(crate) fn check(write: &Write<'_>, node: &Node, draft: &mut Draft<'_>) -> Result<Vec<Change>, Refusal> {
     governed::check(write, Some(node), draft)?;
     ask::changed(write, node, draft)
+}
+
+/// 64 for a grant or a governed group that is named by anything but `cn`: its terms are no names.
+pub(crate) fn check_name(write: &Write<'_>, draft: &Draft<'_>, rdn: &Rdn) -> Result<(), Refusal> {
+    let name = draft.schema.attribute_type("cn").map(|it| it.id);
+    let is_name = |part: &str| draft.schema.attribute_type(part).map(|it| it.id) == name;
+    if write.context.authority == Authority::Installation || rdn.parts.iter().all(|part| is_name(&part.attribute_type)) {
+        return Ok(());
+    }
+    let classes = draft.object_classes()?;
+    let has = |wanted: &&str| classes.iter().any(|class| is_class(draft.schema, class.as_bytes(), wanted));
+    match [GRANT, GOVERNED].into_iter().find(has) {
+        Some(class) => {
+            Err(Refusal::new(ResultCode::NamingViolation, format!("'cn' alone names an entry of the class '{class}'")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// What follows from a changed entry for grants: added to `changes`, and for the record.
