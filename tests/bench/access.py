@@ -120,7 +120,7 @@ class Server:
         config = f"{folder}/bindery/bindery.toml"
         subprocess.run(
             [program, "init", f"{folder}/bindery", "--suffix", SUFFIX, "--admin-password-file", password, "--ldap", "127.0.0.1:0",
-             "--waive", "clear-text", "--waiver-reason", "benchmark on loopback"], check=True, stdout=subprocess.DEVNULL)
+             "--ldaps", "127.0.0.1:0", "--waive", "clear-text", "--waiver-reason", "benchmark on loopback"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         subprocess.run([program, "import", "--config", config, entries], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.remove(entries)
         self.process = subprocess.Popen([program, "serve", "--config", config], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

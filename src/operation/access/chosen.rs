@@ -51,6 +51,15 @@ impl Looked {
     fn unite(&mut self, other: &Looked) {
         self.0.iter_mut().zip(&other.0).for_each(|(set, other)| set.unite(other));
     }
+
+    /// Whether the other has all of it.
+    fn is_within(&self, other: &Looked) -> bool {
+        self.0.iter().zip(&other.0).all(|(set, other)| {
+            let mut left = set.clone();
+            left.subtract(other);
+            left.is_empty()
+        })
+    }
 }
 
 /// A condition that an entry meets, and whether it does surely: what cannot be said allows nothing.
@@ -112,7 +121,24 @@ impl Chosen {
             chosen.take(rules, place, schema.attribute_types().len());
         }
         chosen.reads_everything = chosen.everything || chosen.is_of_everything(schema);
+        chosen.leave_out_needless();
         chosen
+    }
+
+    /// What allows only what is allowed of every entry anyway need not be looked at.
+    fn leave_out_needless(&mut self) {
+        let is_met = |it: &&Condition| it.relations.is_none() && it.targets.is_none() && it.filter.is_none();
+        let mut always = Looked::default();
+        self.conditions.iter().filter(is_met).for_each(|it| always.unite(&it.allowed));
+        let is_needed =
+            |it: &Condition| is_met(&it) || !it.denied.is_within(&Looked::default()) || !it.allowed.is_within(&always);
+        let needed: Vec<bool> = self.conditions.iter().map(is_needed).collect();
+        let keep = |number: &usize| needed.get(*number).copied().unwrap_or(true);
+        self.anywhere.retain(keep);
+        self.below.retain(|_, numbers| {
+            numbers.retain(keep);
+            !numbers.is_empty()
+        });
     }
 
     /// Whether one condition that all entries meet allows to search and read whatever is no secret, and none denies anything.
