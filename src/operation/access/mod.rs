@@ -26,7 +26,7 @@ use super::write::not_permitted;
 use super::{Authority, Context};
 use crate::directory::{Directory, Happening, Lookup, Node, Place, RuleKind};
 use crate::model::{AttributeTypeId, Dn, EntryId, Modification, ModificationOperation, Timestamp};
-use crate::policy::access::{AccessRule, Circumstances, Effect, Right, Verdict, decide};
+use crate::policy::access::{AccessRule, Circumstances, Effect, Right, Rights, Verdict, decide};
 
 /// What one asker may do, here and now.
 pub(crate) struct Access {
@@ -193,14 +193,17 @@ impl Access {
     /// Whether such an entry and what is below it may be read.
     pub(crate) fn reads_audit(&self, what: Audited) -> bool {
         let effects = self.bearing_on_audit(what).map(|placed| (placed.rule.effect, ()));
-        self.everything || matches!(decide(effects), Verdict::Allowed(()))
+        let whole = if what == Audited::Log { self.installation } else { self.everything };
+        whole || matches!(decide(effects), Verdict::Allowed(()))
     }
 
+    /// The log is for those to whom a rule gives it by name: who may do `all` is who is looked after there.
     fn bearing_on_audit(&self, what: Audited) -> impl Iterator<Item = &Placed> {
         let bearing = self.bearing(Right::ReadAudit, None);
         // A filter is about entries of the directory.
         let is_meant = move |(placed, relations): &(&Placed, Option<&[Relation]>)| {
-            placed.audits.contains(&what) && placed.filter.is_none() && relations.is_none()
+            let gives = what != Audited::Log || placed.rule.effect == Effect::Deny || placed.rule.rights != Rights::ALL;
+            gives && placed.audits.contains(&what) && placed.filter.is_none() && relations.is_none()
         };
         bearing.filter(is_meant).map(|(placed, _)| placed)
     }
