@@ -36,7 +36,7 @@ fn password_target(model: &Model, who: Who, name: Option<&str>, old: Option<&str
     };
     let Some(target) = target else { return refused(ResultCode::NoSuchObject) };
     if target != own && !model.is_administrator(who) {
-        return refused(ResultCode::InsufficientAccessRights);
+        return refused(model.refusal_about(target));
     }
     let password = model.entries.values().find(|entry| entry.number == target).and_then(|entry| entry.password.as_ref());
     let right = password.filter(|password| old == Some(password.text.as_str()));
@@ -80,9 +80,13 @@ pub(crate) fn due(model: &Model, client: &mut Client, asked: &mut Asked, in_tran
         Operation::Compare { .. } | Operation::Search { .. } | Operation::StartTransaction if restricted => {
             code(ResultCode::InsufficientAccessRights)
         }
+        // What people may compare of others is the access rules' matter, which has tests of its own.
+        Operation::Compare { .. } if !model.is_administrator(client.who) => Due::Any,
         Operation::Compare { name, attribute, value } => code(client::compared(model, name, attribute, value)),
         Operation::Search { base, .. } => {
-            let there = model.find(base).is_some();
+            let is_seen =
+                |found: u32| model.is_administrator(client.who) || model.refusal_about(found) != ResultCode::NoSuchObject;
+            let there = model.find(base).is_some_and(|entry| is_seen(entry.number));
             code(if there { ResultCode::Success } else { ResultCode::NoSuchObject })
         }
         Operation::StartTransaction if !known => code(ResultCode::StrongerAuthRequired),

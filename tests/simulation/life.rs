@@ -469,7 +469,7 @@ impl Life {
         client.session.search_ended(id);
         let asked = client.asked.remove(&id.0).ok_or("a search that nobody asked for")?;
         if let (Operation::Search { base, scope }, Due::Code(0)) = (&asked.operation, client.waiting[&id.0]) {
-            client::check_search(&memory.model, &in_scope(&memory.model, base, *scope), &replies)?;
+            client::check_search(&memory.model, asked.who, &in_scope(&memory.model, base, *scope), &replies)?;
         }
         client.told(id.0, &end)
     }

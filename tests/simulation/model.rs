@@ -251,6 +251,12 @@ impl Model {
         }
     }
 
+    /// What somebody is told who may not do it: people know of each other, and of the first administrator only what he tells them.
+    pub(crate) fn refusal_about(&self, number: Number) -> ResultCode {
+        let is_hidden = self.find(ADMIN).is_some_and(|entry| entry.number == number);
+        if is_hidden { ResultCode::NoSuchObject } else { ResultCode::InsufficientAccessRights }
+    }
+
     /// Somebody, and somebody who is still there.
     pub(crate) fn is_known(&self, who: Who) -> bool {
         match who {
