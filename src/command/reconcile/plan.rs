@@ -102,7 +102,7 @@ pub(super) fn plan(mapping: &Mapping, file: &HrFile, people: &[Person], name: &d
             key => rows.entry(folded(key)).or_default().push(row),
         }
     }
-    planner.expect_joiners(&rows);
+    planner.expect_joiners(people, &rows);
     for (key, rows) in &rows {
         match rows.as_slice() {
             [row] => planner.row(key, row, people),
@@ -148,7 +148,7 @@ impl<'a> Planner<'a> {
         self.plan.accounts = of_hr.map(|person| u64::from(!person.has_left(self.now))).sum();
     }
 
-    fn expect_joiners(&mut self, rows: &BTreeMap<String, Vec<&Row>>) {
+    fn expect_joiners(&mut self, people: &[Person], rows: &BTreeMap<String, Vec<&Row>>) {
         for (key, rows) in rows {
             if let [row] = rows.as_slice()
                 && !self.by_key.contains_key(key)
@@ -158,6 +158,12 @@ impl<'a> Planner<'a> {
                 self.joining.insert(key.clone(), name);
             }
         }
+        // A name that somebody has already, or that two would get, is nobody's yet: it must make nobody a manager.
+        let mut claims: HashMap<String, usize> = HashMap::new();
+        for name in people.iter().map(|person| &person.dn).chain(self.joining.values()) {
+            *claims.entry(folded(name)).or_default() += 1;
+        }
+        self.joining.retain(|_, name| claims.get(&folded(name)) == Some(&1));
     }
 
     fn naming_value(&self, row: &Row) -> String {
