@@ -12,7 +12,7 @@ use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_perm
 use super::{Authority, bind_rules, dynamic, grant, identifier, managed_account, relax, stamp};
 use crate::directory::{AccountState, Change, Lookup, Node};
 use crate::journal::Named;
-use crate::model::{Attribute, Dn, Entry, EntryId, ModificationOperation, Rdn, ResultCode, Timestamp};
+use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
 use crate::policy::access::{Right, Subject};
 use crate::protocol::{Control, ResponseKind};
 
@@ -105,8 +105,10 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     stamp::created_by(write.head, write.context, &mut draft.entry);
 
     let entry = draft.entry.build();
-    if !may_ask {
-        check_rights(write, &access, request, &place, id, rdn, &entry)?;
+    if !access.is_everything() {
+        let (name, rdn_key) = (place.name.clone(), write.head.schema().rdn_key(rdn));
+        let node = Node { id, parent: place.parent, name, rdn_key, entry: entry.clone() };
+        check_rights(write, &access, request, &node, may_ask)?;
     }
     if place.is_taken {
         return Err(Refusal::new(ResultCode::EntryAlreadyExists, ""));
@@ -129,23 +131,11 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     Ok(Success { target, details: assigned, ..write.finish(changes, id, &controls)? })
 }
 
-/// 50 unless this entry may be added at this place, each of its attributes allowed.
-fn check_rights(
-    write: &Write<'_>,
-    access: &Access,
-    request: &AddRequest,
-    place: &Place,
-    id: EntryId,
-    rdn: &Rdn,
-    entry: &Entry,
-) -> Result<(), Refusal> {
-    if access.is_everything() {
-        return Ok(());
-    }
-    let (schema, name) = (write.head.schema(), place.name.clone());
-    let node = Node { id, parent: place.parent, name, rdn_key: schema.rdn_key(rdn), entry: entry.clone() };
-    let given = request.attributes.iter().filter_map(|given| schema.describe(&given.description).ok());
-    let may = access.allows_new(write.head, &node, given.map(|it| it.attribute_type));
+/// 50 unless this entry may be added at this place, each of its attributes allowed. A grant is asked for where no rule forbids it.
+fn check_rights(write: &Write<'_>, access: &Access, request: &AddRequest, node: &Node, may_ask: bool) -> Result<(), Refusal> {
+    let given = request.attributes.iter().filter_map(|given| write.head.schema().describe(&given.description).ok());
+    let given = given.map(|it| it.attribute_type);
+    let may = if may_ask { !access.denies_new(write.head, node, given) } else { access.allows_new(write.head, node, given) };
     if may { Ok(()) } else { Err(not_permitted()) }
 }
 

@@ -56,8 +56,9 @@ pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Succe
         remove(write, entry, &mut changes)?;
     }
     access::check_not_locked_out(write, &changes)?;
-    grant::people::removed(write, &entries, &mut changes);
-    let (effects, not_named) = lost_memberships(write.head, &changes);
+    let revoked = grant::people::removed(write, &entries, &mut changes);
+    let (mut effects, not_named) = lost_memberships(write.head, &changes);
+    effects.extend(revoked);
     let pre_read = write.read(write.head, oid::PRE_READ, controls.pre_read.as_ref(), id);
     let below = entries.iter().filter(|&&entry| entry != id);
     let mut details: Vec<_> = below.map(|&entry| ("deleted", write.head.dn_text(entry))).collect();

@@ -79,6 +79,7 @@ transcripts! {
     extensible
     grant_duties
     grant_overlap
+    grant_requesters
     grants
     groups
     identifiers

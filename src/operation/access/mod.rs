@@ -311,6 +311,12 @@ impl Access {
         self.everything || (self.allows(directory, Right::Create, node, None) && given.into_iter().all(may))
     }
 
+    /// Whether a rule forbids to add an entry as it is, or with one of its attributes: no other way leads past that.
+    pub(crate) fn denies_new(&self, directory: &Directory, node: &Node, given: impl Iterator<Item = AttributeTypeId>) -> bool {
+        let denied = |attribute| matches!(self.verdict(directory, Right::Create, node, attribute), Verdict::Denied(_));
+        !self.everything && (denied(None) || given.into_iter().any(|id| denied(Some(id))))
+    }
+
     /// When a rule ends by time, which was for who asks until then.
     pub(crate) fn until(&self) -> Option<Timestamp> {
         self.chosen.until.filter(|_| !self.installation)

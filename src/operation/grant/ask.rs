@@ -103,17 +103,20 @@ fn request(write: &Write<'_>, group: &Node, own: Option<EntryId>, draft: &mut Dr
         return Err(Refusal::new(ResultCode::UnwillingToPerform, text).because("grant"));
     }
     if let Some(obstacle) = obstacle::of(head, group, member) {
-        return Err(Refusal::new(ResultCode::UnwillingToPerform, obstacle).because("grant"));
+        let text = obstacle.told(head, &write.access());
+        return Err(Refusal::new(ResultCode::UnwillingToPerform, text).because("grant"));
     }
     // Whoever acts as somebody else asks as who he is: nobody approves what he asked for himself.
     let requester = write.context.identity.entry.or_else(|| write.context.acting(head));
     let by = requester.map_or_else(|| stamp::actor_name(head, write.context), |id| head.dn_text(id));
-    let id = requester.and_then(|id| uuid_of(head, id)).map(uuid_text);
+    // Whoever asked before stays a party: the terms are others, the wish may be the same.
+    let mut asked_by = texts(draft, REQUESTER_ID);
+    asked_by.extend(requester.and_then(|id| uuid_of(head, id)).map(uuid_text).filter(|id| !asked_by.contains(id)));
     for (name, values) in [
         (STATE, vec![GrantState::Pending.name().to_owned()]),
         (REQUESTED_BY, vec![by]),
         (REQUESTED_TIME, vec![now.to_generalized_time()]),
-        (REQUESTER_ID, id.into_iter().collect()),
+        (REQUESTER_ID, asked_by),
         (APPROVED_BY, Vec::new()),
         (APPROVED_TIME, Vec::new()),
         (APPROVER_ID, Vec::new()),
@@ -152,6 +155,12 @@ fn can_have_members(head: &Directory, node: &Node) -> bool {
 fn time(draft: &Draft<'_>, name: &str) -> Option<Timestamp> {
     let attribute_type = draft.schema.attribute_type(name)?;
     Timestamp::from_generalized_time(draft.entry.get(attribute_type.id, attribute_type.name())?.values.first()?).ok()
+}
+
+fn texts(draft: &Draft<'_>, name: &str) -> Vec<String> {
+    let attribute_type = draft.schema.attribute_type(name);
+    let found = attribute_type.and_then(|it| draft.entry.get(it.id, it.name()));
+    found.into_iter().flat_map(|it| &it.values).map(|value| String::from_utf8_lossy(value).into_owned()).collect()
 }
 
 fn has(draft: &Draft<'_>, name: &str) -> bool {

@@ -1,5 +1,6 @@
 //! `add: grantDecision`: approvers approve, deny, revoke and review.
 
+use super::obstacle::Obstacle;
 use super::{
     APPROVED_BY, APPROVED_TIME, APPROVER_ID, DECISION, NOTICE, REVIEWED_BY, REVIEWED_TIME, REVOKED_BY, REVOKED_TIME, Writing,
     ask, effects, followed, grant, group_terms, is_approver, is_grant, join, leave, member_of_grant, obstacle, uuid_text,
@@ -41,7 +42,7 @@ pub(crate) fn intercept(
         return Err(Refusal::new(ResultCode::InvalidAttributeSyntax, text));
     };
     write.check_assertion(write.head, access, controls.assertion.as_ref(), id)?;
-    decide(write, node, decision, controls).map(Some)
+    decide(write, node, decision, access, controls).map(Some)
 }
 
 fn not_alone() -> Refusal {
@@ -49,7 +50,7 @@ fn not_alone() -> Refusal {
     Refusal::new(ResultCode::UnwillingToPerform, text).because("grant")
 }
 
-fn decide(write: &Write<'_>, node: &Node, decision: Decision, controls: &Controls) -> Result<Success, Refusal> {
+fn decide(write: &Write<'_>, node: &Node, decision: Decision, access: &Access, controls: &Controls) -> Result<Success, Refusal> {
     let (head, now) = (write.head, write.context.now);
     let internal = || Refusal::new(ResultCode::Other, "internal error").because("grant without state");
     let group = node.parent.and_then(|id| head.node(id)).ok_or_else(internal)?;
@@ -58,9 +59,10 @@ fn decide(write: &Write<'_>, node: &Node, decision: Decision, controls: &Control
     let member = member_of_grant(head, node.id);
     let obstacle = match (decision, member) {
         (Decision::Approve, Some(member)) => obstacle::of(head, group, member),
-        (Decision::Approve, None) => Some("there is nobody to be a member".to_owned()),
+        (Decision::Approve, None) => Some(Obstacle::Nobody),
         _ => None,
     };
+    let obstacle = obstacle.map(|obstacle| obstacle.told(head, access));
     let outcome = rules::decide(&group_terms(head, group), &stored, &decider.1, decision, obstacle, now).map_err(ask::refusal)?;
 
     let by = head.dn_text(decider.0);

@@ -114,7 +114,8 @@ fn check_duties(write: &Write<'_>, before: Option<&Node>, draft: &Draft<'_>) -> 
             continue;
         }
         if let Some(conflict) = obstacle::conflict(write.head, group.id, *member) {
-            return Err(Refusal::new(ResultCode::UnwillingToPerform, conflict).because("separation of duties"));
+            let text = conflict.told(write.head, &write.access());
+            return Err(Refusal::new(ResultCode::UnwillingToPerform, text).because("separation of duties"));
         }
     }
     Ok(())

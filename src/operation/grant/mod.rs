@@ -150,7 +150,7 @@ fn grant(head: &Directory, node: &Node) -> Option<Grant> {
     Some(Grant {
         state,
         window,
-        requester: first(head, node, REQUESTER_ID).and_then(uuid),
+        requesters: values(head, node, REQUESTER_ID).into_iter().filter_map(uuid).collect(),
         member: member_of_grant(head, node.id).and_then(|id| uuid_of(head, id)),
         approvals: values(head, node, APPROVER_ID).into_iter().filter_map(uuid).collect(),
     })
@@ -166,7 +166,8 @@ pub(crate) fn is_approver(head: &Directory, group: EntryId, person: EntryId) -> 
 
 /// Whether somebody asked for a grant, gets it, or decides about it.
 pub(crate) fn is_party(head: &Directory, node: &Node, person: EntryId) -> bool {
-    let asked = || first(head, node, REQUESTER_ID).and_then(uuid).is_some_and(|id| uuid_of(head, person) == Some(id));
+    let asked =
+        || uuid_of(head, person).is_some_and(|id| values(head, node, REQUESTER_ID).into_iter().any(|it| uuid(it) == Some(id)));
     is_grant(head, node)
         && (references(head, node.id, MEMBER).contains(&person)
             || asked()

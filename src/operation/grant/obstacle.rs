@@ -6,23 +6,83 @@ use std::collections::BTreeSet;
 use super::{CONFLICTS, JOB_CODE, reference, references, values};
 use crate::directory::{ChainTooLong, Directory, Node};
 use crate::model::{AttributeTypeId, EntryId};
+use crate::operation::access::Access;
 use crate::policy::grant::JobCode;
 
-/// The first obstacle, in words; none: there is none.
-pub(super) fn of(head: &Directory, group: &Node, member: EntryId) -> Option<String> {
-    let Some(node) = head.node(member) else { return Some("there is nobody to be a member".to_owned()) };
-    if is_disabled(head, |id| node.entry.first(id)) {
-        return Some(format!("{} is disabled", head.dn_text(member)));
-    }
-    if !is_in_role(head, group, |id| node.entry.values(id).collect()) {
-        return Some(not_in_role(head, group, member));
-    }
-    conflict(head, group.id, member)
+/// What is in the way of a membership.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Obstacle {
+    /// There is nobody to be a member.
+    Nobody,
+    /// The member's account is off.
+    Disabled(EntryId),
+    /// The member has none of the job codes of the group.
+    OtherRole {
+        /// With the codes.
+        group: EntryId,
+        /// Without one.
+        member: EntryId,
+    },
+    /// The member is in another group, which conflicts with this one.
+    Conflict {
+        /// The one to get into.
+        group: EntryId,
+        /// Who would.
+        member: EntryId,
+        /// The one that the member is in.
+        other: EntryId,
+    },
+    /// Nobody can tell whether there is a conflict.
+    TooManyGroups,
 }
 
-pub(super) fn not_in_role(head: &Directory, group: &Node, member: EntryId) -> String {
-    let codes: Vec<_> = values(head, group, JOB_CODE).into_iter().map(String::from_utf8_lossy).collect();
-    format!("{} has no job code of the group ({})", head.dn_text(member), codes.join(", "))
+impl Obstacle {
+    /// In words, with all names: for the grant itself and the journal.
+    pub(super) fn text(self, head: &Directory) -> String {
+        let name = |id| head.dn_text(id);
+        match self {
+            Obstacle::Nobody => "there is nobody to be a member".to_owned(),
+            Obstacle::Disabled(member) => format!("{} is disabled", name(member)),
+            Obstacle::OtherRole { group, member } => {
+                let codes = head.node(group).map(|group| values(head, group, JOB_CODE)).unwrap_or_default();
+                let codes: Vec<_> = codes.into_iter().map(String::from_utf8_lossy).collect();
+                format!("{} has no job code of the group ({})", name(member), codes.join(", "))
+            }
+            Obstacle::Conflict { group, member, other } => {
+                format!("separation of duties: {} is in {}, which conflicts with {}", name(member), name(other), name(group))
+            }
+            Obstacle::TooManyGroups => "separation of duties: there are too many groups to look at".to_owned(),
+        }
+    }
+
+    /// The same for somebody who may read so much of it: what he may not know of is not named.
+    pub(super) fn told(self, head: &Directory, access: &Access) -> String {
+        let may_read = |id: EntryId, attribute: &str| {
+            let attribute = head.schema().attribute_type(attribute).map(|it| it.id);
+            head.node(id).zip(attribute).is_some_and(|(node, attribute)| access.readable(head, node).contains(attribute))
+        };
+        let in_short = match self {
+            Obstacle::Disabled(member) if !may_read(member, "accountDisabled") => "the account of the member may not have it now",
+            Obstacle::OtherRole { group, .. } if !may_read(group, JOB_CODE) => "the member has no job code of the group",
+            Obstacle::Conflict { member, other, .. } if !access.sees_id(head, other) || !may_read(member, "memberOf") => {
+                "separation of duties: the member is in a group that conflicts with this one"
+            }
+            _ => return self.text(head),
+        };
+        in_short.to_owned()
+    }
+}
+
+/// The first obstacle; none: there is none.
+pub(super) fn of(head: &Directory, group: &Node, member: EntryId) -> Option<Obstacle> {
+    let Some(node) = head.node(member) else { return Some(Obstacle::Nobody) };
+    if is_disabled(head, |id| node.entry.first(id)) {
+        return Some(Obstacle::Disabled(member));
+    }
+    if !is_in_role(head, group, |id| node.entry.values(id).collect()) {
+        return Some(Obstacle::OtherRole { group: group.id, member });
+    }
+    conflict(head, group.id, member)
 }
 
 /// Whether the account with these values is off.
@@ -40,14 +100,10 @@ pub(super) fn is_in_role<'v>(head: &Directory, group: &Node, of: impl Fn(Attribu
 }
 
 /// Which duties keep somebody out of a group: those of the group itself and of the groups it is in, at any depth, named from either side.
-pub(super) fn conflict(head: &Directory, group: EntryId, member: EntryId) -> Option<String> {
+pub(super) fn conflict(head: &Directory, group: EntryId, member: EntryId) -> Option<Obstacle> {
     match find_conflict(head, group, member) {
-        Ok(Some(other)) => {
-            let (group, member) = (head.dn_text(group), head.dn_text(member));
-            Some(format!("separation of duties: {member} is in {}, which conflicts with {group}", head.dn_text(other)))
-        }
-        Ok(None) => None,
-        Err(ChainTooLong) => Some("separation of duties: there are too many groups to look at".to_owned()),
+        Ok(other) => other.map(|other| Obstacle::Conflict { group, member, other }),
+        Err(ChainTooLong) => Some(Obstacle::TooManyGroups),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::obstacle::Obstacle;
 use super::{
     APPROVER, NOTICE, REVOKED_TIME, Writing, effects, grants_of, is_grant, leave, member_of_grant, obstacle, reference,
     state_effect, uuid_of, uuid_text,
@@ -28,13 +29,13 @@ pub(crate) fn changed(write: &Write<'_>, node: &Node, after: &EntryBuilder, chan
         let Some(group) = grant.parent.and_then(|group| head.node(group)) else { continue };
         let of = |id| after.attributes.iter().filter(move |it| it.attribute_type == id).flat_map(|it| &it.values);
         let notice = match () {
-            () if goes_off => format!("{} is disabled", head.dn_text(node.id)),
+            () if goes_off => Obstacle::Disabled(node.id),
             () if !obstacle::is_in_role(head, group, |id| of(id).map(AsRef::as_ref).collect()) => {
-                obstacle::not_in_role(head, group, node.id)
+                Obstacle::OtherRole { group: group.id, member: node.id }
             }
             () => continue,
         };
-        suspended.push((grant, group.id, notice));
+        suspended.push((grant, group.id, notice.text(head)));
     }
     // All of them at once: of two grants for one group each would find the other one still there.
     let none_of: Vec<EntryId> = suspended.iter().map(|(grant, ..)| grant.id).collect();
@@ -57,7 +58,8 @@ pub(crate) fn changed(write: &Write<'_>, node: &Node, after: &EntryBuilder, chan
 }
 
 /// Entries go: what they were to get is revoked, what they approved is flagged.
-pub(crate) fn removed(write: &Write<'_>, entries: &[EntryId], changes: &mut Vec<Change>) {
+pub(crate) fn removed(write: &Write<'_>, entries: &[EntryId], changes: &mut Vec<Change>) -> Vec<RecordedEffect> {
+    let mut effects = Vec::new();
     for id in entries {
         for grant in grants_of(write.head, *id) {
             if entries.contains(&grant.id) || state(write.head, grant).is_none_or(GrantState::is_over) {
@@ -67,10 +69,12 @@ pub(crate) fn removed(write: &Write<'_>, entries: &[EntryId], changes: &mut Vec<
             writing.state(GrantState::Revoked);
             writing.set(REVOKED_TIME, vec![write.context.now.to_generalized_time()]);
             writing.set(NOTICE, vec![format!("member deleted: {}", write.head.dn_text(*id))]);
+            effects.extend(state_effect(write.head, grant.id, GrantState::Revoked));
             changes.push(writing.stamped(write.context, write.csn_count));
         }
         flag(write, *id, None, entries, changes);
     }
+    effects
 }
 
 /// 53 for the removal of grants that are not over, unless their group goes too: then they would be members of it for ever, or nobody would know

@@ -70,7 +70,7 @@ fn turn(head: &Directory, id: EntryId, now: Timestamp, context: Option<&Context>
             GrantState::Active => match obstacle::of(head, group, member) {
                 Some(obstacle) => {
                     after = GrantState::Suspended;
-                    writing.suspend(&obstacle);
+                    writing.suspend(&obstacle.text(head));
                 }
                 None => memberships = join(head, group.id, member, window.from.unwrap_or(now), &head.dn_text(id)),
             },

@@ -31,8 +31,8 @@ pub struct Grant {
     pub state: GrantState,
     /// From when until when.
     pub window: GrantWindow,
-    /// Who asked; none: nobody who is still here.
-    pub requester: Option<Identifier>,
+    /// Who asked, and whoever changed what was asked for: each of them had a hand in its terms.
+    pub requesters: Vec<Identifier>,
     /// Who gets it.
     pub member: Option<Identifier>,
     /// Who approved its present terms.
@@ -142,7 +142,7 @@ pub fn decide(
     now: Timestamp,
 ) -> Result<Outcome, Refused> {
     let state = grant.state.at(grant.window, now);
-    let is_party = [grant.requester, grant.member].contains(&Some(decider.id));
+    let is_party = grant.member == Some(decider.id) || grant.requesters.contains(&decider.id);
     let gives_up = is_party && decision == Decision::Revoke;
     if !gives_up {
         check_decider(decider, is_party)?;

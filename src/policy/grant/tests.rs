@@ -17,7 +17,7 @@ fn pending() -> Grant {
     Grant {
         state: GrantState::Pending,
         window: window(None, Some(60)),
-        requester: Some(BERT),
+        requesters: vec![BERT],
         member: Some(ANNA),
         approvals: Vec::new(),
     }
@@ -52,11 +52,17 @@ fn who_asked_or_gets_it_decides_nothing_but_to_give_it_up() {
         let powerless = Decider { id: party, may_decide: false, has_factor: false };
         assert_eq!(by(&powerless, &pending(), Decision::Revoke), Ok(Outcome::Revoked));
     }
+    // Who asked first is a party as much as who changed the terms since.
+    let changed = Grant { requesters: vec![BERT, CARL], ..pending() };
+    for asked in [BERT, CARL] {
+        assert_eq!(code(by(&approver(asked), &changed, Decision::Approve)), 50);
+    }
+    assert_eq!(code(by(&approver(DORA), &changed, Decision::Approve)), 0);
     // Asking for oneself is fine: somebody else decides.
-    let own = Grant { requester: Some(ANNA), ..pending() };
+    let own = Grant { requesters: vec![ANNA], ..pending() };
     assert_eq!(by(&approver(CARL), &own, Decision::Approve), Ok(Outcome::Approved(GrantState::Active)));
     // Nobody is the one who is gone.
-    let orphan = Grant { requester: None, member: None, ..pending() };
+    let orphan = Grant { requesters: Vec::new(), member: None, ..pending() };
     assert_eq!(code(by(&approver(CARL), &orphan, Decision::Approve)), 0);
 }
 
