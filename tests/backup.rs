@@ -166,3 +166,33 @@ fn refused_with(installation: &Installation, arguments: &[&str], archive: &[u8],
     assert_eq!(output.status.code(), Some(3), "{}", message(&output));
     assert!(message(&output).contains(expected), "{}", message(&output));
 }
+
+#[test]
+fn a_restored_folder_knows_how_far_collectors_are() {
+    let installation = Installation::new();
+    let position = |sequence: u64| format!("bindery.stream/position@v1\n{sequence}\n{}\n", "0".repeat(64));
+    let streams = installation.path().join("data/streams");
+    fs::create_dir(&streams).unwrap();
+    fs::write(streams.join("siem.position"), position(2)).unwrap();
+    fs::write(streams.join("ahead.position"), position(999_999)).unwrap();
+    fs::write(streams.join("notes.txt"), "something else").unwrap();
+    let backup = installation.folder.path().join("backup");
+    installation.succeed(&["backup", "--out", backup.to_str().unwrap()]);
+    assert!(!backup.join("streams/notes.txt").exists());
+    let manifest = fs::read_to_string(backup.join("manifest")).unwrap();
+    let end: u64 = manifest.lines().find_map(|line| line.strip_prefix("sequence ")).unwrap().parse().unwrap();
+    assert!(manifest.contains("\nformat 2\n"));
+    let sequence = |name: &str| -> u64 {
+        let text = fs::read_to_string(streams.join(format!("{name}.position"))).unwrap();
+        text.lines().nth(1).unwrap().parse().unwrap()
+    };
+    // The journal of the folder that was there goes on behind the backup: its positions count, and they went on.
+    installation.succeed(&["export"]);
+    fs::write(streams.join("siem.position"), position(3)).unwrap();
+    installation.succeed(&["restore", backup.to_str().unwrap()]);
+    assert_eq!((sequence("siem"), sequence("ahead")), (3, 999_999));
+    // There is no folder any more: those of the backup count, and none is ahead of its journal.
+    fs::remove_dir_all(installation.path().join("data")).unwrap();
+    installation.succeed(&["restore", backup.to_str().unwrap()]);
+    assert_eq!((sequence("siem"), sequence("ahead")), (2, end));
+}

@@ -171,3 +171,63 @@ fn moments_within_a_transaction_are_none() {
     });
     assert!(within.is_some(), "records {before} to {after}");
 }
+
+#[test]
+fn of_a_transaction_the_record_that_made_it_so_is_named() {
+    let installation = Installation::new();
+    let server = installation.serve();
+    let mut client = Client::connect(&server.ldap()).unwrap();
+    assert_eq!(client.bind(ADMIN, PASSWORD).unwrap(), LdapResultCode::Success);
+    let group = format!("cn=nurses,{SUFFIX}");
+    let of_group: &[(&str, &[&str])] = &[("objectClass", &["groupOfMembers"]), ("cn", &["nurses"])];
+    assert_eq!(client.add(&group, of_group).unwrap(), LdapResultCode::Success);
+    let people = ["a", "b", "c"].map(|name| format!("cn={name},{SUFFIX}"));
+    for person in &people {
+        let device: &[(&str, &[&str])] = &[("objectClass", &["device"])];
+        assert_eq!(client.add(person, device).unwrap(), LdapResultCode::Success);
+    }
+    let before = durable(&mut client);
+    let replace = |dn: &String, attribute: &str, operation: LdapModifyType, value: &str| {
+        let modification = ldap3_proto::proto::LdapPartialAttribute { atype: attribute.to_owned(), vals: vec![value.into()] };
+        let changes = vec![ldap3_proto::proto::LdapModify { operation, modification }];
+        LdapOp::ModifyRequest(ldap3_proto::proto::LdapModifyRequest { dn: dn.clone(), changes })
+    };
+    let steps = vec![
+        replace(&people[0], "description", LdapModifyType::Replace, "=one"),
+        replace(&group, "member", LdapModifyType::Add, &people[0]),
+        replace(&group, "member", LdapModifyType::Add, &people[1]),
+        replace(&people[1], "description", LdapModifyType::Replace, "two"),
+        replace(&group, "description", LdapModifyType::Replace, "three"),
+    ];
+    assert_eq!(client.transaction(steps).unwrap(), LdapResultCode::Success);
+    let last = durable(&mut client);
+    assert_eq!(last, before + 5);
+    let at = last.to_string();
+    let rows = |arguments: &[&str]| -> Vec<serde_json::Value> {
+        let arguments = [&["journal", "state", "--format", "jsonl", "--at", &at], arguments].concat();
+        installation.succeed(&arguments).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let record = |rows: &[serde_json::Value], attribute: &str| -> u64 {
+        rows.iter().find(|row| row["attribute"] == attribute).unwrap()["record"].as_str().unwrap().parse().unwrap()
+    };
+    let first = rows(&["--entry", &people[0]]);
+    assert_eq!((record(&first, "description"), record(&first, "memberOf")), (before + 1, before + 2));
+    let sheet = installation.succeed(&["journal", "state", "--entry", &people[0], "--at", &at, "--format", "csv"]);
+    assert!(sheet.contains("description,\"'=one\","), "no formula for a spreadsheet: {sheet}");
+    let second = rows(&["--entry", &people[1]]);
+    assert_eq!((record(&second, "description"), record(&second, "memberOf")), (before + 4, before + 3));
+    for (number, person) in people[..2].iter().enumerate() {
+        let membership = rows(&["--group", &group, "--entry", person]);
+        assert_eq!(record(&membership, "member"), before + 2 + number as u64);
+    }
+    assert_eq!(record(&rows(&["--entry", &group]), "description"), before + 5);
+    assert_eq!(server.stop(), Some(0));
+
+    // Checkpoints that cannot be read are told of; what was is told all the same.
+    std::fs::write(installation.path().join("keys/journal.pub"), "no key").unwrap();
+    let output = installation.run(&["journal", "state", "--entry", &people[0], "--at", &at]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("one"));
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(told.contains("nothing can be said of checkpoints: ") && told.contains("journal.pub"), "{told}");
+}

@@ -63,6 +63,9 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
             }
         },
     };
+    if let Some(present) = &present {
+        store::adopt_positions(&options, present, newer.is_some()).map_err(|error| cannot(&error))?;
+    }
     let adopted = newer.map(|newer| newer.adopt(&options)).transpose().map_err(|error| cannot(&error))?;
     let restored = store::restore(&options, target, record(&facts, installation.administrator()), &mut output::progress())
         .map_err(|error| cannot(&error))?;
@@ -154,7 +157,7 @@ impl Staging {
             // Another restore that was ended.
             fs::remove_dir_all(&path).map_err(cannot)?;
         }
-        let folders = [path.clone(), path.join("journal"), path.join("snapshots")];
+        let folders = [path.clone(), path.join("journal"), path.join("snapshots"), path.join("streams")];
         folders.iter().try_for_each(|folder| DirBuilder::new().recursive(true).mode(0o700).create(folder)).map_err(cannot)?;
         Ok(Staging(path))
     }
@@ -177,7 +180,7 @@ impl Staging {
         })?;
         let facts = BackupFacts::parse(&manifest, &backup.join(MANIFEST)).map_err(|error| cannot(&error))?;
         store::check_files(&self.0, &facts).map_err(|error| cannot(&error))?;
-        for folder in [&self.0, &self.0.join("journal"), &self.0.join("snapshots")] {
+        for folder in [&self.0, &self.0.join("journal"), &self.0.join("snapshots"), &self.0.join("streams")] {
             File::open(folder).and_then(|folder| folder.sync_all()).map_err(named)?;
         }
         Ok(facts)

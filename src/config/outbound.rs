@@ -18,6 +18,8 @@ const STREAMS_LIMIT: usize = 8;
 const NAME_LIMIT: usize = 64;
 /// What RFC 5612 keeps for examples.
 const EXAMPLE_ENTERPRISE: i64 = 32_473;
+/// Octets of a message: what every receiver takes, what it should take (RFC 5425 section 4.3.1), and the most that makes sense.
+const MESSAGE_OCTETS: (i64, i64, i64) = (2048, 8192, 16 * 1024 * 1024);
 
 /// The other side of a connection over TLS.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -78,6 +80,8 @@ pub struct StreamSettings {
     pub behind: Duration,
     /// The number in names of structured data.
     pub enterprise: u32,
+    /// Octets of the largest message: of larger records values are left out.
+    pub largest_message: usize,
 }
 
 /// `[[journal.stream]]`
@@ -95,6 +99,7 @@ pub(super) struct RawStream {
     confirm: Option<Spanned<String>>,
     behind: Option<Spanned<i64>>,
     enterprise: Option<Spanned<i64>>,
+    largest_message: Option<Spanned<i64>>,
 }
 
 /// The keys of a table that say who the other side is.
@@ -164,6 +169,8 @@ fn stream(source: &Source<'_>, folder: &Path, written: &Spanned<RawStream>) -> R
     let behind = values::number(source, "journal.stream.behind", &raw.behind, (30, 86_400), 300)?;
     let enterprise = (1, i64::from(u32::MAX));
     let enterprise = values::number(source, "journal.stream.enterprise", &raw.enterprise, enterprise, EXAMPLE_ENTERPRISE)?;
+    let (least, usual, most) = MESSAGE_OCTETS;
+    let largest = values::number(source, "journal.stream.largest-message", &raw.largest_message, (least, most), usual)?;
     Ok(StreamSettings {
         name: name.get_ref().clone(),
         peer: peer(source, folder, &of_peer)?,
@@ -172,6 +179,7 @@ fn stream(source: &Source<'_>, folder: &Path, written: &Spanned<RawStream>) -> R
         needs_close_notify: choice("confirm", &raw.confirm, &["close-notify", "end"])? == 0,
         behind: Duration::from_secs(behind.unsigned_abs()),
         enterprise: values::narrow(enterprise),
+        largest_message: values::narrow(largest),
     })
 }
 

@@ -405,7 +405,7 @@ fn streams_say_whom_they_go_to_and_by_what_it_is_known() {
     let configuration = below_suffix(
         "[[journal.stream]]\nname = \"siem\"\naddress = \"collector.example\"\nauthorities = \"tls/c.pem\"\n\
          [[journal.stream]]\nname = \"b\"\naddress = \"[::1]:7000\"\nauthorities = \"c\"\nserver-name = \"x\"\nformat = \"rfc5424\"\n\
-         certificate = \"a.pem\"\nkey = \"a.key\"\nbegin = \"now\"\nconfirm = \"end\"\nbehind = 60\nenterprise = 7\n",
+         certificate = \"a.pem\"\nkey = \"a.key\"\nbegin = \"now\"\nconfirm = \"end\"\nbehind = 60\nenterprise = 7\nlargest-message = 2048\n",
     );
     let [first, second] = &configuration.streams[..] else { panic!("{:?}", configuration.streams) };
     assert_eq!(
@@ -417,6 +417,7 @@ fn streams_say_whom_they_go_to_and_by_what_it_is_known() {
     assert_eq!((second.peer.host.as_str(), second.peer.port, second.peer.server_name.as_str()), ("::1", 7000, "x"));
     assert_eq!((second.format, second.from_beginning, second.needs_close_notify), (StreamFormat::Rfc5424, false, false));
     assert_eq!(second.peer.identity, Some(("/etc/bindery/a.pem".into(), "/etc/bindery/a.key".into())));
+    assert_eq!((first.largest_message, second.largest_message), (8192, 2048));
     let begun = "[[journal.stream]]\nname = \"siem\"\naddress = \"c:1\"\n";
     refuses_below_suffix(
         begun,

@@ -132,6 +132,11 @@ impl<M: Clone> PastEntry<M> {
         PastEntry { id, block: None, state: None, members: BTreeMap::new(), held: BTreeMap::new() }
     }
 
+    /// Its number.
+    pub fn id(&self) -> EntryId {
+        self.id
+    }
+
     /// Whether a change says something of the entry.
     pub fn is_concerned(&self, change: &Change) -> bool {
         match change {

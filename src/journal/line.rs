@@ -241,7 +241,7 @@ pub fn to_hex(octets: &[u8]) -> String {
     text
 }
 
-fn hex_to_32(text: &str) -> Option<[u8; 32]> {
+pub(super) fn hex_to_32(text: &str) -> Option<[u8; 32]> {
     let digits: Vec<u8> =
         text.chars().map(|digit| digit.to_digit(16).and_then(|value| u8::try_from(value).ok())).collect::<Option<_>>()?;
     let octets: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |octet, digit| (octet << 4) | digit)).collect();

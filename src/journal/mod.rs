@@ -15,6 +15,7 @@ pub mod note;
 pub mod proof;
 pub mod query;
 mod record;
+mod shortening;
 pub mod syslog;
 #[cfg(test)]
 mod tests;

@@ -208,6 +208,11 @@ impl Leaf {
     pub fn to_hex(self) -> String {
         super::line::to_hex(&self.0)
     }
+
+    /// Of that.
+    pub fn from_hex(text: &str) -> Option<Leaf> {
+        super::line::hex_to_32(text).map(Leaf)
+    }
 }
 
 /// Finishes a SHA-256.

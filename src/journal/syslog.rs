@@ -17,6 +17,8 @@ const NOTICE: u8 = 5;
 const INFORMATIONAL: u8 = 6;
 /// What RFC 5612 keeps for examples: in the names of structured data until an organisation gives its own.
 pub const EXAMPLE_ENTERPRISE: u32 = 32_473;
+/// Octets of a message that every receiver takes (RFC 5425 section 4.3.1).
+pub const SHORTEST_LIMIT: usize = 2048;
 /// RFC 5424 section 6.4: in front of text that is UTF-8 and not ASCII alone.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 /// Types of records that tell of the installation rather than of a client.
@@ -79,6 +81,19 @@ impl SyslogSender {
                 self.assemble(priority, record, ATNA_ID, "-", &found.to_dicom(), true)
             }
         }
+    }
+
+    /// The message of a record, of at most so many octets: where it would be longer, of as much of the record as goes in. Every record fits
+    /// [`SHORTEST_LIMIT`].
+    pub fn message_within(&self, found: &FoundRecord, form: SyslogForm, largest: usize) -> String {
+        let mut message = self.message(found, form);
+        let mut shorter = if message.len() > largest { Some(found.shortened()) } else { None };
+        while message.len() > largest
+            && let Some(found) = shorter.as_mut().and_then(Iterator::next)
+        {
+            message = self.message(&found, form);
+        }
+        message
     }
 
     fn assemble(&self, priority: u8, record: &ReadRecord, id: &str, data: &str, text: &str, is_marked: bool) -> String {

@@ -3,15 +3,16 @@
 //! One thread below normal priority: neither connections nor the committer wait for it. Searches take turns, a part of an answer each.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::committer_thread::{Completion, CompletionSender};
 use crate::journal::query::LookupRequest;
 use crate::model::ResultCode;
+use crate::operation::monitor::HealthLevel;
 use crate::operation::search::LogPart;
-use crate::store::{Found, JournalLookup, StoreError, StoreOptions};
+use crate::store::{Damage, Found, JournalLookup, StoreError, StoreOptions};
 
 /// nice(2) value of the thread.
 const NICENESS: i32 = 10;
@@ -28,8 +29,27 @@ struct Asked {
     completion: CompletionSender,
 }
 
+/// The last damage that a search met, for health: only a look at the journal ends it.
+#[derive(Default)]
+pub struct DamageWatch(Mutex<Option<String>>);
+
+impl DamageWatch {
+    fn met(&self, damage: &Damage) {
+        tracing::error!("the journal: {damage}");
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(damage.to_string());
+    }
+
+    /// What is to be told.
+    pub fn trouble(&self) -> Option<(HealthLevel, String)> {
+        let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = |met: &String| format!("a search below cn=accesslog met damage of the journal ({met}): bindery journal verify says what is left");
+        met.as_ref().map(|met| (HealthLevel::Red, text(met)))
+    }
+}
+
 /// Handle on the thread.
 pub struct JournalReader {
+    damage: Arc<DamageWatch>,
     queue: Mutex<Option<SyncSender<Asked>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -38,13 +58,20 @@ impl JournalReader {
     /// Starts the thread.
     pub fn start(options: StoreOptions) -> std::io::Result<JournalReader> {
         let (queue, waiting) = sync_channel(WAITING);
+        let damage = Arc::<DamageWatch>::default();
+        let of_thread = Arc::clone(&damage);
         let thread = std::thread::Builder::new().name("journal-reader".to_owned()).spawn(move || {
             if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
                 tracing::warn!(%error, "the thread that reads the journal keeps normal priority");
             }
-            run(JournalLookup::new(options, true), &waiting);
+            run(JournalLookup::new(options, true), &waiting, &of_thread);
         })?;
-        Ok(JournalReader { queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
+        Ok(JournalReader { damage, queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
+    }
+
+    /// What is wrong with the journal, as far as searches met it.
+    pub fn damage(&self) -> &Arc<DamageWatch> {
+        &self.damage
     }
 
     /// Asks for a part of an answer; `completion` hears of it under this number.
@@ -67,12 +94,12 @@ impl JournalReader {
     }
 }
 
-fn run(mut lookup: JournalLookup, waiting: &Receiver<Asked>) {
+fn run(mut lookup: JournalLookup, waiting: &Receiver<Asked>, damage: &DamageWatch) {
     let mut look = LOOK;
     loop {
         match waiting.recv_timeout(look) {
             Ok(Asked { number, request, completion }) => {
-                let part = lookup.find(&request).map(part_of).map_err(|error| refused(&error));
+                let part = lookup.find(&request).map(|found| part_of(found, damage)).map_err(|error| refused(&error));
                 // A connection has room for as many completions as it may have operations outstanding: this fails only when it is gone.
                 let _ = completion.try_send(Completion::Log(number, part));
             }
@@ -94,11 +121,10 @@ fn index(lookup: &mut JournalLookup) -> Duration {
     }
 }
 
-fn part_of(found: Found) -> LogPart {
-    for damage in &found.damages {
-        tracing::error!("the journal: {damage}");
-    }
-    LogPart { records: found.records, next: found.next, read: found.read }
+fn part_of(found: Found, damage: &DamageWatch) -> LogPart {
+    found.damages.iter().for_each(|met| damage.met(met));
+    let unreadable = found.damages.iter().map(|damage| damage.sequences).collect();
+    LogPart { records: found.records, next: found.next, read: found.read, unreadable }
 }
 
 fn refused(error: &StoreError) -> ResultCode {

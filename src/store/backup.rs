@@ -4,6 +4,7 @@
 //! format                        as in the data folder
 //! journal/<first>.segment       every segment; the last one ends with the group that the newest snapshot was taken after
 //! snapshots/snapshot-<sequence> the newest and, if it is whole, the one before
+//! streams/<name>.position       how far a collector had the records, at most to the last one here
 //! manifest                      comes last: a backup without it is not finished
 //! ```
 //!
@@ -11,7 +12,7 @@
 //!
 //! ```text
 //! bindery backup
-//! format 1
+//! format 1                      2 where there are positions of streams
 //! node 0f0e0d0c-0b0a-4908-8706-050403020100
 //! sequence 4711                 the last one in it
 //! time 2026-11-22T10:15:00.000123Z
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::open::opened_keys;
+use super::positions::{self, StreamPosition};
 use super::reader::{JournalReader, ReadGroup};
 use super::snapshot::{self, SNAPSHOTS_KEPT, SnapshotFacts, SnapshotFile};
 use super::{Progress, StoreError, StoreOptions};
@@ -38,7 +40,8 @@ use crate::world::Disk;
 pub const MANIFEST: &str = "manifest";
 
 const TITLE: &str = "bindery backup";
-const FORMAT: u32 = 1;
+/// What is read. Without positions of streams 1 is written, which programs before them read.
+const FORMAT: u32 = 2;
 const FORMAT_FILE: &str = "format";
 /// How often reading the journal beside a running server is begun anew: what is being written, or rewritten, may look damaged.
 const TRIES: u32 = 3;
@@ -85,8 +88,10 @@ impl BackupFacts {
 
     fn to_text(&self) -> String {
         let BackupFacts { node, sequence, time, digest, since, files } = self;
+        let has_positions = files.iter().any(|file| file.name.starts_with(positions::FOLDER));
+        let format = if has_positions { FORMAT } else { 1 };
         let mut text =
-            format!("{TITLE}\nformat {FORMAT}\nnode {node}\nsequence {sequence}\ntime {time}\ndigest {digest}\nsince {since}\n");
+            format!("{TITLE}\nformat {format}\nnode {node}\nsequence {sequence}\ntime {time}\ndigest {digest}\nsince {since}\n");
         for BackupFile { name, octets, hash } in files {
             text.push_str(&format!("file {octets} {hash} {name}\n"));
         }
@@ -132,6 +137,7 @@ pub fn is_file_name(name: &str) -> bool {
     match name.split_once('/') {
         None => name == FORMAT_FILE,
         Some(("journal", segment)) => super::header::first_of_name(segment).is_some(),
+        Some((positions::FOLDER, file)) => positions::is_name(file),
         Some(("snapshots", file)) => snapshot::sequence_of(Path::new(file)).is_some_and(|_| !file.contains('/')),
         Some(_) => false,
     }
@@ -176,6 +182,9 @@ pub fn write_backup(
     }
     for (path, facts) in snapshots.iter().rev() {
         files.push(copy(&**disk, path, "snapshots", facts.octets, sink)?);
+    }
+    for (name, text) in positions::up_to(options, &StreamPosition::of(position.sequence, position.leaf))? {
+        files.push(put(sink, &name, text.len() as u64, &mut text.as_bytes())?);
     }
     let facts = BackupFacts {
         node: identity.node_text(),
@@ -409,13 +418,17 @@ mod tests {
 
     #[test]
     fn names_lead_nowhere_else() {
-        for good in ["format", "journal/00000000000000000001.segment", "snapshots/snapshot-00000000000000000001"] {
+        let position = "streams/siem-1_a.position";
+        for good in ["format", "journal/00000000000000000001.segment", "snapshots/snapshot-00000000000000000001", position] {
             assert!(is_file_name(good), "{good}");
         }
         for bad in [
             "",
             "manifest",
             "/etc/passwd",
+            "streams/../format.position",
+            "streams/.position",
+            "streams/siem.position.new",
             "../format",
             "journal/../format",
             "journal/x",

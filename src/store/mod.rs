@@ -13,6 +13,7 @@ mod lookup;
 mod mark;
 mod open;
 mod past;
+mod positions;
 mod reader;
 mod replay;
 mod restore;
@@ -36,6 +37,7 @@ pub use open::{
     Opened, Progress, StartNote, StoreError, StoreOptions, create, node, open, open_with, read_frames, read_frames_around,
 };
 pub use past::{EachPiece, Past, PastPiece, PastTarget};
+pub use positions::{PositionFile, StreamPosition, adopt_positions};
 pub use reader::{Damage, is_gap};
 pub use restore::{NewerJournal, PresentFolder, RestoreFacts, RestoreTarget, newer_journal, put_in_place, restore};
 pub use rotate::{KeyChange, Rotated, Rotation, RotationStep};

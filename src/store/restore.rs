@@ -64,6 +64,11 @@ impl PresentFolder {
         }
         Ok(Some(PresentFolder { data: data.to_owned(), lock: Arc::new(lock(data)?) }))
     }
+
+    /// Its path.
+    pub(super) fn data(&self) -> &Path {
+        &self.data
+    }
 }
 
 /// A journal that goes on behind a backup's end.

@@ -5,10 +5,10 @@ use std::iter;
 
 use clap::ValueEnum;
 
-use super::super::format::in_columns;
+use super::super::format::{csv_line, in_columns};
 use super::CommandError;
 use super::reading::Go;
-use crate::journal::query::{COLUMNS, CSV_COLUMNS, FoundRecord, csv_line};
+use crate::journal::query::{COLUMNS, CSV_COLUMNS, FoundRecord};
 use crate::journal::syslog::{EXAMPLE_ENTERPRISE, SyslogForm, SyslogSender};
 
 /// How records are written.
@@ -72,9 +72,9 @@ impl Format {
         }
     }
 
-    /// What ends each.
+    /// What ends each; a line of CSV has its own end.
     pub(super) fn end(self) -> &'static str {
-        if self == Format::Csv { "\r\n" } else { "\n" }
+        if self == Format::Csv { "" } else { "\n" }
     }
 }
 
@@ -133,9 +133,9 @@ pub(super) fn rows(format: RowFormat, heading: &[&str], rows: &[Vec<String>]) ->
                 output.write_all(in_columns(&all).as_bytes())?;
             }
             RowFormat::Csv => {
-                write!(output, "{}\r\n", csv_line(heading.iter().copied()))?;
+                write!(output, "{}", csv_line(heading.iter().copied()))?;
                 for row in rows {
-                    write!(output, "{}\r\n", csv_line(row.iter().map(String::as_str)))?;
+                    write!(output, "{}", csv_line(row.iter().map(String::as_str)))?;
                 }
             }
             RowFormat::Jsonl => {

@@ -52,15 +52,23 @@ pub(super) struct Proofs {
 
 impl Proofs {
     pub(super) fn of(installation: &Loaded) -> Result<Proofs, CommandError> {
+        Proofs::if_signed(installation)?.ok_or_else(|| {
+            cannot("there is no checkpoint of the journal yet: a server signs the first when it starts, and one each minute")
+        })
+    }
+
+    /// None: nobody signed anything yet.
+    pub(super) fn if_signed(installation: &Loaded) -> Result<Option<Proofs>, CommandError> {
         let options = installation.store_options_without_indexes();
         let files = TreeFiles::new(Arc::clone(&options.disk), &options.data);
-        let key = own_key(installation)?;
         let heads = files.checkpoints().map_err(cannot)?;
+        if heads.is_empty() {
+            return Ok(None);
+        }
+        let key = own_key(installation)?;
         let head = heads.into_iter().rev().find(|head| head.verify(&key).is_ok());
-        let head = head.ok_or_else(|| {
-            cannot("there is no checkpoint of the journal yet: a server signs the first when it starts, and one each minute")
-        })?;
-        Ok(Proofs { options, files, head })
+        let head = head.ok_or_else(|| cannot("no checkpoint of the journal is signed with its key, keys/journal.pub"))?;
+        Ok(Some(Proofs { options, files, head }))
     }
 
     /// Of these sequences, as far as the checkpoint goes.

@@ -1,10 +1,11 @@
 //! `bindery journal state`: an entry, a group's members or one membership as they were at a past moment, each value with the record that made
 //! it so and the checkpoint that covers that record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::rc::Rc;
 
 use clap::Args;
 
@@ -14,11 +15,11 @@ use super::reading::Reading;
 use super::time::moment;
 use super::{CommandError, FOUND_SOMETHING, Installation, output};
 use crate::command::installation::create_private;
-use crate::directory::{Change, PastEntry, PastFact, PastNames};
+use crate::directory::{Change, Membership, PastEntry, PastFact, PastNames};
 use crate::journal::Frame;
-use crate::journal::query::ReadRecord;
+use crate::journal::query::{ReadRecord, ReadValue};
 use crate::model::schema::Schema;
-use crate::model::{Dn, EntryId, Section, Timestamp};
+use crate::model::{Dn, Entry, EntryId, Section, Timestamp};
 use crate::store::{Past, PastPiece, PastTarget, StoreError};
 
 /// Digits that are a sequence and not a time.
@@ -64,6 +65,24 @@ struct Maker {
     actor: String,
 }
 
+/// Which record that was, as far as its frame tells.
+#[derive(Clone, Debug)]
+enum Made {
+    /// The frame's only one.
+    By(Maker),
+    /// One of several that were done at once.
+    ByOneOf(Rc<[ReadRecord]>, Sought),
+}
+
+/// What one of several records is sought for.
+#[derive(Clone, Copy, Debug)]
+struct Sought {
+    /// It changed this entry …
+    entry: EntryId,
+    /// … and, of a membership, named this member.
+    member: Option<EntryId>,
+}
+
 /// What a past entry is read with.
 struct Reader<'a> {
     past: &'a Past,
@@ -87,9 +106,16 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let options = installation.store_options_without_indexes();
     let past = Past::open(&options, arguments.at).map_err(cannot)?;
     let reader = Reader { names: names(&past).map_err(cannot)?, past: &past, schema: &options.schema };
-    let proofs = Proofs::of(&installation).ok();
+    let signed = Proofs::if_signed(&installation);
     let facts = facts(&reader, entry.as_ref(), group.as_ref())?;
     let ended = reading.end();
+    let (proofs, ended) = match signed {
+        Ok(proofs) => (proofs, ended),
+        Err(error) => {
+            output::remark(format_args!("nothing can be said of checkpoints: {error}"));
+            (None, ExitCode::from(FOUND_SOMETHING))
+        }
+    };
     let Some(facts) = facts else {
         output::remark(format_args!("there was no such {} at {}", missing(&entry, &group), at(&past)));
         return Ok(ExitCode::from(FOUND_SOMETHING));
@@ -148,6 +174,10 @@ fn names(past: &Past) -> Result<PastNames, StoreError> {
 
 /// None: what is asked for was not there.
 fn facts(reader: &Reader<'_>, entry: Option<&Dn>, group: Option<&Dn>) -> Result<Option<Vec<PastFact<Maker>>>, CommandError> {
+    unexplained(reader, entry, group)?.map(|facts| reader.explained(facts).map_err(cannot)).transpose()
+}
+
+fn unexplained(reader: &Reader<'_>, entry: Option<&Dn>, group: Option<&Dn>) -> Result<Option<Vec<PastFact<Made>>>, CommandError> {
     let Some(id) = group.or(entry).and_then(|dn| reader.names.find(dn)) else { return Ok(None) };
     let past_entry = reader.entry(id).map_err(cannot)?;
     if !past_entry.is_there() {
@@ -174,7 +204,7 @@ fn facts(reader: &Reader<'_>, entry: Option<&Dn>, group: Option<&Dn>) -> Result<
 impl Reader<'_> {
     /// The second way through: what concerns one entry. Where the snapshot does not say which record made something so, a third one through
     /// the frames before it.
-    fn entry(&self, id: EntryId) -> Result<PastEntry<Maker>, StoreError> {
+    fn entry(&self, id: EntryId) -> Result<PastEntry<Made>, StoreError> {
         let (mut found, mut snapshot) = (PastEntry::new(id), None);
         self.past.read(&mut |piece| match piece {
             PastPiece::Begin(began) => {
@@ -199,22 +229,106 @@ impl Reader<'_> {
         }
         Ok(found)
     }
+
+    /// The same facts with the one record each that made them so. Where several were done at once the entries' identifiers are read for it.
+    fn explained(&self, facts: Vec<PastFact<Made>>) -> Result<Vec<PastFact<Maker>>, StoreError> {
+        let sought = facts.iter().filter_map(|fact| match &fact.made {
+            Some(Made::ByOneOf(_, sought)) => Some(sought.entry),
+            _ => None,
+        });
+        let uuids = self.uuids(&sought.collect())?;
+        let facts = facts.into_iter().map(|PastFact { attribute, value, grant, made }| {
+            let made = made.and_then(|made| match made {
+                Made::By(maker) => Some(maker),
+                Made::ByOneOf(records, sought) => self.chosen(&records, sought, &uuids).map(Maker::of),
+            });
+            PastFact { attribute, value, grant, made }
+        });
+        Ok(facts.collect())
+    }
+
+    /// entryUUIDs, by another way through the content.
+    fn uuids(&self, of: &BTreeSet<EntryId>) -> Result<BTreeMap<EntryId, String>, StoreError> {
+        let mut found = BTreeMap::new();
+        let schema = self.names.schema();
+        let mut look = |change: &Change| -> Result<(), StoreError> {
+            let Change::PutEntry { id, block, .. } = change else { return Ok(()) };
+            if of.contains(id) && !found.contains_key(id) {
+                let entry = Entry::from_block(block.clone(), |name| schema.section_of(name)).map_err(content)?;
+                let uuid = entry.attributes().find(|attribute| attribute.description.eq_ignore_ascii_case("entryUUID"));
+                let uuid = uuid.and_then(|uuid| uuid.values().next().map(|uuid| String::from_utf8_lossy(uuid).into_owned()));
+                found.extend(uuid.map(|uuid| (*id, uuid)));
+            }
+            Ok(())
+        };
+        if !of.is_empty() {
+            self.past.read(&mut |piece| match piece {
+                PastPiece::Begin(_) => Ok(()),
+                PastPiece::Row(row) => Change::of_row(&row).map_err(content)?.iter().try_for_each(&mut look),
+                PastPiece::Frame(_, changes) => changes.iter().try_for_each(&mut look),
+            })?;
+        }
+        Ok(found)
+    }
+
+    /// Of records that were done at once the last one that changed the entry; of a membership rather the last one that names the member.
+    fn chosen<'r>(&self, records: &'r [ReadRecord], sought: Sought, uuids: &BTreeMap<EntryId, String>) -> Option<&'r ReadRecord> {
+        let uuid = uuids.get(&sought.entry);
+        let member = sought.member.and_then(|member| self.names.dn_text(member));
+        let key = |text: &str| Dn::parse(text.as_bytes()).ok().map(|dn| self.names.schema().dn_key(&dn));
+        let member = member.as_deref().and_then(key);
+        chosen(records, &|found| uuid.is_some_and(|uuid| found.eq_ignore_ascii_case(uuid)), &|value| {
+            member.is_some() && key(value) == member
+        })
+    }
 }
 
-fn take(entry: &mut PastEntry<Maker>, frame: &Frame, changes: &[Change]) -> Result<(), StoreError> {
+impl Maker {
+    fn of(record: &ReadRecord) -> Maker {
+        let actor = record.assumed.as_ref().or(record.actor.as_ref()).map(|actor| actor.dn.clone());
+        Maker {
+            sequence: record.sequence,
+            time: Timestamp(record.time),
+            kind: record.kind.clone(),
+            actor: actor.unwrap_or_else(|| "-".to_owned()),
+        }
+    }
+}
+
+fn chosen<'r>(records: &'r [ReadRecord], is_entry: &dyn Fn(&str) -> bool, is_member: &dyn Fn(&str) -> bool) -> Option<&'r ReadRecord> {
+    let is_it = |uuid: &Option<String>| uuid.as_deref().is_some_and(is_entry);
+    let changed = |record: &&ReadRecord| {
+        let target = record.target.as_ref().is_some_and(|target| is_it(&target.uuid));
+        target || record.effects.iter().any(|effect| is_it(&effect.uuid))
+    };
+    let names_the_member = |record: &&ReadRecord| {
+        let target = record.target.as_ref().filter(|target| is_it(&target.uuid)).map(|_| record.changes.iter());
+        let effects = record.effects.iter().filter(|effect| is_it(&effect.uuid));
+        let values = target.into_iter().flatten().chain(effects).filter_map(|change| change.values.as_ref()).flatten();
+        values.into_iter().any(|value| matches!(value, ReadValue::Text(text) if is_member(text)))
+    };
+    let mut backwards = records.iter().rev().filter(changed).peekable();
+    let last = backwards.peek().copied().or(records.last());
+    backwards.find(names_the_member).or(last)
+}
+
+fn take(entry: &mut PastEntry<Made>, frame: &Frame, changes: &[Change]) -> Result<(), StoreError> {
     if !changes.iter().any(|change| entry.is_concerned(change)) {
         return Ok(());
     }
-    // Of a transaction the last record stands for all of it.
-    let record = frame.lines().next_back().and_then(ReadRecord::parse).ok_or_else(|| content("a record cannot be read"))?;
-    let actor = record.assumed.or(record.actor).map(|actor| actor.dn);
-    let maker = Maker {
-        sequence: record.sequence,
-        time: Timestamp(record.time),
-        kind: record.kind,
-        actor: actor.unwrap_or_else(|| "-".to_owned()),
-    };
-    changes.iter().for_each(|change| entry.change(change, Some(maker.clone())));
+    let read = |line| ReadRecord::parse(line).ok_or_else(|| content("a record cannot be read"));
+    let records: Rc<[ReadRecord]> = frame.lines().map(read).collect::<Result<_, _>>()?;
+    for change in changes {
+        let made = match (&*records, change) {
+            ([only], _) => Made::By(Maker::of(only)),
+            (_, Change::PutMembership { group, membership, .. }) => {
+                let member = if let Membership::Entry(_, member) = membership { Some(*member) } else { None };
+                Made::ByOneOf(Rc::clone(&records), Sought { entry: *group, member })
+            }
+            _ => Made::ByOneOf(Rc::clone(&records), Sought { entry: entry.id(), member: None }),
+        };
+        entry.change(change, Some(made));
+    }
     Ok(())
 }
 
@@ -262,7 +376,7 @@ fn prove(arguments: &Arguments, facts: &[PastFact<Maker>], proofs: Option<&Proof
         output::remark(format_args!("nobody signed for {unsigned} of the {} records yet; one does so each minute", makers.len()));
     }
     let Some(path) = &arguments.proof else { return Ok(()) };
-    let proofs = proofs.ok_or_else(|| cannot("there is no checkpoint of the journal yet, so there are no proofs"))?;
+    let proofs = proofs.ok_or_else(|| cannot("there is no checkpoint of the journal that can be used, so there are no proofs"))?;
     let in_file = |error: std::io::Error| cannot(format!("{}: {error}", path.display()));
     let mut file = create_private(path).map_err(in_file)?;
     for sequence in makers.keys().filter(|sequence| **sequence <= signed) {

@@ -3,6 +3,7 @@
 //! A term is a hash of a fact (this type, this person as the actor, …). An index lists for each term where it occurs; what it finds is
 //! read and judged by [`Query::matches`], so a term that stands for two facts costs time and nothing else.
 
+mod name;
 mod read;
 mod show;
 #[cfg(test)]
@@ -12,11 +13,13 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-pub use read::{ReadChange, ReadName, ReadRecord, ReadTexts, ReadTls, ReadUnknownName, ReadValue};
-pub use show::{COLUMNS, CSV_COLUMNS, csv_line};
+pub use name::standard_type;
+use name::{keys_of, plain_name};
+pub use read::{ReadChange, ReadName, ReadRecord, ReadShortened, ReadTexts, ReadTls, ReadUnknownName, ReadValue};
+pub use show::{COLUMNS, CSV_COLUMNS};
 
 use super::Leaf;
-use crate::model::{Dn, Timestamp};
+use crate::model::Timestamp;
 
 /// What is asked for: records for which all of this is so.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -103,9 +106,10 @@ pub struct FoundRecord {
 }
 
 impl FoundRecord {
-    /// The leaf of its line.
+    /// The leaf of the whole record's line.
     pub fn leaf(&self) -> Leaf {
-        Leaf::of_line(&self.line)
+        let of_whole = self.record.shortened.as_ref().and_then(|whole| Leaf::from_hex(&whole.leaf));
+        of_whole.unwrap_or_else(|| Leaf::of_line(&self.line))
     }
 }
 
@@ -141,26 +145,6 @@ fn term(fact: Fact, text: &str) -> Term {
     hasher.update(&[fact as u8]).update(text.as_bytes());
     let [a, b, c, d, e, f, g, h, ..] = *hasher.finalize().as_bytes();
     Term::from_le_bytes([a, b, c, d, e, f, g, h])
-}
-
-/// The ways in which an entry is asked for, in lower case: its name, the value that names it, its entryUUID. Nobody is the empty text.
-fn keys_of(dn: &str, uuid: Option<&str>) -> Vec<String> {
-    let mut keys = vec![plain_name(dn)];
-    if let Ok(parsed) = Dn::parse(dn.as_bytes())
-        && let Some(part) = parsed.rdns.first().and_then(|rdn| rdn.parts.first())
-    {
-        keys.push(String::from_utf8_lossy(&part.value).to_lowercase());
-    }
-    keys.extend(uuid.map(str::to_lowercase));
-    keys
-}
-
-/// A name in lower case and without white space that means nothing; anything else in lower case.
-fn plain_name(name: &str) -> String {
-    match Dn::parse(name.as_bytes()) {
-        Ok(dn) => dn.to_string().to_lowercase(),
-        Err(_) => name.to_lowercase(),
-    }
 }
 
 fn actor_keys(record: &ReadRecord) -> Vec<String> {

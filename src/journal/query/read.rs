@@ -56,6 +56,17 @@ pub struct ReadRecord {
     /// Further facts.
     #[serde(default)]
     pub details: BTreeMap<String, ReadTexts>,
+    /// Of a record that was made shorter for who takes no larger one.
+    pub shortened: Option<ReadShortened>,
+}
+
+/// What the whole record is known by.
+#[derive(Clone, PartialEq, Debug, Deserialize)]
+pub struct ReadShortened {
+    /// Its leaf, hexadecimal.
+    pub leaf: String,
+    /// Octets of its line.
+    pub octets: u64,
 }
 
 /// TLS of a record.
@@ -114,6 +125,15 @@ pub enum ReadValue {
     Octets {
         /// The octets.
         base64: String,
+    },
+    /// One value, or several, left out where a record was made shorter.
+    LeftOut {
+        /// How many, where they are several.
+        count: Option<u64>,
+        /// Of the value; of several: of their JSON array.
+        octets: u64,
+        /// Of the same, hexadecimal.
+        sha256: String,
     },
 }
 

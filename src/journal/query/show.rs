@@ -1,6 +1,9 @@
-//! Records in the forms that people and tools read: columns, CSV (RFC 4180), CEF.
+//! Records in the forms that people and tools read: columns, the fields of CSV, CEF.
+
+use std::borrow::Cow;
 
 use super::{ReadChange, ReadName, ReadRecord, ReadValue};
+use crate::journal::shortening::left_out_text;
 use crate::model::Timestamp;
 
 /// The columns of a table.
@@ -136,6 +139,10 @@ impl ReadRecord {
             field("cs2Label", Some("changes"));
             field("cs2", Some(&self.changes.iter().map(change_text).collect::<Vec<_>>().join("; ")));
         }
+        if let Some(whole) = &self.shortened {
+            field("cs3Label", Some("shortened, leaf of the whole record"));
+            field("cs3", Some(&whole.leaf));
+        }
         line
     }
 }
@@ -156,29 +163,12 @@ fn change_text(change: &ReadChange) -> String {
     format!("{of}{}:{sign} {values}", change.attr)
 }
 
-fn value_text(value: &ReadValue) -> &str {
+fn value_text(value: &ReadValue) -> Cow<'_, str> {
     match value {
-        ReadValue::Text(text) => text,
-        ReadValue::Octets { base64 } => base64,
+        ReadValue::Text(text) => Cow::from(text),
+        ReadValue::Octets { base64 } => Cow::from(base64),
+        ReadValue::LeftOut { count, octets, sha256 } => Cow::from(left_out_text(*count, *octets, sha256)),
     }
-}
-
-/// A line of CSV, without its end.
-pub fn csv_line<'a>(fields: impl IntoIterator<Item = &'a str>) -> String {
-    let mut line = String::new();
-    for (place, field) in fields.into_iter().enumerate() {
-        if place > 0 {
-            line.push(',');
-        }
-        if field.contains([',', '"', '\r', '\n']) {
-            line.push('"');
-            line.push_str(&field.replace('"', "\"\""));
-            line.push('"');
-        } else {
-            line.push_str(field);
-        }
-    }
-    line
 }
 
 fn header(text: &str) -> String {

@@ -108,12 +108,8 @@ fn every_form_keeps_apart_what_belongs_apart() {
     record.actor.as_mut().unwrap().dn = "cn=a\\,b|c,dc=x".to_owned();
     record.reason = Some("two\nlines, \"quoted\"".to_owned());
     let fields = record.csv_fields();
-    let line = csv_line(fields.iter().map(String::as_str));
-    assert!(
-        line.starts_with("7,1970-01-01T00:00:00.001000Z,modify,50,\"two\nlines, \"\"quoted\"\"\",\"cn=a\\,b|c,dc=x\",AAAA-1,"),
-        "{line}"
-    );
-    assert!(line.contains("\"member:+ uid=a,dc=x, /w==\",\"uid=a,dc=x seeAlso:+ x\",one=1; two=2; two=3"), "{line}");
+    assert_eq!(fields[..5], ["7", "1970-01-01T00:00:00.001000Z", "modify", "50", "two\nlines, \"quoted\""]);
+    assert_eq!(fields[20..], ["member:+ uid=a,dc=x, /w==", "uid=a,dc=x seeAlso:+ x", "one=1; two=2; two=3"]);
     let cef = record.to_cef("1|0");
     assert!(
         cef.starts_with(

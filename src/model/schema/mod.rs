@@ -35,6 +35,7 @@ pub use dit_rule::{DitContentRule, DitStructureRule, NameForm};
 pub use embedded::PosixSchema;
 pub use matching_rule::{Key, MatchingRule, RuleKind, SubstringPart, SyntaxError};
 pub use narrowing::{SchemaChange, SchemaUsage};
+pub use normalization::folded;
 pub use online::{SchemaDefinition, SchemaElement};
 pub use placement::PlacementViolation;
 pub use syntax::{Syntax, split_uid};

@@ -28,6 +28,11 @@ pub(super) enum Spaces {
     Part(SubstringPart),
 }
 
+/// Text as caseIgnoreMatch (RFC 4517 section 4.2.11) compares it: equal texts are folded alike. None: it is no text.
+pub fn folded(value: &[u8]) -> Option<String> {
+    String::from_utf8(prepare(value, Case::Ignore, Spaces::Short).ok()?).ok()
+}
+
 /// Prepares text whose insignificant characters are spaces.
 pub(super) fn prepare(value: &[u8], case: Case, spaces: Spaces) -> Result<Vec<u8>, SyntaxError> {
     if value.is_ascii() {

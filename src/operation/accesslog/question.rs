@@ -3,8 +3,8 @@
 use super::Place;
 use super::entry::kinds_of;
 use crate::directory::Directory;
-use crate::journal::query::{Query, WantedResult};
-use crate::model::{Filter, Timestamp, Value};
+use crate::journal::query::{Query, WantedResult, standard_type};
+use crate::model::{AttributeTypeAndValue, Dn, Filter, Timestamp, Value};
 
 /// Every record for which the filter is true, and that stands at this place, is an answer to this.
 pub(crate) fn question(directory: &Directory, filter: &Filter, place: Place) -> Query {
@@ -36,8 +36,8 @@ fn narrow(directory: &Directory, filter: &Filter, query: &mut Query) {
                 }
                 "reqType" => query.kinds = kinds_of(&text),
                 "reqResult" => query.result = text.parse().ok().map(WantedResult::Code),
-                "reqDN" if !text.is_empty() => query.target = Some(text),
-                "reqAuthzID" if !text.is_empty() => query.actor = Some(text),
+                "reqDN" if is_plain(directory, &text) => query.target = Some(text),
+                "reqAuthzID" if is_plain(directory, &text) => query.actor = Some(text),
                 _ => {}
             }
         }
@@ -53,6 +53,21 @@ fn narrow(directory: &Directory, filter: &Filter, query: &mut Query) {
         }
         _ => {}
     }
+}
+
+/// Whether the index finds all names that are this one by the schema: it knows nothing of the names and rules of attribute types that are
+/// none of the usual.
+fn is_plain(directory: &Directory, name: &str) -> bool {
+    /// Of which caseIgnoreMatch makes no difference.
+    const RULES: [&str; 4] = ["caseIgnoreMatch", "caseExactMatch", "caseIgnoreIA5Match", "caseExactIA5Match"];
+    let Ok(dn) = Dn::parse(name.as_bytes()) else { return false };
+    let is_plain = |part: &AttributeTypeAndValue| {
+        let Some(known) = directory.schema().attribute_type(&part.attribute_type) else { return false };
+        let has_one_name = || known.names.len() == 1 && known.name().eq_ignore_ascii_case(&part.attribute_type);
+        known.equality.is_some_and(|rule| RULES.contains(&rule.name))
+            && (standard_type(&part.attribute_type).is_some() || has_one_name())
+    };
+    !dn.rdns.is_empty() && dn.rdns.iter().flat_map(|rdn| &rdn.parts).all(is_plain)
 }
 
 fn at(query: &mut Query, moment: Timestamp) {

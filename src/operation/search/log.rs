@@ -23,6 +23,8 @@ const FOUND_AT_ONCE: usize = 64;
 const READ_AT_ONCE: u64 = 4096;
 /// Records that one search, or one page of it, may have read: beyond that it must ask for less.
 const MOST_READ: u64 = 500_000;
+/// Ranges of records that one result names as unreadable.
+const MOST_TOLD: usize = 8;
 /// Stands for the log in a page's cookie.
 const LOG: EntryId = EntryId(u64::MAX - 1);
 
@@ -42,6 +44,8 @@ pub(super) struct LogReading {
     /// The search is for this one record.
     is_one: bool,
     failed: Option<ResultCode>,
+    /// What could not be read on the way.
+    unreadable: Vec<(u64, u64)>,
     /// What was asked, for the journal.
     question: String,
 }
@@ -55,6 +59,8 @@ pub struct LogPart {
     pub next: Option<u64>,
     /// Records that were read for it.
     pub read: u64,
+    /// First and last sequence of records that could not be read on the way.
+    pub unreadable: Vec<(u64, u64)>,
 }
 
 /// Begins such a search, for who may read the log: it is recorded before it is pulled.
@@ -92,6 +98,7 @@ pub(super) fn begin(
         read: 0,
         is_one: matches!(place, Place::Record(_)),
         failed: None,
+        unreadable: Vec::new(),
         question: format!("{} {:?} {}", accesslog_name(place), request.scope, accesslog::told(directory, &request.filter)),
     };
     let sent = resumed.map_or(0, |cookie| cookie.sent);
@@ -127,6 +134,17 @@ fn order(directory: &Directory, controls: &Controls) -> Result<bool, Refusal> {
     }
 }
 
+impl LogReading {
+    /// Tells whoever asked where the answer is not whole.
+    fn result(&self, code: ResultCode) -> LdapResult {
+        if self.unreadable.is_empty() {
+            return LdapResult::of(code);
+        }
+        let ranges: Vec<String> = self.unreadable.iter().map(|(first, last)| format!("{first} to {last}")).collect();
+        LdapResult::with(code, format!("not whole: records {} cannot be read; see bindery journal verify", ranges.join(", ")))
+    }
+}
+
 impl SearchStream {
     /// What is recorded of the search before it may be pulled, where it reads the journal.
     pub fn question(&self) -> Option<&str> {
@@ -140,7 +158,9 @@ impl SearchStream {
     pub fn supply(&mut self, part: Result<LogPart, ResultCode>) {
         let Phase::Log(reading) = &mut self.phase else { return };
         match part {
-            Ok(LogPart { records, next, read }) => {
+            Ok(LogPart { records, next, read, unreadable }) => {
+                let room = MOST_TOLD.saturating_sub(reading.unreadable.len());
+                reading.unreadable.extend(unreadable.into_iter().take(room));
                 reading.ready.extend(records);
                 reading.read = reading.read.saturating_add(read);
                 reading.from = next.or(reading.from);
@@ -169,7 +189,8 @@ impl SearchStream {
         if reading.is_over {
             let is_missing = reading.is_one && self.sent == 0;
             let code = if is_missing { ResultCode::NoSuchObject } else { ResultCode::Success };
-            return Some(self.end(LdapResult::of(code)));
+            let result = reading.result(code);
+            return Some(self.end(result));
         }
         if reading.read >= MOST_READ {
             let text = "too many records to look at; ask for less time, or for a type, a person or a result";
@@ -179,16 +200,23 @@ impl SearchStream {
         Some(Pull::Fetch(Box::new(LookupRequest { query, backwards, from, most_found: FOUND_AT_ONCE, most_read: READ_AT_ONCE })))
     }
 
+    fn log_result(&self, code: ResultCode) -> LdapResult {
+        match &self.phase {
+            Phase::Log(reading) => reading.result(code),
+            _ => LdapResult::of(code),
+        }
+    }
+
     fn send_record(&mut self, node: &Node, sequence: Option<u64>, budget: &mut u32) -> Option<Pull> {
         *budget = budget.saturating_sub(self.cost);
         if !root_dse::matches(&self.directory, &self.filter, node) {
             return None;
         }
         if let Some(cookie) = self.page.as_ref().and_then(|page| page.next_cookie(self.sent)) {
-            return Some(self.last(LdapResult::of(ResultCode::Success), Some(&cookie)));
+            return Some(self.last(self.log_result(ResultCode::Success), Some(&cookie)));
         }
         if self.size_limit.is_some_and(|limit| self.sent >= limit) {
-            return Some(self.end(LdapResult::of(ResultCode::SizeLimitExceeded)));
+            return Some(self.end(self.log_result(ResultCode::SizeLimitExceeded)));
         }
         self.sent = self.sent.saturating_add(1);
         if let Some(page) = &mut self.page {
@@ -197,5 +225,31 @@ impl SearchStream {
             page.sent(LOG, EntryId(sequence.unwrap_or(if backwards { u64::MAX } else { 0 })));
         }
         Some(Pull::Reply(self.answer.special(&self.directory, &node.name, node)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_not_whole_says_which_records_are_missing() {
+        let reading = |unreadable| LogReading {
+            query: Query::default(),
+            backwards: false,
+            container: None,
+            ready: VecDeque::new(),
+            from: None,
+            is_over: true,
+            read: 0,
+            is_one: false,
+            failed: None,
+            unreadable,
+            question: String::new(),
+        };
+        assert_eq!(reading(Vec::new()).result(ResultCode::Success), LdapResult::of(ResultCode::Success));
+        let told = reading(vec![(5, 7), (9, 9)]).result(ResultCode::Success);
+        assert_eq!(told.code, ResultCode::Success);
+        assert_eq!(told.diagnostic, "not whole: records 5 to 7, 9 to 9 cannot be read; see bindery journal verify");
     }
 }

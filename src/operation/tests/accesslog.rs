@@ -31,6 +31,9 @@ fn a_record_is_an_entry_that_filters_of_the_schema_match() {
         ("(&(reqStart>=20231114221320Z)(reqStart<=20231114221321Z))", true),
         ("(reqStart>=20231114221321Z)", false),
         ("(reqDN=cn=nurses, dc=mercy,dc=example)", true),
+        ("(reqDN=commonName=NURSES,DC=mercy,dc=example)", true),
+        ("(reqDN=oid.2.5.4.3=\\5c4eurses , dc=mercy,domainComponent=example)", true),
+        ("(reqDN=2.5.4.3= nurses ,dc=mercy,dc=example)", true),
         ("(reqAuthzID=CN=Admin,dc=mercy,dc=example)", true),
         ("(reqResult>=49)", true),
         ("(!(reqResult=0))", true),
@@ -61,6 +64,7 @@ fn a_filter_becomes_a_question() {
     assert_eq!((query.since, query.until), (Some(Timestamp(1_000_000)), None));
     let query = ask("(reqStart<=19700101000002Z)", Place::Record(Timestamp(5)));
     assert_eq!((query.since, query.until), (Some(Timestamp(5)), Some(Timestamp(6))));
+    assert_eq!(ask("(reqDN=serialNumber=1+telephoneNumber=2,dc=x)", Place::Log).target, None, "their rules are not those of text");
     for open in ["(|(reqType=bind)(reqType=add))", "(!(reqType=bind))", "(reqResult>=1)", "(objectClass=*)", "(reqStart>=soon)"] {
         assert_eq!(ask(open, Place::Log), crate::journal::query::Query::default(), "{open}");
     }

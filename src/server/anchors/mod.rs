@@ -269,35 +269,33 @@ impl Anchor for Compared {
     }
 
     fn anchor(&mut self, head: &SignedTreeHead) -> Result<(), String> {
-        if std::mem::take(&mut self.is_first) {
-            self.compare(head);
+        if self.is_first {
+            // Nothing is written beside what could not be compared: it would look like the newest next time.
+            self.compare(head)?;
+            self.is_first = false;
         }
         self.folder.anchor(head)
     }
 }
 
 impl Compared {
-    /// What was anchored before must be what the journal still says.
-    fn compare(&self, head: &SignedTreeHead) {
-        let newest = match read(&self.folder.0) {
-            Ok(found) => found.into_iter().filter(|(anchor, _)| anchor.verify(&self.key).is_ok()),
-            // The folder is told of when it cannot be written.
-            Err(_) => return,
-        };
-        let Some((anchor, name)) = newest.max_by_key(|(anchor, _)| anchor.head.size) else { return };
+    /// What was anchored before must be what the journal still says. An error where that cannot be found out now.
+    fn compare(&self, head: &SignedTreeHead) -> Result<(), String> {
+        let found = read(&self.folder.0).map_err(|error| format!("{}: {error}", self.folder.0.display()))?;
+        let newest = found.into_iter().filter(|(anchor, _)| anchor.verify(&self.key).is_ok());
+        let Some((anchor, name)) = newest.max_by_key(|(anchor, _)| anchor.head.size) else { return Ok(()) };
         let (size, time) = (anchor.head.size, anchor.head.time.to_rfc3339());
         let problem = if size > head.head.size {
             Some(format!("ends at sequence {}: it was cut off, or an older data folder was put in its place", head.head.size))
         } else {
-            match root_of(&self.files, 0..size) {
-                Ok(root) if root == anchor.head.root => None,
-                Ok(_) => Some("begins with other records".to_owned()),
-                Err(error) => Some(format!("cannot be compared with it ({error})")),
-            }
+            let root = root_of(&self.files, 0..size);
+            let root = root.map_err(|error| format!("the anchor {name} cannot be compared with the journal ({error})"))?;
+            (root != anchor.head.root).then(|| "begins with other records".to_owned())
         };
         if let Some(problem) = problem {
             let text = format!("the anchor {name} was signed for {size} records at {time}, and the journal {problem}");
             self.notary.set_trouble(HealthLevel::Red, Some(text));
         }
+        Ok(())
     }
 }

@@ -261,3 +261,35 @@ proptest::proptest! {
         let _ = stamps::take(&octets, "", [0; 8], &[]);
     }
 }
+
+#[test]
+fn a_folder_that_cannot_be_compared_for_a_while_is_compared_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    let (data, place) = (folder.path().join("data"), folder.path().join("anchors"));
+    std::fs::create_dir(&place).unwrap();
+    let (files, head) = tree(&data, 5, 0);
+    let mut before = folder::Folder(place.clone());
+    before.anchor(&head).unwrap();
+    let notary = Arc::<NotaryWatch>::default();
+    let compared = |files: TreeFiles| Compared {
+        folder: folder::Folder(place.clone()),
+        key: key().public().clone(),
+        files,
+        notary: Arc::clone(&notary),
+        is_first: true,
+    };
+    let (of_tree, aside) = (data.join("tree"), data.join("aside"));
+    let mut anchor = compared(files);
+    std::fs::rename(&of_tree, &aside).unwrap();
+    let problem = anchor.anchor(&head).unwrap_err();
+    assert!(problem.contains("cannot be compared"), "{problem}");
+    assert!(notary.trouble().is_none(), "nothing is known to be wrong with the journal");
+    std::fs::rename(&aside, &of_tree).unwrap();
+    anchor.anchor(&head).unwrap();
+    assert!(notary.trouble().is_none());
+    // Another journal under the same anchors is found out.
+    let (others, head) = tree(&folder.path().join("other"), 9, 1);
+    compared(others).anchor(&head).unwrap();
+    let (level, text) = notary.trouble().unwrap();
+    assert!(level == HealthLevel::Red && text.contains("begins with other records"), "{text}");
+}

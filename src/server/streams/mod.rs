@@ -9,9 +9,9 @@
 //! Syslog knows no acknowledgement: that the other side answers the end of the connection is what shows that it read everything before. What
 //! it did not show it is sent again, so records may arrive twice, and none is left out.
 
-mod position;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 
-use self::position::{Position, PositionFile};
+use self::watch::StreamWatch;
 use super::committer::Durable;
 use super::health::Health;
 use super::notes;
@@ -29,8 +29,7 @@ use crate::config::{StreamFormat, StreamSettings};
 use crate::journal::query::{FoundRecord, LookupRequest, Query};
 use crate::journal::syslog::{SyslogForm, SyslogSender, counted};
 use crate::journal::{Record, RecordKind};
-use crate::operation::monitor::HealthLevel;
-use crate::store::{JournalLookup, StoreError, StoreOptions};
+use crate::store::{JournalLookup, PositionFile, StoreError, StoreOptions, StreamPosition};
 use crate::world::Clock;
 
 /// nice(2) value of the threads.
@@ -39,7 +38,7 @@ const NICENESS: i32 = 10;
 const LOOK: Duration = Duration::from_millis(250);
 /// Records that are read at once.
 const AT_ONCE: usize = 256;
-/// Records that one connection takes at most …
+/// Records that one connection takes at most, …
 const RECORDS: usize = 10_000;
 /// … and how long it lasts, in microseconds: so late is the position at most.
 const LASTS: u64 = 10_000_000;
@@ -120,23 +119,6 @@ struct Shared {
     wake: Condvar,
 }
 
-/// How a stream does, for any thread.
-pub struct StreamWatch {
-    settings: StreamSettings,
-    clock: Arc<dyn Clock>,
-    durable: Arc<ArcSwap<Durable>>,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// Last sequence that was taken.
-    taken: u64,
-    /// A sequence that was durable at a monotonic time: what the age of what waits is measured by.
-    target: (u64, u64),
-    problem: Option<String>,
-}
-
 enum StreamError {
     /// The collector, or the way there.
     Peer(io::Error),
@@ -156,80 +138,24 @@ impl std::fmt::Display for StreamError {
     }
 }
 
-impl StreamWatch {
-    /// Nothing is sent yet.
-    pub fn new(settings: StreamSettings, clock: Arc<dyn Clock>, durable: Arc<ArcSwap<Durable>>) -> StreamWatch {
-        let state = State { target: (durable.load().position.sequence, clock.monotonic()), ..State::default() };
-        StreamWatch { settings, clock, durable, state: Mutex::new(state) }
-    }
-
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Last sequence that the collector took.
-    pub fn taken(&self) -> u64 {
-        self.state().taken
-    }
-
-    /// Looks whether what was durable a while ago was taken meanwhile; then it is asked of what is durable now.
-    fn look(&self) -> (u64, u64, u64) {
-        let (durable, now) = (self.durable.load().position.sequence, self.clock.monotonic());
-        let mut state = self.state();
-        if state.taken >= state.target.0 {
-            state.target = (durable, now);
-        }
-        let waits = if state.taken >= state.target.0 { 0 } else { now.saturating_sub(state.target.1) };
-        (durable, state.taken, waits)
-    }
-
-    /// Whether it is behind.
-    pub fn trouble(&self) -> Option<(HealthLevel, String)> {
-        let (durable, taken, waits) = self.look();
-        let limit = u64::try_from(self.settings.behind.as_micros()).unwrap_or(u64::MAX);
-        (waits > limit).then(|| {
-            let StreamSettings { name, peer, .. } = &self.settings;
-            let why = self.state().problem.as_ref().map_or(String::new(), |problem| format!(" ({problem})"));
-            let text = format!(
-                "the stream {name} of the journal is behind: {} records wait for {}:{}, some since {} s{why}; nothing is lost, they are sent \
-                 when it takes them",
-                durable.saturating_sub(taken),
-                peer.host,
-                peer.port,
-                waits / 1_000_000
-            );
-            (HealthLevel::Yellow, text)
-        })
-    }
-
-    fn taken_up_to(&self, sequence: u64) {
-        let mut state = self.state();
-        state.taken = sequence;
-        state.problem = None;
-        drop(state);
-        self.look();
-    }
-
-    fn failed(&self, error: &StreamError) {
-        let mut state = self.state();
-        if state.problem.is_none() {
-            tracing::warn!(stream = self.settings.name, %error, "a stream of the journal cannot go on; it is tried again");
-        }
-        state.problem = Some(error.to_string());
-    }
-}
-
 struct Worker {
     settings: StreamSettings,
     shared: Arc<Shared>,
     watch: Arc<StreamWatch>,
     clock: Arc<dyn Clock>,
     durable: Arc<ArcSwap<Durable>>,
+    options: StoreOptions,
     lookup: JournalLookup,
     file: PositionFile,
     sender: SyslogSender,
     /// Where it goes on; none: not known yet.
-    position: Option<Position>,
+    position: Option<StreamPosition>,
+    /// Records that the next connection takes at most: fewer after a failure, so that what comes before a record that is not taken is.
+    most: usize,
+    /// Sequences that could not be read a moment ago, …
+    doubted: Option<(u64, u64)>,
+    /// … and those that could not be read again, which is told.
+    left_out: Option<(u64, u64)>,
     /// After a failure: how long is waited, and until when, in microseconds of the monotonic clock.
     retry: Option<(u64, u64)>,
 }
@@ -253,8 +179,12 @@ impl Stream {
             watch: Arc::clone(&watch),
             clock,
             durable,
-            lookup: JournalLookup::new(options, false),
+            lookup: JournalLookup::new(options.clone(), false),
+            options,
             position: None,
+            most: RECORDS,
+            doubted: None,
+            left_out: None,
             retry: None,
         };
         let (finished, done) = channel();
@@ -335,33 +265,81 @@ impl Worker {
             return Ok(());
         }
         let mut peer = TlsPeer::connect(&self.settings.peer).map_err(StreamError::Peer)?;
-        let (mut sent, mut count) = (before, 0);
-        let until = self.clock.monotonic().saturating_add(LASTS);
-        loop {
-            let (found, unreadable) = self.behind(sent.sequence)?;
-            for record in &found {
-                let message = counted(&self.sender.message(record, form(self.settings.format)));
-                peer.send(message.as_bytes()).map_err(StreamError::Peer)?;
-                sent = Position::of(record.record.sequence, record.leaf());
-            }
-            count += found.len();
-            if count >= RECORDS || self.clock.monotonic() >= until {
-                break;
-            }
-            if found.is_empty() && unreadable > sent.sequence {
-                sent = Position::unreadable(unreadable);
-            } else if found.is_empty() {
-                if self.wait() {
-                    break;
-                }
-                peer.check().map_err(StreamError::Peer)?;
-            }
-        }
-        peer.finish(self.settings.needs_close_notify).map_err(StreamError::Peer)?;
+        let mut count = 0;
+        let sent = self.send(&mut peer, before, &mut count);
+        let finished = sent.and_then(|sent| {
+            peer.finish(self.settings.needs_close_notify).map_err(|error| self.not_taken(error, count, &sent))?;
+            Ok(sent)
+        });
+        let sent = finished.inspect_err(|_| self.most = (count / 2).max(1))?;
+        self.most = self.most.saturating_mul(2).min(RECORDS);
         self.file.write(&sent).map_err(StreamError::Position)?;
         self.watch.taken_up_to(sent.sequence);
         self.position = Some(sent);
         Ok(())
+    }
+
+    /// Sends what is behind a position; where that ends.
+    fn send(&mut self, peer: &mut TlsPeer, before: StreamPosition, count: &mut usize) -> Result<StreamPosition, StreamError> {
+        let mut sent = before;
+        let until = self.clock.monotonic().saturating_add(LASTS);
+        loop {
+            let (found, unreadable) = self.behind(sent.sequence)?;
+            for record in &found {
+                let next = record.record.sequence;
+                if *count >= self.most || !self.passes(&sent, next)? {
+                    return Ok(sent);
+                }
+                let message = self.sender.message_within(record, form(self.settings.format), self.settings.largest_message);
+                *count += 1;
+                sent = StreamPosition::of(next, record.leaf());
+                peer.send(counted(&message).as_bytes()).map_err(|error| self.not_taken(error, *count, &sent))?;
+            }
+            if *count >= self.most || self.clock.monotonic() >= until {
+                return Ok(sent);
+            }
+            if found.is_empty() && unreadable > sent.sequence {
+                if !self.passes(&sent, unreadable.saturating_add(1))? {
+                    return Ok(sent);
+                }
+                sent = StreamPosition::unreadable(unreadable);
+            } else if found.is_empty() {
+                if self.wait() {
+                    return Ok(sent);
+                }
+                peer.check().map_err(StreamError::Peer)?;
+            }
+        }
+    }
+
+    /// A failure, with the record where there was but one that it can be about.
+    fn not_taken(&self, error: io::Error, count: usize, sent: &StreamPosition) -> StreamError {
+        if count != 1 {
+            return StreamError::Peer(error);
+        }
+        StreamError::Peer(io::Error::new(error.kind(), format!("record {} alone is not taken: {error}", sent.sequence)))
+    }
+
+    /// Whether all records before the next were sent, or can be left out: those that are not in the journal any more, and those that could not be
+    /// read twice, which is told.
+    fn passes(&mut self, sent: &StreamPosition, next: u64) -> Result<bool, StreamError> {
+        let begin = self.lookup.first().map_err(StreamError::Journal)?;
+        let gap = (sent.sequence.saturating_add(1).max(begin), next.saturating_sub(1));
+        if gap.0 > gap.1 {
+            return Ok(true);
+        }
+        if self.left_out == Some(gap) {
+            return Ok(true);
+        }
+        if self.doubted.take() == Some(gap) {
+            self.left_out = Some(gap);
+            self.watch.left_out(gap);
+            return Ok(true);
+        }
+        // What was read is read anew, from the files alone.
+        self.doubted = Some(gap);
+        self.lookup = JournalLookup::new(self.options.clone(), false);
+        Ok(false)
     }
 
     /// The next records, and up to where some cannot be read.
@@ -377,7 +355,6 @@ impl Worker {
         let durable = self.durable();
         let mut unreadable = 0;
         for damage in found.damages {
-            tracing::error!(stream = self.settings.name, "records of the journal cannot be read and are not streamed: {damage}");
             unreadable = damage.sequences.1.min(durable);
         }
         let due = sequence.saturating_add(1)..=durable;
@@ -385,8 +362,8 @@ impl Worker {
     }
 
     /// Where to go on: behind the position, where the journal is still the one that it is of.
-    fn begin(&mut self) -> Result<Position, StreamError> {
-        let nothing = Position::unreadable(0);
+    fn begin(&mut self) -> Result<StreamPosition, StreamError> {
+        let nothing = StreamPosition::unreadable(0);
         let begun = match self.file.read().map_err(StreamError::Position)? {
             Some(position) if position.sequence == 0 || self.is_of_this_journal(&position)? => position,
             Some(position) => {
@@ -406,7 +383,7 @@ impl Worker {
         Ok(begun)
     }
 
-    fn is_of_this_journal(&mut self, position: &Position) -> Result<bool, StreamError> {
+    fn is_of_this_journal(&mut self, position: &StreamPosition) -> Result<bool, StreamError> {
         if position.sequence > self.durable() {
             return Ok(false);
         }
@@ -419,9 +396,9 @@ impl Worker {
         Ok(found.first().is_none_or(same))
     }
 
-    fn newest(&mut self) -> Result<Option<Position>, StreamError> {
+    fn newest(&mut self) -> Result<Option<StreamPosition>, StreamError> {
         let before = self.durable().saturating_sub(1);
-        Ok(self.behind(before)?.0.last().map(|found| Position::of(found.record.sequence, found.leaf())))
+        Ok(self.behind(before)?.0.last().map(|found| StreamPosition::of(found.record.sequence, found.leaf())))
     }
 }
 

@@ -12,6 +12,7 @@ use super::*;
 use crate::config::{Configuration, PeerSettings, TlsFiles};
 use crate::model::schema::Schema;
 use crate::model::{Secret, Timestamp};
+use crate::operation::monitor::HealthLevel;
 use crate::server::committer::Committer;
 use crate::server::tls;
 use crate::server::world::{SystemClock, SystemEntropy};
@@ -76,6 +77,7 @@ impl World {
             needs_close_notify: true,
             behind: Duration::from_secs(300),
             enterprise: 32_473,
+            largest_message: 8192,
         }
     }
 
@@ -116,6 +118,8 @@ enum Manners {
     DiesAfter(usize),
     /// Reads to the end and closes without a word.
     Mute,
+    /// Closes as soon as it is sent this sequence.
+    ChokesOn(u64),
 }
 
 #[derive(Default)]
@@ -123,6 +127,8 @@ struct Taken {
     /// Sequences in the order in which they came, of connections whose end was answered and of others.
     all: Mutex<Vec<u64>>,
     connections: AtomicUsize,
+    /// Octets of the longest message.
+    longest: AtomicUsize,
 }
 
 impl Taken {
@@ -158,8 +164,13 @@ fn serve(mut peer: StreamOwned<ServerConnection, TcpStream>, manners: Manners, t
         {
             break;
         }
+        if let Manners::ChokesOn(sequence) = manners
+            && sequences(&octets).contains(&sequence)
+        {
+            break;
+        }
         if read == 0 {
-            if manners == Manners::Good {
+            if matches!(manners, Manners::Good | Manners::ChokesOn(_)) {
                 peer.conn.send_close_notify();
                 let _ = peer.conn.write_tls(&mut peer.sock);
             }
@@ -167,21 +178,27 @@ fn serve(mut peer: StreamOwned<ServerConnection, TcpStream>, manners: Manners, t
         }
     }
     taken.all.lock().unwrap().extend(sequences(&octets));
+    taken.longest.fetch_max(messages(&octets).iter().map(|message| message.len()).max().unwrap_or(0), Ordering::SeqCst);
 }
 
 /// Takes messages apart by their counts; a last one may be cut off.
-fn sequences(octets: &[u8]) -> Vec<u64> {
+fn messages(octets: &[u8]) -> Vec<&str> {
     let (mut rest, mut found) = (octets, Vec::new());
     while let Some(at) = rest.iter().position(|octet| *octet == b' ') {
         let length: usize = std::str::from_utf8(&rest[..at]).unwrap().parse().unwrap();
         let Some(message) = rest.get(at + 1..at + 1 + length) else { break };
-        let message = std::str::from_utf8(message).unwrap();
-        assert!(message.starts_with("<109>1 20") && message.contains("Z host bindery "), "{message}");
-        let line = &message[message.find('{').unwrap()..];
-        found.push(crate::journal::query::ReadRecord::parse(line).unwrap().sequence);
+        found.push(std::str::from_utf8(message).unwrap());
         rest = &rest[at + 1 + length..];
     }
     found
+}
+
+fn sequences(octets: &[u8]) -> Vec<u64> {
+    let sequence = |message: &str| {
+        assert!(message.starts_with("<109>1 20") && message.contains("Z host bindery "), "{message}");
+        crate::journal::query::ReadRecord::parse(&message[message.find('{').unwrap()..]).unwrap().sequence
+    };
+    messages(octets).into_iter().map(sequence).collect()
 }
 
 /// Waits by tries, not by a time that something takes.
@@ -299,12 +316,12 @@ fn another_journal_under_the_same_position_is_streamed_from_its_beginning() {
     let mut committer = world.committer();
     note(&mut committer, 4);
     let file = PositionFile::new(&world.options, "siem");
-    file.write(&Position::of(3, crate::journal::Leaf([1; 32]))).unwrap();
+    file.write(&StreamPosition::of(3, crate::journal::Leaf([1; 32]))).unwrap();
     let stream = world.stream(&committer, world.settings(port));
     stream.stop();
     assert_eq!(taken.distinct(), (1..=4).collect());
     // A position behind the journal's end is of another one, too.
-    file.write(&Position::of(9, crate::journal::Leaf([1; 32]))).unwrap();
+    file.write(&StreamPosition::of(9, crate::journal::Leaf([1; 32]))).unwrap();
     let stream = world.stream(&committer, world.settings(port));
     stream.stop();
     assert_eq!(taken.all.lock().unwrap().len(), 8);
@@ -324,7 +341,7 @@ fn a_torn_position_leaves_nothing_out_and_one_without_a_leaf_sends_nothing_twice
     let mut committer = world.committer();
     note(&mut committer, 4);
     let file = PositionFile::new(&world.options, "siem");
-    file.write(&Position::unreadable(3)).unwrap();
+    file.write(&StreamPosition::unreadable(3)).unwrap();
     let settings = StreamSettings { from_beginning: false, ..world.settings(port) };
     world.stream(&committer, settings.clone()).stop();
     assert_eq!(*taken.all.lock().unwrap(), vec![4]);
@@ -332,4 +349,67 @@ fn a_torn_position_leaves_nothing_out_and_one_without_a_leaf_sends_nothing_twice
     world.stream(&committer, settings).stop();
     assert_eq!(*taken.all.lock().unwrap(), vec![4, 1, 2, 3, 4]);
     committer.stop();
+}
+
+#[test]
+fn what_comes_before_a_record_that_is_not_taken_is_and_health_names_the_record() {
+    let world = World::new();
+    let (port, _) = collector(&world.tls, vec![Manners::ChokesOn(90)]);
+    let mut committer = world.committer();
+    note(&mut committer, 100);
+    let stream = world.stream(&committer, world.settings(port));
+    let watch = Arc::clone(stream.watch());
+    until("the record is found", || {
+        world.clock.ahead.fetch_add(10_000_000, Ordering::SeqCst);
+        watch.trouble().is_some_and(|(_, text)| text.contains("record 90 alone is not taken"))
+    });
+    assert_eq!(watch.taken(), 89);
+    assert_eq!(PositionFile::new(&world.options, "siem").read().unwrap().unwrap().sequence, 89);
+    committer.stop();
+    stream.stop();
+}
+
+#[test]
+fn a_large_record_is_sent_as_much_of_it_as_the_collector_takes() {
+    let world = World::new();
+    let (port, taken) = collector(&world.tls, vec![Manners::Good]);
+    let mut committer = world.committer();
+    note(&mut committer, 2);
+    let configuration = Configuration::from_text(Path::new("/x/bindery.toml"), "suffix = \"dc=example\"", Timestamp(0)).unwrap();
+    let context = notes::context(configuration.settings(&Secret::new(vec![1]), &Secret::new(vec![2])));
+    let large = notes::record(RecordKind::Configuration, vec![("text", "x".repeat(3_000_000))]);
+    committer.note(context, large).unwrap();
+    note(&mut committer, 2);
+    let stream = world.stream(&committer, StreamSettings { largest_message: 2048, ..world.settings(port) });
+    committer.stop();
+    stream.stop();
+    assert_eq!(taken.distinct(), (1..=5).collect());
+    assert!(taken.longest.load(Ordering::SeqCst) <= 2048);
+}
+
+#[test]
+fn records_that_cannot_be_read_are_told_of_and_those_that_are_not_kept_any_more_are_not() {
+    let world = World::new();
+    let (port, taken) = collector(&world.tls, vec![Manners::Good]);
+    let mut committer = world.committer();
+    note(&mut committer, 10);
+    let segment = world.options.data.join("journal/00000000000000000001.segment");
+    let mut octets = std::fs::read(&segment).unwrap();
+    let groups: Vec<usize> = memchr::memmem::find_iter(&octets, &crate::journal::GROUP_MAGIC).collect();
+    octets[groups[4] + 150] ^= 1;
+    std::fs::write(&segment, &octets).unwrap();
+    let stream = world.stream(&committer, world.settings(port));
+    let watch = Arc::clone(stream.watch());
+    until("what can be read is sent", || {
+        world.clock.ahead.fetch_add(1_000_000, Ordering::SeqCst);
+        watch.taken() == 10
+    });
+    let (level, text) = watch.trouble().unwrap();
+    assert_eq!(level, HealthLevel::Red);
+    let missing: Vec<u64> = (1..=10).filter(|sequence| !taken.distinct().contains(sequence)).collect();
+    let (first, last) = (missing[0], missing[missing.len() - 1]);
+    assert_eq!(missing.len() as u64, last - first + 1);
+    assert!(text.starts_with(&format!("the stream siem left out {} records of the journal between {first} and {last},", missing.len())), "{text}");
+    committer.stop();
+    stream.stop();
 }

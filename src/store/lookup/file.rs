@@ -6,7 +6,7 @@
 //! ```text
 //! offset size
 //!      0    8  "BNDindex"
-//!      8    4  version, 2
+//!      8    4  version, 3
 //!     12    4  octets of the sealed catalogue
 //!     16   32  key check, as in the file `format`
 //!     48   32  salt of this file's key
@@ -36,7 +36,8 @@ use crate::store::seal::{Cipher, SealKey};
 use crate::world::{Disk, Entropy};
 
 const MAGIC: [u8; 8] = *b"BNDindex";
-const VERSION: u32 = 2;
+/// Also of how terms are made: `journal::query`.
+const VERSION: u32 = 3;
 const HEADER_OCTETS: usize = 136;
 const PURPOSE: &str = "bindery journal index 1";
 /// Groups that are read together.

@@ -20,7 +20,7 @@ use index::{Building, Lookup, Place, candidates};
 use runs::runs;
 
 use super::StoreError;
-use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader};
+use super::header::{Extent, SEGMENT_HEADER_OCTETS, SegmentHeader, first_of_name};
 use super::keys::Keys;
 use super::mark::marked;
 use super::open::opened_keys;
@@ -163,6 +163,14 @@ impl JournalLookup {
             }
         }
         Ok(false)
+    }
+
+    /// The first sequence that there is.
+    pub fn first(&mut self) -> Result<u64, StoreError> {
+        if self.segments.is_empty() {
+            self.refresh()?;
+        }
+        Ok(self.segments.first().and_then(|segment| first_of_name(&name(segment))).unwrap_or(1))
     }
 
     /// What there is, oldest first.
