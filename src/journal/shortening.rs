@@ -58,7 +58,9 @@ fn shorten(record: &mut Map<String, Value>, longest: usize, most: usize) {
     }
     let others = record.iter_mut().filter(|(name, _)| !["changes", "effects"].contains(&name.as_str()));
     others.filter(|(name, _)| !KEPT.contains(&name.as_str())).for_each(|(_, value)| shorten_texts(value, longest, most));
-    if most == 0 && let Some(Value::Object(details)) = record.remove("details") {
+    if most == 0
+        && let Some(Value::Object(details)) = record.remove("details")
+    {
         left_out.push(("detailsLeftOut", several(&[Value::Object(details)]).text()));
     }
     if !left_out.is_empty() {
@@ -184,7 +186,8 @@ mod tests {
         let short = ReadRecord::parse(&message[message.find('{').unwrap()..]).unwrap();
         let mut context = digest::Context::new(&digest::SHA256);
         context.update(&photo);
-        let expected = crate::journal::query::ReadValue::LeftOut { count: None, octets: 200_000, sha256: to_hex(&sha256(context)) };
+        let expected =
+            crate::journal::query::ReadValue::LeftOut { count: None, octets: 200_000, sha256: to_hex(&sha256(context)) };
         assert_eq!(short.changes[0].values.as_deref(), Some(&[expected][..]));
         assert_eq!(short.changes[1].values.as_ref().unwrap()[0], crate::journal::query::ReadValue::Text("Nurse".to_owned()));
         assert_eq!((&short.target, &short.actor, short.sequence), (&found.record.target, &found.record.actor, 7));
@@ -198,7 +201,9 @@ mod tests {
         let mut heavy = record();
         let long = "ü\"]\\\u{1}".repeat(3000);
         let changes: Vec<Value> = (0..3000)
-            .map(|number| json!({"attr": format!("a{number}"), "op": "add", "values": [long.get(..200), number.to_string(), "z"]}))
+            .map(
+                |number| json!({"attr": format!("a{number}"), "op": "add", "values": [long.get(..200), number.to_string(), "z"]}),
+            )
             .collect();
         heavy["changes"] = Value::from(changes.clone());
         heavy["effects"] = Value::from(changes);

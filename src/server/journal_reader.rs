@@ -42,7 +42,9 @@ impl DamageWatch {
     /// What is to be told.
     pub fn trouble(&self) -> Option<(HealthLevel, String)> {
         let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = |met: &String| format!("a search below cn=accesslog met damage of the journal ({met}): bindery journal verify says what is left");
+        let text = |met: &String| {
+            format!("a search below cn=accesslog met damage of the journal ({met}): bindery journal verify says what is left")
+        };
         met.as_ref().map(|met| (HealthLevel::Red, text(met)))
     }
 }

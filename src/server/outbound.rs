@@ -82,8 +82,7 @@ impl TlsPeer {
         socket.set_nodelay(true)?;
         let mut socket = Timed { socket, clock: SystemClock::new(), until: 0, waits: true };
         socket.allow(patience.handshake);
-        let mut connection =
-            ClientConnection::new(configuration, name).map_err(|error| io::Error::other(error.to_string()))?;
+        let mut connection = ClientConnection::new(configuration, name).map_err(|error| io::Error::other(error.to_string()))?;
         while connection.is_handshaking() {
             connection.complete_io(&mut socket)?;
         }
@@ -289,7 +288,10 @@ mod tests {
         address
     }
 
-    fn collector(configuration: Arc<ServerConfig>, then: impl Fn(StreamOwned<ServerConnection, TcpStream>) + Send + 'static) -> SocketAddr {
+    fn collector(
+        configuration: Arc<ServerConfig>,
+        then: impl Fn(StreamOwned<ServerConnection, TcpStream>) + Send + 'static,
+    ) -> SocketAddr {
         listen(move |socket| then(StreamOwned::new(ServerConnection::new(Arc::clone(&configuration)).unwrap(), socket)))
     }
 
@@ -342,7 +344,7 @@ mod tests {
             }
         });
         assert_eq!(deliver(&[dawdler], &settings).unwrap_err().kind(), io::ErrorKind::TimedOut);
-        let silent = listen(|socket| std::mem::forget(socket));
+        let silent = listen(std::mem::forget);
         assert_eq!(deliver(&[silent], &settings).unwrap_err().kind(), io::ErrorKind::TimedOut);
     }
 }

@@ -295,7 +295,11 @@ impl Maker {
     }
 }
 
-fn chosen<'r>(records: &'r [ReadRecord], is_entry: &dyn Fn(&str) -> bool, is_member: &dyn Fn(&str) -> bool) -> Option<&'r ReadRecord> {
+fn chosen<'r>(
+    records: &'r [ReadRecord],
+    is_entry: &dyn Fn(&str) -> bool,
+    is_member: &dyn Fn(&str) -> bool,
+) -> Option<&'r ReadRecord> {
     let is_it = |uuid: &Option<String>| uuid.as_deref().is_some_and(is_entry);
     let changed = |record: &&ReadRecord| {
         let target = record.target.as_ref().is_some_and(|target| is_it(&target.uuid));
@@ -376,7 +380,8 @@ fn prove(arguments: &Arguments, facts: &[PastFact<Maker>], proofs: Option<&Proof
         output::remark(format_args!("nobody signed for {unsigned} of the {} records yet; one does so each minute", makers.len()));
     }
     let Some(path) = &arguments.proof else { return Ok(()) };
-    let proofs = proofs.ok_or_else(|| cannot("there is no checkpoint of the journal that can be used, so there are no proofs"))?;
+    let proofs =
+        proofs.ok_or_else(|| cannot("there is no checkpoint of the journal that can be used, so there are no proofs"))?;
     let in_file = |error: std::io::Error| cannot(format!("{}: {error}", path.display()));
     let mut file = create_private(path).map_err(in_file)?;
     for sequence in makers.keys().filter(|sequence| **sequence <= signed) {

@@ -64,7 +64,11 @@ fn a_filter_becomes_a_question() {
     assert_eq!((query.since, query.until), (Some(Timestamp(1_000_000)), None));
     let query = ask("(reqStart<=19700101000002Z)", Place::Record(Timestamp(5)));
     assert_eq!((query.since, query.until), (Some(Timestamp(5)), Some(Timestamp(6))));
-    assert_eq!(ask("(reqDN=serialNumber=1+telephoneNumber=2,dc=x)", Place::Log).target, None, "their rules are not those of text");
+    assert_eq!(
+        ask("(reqDN=serialNumber=1+telephoneNumber=2,dc=x)", Place::Log).target,
+        None,
+        "their rules are not those of text"
+    );
     for open in ["(|(reqType=bind)(reqType=add))", "(!(reqType=bind))", "(reqResult>=1)", "(objectClass=*)", "(reqStart>=soon)"] {
         assert_eq!(ask(open, Place::Log), crate::journal::query::Query::default(), "{open}");
     }

@@ -409,7 +409,13 @@ fn records_that_cannot_be_read_are_told_of_and_those_that_are_not_kept_any_more_
     let missing: Vec<u64> = (1..=10).filter(|sequence| !taken.distinct().contains(sequence)).collect();
     let (first, last) = (missing[0], missing[missing.len() - 1]);
     assert_eq!(missing.len() as u64, last - first + 1);
-    assert!(text.starts_with(&format!("the stream siem left out {} records of the journal between {first} and {last},", missing.len())), "{text}");
+    assert!(
+        text.starts_with(&format!(
+            "the stream siem left out {} records of the journal between {first} and {last},",
+            missing.len()
+        )),
+        "{text}"
+    );
     committer.stop();
     stream.stop();
 }
