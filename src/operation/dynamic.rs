@@ -14,7 +14,7 @@ use super::delete::{MAXIMUM_EFFECTS, lost_memberships, remove};
 use super::draft::Draft;
 use super::refusal::{Refusal, parse_name};
 use super::write::{Asked, Success, Write, not_permitted};
-use super::{Context, Decision, record, stamp};
+use super::{Context, Decision, grant, record, stamp};
 use crate::directory::{Change, Directory, Node};
 use crate::journal::{Record, RecordKind};
 use crate::model::schema::Schema;
@@ -166,19 +166,20 @@ pub fn expire(head: &Directory, context: &Context) -> Option<Decision> {
     let mut records = Vec::new();
     let mut changes = Vec::new();
     for id in head.expired(context.now) {
-        let mut removal = Vec::new();
-        if remove(&write, id, &mut removal).is_err() {
+        let from = changes.len();
+        if remove(&write, id, &mut changes).is_err() {
+            changes.truncate(from);
             break;
         }
         let mut record = Record::new(RecordKind::Expire);
         record.target = record::named(head, id);
-        let (effects, not_named) = lost_memberships(head, &removal);
+        let (effects, not_named) = lost_memberships(head, changes.get(from..).unwrap_or_default());
         record.effects = effects;
+        record.effects.extend(grant::people::removed(&write, &[id], &mut changes));
         if not_named > 0 {
             record.details.push(("effectsNotNamed", not_named.to_string()));
         }
         records.push(record);
-        changes.extend(removal);
         if changes.len() > MAXIMUM_EFFECTS {
             break;
         }

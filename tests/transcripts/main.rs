@@ -77,6 +77,7 @@ transcripts! {
     exposed
     extended
     extensible
+    grant_approvers
     grant_duties
     grant_overlap
     grant_requesters

@@ -50,6 +50,11 @@ pub(crate) fn asked(write: &Write<'_>, parent: Option<EntryId>, draft: &mut Draf
     let Some(group) = group else {
         return Err(Refusal::new(ResultCode::NamingViolation, "an accessGrant stands below a governedGroup"));
     };
+    if draft.object_classes()?.iter().any(|class| is_class(draft.schema, class.as_bytes(), "dynamicObject")) {
+        // It would go without its member leaving the group.
+        let text = "a grant ends by grantNotAfter: it is no dynamicObject";
+        return Err(Refusal::new(ResultCode::ObjectClassViolation, text));
+    }
     if has(draft, DECISION) {
         let text = "grantDecision: who asks does not decide";
         return Err(Refusal::new(ResultCode::UnwillingToPerform, text).because("grant"));

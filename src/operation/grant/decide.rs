@@ -3,7 +3,7 @@
 use super::obstacle::Obstacle;
 use super::{
     APPROVED_BY, APPROVED_TIME, APPROVER_ID, DECISION, NOTICE, REVIEWED_BY, REVIEWED_TIME, REVOKED_BY, REVOKED_TIME, Writing,
-    ask, effects, followed, grant, group_terms, is_approver, is_grant, join, leave, member_of_grant, obstacle, uuid_text,
+    ask, effects, followed, grant, group_terms, is_approver, is_grant, join, leave, member_of_grant, obstacle, people, uuid_text,
 };
 use crate::directory::{Change, Node};
 use crate::model::{EntryId, GrantState, Modification, ModificationOperation, ResultCode};
@@ -114,6 +114,7 @@ fn conclude(
     let effects = effects(write.head, &memberships);
     let mut changes = vec![writing.stamped(write.context, write.csn_count)];
     changes.extend(memberships);
+    people::approvers_left(write, &[], &mut changes);
     followed(write.head, write.context, write.csn_count, &mut changes);
     let detail = match outcome {
         Outcome::Waits { missing } => ("approvalsMissing", missing.to_string()),

@@ -98,7 +98,10 @@ fn check_release(write: &Write<'_>, group: &Node) -> Result<(), Refusal> {
         node.and_then(|node| write.head.grant_of(&node.entry)).is_some_and(|(state, _)| !state.is_over())
     };
     if let Some(open) = write.head.children(group.id).find(|id| is_open(*id)) {
-        let text = format!("the group stays governed while its grants are not over: {}", write.head.dn_text(open));
+        let mut text = "the group stays governed while its grants are not over".to_owned();
+        if write.access().sees_id(write.head, open) {
+            text = format!("{text}: {}", write.head.dn_text(open));
+        }
         return Err(Refusal::new(ResultCode::UnwillingToPerform, text).because("governed group"));
     }
     Ok(())

@@ -108,6 +108,10 @@ fn values<'e>(head: &Directory, node: &'e Node, name: &str) -> Vec<&'e [u8]> {
     head.schema().attribute_type(name).map(|it| node.entry.values(it.id).collect()).unwrap_or_default()
 }
 
+fn texts(head: &Directory, node: &Node, name: &str) -> Vec<String> {
+    values(head, node, name).into_iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect()
+}
+
 fn number(head: &Directory, node: &Node, name: &str) -> Option<i64> {
     std::str::from_utf8(first(head, node, name)?).ok()?.parse().ok()
 }
@@ -225,7 +229,7 @@ pub(crate) fn follow(
         followed(write.head, write.context, write.csn_count, changes);
     }
     let effects = people::changed(write, node, &draft.entry, changes);
-    people::approvers_left(write, node, draft, changes);
+    people::approvers_left(write, &[], changes);
     effects
 }
 
@@ -275,8 +279,7 @@ impl<'a> Writing<'a> {
     }
 
     fn add(&mut self, name: &str, value: String) {
-        let mut all: Vec<String> =
-            values(self.head, self.node, name).into_iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect();
+        let mut all = texts(self.head, self.node, name);
         if !all.contains(&value) {
             all.push(value);
         }

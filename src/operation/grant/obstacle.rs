@@ -37,7 +37,18 @@ pub(super) enum Obstacle {
 }
 
 impl Obstacle {
-    /// In words, with all names: for the grant itself and the journal.
+    /// In words without a name: for the grant itself, which its member may read.
+    pub(super) fn notice(self) -> &'static str {
+        match self {
+            Obstacle::Nobody => "there is nobody to be a member",
+            Obstacle::Disabled(_) => "the account of the member is disabled",
+            Obstacle::OtherRole { .. } => "the member has no job code of the group",
+            Obstacle::Conflict { .. } => "separation of duties: the member is in a group that conflicts with this one",
+            Obstacle::TooManyGroups => "separation of duties: there are too many groups to look at",
+        }
+    }
+
+    /// In words, with all names: for the journal.
     pub(super) fn text(self, head: &Directory) -> String {
         let name = |id| head.dn_text(id);
         match self {
@@ -61,15 +72,16 @@ impl Obstacle {
             let attribute = head.schema().attribute_type(attribute).map(|it| it.id);
             head.node(id).zip(attribute).is_some_and(|(node, attribute)| access.readable(head, node).contains(attribute))
         };
-        let in_short = match self {
-            Obstacle::Disabled(member) if !may_read(member, "accountDisabled") => "the account of the member may not have it now",
-            Obstacle::OtherRole { group, .. } if !may_read(group, JOB_CODE) => "the member has no job code of the group",
-            Obstacle::Conflict { member, other, .. } if !access.sees_id(head, other) || !may_read(member, "memberOf") => {
-                "separation of duties: the member is in a group that conflicts with this one"
+        match self {
+            Obstacle::Disabled(member) if !may_read(member, "accountDisabled") => {
+                "the account of the member may not have it now".to_owned()
             }
-            _ => return self.text(head),
-        };
-        in_short.to_owned()
+            Obstacle::OtherRole { group, .. } if !may_read(group, JOB_CODE) => self.notice().to_owned(),
+            Obstacle::Conflict { member, other, .. } if !access.sees_id(head, other) || !may_read(member, "memberOf") => {
+                self.notice().to_owned()
+            }
+            _ => self.text(head),
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Writing, effects, followed, join, leave, member_of_grant, obstacle};
+use super::{Writing, effects, followed, join, leave, member_of_grant, obstacle, people};
 use crate::directory::{Change, Directory};
 use crate::journal::{Record, RecordKind};
 use crate::model::{EntryId, GrantState, ResultCode, Timestamp};
+use crate::operation::write::Write;
 use crate::operation::{Context, Decision, record, stamp};
 use crate::protocol::{LdapResult, Reply, ResponseKind};
 
@@ -16,6 +17,8 @@ const TURNS_IN_A_FRAME: usize = 500;
 struct Turned {
     before: GrantState,
     after: GrantState,
+    /// What kept it from beginning, with all names.
+    obstacle: Option<String>,
     changes: Vec<Change>,
 }
 
@@ -46,6 +49,8 @@ pub fn cross(head: &Directory, context: &Context) -> Option<Decision> {
         record.target = record::named(&after, id);
         record.effects = effects(&after, &turned.changes);
         record.details = vec![("before", turned.before.name().to_owned()), ("after", turned.after.name().to_owned())];
+        record.details.extend(turned.obstacle.take().map(|obstacle| ("obstacle", obstacle)));
+        people::approvers_left(&Write { head: &after, context, csn_count: 0 }, &[], &mut turned.changes);
         followed(&after, context, 0, &mut turned.changes);
         turned.changes.iter().try_for_each(|change| after.apply(change)).ok()?;
         records.push(record);
@@ -63,14 +68,15 @@ fn turn(head: &Directory, id: EntryId, now: Timestamp, context: Option<&Context>
     let (before, window) = head.grant_of(&node.entry)?;
     let mut after = before.at(window, now);
     let mut writing = Writing::new(head, node);
-    let mut memberships = Vec::new();
+    let (mut memberships, mut why) = (Vec::new(), None);
     let parties = node.parent.and_then(|group| head.node(group)).zip(member_of_grant(head, id));
     if let Some((group, member)) = parties {
         match after {
             GrantState::Active => match obstacle::of(head, group, member) {
                 Some(obstacle) => {
                     after = GrantState::Suspended;
-                    writing.suspend(&obstacle.text(head));
+                    writing.suspend(obstacle.notice());
+                    why = Some(obstacle.text(head));
                 }
                 None => memberships = join(head, group.id, member, window.from.unwrap_or(now), &head.dn_text(id)),
             },
@@ -86,5 +92,5 @@ fn turn(head: &Directory, id: EntryId, now: Timestamp, context: Option<&Context>
         None => writing.change(),
     }];
     changes.extend(memberships);
-    Some(Turned { before, after, changes })
+    Some(Turned { before, after, obstacle: why, changes })
 }

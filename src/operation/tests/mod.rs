@@ -24,6 +24,7 @@ mod rebase;
 mod reference;
 mod report;
 mod root_dse;
+mod running;
 mod search;
 mod search_controls;
 mod second_factor;
