@@ -70,12 +70,14 @@ fn the_sample_of_expectations_holds_for_a_new_installation_and_covers_every_defa
     let file = write(&installation, "policy-test.toml", &sample);
     let test = ["policy", "test", file.to_str().unwrap()];
     let stopped = installation.succeed(&test);
-    assert!(stopped.ends_with("24 expectations, 0 wrong\n"), "{stopped}");
-    let export = installation.succeed(&["export", "--base", "ou=binds,ou=policies,dc=mercy,dc=example"]);
-    let rules: Vec<&str> = export.lines().filter_map(|line| line.strip_prefix("dn: cn=")).collect();
-    assert_eq!(rules.len(), 4, "{export}");
-    for rule in rules {
-        assert!(stopped.contains(&format!(" by cn={rule}\n")), "{rule}: {stopped}");
+    assert!(stopped.ends_with("40 expectations, 0 wrong\n"), "{stopped}");
+    for (kind, count) in [("binds", 4), ("access", 8)] {
+        let export = installation.succeed(&["export", "--base", &format!("ou={kind},ou=policies,dc=mercy,dc=example")]);
+        let rules: Vec<&str> = export.lines().filter_map(|line| line.strip_prefix("dn: cn=")).collect();
+        assert_eq!(rules.len(), count, "{export}");
+        for rule in rules {
+            assert!(stopped.contains(&format!(" by cn={rule}")), "{rule}: {stopped}");
+        }
     }
     let server = installation.serve();
     assert_eq!(installation.succeed(&test), stopped, "the running server decides the same");

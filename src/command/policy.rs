@@ -7,11 +7,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
-use self::file::{Expectation, PolicyFile};
+use self::file::{Judged, PolicyFile};
 use super::format::{Format, csv_line};
 use super::installation::{OfflineInstallation, server_socket};
 use super::{CommandError, FOUND_SOMETHING, Installation, output};
-use crate::operation::policy_test::{self, LoginOutcome, MOST_LOGINS, PolicyTest};
+use crate::operation::policy_test::{self, AccessTest, LoginTest, MOST_LOGINS, Outcomes, PolicyTest};
 use crate::protocol::oid;
 use crate::wire::client::{ClientError, LocalClient};
 
@@ -27,7 +27,7 @@ pub struct Arguments {
 
 #[derive(Subcommand, Debug)]
 enum Command {
-    /// Ask the server's own decisions about logins that nobody tries, and tell which come out otherwise than a file expects
+    /// Ask the server's own decisions about logins that nobody tries and access that nobody asks for, and tell which come out otherwise than a file expects
     Test(TestArguments),
     /// Print a file of expectations that holds for a new installation
     Sample,
@@ -60,62 +60,66 @@ fn test(arguments: &TestArguments) -> Result<ExitCode, CommandError> {
         std::fs::read_to_string(&arguments.expectations).map_err(|error| CommandError::Cannot(format!("{name}: {error}")))?;
     let file = PolicyFile::read(&text).map_err(|error| CommandError::Cannot(format!("{name}: {error}")))?;
     let (at, entries) = (file.at.clone(), file.entries.clone());
-    let expected = file.expectations();
+    let (logins, access) = file.expectations();
     let mut tested = Tested::open(&arguments.installation)?;
-    let mut outcomes = Vec::with_capacity(expected.len());
-    for some in expected.chunks(MOST_LOGINS) {
-        let logins = some.iter().map(|expectation| expectation.login.clone()).collect();
-        let asked = PolicyTest { entries: entries.clone(), at: at.clone(), logins };
-        let answers = tested.ask(&asked).map_err(|problem| match problem {
+    let mut ask = |logins: Vec<LoginTest>, access: Vec<AccessTest>| {
+        let test = PolicyTest { entries: entries.clone(), at: at.clone(), logins, access };
+        tested.ask(&test).map_err(|problem| match problem {
             CommandError::Cannot(text) => CommandError::Cannot(format!("{name}: {text}")),
             problem => problem,
-        })?;
-        outcomes.extend(answers);
+        })
+    };
+    let mut judged = Vec::with_capacity(logins.len().saturating_add(access.len()));
+    for some in logins.chunks(MOST_LOGINS) {
+        let outcomes = ask(some.iter().map(|expected| expected.login.clone()).collect(), Vec::new())?.logins;
+        judged.extend(some.iter().zip(&outcomes).map(|(expected, outcome)| expected.judge(outcome)));
+    }
+    for some in access.chunks(MOST_LOGINS) {
+        let outcomes = ask(Vec::new(), some.iter().map(|expected| expected.test.clone()).collect())?.access;
+        judged.extend(some.iter().zip(&outcomes).map(|(expected, outcome)| expected.judge(outcome)));
     }
     tested.close();
-    let wrong = report(&expected, &outcomes, arguments.format)?;
+    let wrong = report(&judged, arguments.format)?;
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND_SOMETHING) })
 }
 
 /// Prints what came of each; how many are wrong.
-fn report(expected: &[Expectation], outcomes: &[LoginOutcome], format: Format) -> Result<usize, CommandError> {
-    let mut wrong = 0;
+fn report(judged: &[Judged], format: Format) -> Result<usize, CommandError> {
     if format == Format::Csv {
         let names = ["result", "name", "expected", "decision", "code", "reason", "rule", "factors", "difference"];
         output::octets(csv_line(names).as_bytes())?;
     }
-    for (expectation, outcome) in expected.iter().zip(outcomes) {
-        let difference = expectation.difference(outcome);
-        wrong += usize::from(difference.is_some());
-        let result = if difference.is_some() { "wrong" } else { "right" };
-        let (reason, rule) = (outcome.reason.as_deref().unwrap_or_default(), outcome.rule.as_deref().unwrap_or_default());
+    for one in judged {
+        let result = if one.difference.is_some() { "wrong" } else { "right" };
         match format {
             Format::Table => {
-                let by = outcome.rule.as_ref().map(|rule| format!(" by {rule}")).unwrap_or_default();
-                let why = outcome.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-                output::line(format_args!("{result}  {}: {}{why}{by}", expectation.name, outcome.decision.name()))?;
-                if let Some(difference) = &difference {
+                let by = one.rule.as_ref().map(|rule| format!(" by {rule}")).unwrap_or_default();
+                let why = one.reason.as_ref().map(|reason| format!(" ({reason})")).unwrap_or_default();
+                output::line(format_args!("{result}  {}: {}{why}{by}", one.name, one.decision))?;
+                if let Some(difference) = &one.difference {
                     output::line(format_args!("       {difference}"))?;
                 }
             }
             Format::Csv => {
-                let (code, factors) = (outcome.code.to_string(), outcome.factors.join("+"));
-                let (expected, decision) = (expectation.expect.name(), outcome.decision.name());
-                let difference = difference.unwrap_or_default();
-                let fields = [result, &expectation.name, expected, decision, &code, reason, rule, &factors, &difference];
+                let of = |text: &Option<String>| text.clone().unwrap_or_default();
+                let (reason, rule, difference) = (of(&one.reason), of(&one.rule), of(&one.difference));
+                let fields =
+                    [result, &one.name, one.expected, one.decision, &one.code, &reason, &rule, &one.factors, &difference];
                 output::octets(csv_line(fields).as_bytes())?;
             }
             Format::Jsonl => {
-                let line = serde_json::json!({
-                    "result": result, "name": expectation.name, "expected": expectation.expect.name(), "outcome": outcome,
-                    "difference": difference,
-                });
+                let mut line = serde_json::json!({ "result": result });
+                let fields = serde_json::to_value(one).map_err(|error| CommandError::Cannot(error.to_string()))?;
+                if let (Some(line), serde_json::Value::Object(fields)) = (line.as_object_mut(), fields) {
+                    line.extend(fields);
+                }
                 output::line(line)?;
             }
         }
     }
+    let wrong = judged.iter().filter(|one| one.difference.is_some()).count();
     if format == Format::Table {
-        output::line(format_args!("{} expectations, {wrong} wrong", expected.len()))?;
+        output::line(format_args!("{} expectations, {wrong} wrong", judged.len()))?;
     }
     Ok(wrong)
 }
@@ -137,7 +141,7 @@ impl Tested {
         }
     }
 
-    fn ask(&mut self, test: &PolicyTest) -> Result<Vec<LoginOutcome>, CommandError> {
+    fn ask(&mut self, test: &PolicyTest) -> Result<Outcomes, CommandError> {
         match self {
             Tested::Running(client) => {
                 let value = serde_json::to_vec(test).map_err(|error| CommandError::Cannot(error.to_string()))?;

@@ -21,13 +21,24 @@
 //! expect = "allow"                    # allow, deny, require-factor
 //! reason = "…"                        # as the journal spells it; left out: any
 //! rule = "cn=people"                  # the bind rule that decides, or the beginning of its name; left out: any
-//! ```
 //!
-//! Expectations of access (`[[access]]`) have their place beside `[[login]]` once there are access rules.
+//! [[access]]
+//! name = "…"
+//! who = "anna"                        # a uid, a name or anonymous
+//! right = "read"                      # as accessRight spells it
+//! target = "cn=ward-7,ou=wards,{suffix}"
+//! attribute = "telephoneNumber"       # left out: the entry itself
+//! from = "10.1.2.3"
+//! with = ["password", "otp"]          # password, otp, certificate, ldapi
+//! at = 2027-01-04T08:00:00-06:00
+//! expect = "allow"                    # allow, deny
+//! rule = "cn=white pages"             # one of the access rules that decide; left out: any
+//! ```
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::operation::policy_test::{CertificateTest, LoginOutcome, LoginTest, TestedFactor, Verdict};
+use crate::operation::explain::{Explanation, Question};
+use crate::operation::policy_test::{AccessTest, CertificateTest, LoginOutcome, LoginTest, TestedFactor, Verdict};
 
 /// A file as read.
 #[derive(Deserialize, Debug)]
@@ -44,6 +55,53 @@ pub(super) struct PolicyFile {
     with: Option<Vec<TestedFactor>>,
     #[serde(default)]
     login: Vec<Login>,
+    #[serde(default)]
+    access: Vec<Access>,
+}
+
+#[derive(Deserialize, Debug)]
+#[serde(deny_unknown_fields)]
+struct Access {
+    name: Option<String>,
+    who: Option<String>,
+    right: String,
+    target: String,
+    attribute: Option<String>,
+    from: Option<String>,
+    with: Option<Vec<TestedFactor>>,
+    #[serde(default, deserialize_with = "moment")]
+    at: Option<String>,
+    expect: Expected,
+    rule: Option<String>,
+}
+
+/// Whether a right is given.
+#[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+#[serde(rename_all = "kebab-case")]
+enum Expected {
+    Allow,
+    Deny,
+}
+
+impl Expected {
+    fn name(self) -> &'static str {
+        match self {
+            Expected::Allow => "allow",
+            Expected::Deny => "deny",
+        }
+    }
+
+    fn of(explanation: &Explanation) -> Expected {
+        if explanation.allowed { Expected::Allow } else { Expected::Deny }
+    }
+}
+
+/// Access and what is expected of it.
+pub(super) struct AccessExpectation {
+    pub(super) name: String,
+    pub(super) test: AccessTest,
+    expect: Expected,
+    rule: Option<String>,
 }
 
 #[derive(Deserialize, Debug)]
@@ -67,7 +125,7 @@ struct Login {
 pub(super) struct Expectation {
     pub(super) name: String,
     pub(super) login: LoginTest,
-    pub(super) expect: Verdict,
+    expect: Verdict,
     reason: Option<String>,
     rule: Option<String>,
 }
@@ -86,17 +144,29 @@ impl PolicyFile {
     pub(super) fn read(text: &str) -> Result<PolicyFile, String> {
         let file: PolicyFile = toml::from_str(text).map_err(|error| error.to_string())?;
         let nobody = |login: &Login| login.who.is_none() && file.who.is_none();
-        match file.login.iter().position(nobody) {
-            Some(number) => Err(format!("login {}: who is it?", number.saturating_add(1))),
-            None if file.login.is_empty() => Err("no login is expected in it; see: bindery policy sample".to_owned()),
-            None => Ok(file),
+        if let Some(number) = file.login.iter().position(nobody) {
+            return Err(format!("login {}: who is it?", number.saturating_add(1)));
         }
+        for (number, access) in (1_usize..).zip(&file.access) {
+            if access.who.is_none() && file.who.is_none() {
+                return Err(format!("access {number}: who is it?"));
+            }
+            if access.with.as_ref().is_some_and(|with| with.contains(&TestedFactor::WrongPassword)) {
+                return Err(format!("access {number}: who gives a wrong password is nobody; write who = \"anonymous\""));
+            }
+        }
+        if file.login.is_empty() && file.access.is_empty() {
+            return Err("nothing is expected in it; see: bindery policy sample".to_owned());
+        }
+        Ok(file)
     }
 
-    /// What it expects, in its order.
-    pub(super) fn expectations(self) -> Vec<Expectation> {
-        let PolicyFile { who, from, listener, tls, with, login, .. } = self;
+    /// What it expects of logins and of access, in its order.
+    pub(super) fn expectations(self) -> (Vec<Expectation>, Vec<AccessExpectation>) {
+        let PolicyFile { who, from, listener, tls, with, login, access, .. } = self;
         let with = with.unwrap_or_else(|| vec![TestedFactor::Password]);
+        let of_access = |access: Access| AccessExpectation::new(access, who.as_ref(), from.as_ref(), &with);
+        let access = access.into_iter().map(of_access).collect();
         let expectation = |login: Login| {
             let tested = LoginTest {
                 who: login.who.or_else(|| who.clone()).unwrap_or_default(),
@@ -113,8 +183,69 @@ impl PolicyFile {
                 rule: login.rule,
             }
         };
-        login.into_iter().map(expectation).collect()
+        (login.into_iter().map(expectation).collect(), access)
     }
+}
+
+impl AccessExpectation {
+    fn new(access: Access, who: Option<&String>, from: Option<&String>, with: &[TestedFactor]) -> AccessExpectation {
+        let with = access.with.unwrap_or_else(|| with.iter().copied().filter(|it| *it != TestedFactor::WrongPassword).collect());
+        let question = Question {
+            who: access.who.or_else(|| who.cloned()).unwrap_or_default(),
+            right: access.right,
+            target: access.target,
+            attribute: access.attribute,
+            from: access.from.or_else(|| from.cloned()),
+            factors: with.iter().map(|factor| spelled(*factor)).collect(),
+        };
+        let what = question.attribute.as_ref().map(|attribute| format!(" {attribute} of")).unwrap_or_default();
+        let described = format!("{}: {}{what} {}", question.who, question.right, question.target);
+        AccessExpectation {
+            name: access.name.unwrap_or(described),
+            test: AccessTest { question, at: access.at },
+            expect: access.expect,
+            rule: access.rule,
+        }
+    }
+
+    /// Held against what came of it.
+    pub(super) fn judge(&self, explanation: &Explanation) -> Judged {
+        let decision = Expected::of(explanation);
+        let names = |expected: &&String| explanation.rules.iter().any(|rule| begins_with(rule, expected));
+        let difference = if decision != self.expect {
+            Some(format!("expected {}, and it is {}", self.expect.name(), decision.name()))
+        } else {
+            let missed = self.rule.as_ref().filter(|expected| !names(expected));
+            let rules = if explanation.rules.is_empty() { "none".to_owned() } else { explanation.rules.join("; ") };
+            missed.map(|expected| format!("expected the rule {expected}, and it is {rules}"))
+        };
+        Judged {
+            name: self.name.clone(),
+            expected: self.expect.name(),
+            decision: decision.name(),
+            code: String::new(),
+            reason: explanation.because.clone(),
+            rule: Some(explanation.rules.join("; ")).filter(|rules| !rules.is_empty()),
+            factors: self.test.question.factors.join("+"),
+            difference,
+        }
+    }
+}
+
+/// An expectation and what came of it.
+#[derive(Serialize)]
+pub(super) struct Judged {
+    pub(super) name: String,
+    pub(super) expected: &'static str,
+    pub(super) decision: &'static str,
+    /// Result code of a login.
+    pub(super) code: String,
+    pub(super) reason: Option<String>,
+    /// Which rule decided, or which.
+    pub(super) rule: Option<String>,
+    pub(super) factors: String,
+    /// How it differs from what is expected.
+    pub(super) difference: Option<String>,
 }
 
 type Defaults<'a> = (&'a Option<String>, &'a Option<String>, &'a Option<String>);
@@ -129,15 +260,39 @@ fn of_connection(from: Option<String>, listener: Option<String>, tls: Option<Str
 
 fn described(login: &LoginTest) -> String {
     let from = login.from.as_deref().or(login.listener.as_deref()).unwrap_or("loopback");
-    let with: Vec<String> =
-        login.with.iter().filter_map(|factor| serde_json::to_value(factor).ok()?.as_str().map(str::to_owned)).collect();
+    let with: Vec<String> = login.with.iter().map(|factor| spelled(*factor)).collect();
     let at = login.at.as_ref().map(|at| format!(" at {at}")).unwrap_or_default();
     format!("{} from {from}{at} with {}", login.who, with.join(" and "))
 }
 
+/// As the file spells it.
+fn spelled(factor: TestedFactor) -> String {
+    match factor {
+        TestedFactor::Password => "password",
+        TestedFactor::WrongPassword => "wrong-password",
+        TestedFactor::Otp => "otp",
+        TestedFactor::Certificate => "certificate",
+        TestedFactor::Ldapi => "ldapi",
+    }
+    .to_owned()
+}
+
 impl Expectation {
-    /// How the outcome differs from what is expected.
-    pub(super) fn difference(&self, outcome: &LoginOutcome) -> Option<String> {
+    /// Held against what came of it.
+    pub(super) fn judge(&self, outcome: &LoginOutcome) -> Judged {
+        Judged {
+            name: self.name.clone(),
+            expected: self.expect.name(),
+            decision: outcome.decision.name(),
+            code: outcome.code.to_string(),
+            reason: outcome.reason.clone(),
+            rule: outcome.rule.clone(),
+            factors: outcome.factors.join("+"),
+            difference: self.difference(outcome),
+        }
+    }
+
+    fn difference(&self, outcome: &LoginOutcome) -> Option<String> {
         if outcome.decision != self.expect {
             return Some(format!("expected {}, and it is {}", self.expect.name(), outcome.decision.name()));
         }
@@ -171,7 +326,7 @@ mod tests {
                     [[login]]\nlistener = \"ldapi\"\nwho = \"bert\"\nwith = [\"ldapi\"]\nexpect = \"deny\"\n";
         let file = PolicyFile::read(text).unwrap();
         assert_eq!(file.at.as_deref(), Some("2027-01-04T08:00:00-06:00"));
-        let expected = file.expectations();
+        let expected = file.expectations().0;
         assert_eq!(expected[0].name, "anna from 10.1.2.3 with password");
         assert_eq!((&*expected[1].login.who, &expected[1].login.from), ("bert", &None));
     }
@@ -179,7 +334,7 @@ mod tests {
     #[test]
     fn differences_say_what_was_expected_and_what_is() {
         let text = "[[login]]\nwho = \"anna\"\nexpect = \"allow\"\nrule = \"cn=people\"\n";
-        let expected = PolicyFile::read(text).unwrap().expectations();
+        let expected = PolicyFile::read(text).unwrap().expectations().0;
         let difference = |outcome: &LoginOutcome| expected[0].difference(outcome);
         assert_eq!(difference(&outcome(Verdict::Allow, Some("CN=people,ou=binds"))), None);
         let other = difference(&outcome(Verdict::Allow, Some("cn=peoples,ou=binds")));
@@ -188,11 +343,32 @@ mod tests {
     }
 
     #[test]
+    fn access_is_held_against_what_decides() {
+        let text = "who = \"anna\"\nwith = [\"wrong-password\", \"password\"]\n[[access]]\nright = \"read\"\nattribute = \"mail\"\n\
+                    target = \"uid=bert\"\nexpect = \"allow\"\nrule = \"cn=white pages\"\n";
+        let expected = PolicyFile::read(text).unwrap().expectations().1;
+        assert_eq!(expected[0].name, "anna: read mail of uid=bert");
+        assert_eq!(expected[0].test.question.factors, ["password"]);
+        let difference = |allowed, rules: &[&str]| {
+            let rules = rules.iter().map(|&rule| rule.to_owned()).collect();
+            expected[0]
+                .judge(&Explanation { allowed, rules, because: None, who: String::new(), target: String::new() })
+                .difference
+        };
+        assert_eq!(difference(true, &["cn=folders,ou=access", "cn=white pages,ou=access"]), None);
+        assert_eq!(difference(true, &["cn=other"]).as_deref(), Some("expected the rule cn=white pages, and it is cn=other"));
+        assert_eq!(difference(false, &[]).as_deref(), Some("expected allow, and it is deny"));
+    }
+
+    #[test]
     fn what_means_nothing_is_said_with_its_line() {
         let problem = |text: &str| PolicyFile::read(text).unwrap_err();
         assert!(problem("[[login]]\nwho = \"anna\"\nexpect = \"perhaps\"\n").contains("line 3"));
         assert!(problem("[[acces]]\n").contains("unknown field"));
         assert!(problem("[[login]]\nexpect = \"deny\"\n").contains("login 1: who"));
-        assert!(problem("").contains("no login"));
+        let access = "[[access]]\nright = \"read\"\ntarget = \"{suffix}\"\nexpect = \"deny\"\n";
+        assert!(problem(access).contains("access 1: who"));
+        assert!(problem(&format!("{access}who = \"anna\"\nwith = [\"wrong-password\"]\n")).contains("anonymous"));
+        assert!(problem("").contains("nothing is expected"));
     }
 }

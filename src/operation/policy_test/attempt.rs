@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{CertificateTest, LoginOutcome, LoginTest, MOST_CHANGES, MOST_LOGINS, PolicyTest, TestError, TestedFactor, Verdict};
+use super::{
+    AccessTest, CertificateTest, LoginOutcome, LoginTest, MOST_CHANGES, MOST_LOGINS, Outcomes, PolicyTest, TestError,
+    TestedFactor, Verdict,
+};
 use crate::directory::Directory;
 use crate::model::ldif::{LdifBody, LdifReader, LdifRecord};
 use crate::model::{Attribute, EntryId, ResultCode, Secret, Timestamp};
 use crate::operation::add::AddRequest;
 use crate::operation::bind::{self, Step, reason};
 use crate::operation::delete::DeleteRequest;
+use crate::operation::explain::{Explanation, Question, explain};
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::{
@@ -31,14 +35,29 @@ const MUST_CHANGE: &str = "password must be changed first";
 
 type Outcome<T> = Result<T, TestError>;
 
-/// Decides the logins of a test, each by itself. `context`: of who asks; only its settings and its time are taken.
-pub fn run(directory: &Directory, context: &Context, test: &PolicyTest) -> Outcome<Vec<LoginOutcome>> {
-    if test.logins.len() > MOST_LOGINS {
-        return Err(TestError(format!("more than {MOST_LOGINS} logins at once")));
+/// Decides the logins of a test and its questions about access, each by itself. `context`: of who asks; only its settings and its time are
+/// taken.
+pub fn run(directory: &Directory, context: &Context, test: &PolicyTest) -> Outcome<Outcomes> {
+    if test.logins.len().saturating_add(test.access.len()) > MOST_LOGINS {
+        return Err(TestError(format!("more than {MOST_LOGINS} logins and questions about access at once")));
     }
     let made = test.at.as_deref().map_or(Ok(context.now), moment)?;
     let directory = with_entries(directory, context, &test.entries, made)?;
-    test.logins.iter().map(|login| try_login(&directory, context, login, made)).collect()
+    let logins: Outcome<_> = test.logins.iter().map(|login| try_login(&directory, context, login, made)).collect();
+    let access: Outcome<_> = test.access.iter().map(|asked| weigh(&directory, context, asked, made)).collect();
+    Ok(Outcomes { logins: logins?, access: access? })
+}
+
+fn weigh(directory: &Directory, context: &Context, test: &AccessTest, made: Timestamp) -> Outcome<Explanation> {
+    let now = test.at.as_deref().map_or(Ok(made), moment)?;
+    let suffix = directory.suffix().to_string();
+    let AccessTest { question, .. } = test;
+    let question = Question {
+        who: question.who.replace(SUFFIX, &suffix),
+        target: question.target.replace(SUFFIX, &suffix),
+        ..question.clone()
+    };
+    explain(directory, &Context { now, ..context.clone() }, &question).map_err(|error| TestError(error.0))
 }
 
 fn moment(text: &str) -> Outcome<Timestamp> {

@@ -1,9 +1,10 @@
-//! What the server would decide about logins that nobody tries, for `bindery policy test`: the very functions that decide about real ones,
-//! on a copy of the directory, at a made-up time, from a made-up address. Nothing is changed, and no password is looked at.
+//! What the server would decide about logins that nobody tries, and about access that nobody asks for, for `bindery policy test`: the very
+//! functions that decide about real ones, on a copy of the directory, at a made-up time, from a made-up address. Nothing is changed, and no
+//! password is looked at.
 //!
 //! ```text
 //! requestValue:  PolicyTest as JSON
-//! responseValue: a list of LoginOutcome as JSON, in the order of the logins
+//! responseValue: Outcomes as JSON, in the order of what was asked
 //! ```
 //!
 //! For administrators.
@@ -13,6 +14,7 @@ mod attempt;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::explain::{Explanation, Question};
 use super::refusal::Refusal;
 use super::write::not_permitted;
 use super::{Context, standing};
@@ -22,7 +24,7 @@ use crate::protocol::{LdapResult, Reply, ResponseKind};
 
 pub use attempt::run;
 
-/// Most logins that are asked for at once.
+/// Most logins and questions about access that are asked for at once.
 pub const MOST_LOGINS: usize = 100;
 /// Most change records that are asked for at once.
 pub const MOST_CHANGES: usize = 200;
@@ -36,6 +38,26 @@ pub struct PolicyTest {
     pub at: Option<String>,
     /// The logins.
     pub logins: Vec<LoginTest>,
+    /// Who may do what.
+    pub access: Vec<AccessTest>,
+}
+
+/// Whether somebody has a right. `{suffix}` stands for the suffix in the names of it.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct AccessTest {
+    /// Who, what, on what, from where, by which factors.
+    pub question: Question,
+    /// When, RFC 3339; none: as [`PolicyTest::at`].
+    pub at: Option<String>,
+}
+
+/// What came of a test.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Outcomes {
+    /// In the order of the logins.
+    pub logins: Vec<LoginOutcome>,
+    /// In the order of the questions.
+    pub access: Vec<Explanation>,
 }
 
 /// A login that nobody tries.
