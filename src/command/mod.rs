@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+pub mod access;
 pub mod account;
 pub mod app_password;
 pub mod backup;
@@ -12,6 +13,7 @@ pub mod explain;
 pub mod export;
 mod format;
 pub mod hash;
+mod html;
 pub mod import;
 pub mod import_acl;
 pub mod init;
@@ -94,6 +96,9 @@ enum Command {
     /// How an account stands
     #[command(after_help = EXIT_CODES)]
     Account(account::Arguments),
+    /// What the access rules come to
+    #[command(after_help = EXIT_CODES)]
+    Access(access::Arguments),
     /// Tell whether somebody has a right, and which access rules say so
     #[command(after_help = EXIT_CODES)]
     Explain(explain::Arguments),
@@ -174,6 +179,7 @@ pub fn run() -> ExitCode {
         Command::Hash(arguments) => hash::run(&arguments),
         Command::Blocklist(arguments) => blocklist::run(&arguments),
         Command::Account(arguments) => account::run(&arguments),
+        Command::Access(arguments) => access::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Policy(arguments) => policy::run(&arguments),
         Command::Reconcile(arguments) => reconcile::run(&arguments),

@@ -1,5 +1,6 @@
 //! `bindery policy`: what decides about people, held against what is expected of it.
 
+mod asked;
 mod file;
 
 use std::path::PathBuf;
@@ -7,13 +8,11 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 
+pub(super) use self::asked::Asked;
 use self::file::{Judged, PolicyFile};
 use super::format::{Format, csv_line};
-use super::installation::{OfflineInstallation, server_socket};
 use super::{CommandError, FOUND_SOMETHING, Installation, output};
-use crate::operation::policy_test::{self, AccessTest, LoginTest, MOST_LOGINS, Outcomes, PolicyTest};
-use crate::protocol::oid;
-use crate::wire::client::{ClientError, LocalClient};
+use crate::operation::policy_test::{AccessTest, LoginTest, MOST_LOGINS, PolicyTest};
 
 /// A file that holds for a new installation, and shows all that can be written.
 pub const SAMPLE: &str = include_str!("../../schema/policy-test.toml");
@@ -61,10 +60,10 @@ fn test(arguments: &TestArguments) -> Result<ExitCode, CommandError> {
     let file = PolicyFile::read(&text).map_err(|error| CommandError::Cannot(format!("{name}: {error}")))?;
     let (at, entries) = (file.at.clone(), file.entries.clone());
     let (logins, access) = file.expectations();
-    let mut tested = Tested::open(&arguments.installation)?;
+    let mut asked = Asked::open(&arguments.installation)?;
     let mut ask = |logins: Vec<LoginTest>, access: Vec<AccessTest>| {
         let test = PolicyTest { entries: entries.clone(), at: at.clone(), logins, access };
-        tested.ask(&test).map_err(|problem| match problem {
+        asked.ask(&test).map_err(|problem| match problem {
             CommandError::Cannot(text) => CommandError::Cannot(format!("{name}: {text}")),
             problem => problem,
         })
@@ -78,7 +77,7 @@ fn test(arguments: &TestArguments) -> Result<ExitCode, CommandError> {
         let outcomes = ask(Vec::new(), some.iter().map(|expected| expected.test.clone()).collect())?.access;
         judged.extend(some.iter().zip(&outcomes).map(|(expected, outcome)| expected.judge(outcome)));
     }
-    tested.close();
+    asked.close();
     let wrong = report(&judged, arguments.format)?;
     Ok(if wrong == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND_SOMETHING) })
 }
@@ -122,50 +121,4 @@ fn report(judged: &[Judged], format: Format) -> Result<usize, CommandError> {
         output::line(format_args!("{} expectations, {wrong} wrong", judged.len()))?;
     }
     Ok(wrong)
-}
-
-/// Whose decisions are asked for.
-enum Tested {
-    Running(LocalClient),
-    Stopped(Box<OfflineInstallation>),
-}
-
-impl Tested {
-    fn open(installation: &Installation) -> Result<Tested, CommandError> {
-        match server_socket(installation)? {
-            Some((socket, _)) => {
-                let client = LocalClient::connect(&socket).map_err(|error| CommandError::Cannot(error.to_string()))?;
-                Ok(Tested::Running(client))
-            }
-            None => Ok(Tested::Stopped(Box::new(OfflineInstallation::open_without_indexes(installation)?))),
-        }
-    }
-
-    fn ask(&mut self, test: &PolicyTest) -> Result<Outcomes, CommandError> {
-        match self {
-            Tested::Running(client) => {
-                let value = serde_json::to_vec(test).map_err(|error| CommandError::Cannot(error.to_string()))?;
-                let answer = client.extended_with(oid::POLICY_TEST, Some(value)).map_err(|error| match error {
-                    ClientError::Refused { code, text } if code == "UnwillingToPerform" => CommandError::Cannot(text),
-                    ClientError::Refused { code, .. } if code == "InsufficentAccessRights" => CommandError::Cannot(
-                        "only root, the server's own user and local users who are administrators may ask".to_owned(),
-                    ),
-                    error => CommandError::Cannot(error.to_string()),
-                })?;
-                serde_json::from_slice(&answer).map_err(|error| {
-                    CommandError::Cannot(format!("the server's answer cannot be read: {error}; is it of another version?"))
-                })
-            }
-            Tested::Stopped(offline) => {
-                let context = offline.context_now();
-                policy_test::run(offline.committer().head(), &context, test).map_err(|error| CommandError::Cannot(error.0))
-            }
-        }
-    }
-
-    fn close(self) {
-        if let Tested::Stopped(offline) = self {
-            offline.close();
-        }
-    }
 }

@@ -1,0 +1,221 @@
+//! Whom the access rules are for, and who stands for each of them: people who are there for the question alone.
+
+use std::collections::BTreeSet;
+
+use crate::command::CommandError;
+use crate::command::reached::{Reached, TextEntry};
+use crate::model::schema::{AttributeType, ObjectClass, Schema};
+
+/// Stand for the attributes that no rule names: the first that none does.
+const USER: [&str; 6] = ["description", "street", "roomNumber", "carLicense", "businessCategory", "destinationIndicator"];
+const OPERATIONAL: [&str; 5] = ["createTimestamp", "modifyTimestamp", "creatorsName", "modifiersName", "entryCSN"];
+
+/// The names of those who are made, below the suffix.
+const TARGET: &str = "uid=matrix-entry";
+const MANAGER: &str = "uid=matrix-manager";
+
+/// A role: who stands for it.
+pub(super) struct Role {
+    pub(super) label: String,
+    /// A name, or `anonymous`.
+    pub(super) who: String,
+}
+
+/// A column.
+pub(super) struct Column {
+    pub(super) label: String,
+    /// None: the entry itself.
+    pub(super) attribute: Option<String>,
+}
+
+/// What the access rules speak of.
+pub(super) struct Rules {
+    pub(super) roles: Vec<Role>,
+    /// Entries and changes that are there for the question alone, LDIF.
+    pub(super) entries: String,
+    /// The entry in question.
+    pub(super) target: String,
+    is_made: bool,
+    attributes: BTreeSet<String>,
+    /// Rules with conditions.
+    pub(super) conditional: Vec<String>,
+    /// Whom nobody can stand for.
+    pub(super) left_out: Vec<String>,
+}
+
+impl Rules {
+    /// Reads the rules and makes somebody for each subject of theirs. `target`: the entry in question; none: somebody is made.
+    pub(super) fn read(
+        reached: &mut Reached,
+        suffix: &str,
+        schema: &Schema,
+        target: Option<&str>,
+    ) -> Result<Rules, CommandError> {
+        let folder = format!("ou=access,ou=policies,{suffix}");
+        let read = reached.subtree(
+            &folder,
+            &["accessSubject", "accessAttribute", "accessNetwork", "accessFactor", "ruleNotAfter", "objectClass"],
+        )?;
+        let rules: Vec<&TextEntry> = read.iter().filter(|entry| !values(entry, "accesssubject").is_empty()).collect();
+        let mut made = Rules {
+            roles: Vec::new(),
+            entries: String::new(),
+            target: target.map_or_else(|| format!("{TARGET},{suffix}"), str::to_owned),
+            is_made: target.is_none(),
+            attributes: BTreeSet::new(),
+            conditional: Vec::new(),
+            left_out: Vec::new(),
+        };
+        let subjects: BTreeSet<String> =
+            rules.iter().flat_map(|rule| values(rule, "accesssubject")).map(|it| it.to_ascii_lowercase()).collect();
+        made.make_target(suffix, &subjects);
+        made.take_groups(reached, suffix, &rules)?;
+        made.take_others(reached, suffix, &subjects, &rules)?;
+        for rule in &rules {
+            if ["accessnetwork", "accessfactor", "rulenotafter"].iter().any(|name| !values(rule, name).is_empty()) {
+                made.conditional.push(rdn(&rule.dn));
+            }
+            values(rule, "accessattribute").iter().for_each(|name| made.take_attribute(schema, name));
+        }
+        Ok(made)
+    }
+
+    fn make_target(&mut self, suffix: &str, subjects: &BTreeSet<String>) {
+        if !self.is_made {
+            return;
+        }
+        let manager = subjects.contains("manager");
+        if manager {
+            self.person(&format!("{MANAGER},{suffix}"));
+        }
+        let target = self.target.clone();
+        self.person(&target);
+        if manager {
+            let at = self.entries.len().saturating_sub(1);
+            self.entries.insert_str(at, &format!("manager: {MANAGER},{suffix}\n"));
+        }
+    }
+
+    fn person(&mut self, dn: &str) {
+        let person = format!("dn: {dn}\nobjectClass: inetOrgPerson\ncn: of the matrix\nsn: of the matrix\n\n");
+        self.entries.push_str(&person);
+    }
+
+    /// A person in each group that rules name, and in no other.
+    fn take_groups(&mut self, reached: &mut Reached, suffix: &str, rules: &[&TextEntry]) -> Result<(), CommandError> {
+        let subjects = rules.iter().flat_map(|rule| values(rule, "accesssubject"));
+        let named = subjects.filter_map(|subject| subject.split_once(':').filter(|(kind, _)| kind.eq_ignore_ascii_case("group")));
+        let groups: BTreeSet<String> = named.map(|(_, dn)| dn.trim().to_owned()).collect();
+        for (number, group) in groups.into_iter().enumerate() {
+            let entry =
+                reached.subtree(&group, &["objectClass"])?.into_iter().find(|entry| entry.dn.eq_ignore_ascii_case(&group));
+            let classes = entry.map(|entry| values(&entry, "objectclass").to_vec()).unwrap_or_default();
+            let is = |class: &str| classes.iter().any(|it| it.eq_ignore_ascii_case(class));
+            let attribute = if is("groupOfUniqueNames") { "uniqueMember" } else { "member" };
+            if !["groupOfNames", "groupOfMembers", "groupOfUniqueNames"].into_iter().any(is) {
+                self.left_out.push(format!("{group} (a group that nobody can be put into for the question)"));
+                continue;
+            }
+            let who = format!("uid=matrix-{number},{suffix}");
+            self.person(&who);
+            self.entries.push_str(&format!("dn: {group}\nchangetype: modify\nadd: {attribute}\n{attribute}: {who}\n-\n\n"));
+            self.roles.push(Role { label: rdn(&group), who });
+        }
+        Ok(())
+    }
+
+    /// Who is related to the entry, who is named, who is anybody.
+    fn take_others(
+        &mut self,
+        reached: &mut Reached,
+        suffix: &str,
+        subjects: &BTreeSet<String>,
+        rules: &[&TextEntry],
+    ) -> Result<(), CommandError> {
+        let role = |label: String, who: String| Role { label, who };
+        for relation in ["self", "manager", "owner"].into_iter().filter(|relation| subjects.contains(*relation)) {
+            let who = match relation {
+                "self" => Some(self.target.clone()),
+                "manager" if self.is_made => Some(format!("{MANAGER},{suffix}")),
+                _ if self.is_made => None,
+                _ => {
+                    let entries = reached.subtree(&self.target, &[relation])?;
+                    entries
+                        .iter()
+                        .find(|entry| entry.dn.eq_ignore_ascii_case(&self.target))
+                        .and_then(|entry| values(entry, relation).first().cloned())
+                }
+            };
+            match who {
+                Some(who) if self.is_made => self.roles.push(role(relation.to_owned(), who)),
+                // With whatever else this one is.
+                Some(who) => self.roles.push(role(format!("{relation} ({})", rdn(&who)), who)),
+                None => self.left_out.push(format!("{relation} (the entry has none)")),
+            }
+        }
+        let named = rules.iter().flat_map(|rule| values(rule, "accesssubject"));
+        let named = named.filter_map(|subject| subject.split_once(':').filter(|(kind, _)| kind.eq_ignore_ascii_case("entry")));
+        let named: BTreeSet<String> = named.map(|(_, dn)| dn.trim().to_owned()).collect();
+        self.roles.extend(named.into_iter().map(|dn| role(rdn(&dn), dn)));
+        let anybody = format!("uid=matrix-anybody,{suffix}");
+        self.person(&anybody);
+        self.roles.push(role("whoever is logged in".to_owned(), anybody));
+        self.roles.push(role("whoever is not".to_owned(), "anonymous".to_owned()));
+        Ok(())
+    }
+
+    fn take_attribute(&mut self, schema: &Schema, name: &str) {
+        let name = name.trim_start_matches('!');
+        if let Some(class) = name.strip_prefix('@').and_then(|class| schema.object_class(class)) {
+            self.take_class(schema, class);
+        } else if let Some(attribute_type) = schema.attribute_type(name) {
+            self.attributes.insert(attribute_type.name().to_owned());
+        }
+    }
+
+    fn take_class(&mut self, schema: &Schema, class: &ObjectClass) {
+        let types = class.must.iter().chain(&class.may);
+        self.attributes.extend(types.map(|id| schema.attribute_type_by_id(*id).name().to_owned()));
+    }
+
+    /// The columns: those that were asked for, or what the rules name, one for each kind of the rest, and the entry itself.
+    pub(super) fn columns(&self, schema: &Schema, wanted: &[String]) -> Result<Vec<Column>, CommandError> {
+        let entry = Column { label: "(the entry)".to_owned(), attribute: None };
+        let known = |name: &String| {
+            let found = schema.attribute_type(name).map(AttributeType::name).map(str::to_owned);
+            found.ok_or_else(|| CommandError::Usage(format!("--attribute: {name:?} is no attribute")))
+        };
+        let named = |name: String| Column { label: name.clone(), attribute: Some(name) };
+        if !wanted.is_empty() {
+            let mut columns = vec![entry];
+            for name in wanted {
+                columns.push(named(known(name)?));
+            }
+            return Ok(columns);
+        }
+        let mut names = self.attributes.clone();
+        names.insert("userPassword".to_owned());
+        let rest = |label: &str, of: &[&str]| {
+            let attribute = of.iter().find(|name| !names.contains(**name)).map(|&name| name.to_owned());
+            attribute.map(|name| Column { label: label.to_owned(), attribute: Some(name) })
+        };
+        let rest = [rest("(other user attributes)", &USER), rest("(other operational attributes)", &OPERATIONAL)];
+        let columns = std::iter::once(entry).chain(names.iter().cloned().map(named)).chain(rest.into_iter().flatten());
+        Ok(columns.collect())
+    }
+
+    /// What the matrix is about.
+    pub(super) fn target_text(&self) -> String {
+        if self.is_made { "A person made for it directly below the suffix".to_owned() } else { format!("Entry {}", self.target) }
+    }
+}
+
+fn values<'e>(entry: &'e TextEntry, name: &str) -> &'e [String] {
+    entry.attributes.get(name).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The first part of a name.
+fn rdn(dn: &str) -> String {
+    let parsed = crate::model::Dn::parse(dn.as_bytes());
+    parsed.ok().and_then(|dn| dn.rdns.first().map(ToString::to_string)).unwrap_or_else(|| dn.to_owned())
+}
