@@ -225,3 +225,28 @@ fn attributes_without_a_definition_are_kept_by_choice() {
     let (code, report) = import(&installation, &["--from", "openldap", "--keep", "no name", file.to_str().unwrap()]);
     assert_eq!(code, Some(2), "{report}");
 }
+
+#[test]
+fn ends_of_memberships_go_along() {
+    let (from, to) = (Installation::new(), Installation::new());
+    let ldif = "dn: ou=people,dc=mercy,dc=example\nobjectClass: organizationalUnit\n\n\
+        dn: cn=night,ou=people,dc=mercy,dc=example\nobjectClass: groupOfMembers\n\
+        member: <TTL=864000,uid=anna,ou=people,dc=mercy,dc=example>\nmember: uid=bert,ou=people,dc=mercy,dc=example\n\n\
+        dn: uid=anna,ou=people,dc=mercy,dc=example\nobjectClass: inetOrgPerson\ncn: Anna\nsn: Moreau\n\n\
+        dn: uid=bert,ou=people,dc=mercy,dc=example\nobjectClass: inetOrgPerson\ncn: Bert\nsn: Ash\n\n";
+    let file = write(&from, "people.ldif", ldif);
+    assert_eq!(import(&from, &[file.to_str().unwrap()]).0, Some(0));
+    let export = from.succeed(&["export"]);
+    let end =
+        |export: &str| export.lines().filter(|line| line.starts_with("memberNotAfter: ")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(end(&export).len(), 1, "{export}");
+    assert!(end(&export)[0].ends_with(" member uid=anna,ou=people,dc=mercy,dc=example"), "{export}");
+    let file = write(&to, "export.ldif", &export[export.find("dn: ou=people,").unwrap()..]);
+    let (code, report) = import(&to, &[file.to_str().unwrap()]);
+    assert_eq!(code, Some(0), "{report}");
+    assert_eq!(end(&to.succeed(&["export"])), end(&export));
+    // What the running server exports says the same.
+    let server = to.serve();
+    assert_eq!(end(&to.succeed(&["export"])), end(&export));
+    assert_eq!(server.stop(), Some(0));
+}

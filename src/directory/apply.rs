@@ -19,7 +19,9 @@ impl Directory {
         match change {
             Change::PutEntry { id, parent, name, block } => self.put_entry(*id, *parent, name, block),
             Change::RemoveEntry { id, next_id } => self.remove_entry(*id, *next_id),
-            Change::PutMembership { group, membership, since, by } => self.put_membership(*group, membership, *since, by),
+            Change::PutMembership { group, membership, since, by, until } => {
+                self.put_membership(*group, membership, (*since, by, *until))
+            }
             Change::RemoveMembership { group, membership } => {
                 self.remove_membership(*group, membership);
                 Ok(())
@@ -132,15 +134,20 @@ impl Directory {
         Ok(())
     }
 
-    fn put_membership(&mut self, group: EntryId, membership: &Membership, since: Timestamp, by: &str) -> Result<(), ChangeError> {
+    fn put_membership(
+        &mut self,
+        group: EntryId,
+        membership: &Membership,
+        (since, by, until): (Timestamp, &str, Option<Timestamp>),
+    ) -> Result<(), ChangeError> {
         self.check_membership(group, membership)?;
         self.forget_membership(group, membership);
-        let is_new = self.memberships.put(group, membership, since, by);
+        let is_new = self.memberships.put(group, membership, since, by, until);
         self.kinds.touch(group);
         if let (Membership::Entry(_, member), true) = (membership, is_new) {
             self.count_named(*member, group, true);
         }
-        self.add_to_digest(&row::membership(group, membership, since, by, &self.fixed.digest_key));
+        self.add_to_digest(&row::membership(group, membership, (since, by, until), &self.fixed.digest_key));
         Ok(())
     }
 
@@ -168,7 +175,8 @@ impl Directory {
     /// Takes what is kept of a membership from the digest.
     fn forget_membership(&mut self, group: EntryId, membership: &Membership) {
         if let Some((kept, grant)) = self.memberships.get(group, membership) {
-            self.take_from_digest(&row::membership(group, &kept, grant.since, &grant.by, &self.fixed.digest_key));
+            let of_grant = (grant.since, &*grant.by, grant.until);
+            self.take_from_digest(&row::membership(group, &kept, of_grant, &self.fixed.digest_key));
         }
     }
 

@@ -51,6 +51,8 @@ pub enum Change {
         since: Timestamp,
         /// Who gave it: the actor's DN as text.
         by: String,
+        /// The first moment at which it does not have it any more; none: the membership has no end.
+        until: Option<Timestamp>,
     },
     /// The group no longer has this element.
     RemoveMembership {
@@ -178,6 +180,8 @@ pub struct WaitingMembership {
     pub since: Timestamp,
     /// Who gave it.
     pub by: String,
+    /// Until when.
+    pub until: Option<Timestamp>,
 }
 
 impl Membership {
@@ -220,7 +224,7 @@ impl AccountState {
 pub enum Table {
     /// id → parent, name, block
     Entries = 1,
-    /// (group, element) → since, by
+    /// (group, element) → since, by, until
     Memberships = 2,
     /// id → account state
     AccountState = 3,
@@ -280,8 +284,8 @@ impl Change {
     pub fn of_row(row: &Row) -> Result<Option<Change>, ChangeError> {
         Ok(match row::read(row)? {
             row::Content::Entry { id, parent, name, block } => Some(Change::PutEntry { id, parent, name, block }),
-            row::Content::Membership { group, membership, since, by } => {
-                Some(Change::PutMembership { group, membership, since, by })
+            row::Content::Membership { group, membership, since, by, until } => {
+                Some(Change::PutMembership { group, membership, since, by, until })
             }
             row::Content::AccountState { id, state } => Some(Change::PutAccountState { id, state }),
             _ => None,

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::{Directory, Identifier, MembershipAttribute, Node};
+use super::{Directory, Identifier, Membership, MembershipAttribute, Node};
 use crate::model::schema::Schema;
 use crate::model::{AttributeTypeId, Section, Timestamp};
 
@@ -40,6 +40,8 @@ pub enum Computed {
     Reserved,
     /// entryTtl (RFC 2589): seconds that are left to a dynamic entry at the moment the directory is looked at
     EntryTtl,
+    /// memberNotAfter: the elements of a group whose membership ends, with the ends
+    MemberEnds,
     /// member, uniqueMember, memberUid: a group's set; manager, owner, …: what an entry refers to
     Members(MembershipAttribute),
 }
@@ -47,9 +49,12 @@ pub enum Computed {
 /// The name of the subschema entry, as spelled.
 pub const SUBSCHEMA: &str = "cn=Subschema";
 
+/// The attribute that tells when memberships end.
+pub const MEMBER_ENDS: &str = "memberNotAfter";
+
 impl Computed {
     /// Those that are the server's own.
-    const OPERATIONAL: [Computed; 15] = [
+    const OPERATIONAL: [Computed; 16] = [
         Computed::Reserved,
         Computed::EntryDn,
         Computed::SubschemaSubentry,
@@ -65,6 +70,7 @@ impl Computed {
         Computed::GoverningStructureRule,
         Computed::ContextCsn,
         Computed::EntryTtl,
+        Computed::MemberEnds,
     ];
 
     /// The option that makes memberOf show groups at any depth.
@@ -88,6 +94,7 @@ impl Computed {
             Computed::ContextCsn => "contextCSN",
             Computed::Reserved => "reservedIdentifier",
             Computed::EntryTtl => "entryTtl",
+            Computed::MemberEnds => MEMBER_ENDS,
             Computed::Members(attribute) => attribute.name(schema),
         }
     }
@@ -138,6 +145,10 @@ impl Computed {
             }
             Computed::Reserved => Vec::new(),
             Computed::EntryTtl => directory.seconds_left(node).map(|seconds| seconds.to_string()).map(one).unwrap_or_default(),
+            Computed::MemberEnds => {
+                let ends = directory.ends_of(node.id);
+                ends.map(|(membership, until)| end_value(directory, &membership, until)).collect()
+            }
             Computed::Members(attribute) => directory.member_values(node.id, attribute),
         }
     }
@@ -167,11 +178,19 @@ impl Computed {
                 !self.times(directory, node).is_empty()
             }
             Computed::EntryTtl => directory.expires(node).is_some(),
+            Computed::MemberEnds => directory.ends_of(node.id).next().is_some(),
             Computed::ContextCsn => node.parent.is_none() && directory.suffix_entry() == Some(node.id),
             Computed::Reserved => directory.suffix_entry() == Some(node.id) && directory.reserved_count() > 0,
             Computed::Members(attribute) => directory.member_count(node.id, attribute) > 0,
         }
     }
+}
+
+/// `20261201120000.000000Z member uid=anna,…`
+fn end_value(directory: &Directory, membership: &Membership, until: Timestamp) -> Bytes {
+    let attribute = membership.attribute().name(directory.schema());
+    let value = directory.member_value(membership);
+    [until.to_generalized_time_micros().as_bytes(), b" ", attribute.as_bytes(), b" ", &value].concat().into()
 }
 
 /// `uid=anna`

@@ -298,6 +298,7 @@ impl Directory {
                 membership,
                 since: grant.since,
                 by: grant.by.to_string(),
+                until: grant.until,
             })
             .collect()
     }

@@ -18,6 +18,8 @@ pub struct MembershipGrant {
     pub since: Timestamp,
     /// The actor's DN at the time, as text.
     pub by: Arc<str>,
+    /// The first moment at which it does not have it any more; none: the membership has no end.
+    pub until: Option<Timestamp>,
 }
 
 /// Which entry's members, by which attribute.
@@ -51,12 +53,12 @@ impl Run {
 }
 
 impl Grants {
-    /// What is kept of a member; of others it says nothing of meaning.
+    /// What is kept of a member, but for its end; of others it says nothing of meaning.
     pub(super) fn get(&self, set: Set, member: EntryId) -> Option<MembershipGrant> {
         self.covering(set, member).map(|run| self.grant(run))
     }
 
-    /// The members of a set with what is kept of them.
+    /// The members of a set with what is kept of them, but for their ends.
     pub(super) fn in_order<'a>(&'a self, set: Set, members: &'a IdSet) -> impl Iterator<Item = (EntryId, MembershipGrant)> + 'a {
         let (from, to) = ((set.0, set.1, EntryId(0)), (set.0, set.1, EntryId(u64::MAX)));
         let mut runs = self.blocks.range(from..=to).flat_map(|(_, runs)| runs.iter().copied()).peekable();
@@ -110,7 +112,7 @@ impl Grants {
     }
 
     fn grant(&self, run: Run) -> MembershipGrant {
-        MembershipGrant { since: run.since, by: self.name(run.by) }
+        MembershipGrant { since: run.since, by: self.name(run.by), until: None }
     }
 
     fn name(&self, actor: u32) -> Arc<str> {

@@ -59,8 +59,8 @@ impl Directory {
             // They are gathered by who calls.
             Content::Definition(_) | Content::LastRevision(_) => {}
             // Whether both entries are there is looked at when all are.
-            Content::Membership { group, membership, since, by } => {
-                self.memberships.put(group, &membership, since, &by);
+            Content::Membership { group, membership, since, by, until } => {
+                self.memberships.put(group, &membership, since, &by, until);
             }
             Content::Entry { id, parent, name, block } => {
                 let node = self.read_node(id, parent, &name, &block)?;
@@ -139,7 +139,7 @@ impl Directory {
     pub fn rows(&self) -> impl Iterator<Item = Row> + '_ {
         let entries = self.nodes().map(|node| row_of(node));
         let memberships = self.memberships.all().map(|(group, membership, grant)| {
-            row::membership(group, &membership, grant.since, &grant.by, &self.fixed.digest_key)
+            row::membership(group, &membership, (grant.since, &grant.by, grant.until), &self.fixed.digest_key)
         });
         let states = self.account_states.iter().filter_map(|(id, state)| row::account_state(EntryId(id), state));
         let definitions = self.definitions().map(row::definition).chain(self.last_revision().map(row::last_revision));

@@ -10,6 +10,7 @@ use super::change::{Membership, MembershipAttribute, WaitingMembership};
 use super::grant::{Grants, MembershipGrant};
 use super::id_map::IdMap;
 use super::id_set::IdSet;
+use super::membership_end::MembershipEnds;
 use crate::model::schema::{AttributeType, Schema, SyntaxError, split_uid};
 use crate::model::{Dn, EntryId, Timestamp};
 
@@ -21,6 +22,7 @@ pub(super) struct Memberships {
     /// Attribute → member → groups.
     groups: OrdMap<MembershipAttribute, IdMap<IdSet>>,
     grants: Grants,
+    ends: MembershipEnds,
     /// Group → elements that are no entry here, by key.
     outside: OrdMap<(EntryId, MembershipAttribute), OutsideElements>,
     /// Attribute and key → groups that have such an element.
@@ -47,9 +49,22 @@ impl Memberships {
         self.version
     }
 
+    /// Those of them that end by themselves.
+    pub(super) fn ends(&self) -> &MembershipEnds {
+        &self.ends
+    }
+
     /// Puts an element in, or changes what is known of it. Whether it was not in.
-    pub(super) fn put(&mut self, group: EntryId, membership: &Membership, since: Timestamp, by: &str) -> bool {
+    pub(super) fn put(
+        &mut self,
+        group: EntryId,
+        membership: &Membership,
+        since: Timestamp,
+        by: &str,
+        until: Option<Timestamp>,
+    ) -> bool {
         self.version = self.version.wrapping_add(1);
+        self.ends.put(group, membership, until);
         let attribute = membership.attribute();
         let is_new;
         match membership {
@@ -64,7 +79,7 @@ impl Memberships {
             Membership::Outside { key, value, .. } => {
                 is_new = !self.contains(group, membership);
                 let key: Arc<[u8]> = Arc::from(&**key);
-                let grant = MembershipGrant { since, by: self.grants.actor_name(by) };
+                let grant = MembershipGrant { since, by: self.grants.actor_name(by), until };
                 let element = OutsideElement { value: value.clone(), grant };
                 self.outside.entry((group, attribute)).or_default().insert(key.clone(), element);
                 self.outside_holders.entry((attribute, key)).or_default().insert(group);
@@ -81,6 +96,7 @@ impl Memberships {
             return false;
         }
         self.version = self.version.wrapping_add(1);
+        self.ends.put(group, membership, None);
         let attribute = membership.attribute();
         match membership {
             Membership::Entry(_, member) => {
@@ -139,7 +155,7 @@ impl Memberships {
         match membership {
             Membership::Entry(_, member) => {
                 let grant = self.grants.get((group, attribute), *member).filter(|_| self.contains(group, membership))?;
-                Some((membership.clone(), grant))
+                Some((membership.clone(), MembershipGrant { until: self.ends.get(group, membership), ..grant }))
             }
             Membership::Outside { key, .. } => {
                 let element = self.outside.get(&(group, attribute))?.get(&**key)?;
@@ -234,7 +250,8 @@ impl Memberships {
     fn waiting_in(&self, group: EntryId, attribute: MembershipAttribute, key: &[u8]) -> Option<WaitingMembership> {
         let element = self.outside.get(&(group, attribute))?.get(key)?;
         let membership = outside(attribute, key, &element.value);
-        Some(WaitingMembership { group, membership, since: element.grant.since, by: element.grant.by.to_string() })
+        let MembershipGrant { since, by, until } = &element.grant;
+        Some(WaitingMembership { group, membership, since: *since, by: by.to_string(), until: *until })
     }
 
     /// The groups that have any element of this attribute.
@@ -265,10 +282,14 @@ impl Memberships {
 
     /// Everything, for rows.
     pub(super) fn all(&self) -> impl Iterator<Item = (EntryId, Membership, MembershipGrant)> + '_ {
-        let entries = self.members.iter().flat_map(|(set, members)| {
+        let entries = self.members.iter().flat_map(move |(set, members)| {
             let (group, attribute) = *set;
             let grants = self.grants.in_order(*set, members);
-            grants.map(move |(member, grant)| (group, Membership::Entry(attribute, member), grant))
+            grants.map(move |(member, grant)| {
+                let membership = Membership::Entry(attribute, member);
+                let until = self.ends.get(group, &membership);
+                (group, membership, MembershipGrant { until, ..grant })
+            })
         });
         entries.chain(self.all_outside().map(|(group, membership, grant)| (group, membership, grant.clone())))
     }

@@ -24,6 +24,7 @@ mod index;
 mod kind;
 mod load;
 mod membership;
+mod membership_end;
 mod mismatch;
 mod named_below;
 mod past;
@@ -48,7 +49,7 @@ pub use change::{
     AccountState, Change, ChangeError, ContextState, Membership, MembershipAttribute, Row, RowChange, Table, WaitingMembership,
 };
 pub use compiled::{Compiled, RuleKind};
-pub use computed::{Computed, SUBSCHEMA};
+pub use computed::{Computed, MEMBER_ENDS, SUBSCHEMA};
 pub use definitions::{LastRevision, RevisionError, SchemaRevision, StoredDefinition};
 pub use digest::Digest;
 pub use dynamic::{MAXIMUM_DYNAMIC_CANDIDATES, MAXIMUM_DYNAMIC_GROUPS};

@@ -157,7 +157,7 @@ impl<M: Clone> PastEntry<M> {
             Change::PutEntry { block, .. } => self.block = Some(Kept { value: block.clone(), made }),
             Change::RemoveEntry { .. } => *self = PastEntry::new(self.id),
             Change::PutAccountState { state, .. } => self.state = Some(Kept { value: state.clone(), made }),
-            Change::PutMembership { group, membership, since, by } => {
+            Change::PutMembership { group, membership, since, by, .. } => {
                 let kept = Kept { value: (*since, by.clone()), made };
                 if *group == self.id {
                     put_unless_same(&mut self.members, membership.clone(), kept.clone());

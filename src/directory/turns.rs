@@ -41,9 +41,9 @@ impl Directory {
         self.turns.over(now).take(most).collect()
     }
 
-    /// Whether there are any.
+    /// Whether there are any, or memberships that are over.
     pub fn has_turned(&self, now: Timestamp) -> bool {
-        self.turns.over(now).next().is_some()
+        self.turns.over(now).next().is_some() || self.has_ended(now)
     }
 
     /// The entries that have this one as an element of this attribute.

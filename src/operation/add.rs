@@ -4,13 +4,12 @@ use bytes::Bytes;
 
 use super::access::{self, Access};
 use super::draft::{CheckedAttribute, Draft, Home};
-use super::member_draft::first_given_twice;
 use super::password_change;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted};
 use super::{Authority, bind_rules, dynamic, grant, identifier, managed_account, relax, stamp};
-use crate::directory::{AccountState, Change, Lookup, Node};
+use crate::directory::{AccountState, Change, Lookup, MEMBER_ENDS, Node};
 use crate::journal::Named;
 use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
 use crate::policy::access::{Right, Subject};
@@ -72,6 +71,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
 
     let relaxed = relax::is_allowed(&controls, subject)?;
     let mut draft = Draft::empty(write.head);
+    draft.members.decided_at(write.context.now);
     take_attributes(write, request, subject, relaxed, &mut draft, &mut bookkeeping)?;
     let rdn = dn.rdns.first().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?;
     check_passwords(write, request, subject, &mut draft)?;
@@ -207,6 +207,7 @@ fn take_attributes(
             }
             Authority::Installation if attribute.home == Home::Computed => {
                 keep_bookkeeping(&attribute, given, bookkeeping);
+                keep_ends(&attribute, given, draft);
                 continue;
             }
             Authority::Installation => {}
@@ -258,6 +259,13 @@ fn keep_bookkeeping(attribute: &CheckedAttribute<'_>, given: &Attribute, bookkee
     }
 }
 
+/// When memberships end, as an export says it.
+fn keep_ends(attribute: &CheckedAttribute<'_>, given: &Attribute, draft: &mut Draft<'_>) {
+    if attribute.attribute_type.name() == MEMBER_ENDS {
+        given.values.iter().for_each(|value| draft.members.keep_end(value));
+    }
+}
+
 fn put(draft: &mut Draft<'_>, attribute: &CheckedAttribute<'_>, given: &Attribute) -> Result<(), Refusal> {
     if attribute.home == Home::Reserved {
         return draft.reserved.apply(attribute, ModificationOperation::Add, &given.values, true);
@@ -271,17 +279,8 @@ fn put(draft: &mut Draft<'_>, attribute: &CheckedAttribute<'_>, given: &Attribut
         return Ok(());
     };
     attribute.check_count(&given.values)?;
-    let mut elements = Vec::with_capacity(given.values.len());
-    for (index, value) in given.values.iter().enumerate() {
-        elements.push(draft.members.resolve(members, value).map_err(|_| {
-            let text = format!("{}: value #{index} invalid per syntax", attribute.name());
-            Refusal::new(ResultCode::InvalidAttributeSyntax, text)
-        })?);
-    }
-    if let Some(first) = first_given_twice(&elements) {
-        return Err(attribute.exists(format!("value #{first} provided more than once")));
-    }
-    for element in elements {
+    for (element, until) in draft.members.read(attribute, members, &given.values, true)? {
+        until.iter().for_each(|until| draft.members.set_end(&element, *until));
         draft.members.set(element, true);
     }
     Ok(())

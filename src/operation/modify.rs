@@ -83,6 +83,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let checked = check_changes(write, request, subject, relaxed)?;
     let changes_password = checked.iter().any(|it| prepare::is_password(schema, it.attribute_type.id));
     let needs_factor = changes_password && check_password(write, request, subject, id, &checked)?;
+    draft.members.decided_at(write.context.now);
     for (index, (change, attribute)) in request.changes.iter().zip(&checked).enumerate() {
         apply(&mut draft, change, attribute, controls.permissive_modify, |value| request.passwords.outcome(index, value))?;
     }
@@ -410,22 +411,17 @@ fn apply_to_members(
     permissive: bool,
 ) -> Result<(), Refusal> {
     attribute.check_count(&change.attribute.values)?;
-    let mut elements = Vec::with_capacity(change.attribute.values.len());
-    for (index, value) in change.attribute.values.iter().enumerate() {
-        elements.push(draft.members.resolve(members, value).map_err(|_| {
-            let text = format!("{}: value #{index} invalid per syntax", attribute.name());
-            Refusal::new(ResultCode::InvalidAttributeSyntax, text)
-        })?);
-    }
+    let may_end = matches!(change.operation, ModificationOperation::Add | ModificationOperation::Replace);
+    let elements = draft.members.read(attribute, members, &change.attribute.values, may_end)?;
     let draft = &mut draft.members;
-    if let Some(first) = super::member_draft::first_given_twice(&elements) {
-        return Err(attribute.exists(format!("value #{first} provided more than once")));
-    }
     match change.operation {
         ModificationOperation::Add => {
-            for (index, element) in elements.into_iter().enumerate() {
-                if !draft.set(element, true) && !permissive {
-                    return Err(exists(attribute, index));
+            for (index, (element, until)) in elements.into_iter().enumerate() {
+                match (draft.set(element.clone(), true), until) {
+                    (true, Some(until)) => draft.set_end(&element, until),
+                    (true, None) => {}
+                    (false, _) if permissive => {}
+                    (false, _) => return Err(exists(attribute, index)),
                 }
             }
         }
@@ -433,7 +429,7 @@ fn apply_to_members(
         ModificationOperation::Delete if draft.count(members) == 0 => return Err(no_such(attribute, "delete", "attribute")),
         ModificationOperation::Delete if elements.is_empty() => draft.replace(members, Vec::new()),
         ModificationOperation::Delete => {
-            for element in elements {
+            for (element, _) in elements {
                 if !draft.set(element, false) && !permissive {
                     return Err(no_such(attribute, "delete", "value"));
                 }

@@ -75,12 +75,12 @@ fn rename_outside(write: &Write<'_>, types: &HashSet<String>, changes: &mut Vec<
     let after = write.after(changes)?;
     // All go before the first comes: a new key may be another one's old key.
     let mut renamed_ones = Vec::new();
-    for WaitingMembership { group, membership, since, by } in outside {
+    for WaitingMembership { group, membership, since, by, until } in outside {
         let Membership::Outside { attribute, value, .. } = &membership else { continue };
         let Ok(renamed) = after.resolve_member(*attribute, value) else { continue };
         if renamed != membership {
             changes.push(Change::RemoveMembership { group, membership });
-            renamed_ones.push(Change::PutMembership { group, membership: renamed, since, by });
+            renamed_ones.push(Change::PutMembership { group, membership: renamed, since, by, until });
         }
     }
     changes.extend(renamed_ones);

@@ -58,6 +58,7 @@ fn upgrade(head: &Directory, context: &Context, id: EntryId, changes: &mut Vec<C
             membership,
             since,
             by: by.clone(),
+            until: None,
         }));
     }
     for attribute in head.membership_attributes(id) {

@@ -236,11 +236,11 @@ impl Write<'_> {
             return Ok(());
         }
         let after = self.after(changes)?;
-        for WaitingMembership { group, membership, since, by } in waiting {
+        for WaitingMembership { group, membership, since, by, until } in waiting {
             let Membership::Outside { attribute, value, .. } = &membership else { continue };
             if let Ok(settled @ Membership::Entry(..)) = after.resolve_member(*attribute, value) {
                 changes.push(Change::RemoveMembership { group, membership });
-                changes.push(Change::PutMembership { group, membership: settled, since, by });
+                changes.push(Change::PutMembership { group, membership: settled, since, by, until });
             }
         }
         Ok(())
@@ -291,10 +291,15 @@ pub(crate) fn is_true(directory: &Directory, access: &Access, filter: &Filter, i
 /// A membership that these changes make and that waits for the name with this key or one below it.
 fn brought_along(change: &Change, dn_key: &[u8]) -> Option<WaitingMembership> {
     match change {
-        Change::PutMembership { group, membership: membership @ Membership::Outside { attribute, key, .. }, since, by }
-            if *attribute != crate::directory::MembershipAttribute::MemberUid && key.starts_with(dn_key) =>
-        {
-            Some(WaitingMembership { group: *group, membership: membership.clone(), since: *since, by: by.clone() })
+        Change::PutMembership {
+            group,
+            membership: membership @ Membership::Outside { attribute, key, .. },
+            since,
+            by,
+            until,
+        } if *attribute != crate::directory::MembershipAttribute::MemberUid && key.starts_with(dn_key) => {
+            let (membership, by) = (membership.clone(), by.clone());
+            Some(WaitingMembership { group: *group, membership, since: *since, by, until: *until })
         }
         _ => None,
     }

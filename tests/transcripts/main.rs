@@ -88,6 +88,7 @@ transcripts! {
     lifetime
     lockout
     matching_rules
+    member_ends
     modify
     monitor
     names_and_options

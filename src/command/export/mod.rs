@@ -13,7 +13,7 @@ use tempfile::NamedTempFile;
 
 use super::installation::{OfflineInstallation, create_private, server_socket};
 use super::{CommandError, Installation, output};
-use crate::directory::{Computed, Directory, Lookup};
+use crate::directory::{Computed, Directory, Lookup, MEMBER_ENDS};
 use crate::journal::RecordKind;
 use crate::model::ldif::write_line;
 use crate::model::{Dn, EntryId, Section};
@@ -210,6 +210,13 @@ fn write_entry(
         for value in values {
             write_line(output, attribute.name(directory.schema()), &value)?;
         }
+    }
+    let ends = Computed::MemberEnds.values(directory, node);
+    let definition = directory.schema().attribute_type(MEMBER_ENDS).filter(|_| !ends.is_empty());
+    if let Some(definition) = definition
+        && target.as_mut().is_none_or(|target| target.takes_type(directory.schema(), definition, ends.len()))
+    {
+        ends.iter().try_for_each(|value| write_line(output, MEMBER_ENDS, value))?;
     }
     if let Some(target) = target {
         target.group(directory, id);

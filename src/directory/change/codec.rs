@@ -18,6 +18,8 @@ const PUT_ACCOUNT_STATE: u8 = 5;
 const PUT_CONTEXT: u8 = 6;
 /// As [`PUT_ACCOUNT_STATE`], behind a length: there is more in it than the two facts that every program knows.
 const PUT_LONGER_ACCOUNT_STATE: u8 = 7;
+/// As [`PUT_MEMBERSHIP`], and until when.
+const PUT_ENDING_MEMBERSHIP: u8 = 8;
 const REVISE_SCHEMA: u8 = 16;
 const RESERVE: u8 = 10;
 const RELEASE: u8 = 11;
@@ -52,12 +54,13 @@ pub(super) fn encode_change(change: &Change, output: &mut Vec<u8>) {
             put_id(output, *id);
             put_id(output, *next_id);
         }
-        Change::PutMembership { group, membership, since, by } => {
-            output.push(PUT_MEMBERSHIP);
+        Change::PutMembership { group, membership, since, by, until } => {
+            output.push(if until.is_some() { PUT_ENDING_MEMBERSHIP } else { PUT_MEMBERSHIP });
             put_id(output, *group);
             put_membership(output, membership);
             put_time(output, *since);
             put_octets(output, by.as_bytes());
+            until.iter().for_each(|until| put_time(output, *until));
         }
         Change::RemoveMembership { group, membership } => {
             output.push(REMOVE_MEMBERSHIP);
@@ -114,11 +117,12 @@ pub(super) fn decode_change(input: &mut &[u8]) -> Result<Change, ChangeError> {
             block: Bytes::copy_from_slice(reader.octets()?),
         },
         REMOVE_ENTRY => Change::RemoveEntry { id: reader.id()?, next_id: reader.id()? },
-        PUT_MEMBERSHIP => Change::PutMembership {
+        kind @ (PUT_MEMBERSHIP | PUT_ENDING_MEMBERSHIP) => Change::PutMembership {
             group: reader.id()?,
             membership: reader.membership()?,
             since: reader.time()?,
             by: reader.text()?,
+            until: if kind == PUT_ENDING_MEMBERSHIP { Some(reader.time()?) } else { None },
         },
         REMOVE_MEMBERSHIP => Change::RemoveMembership { group: reader.id()?, membership: reader.membership()? },
         PUT_ACCOUNT_STATE => Change::PutAccountState { id: reader.id()?, state: reader.short_account_state()? },

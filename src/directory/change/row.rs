@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! Entries       id                                   → parent?, name, block
-//! Memberships   group ‖ attribute ‖ 0 ‖ member       → since, by
-//!               group ‖ attribute ‖ 1 ‖ keyed hash   → since, by, key, value
+//! Memberships   group ‖ attribute ‖ 0 ‖ member       → since, by, until?
+//!               group ‖ attribute ‖ 1 ‖ keyed hash   → since, by, key, value, until?
 //! AccountState  id                                   → last login?, source?, (number, fact)…
 //! Meta          "next_entry_id"                      → id
 //! Meta          "context"                            → time, count, number
@@ -33,7 +33,7 @@ const ELEMENT_OUTSIDE: u8 = 1;
 /// A row, understood.
 pub(in crate::directory) enum Content {
     Entry { id: EntryId, parent: Option<EntryId>, name: String, block: Bytes },
-    Membership { group: EntryId, membership: Membership, since: Timestamp, by: String },
+    Membership { group: EntryId, membership: Membership, since: Timestamp, by: String, until: Option<Timestamp> },
     AccountState { id: EntryId, state: AccountState },
     NextEntryId(EntryId),
     Context(ContextState),
@@ -50,8 +50,8 @@ pub(super) fn of_change(change: &Change, digest_key: &[u8; 32]) -> Vec<RowChange
         Change::RemoveEntry { id, next_id } => {
             vec![gone(Table::Entries, id_key(*id)), gone(Table::AccountState, id_key(*id)), next_entry_id(*next_id).into()]
         }
-        Change::PutMembership { group, membership, since, by } => {
-            vec![self::membership(*group, membership, *since, by, digest_key).into()]
+        Change::PutMembership { group, membership, since, by, until } => {
+            vec![self::membership(*group, membership, (*since, by, *until), digest_key).into()]
         }
         Change::RemoveMembership { group, membership } => {
             vec![gone(Table::Memberships, membership_key(*group, membership, digest_key))]
@@ -81,17 +81,17 @@ pub(in crate::directory) fn entry(id: EntryId, parent: Option<EntryId>, name: &s
 pub(in crate::directory) fn membership(
     group: EntryId,
     membership: &Membership,
-    since: Timestamp,
-    by: &str,
+    (since, by, until): (Timestamp, &str, Option<Timestamp>),
     digest_key: &[u8; 32],
 ) -> Row {
-    let mut value = Vec::with_capacity(12 + by.len());
+    let mut value = Vec::with_capacity(20 + by.len());
     codec::put_time(&mut value, since);
     codec::put_octets(&mut value, by.as_bytes());
     if let Membership::Outside { key, value: spelled, .. } = membership {
         codec::put_octets(&mut value, key);
         codec::put_octets(&mut value, spelled);
     }
+    until.iter().for_each(|until| codec::put_time(&mut value, *until));
     Row { table: Table::Memberships, key: membership_key(group, membership, digest_key), value: value.into() }
 }
 
@@ -204,7 +204,8 @@ fn read_membership(key: &mut Reader<'_>, value: &mut Reader<'_>) -> Result<Conte
         }
         _ => return Err(damaged("unknown kind of element")),
     };
-    Ok(Content::Membership { group, membership, since, by })
+    let until = if value.0.is_empty() { None } else { Some(value.time()?) };
+    Ok(Content::Membership { group, membership, since, by, until })
 }
 
 fn id_key(id: EntryId) -> Box<[u8]> {

@@ -81,12 +81,15 @@ fn any_change() -> impl Strategy<Value = Change> {
             block
         }),
         (id(), id()).prop_map(|(id, next_id)| Change::RemoveEntry { id, next_id }),
-        (id(), any_membership(), any::<i64>(), ".{0,40}").prop_map(|(group, membership, since, by)| Change::PutMembership {
-            group,
-            membership,
-            since: Timestamp(since),
-            by
-        }),
+        (id(), any_membership(), any::<i64>(), ".{0,40}", proptest::option::of(any::<i64>())).prop_map(
+            |(group, membership, since, by, until)| Change::PutMembership {
+                group,
+                membership,
+                since: Timestamp(since),
+                by,
+                until: until.map(Timestamp),
+            }
+        ),
         (id(), any_membership()).prop_map(|(group, membership)| Change::RemoveMembership { group, membership }),
         (any_identifier(), any::<i64>(), ".{0,40}").prop_map(|(identifier, since, by)| Change::Reserve {
             identifier,
@@ -106,7 +109,9 @@ fn any_change() -> impl Strategy<Value = Change> {
 fn back_to_change(content: Content) -> Change {
     match content {
         Content::Entry { id, parent, name, block } => Change::PutEntry { id, parent, name, block },
-        Content::Membership { group, membership, since, by } => Change::PutMembership { group, membership, since, by },
+        Content::Membership { group, membership, since, by, until } => {
+            Change::PutMembership { group, membership, since, by, until }
+        }
         Content::AccountState { id, state } => Change::PutAccountState { id, state },
         Content::Context(state) => Change::PutContext(state),
         Content::Definition(definition) => {
@@ -189,7 +194,7 @@ fn no_name_stands_in_a_key() {
         key: (*b"jdoe").into(),
         value: Bytes::from_static(b"jdoe"),
     };
-    let change = Change::PutMembership { group: EntryId(1), membership, since: Timestamp(1), by: String::new() };
+    let change = Change::PutMembership { group: EntryId(1), membership, since: Timestamp(1), by: String::new(), until: None };
     assert!(!change.rows(&KEY)[0].key.windows(4).any(|window| window == b"jdoe"));
     assert_ne!(change.rows(&KEY)[0].key, change.rows(&[8; 32])[0].key);
 }

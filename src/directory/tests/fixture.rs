@@ -87,7 +87,7 @@ pub(in crate::directory) fn group(directory: &mut Directory, parent: EntryId, cn
 }
 
 pub(in crate::directory) fn join(group: EntryId, membership: Membership) -> Change {
-    Change::PutMembership { group, membership, since: Timestamp(1_000_000), by: "cn=admin,dc=example,dc=org".into() }
+    Change::PutMembership { group, membership, since: Timestamp(1_000_000), by: "cn=admin,dc=example,dc=org".into(), until: None }
 }
 
 pub(in crate::directory) fn member(id: EntryId) -> Membership {

@@ -125,6 +125,7 @@ fn change(deed: &Deed, directory: &Directory) -> Change {
             membership: Membership::Entry(*attribute, EntryId(*member)),
             since: Timestamp(i64::from(*by)),
             by: format!("cn={by}"),
+            until: (*by % 2 == 0).then(|| Timestamp(i64::from(*by) + 7)),
         },
         Deed::JoinOutside { group, word, spelling } => fixture::join(EntryId(*group), outside(*word, *spelling)),
         Deed::Leave { group, member, attribute } => {

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::fixture::{dn, group, join, member, person, rooted};
+use super::fixture::{all_indexes, dn, empty, group, join, member, person, rooted};
 use crate::directory::{Change, Directory, Membership, MembershipAttribute};
-use crate::model::EntryId;
+use crate::model::{EntryId, Timestamp};
 
 const ROOT: EntryId = EntryId(1);
 
@@ -104,4 +104,49 @@ fn a_membership_of_what_is_not_there_is_refused() {
     assert!(directory.apply(&join(ROOT, member(EntryId(9)))).is_err());
     assert!(directory.apply(&join(EntryId(9), member(ROOT))).is_err());
     assert!(directory.apply(&join(ROOT, Membership::Entry(MembershipAttribute::MemberUid, ROOT))).is_err());
+}
+
+#[test]
+fn a_membership_ends_where_it_says_and_goes_with_its_element() {
+    let mut directory = rooted();
+    let (jane, nurses) = (person(&mut directory, ROOT, "jane"), group(&mut directory, ROOT, "nurses"));
+    let gone = resolve(&directory, MembershipAttribute::Member, "cn=Gone,dc=example,dc=org");
+    let before = directory.digest();
+    let put = |membership: &Membership, until: Option<i64>| Change::PutMembership {
+        group: nurses,
+        membership: membership.clone(),
+        since: Timestamp(1),
+        by: String::new(),
+        until: until.map(Timestamp),
+    };
+    directory.apply(&put(&member(jane), Some(10))).unwrap();
+    directory.apply(&put(&gone, Some(5))).unwrap();
+    let over = |directory: &Directory, now| {
+        let ended = directory.ended(Timestamp(now), 10);
+        assert_eq!(directory.has_turned(Timestamp(now)), !ended.is_empty());
+        ended.into_iter().map(|(group, membership, until)| (group, membership, until.0)).collect::<Vec<_>>()
+    };
+    assert_eq!(over(&directory, 4), []);
+    assert_eq!(over(&directory, 9), [(nurses, gone.clone(), 5)]);
+    assert_eq!(over(&directory, 10), [(nurses, gone.clone(), 5), (nurses, member(jane), 10)]);
+    assert_eq!(directory.membership_grant(nurses, &member(jane)).unwrap().until, Some(Timestamp(10)));
+    // Rows lead back to the same.
+    let rows: Vec<_> = directory.rows().collect();
+    let mut loaded = empty(&all_indexes());
+    rows.into_iter().for_each(|row| loaded.load_row(row).unwrap());
+    loaded.finish_loading().unwrap();
+    assert_eq!((over(&loaded, 10), loaded.digest()), (over(&directory, 10), directory.digest()));
+    // Another end takes the place of the one before; none leaves the membership.
+    directory.apply(&put(&member(jane), Some(20))).unwrap();
+    assert_eq!(over(&directory, 19).len(), 1);
+    directory.apply(&put(&member(jane), None)).unwrap();
+    assert_eq!(over(&directory, i64::MAX), [(nurses, gone.clone(), 5)]);
+    directory.apply(&put(&member(jane), Some(20))).unwrap();
+    for membership in [gone, member(jane)] {
+        directory.apply(&Change::RemoveMembership { group: nurses, membership }).unwrap();
+    }
+    assert_eq!((over(&directory, i64::MAX), directory.digest()), (Vec::new(), before));
+    // Who is put in again has no end from before.
+    directory.apply(&put(&member(jane), None)).unwrap();
+    assert_eq!(directory.ends_of(nurses).count(), 0);
 }

@@ -130,13 +130,16 @@ fn values<'d>(draft: &'d Draft<'_>, name: &str) -> &'d [Value] {
     found.map(|attribute| attribute.values.as_slice()).unwrap_or_default()
 }
 
+/// Seconds of the longest membership that a value can ask for: 136 years.
+const LONGEST: i64 = 0xffff_ffff;
+
 /// A value as Active Directory's tools give an end to a membership: `<TTL=seconds,DN>`.
 pub(crate) fn timed(value: &[u8]) -> Option<(i64, &[u8])> {
     let inner = value.strip_prefix(b"<")?.strip_suffix(b">")?;
     let rest = inner.get(..4).filter(|tag| tag.eq_ignore_ascii_case(b"TTL=")).and(inner.get(4..))?;
     let comma = rest.iter().position(|octet| *octet == b',')?;
     let (seconds, dn) = rest.split_at_checked(comma)?;
-    let seconds = std::str::from_utf8(seconds).ok()?.parse().ok().filter(|seconds| *seconds > 0)?;
+    let seconds = std::str::from_utf8(seconds).ok()?.parse().ok().filter(|seconds| (1..=LONGEST).contains(seconds))?;
     Some((seconds, dn.get(1..)?))
 }
 

@@ -242,10 +242,11 @@ fn grants_of(head: &Directory, member: EntryId) -> Vec<&Arc<Node>> {
 /// What makes somebody a member; nothing where that is so already.
 fn join(head: &Directory, group: EntryId, member: EntryId, since: Timestamp, by: &str) -> Vec<Change> {
     let membership = Membership::Entry(MembershipAttribute::Member, member);
-    if head.has_membership(group, &membership) {
-        return Vec::new();
+    // A plain membership of before the group was governed may end: the grant goes on.
+    match head.membership_grant(group, &membership) {
+        Some(before) if before.until.is_none() => Vec::new(),
+        _ => vec![Change::PutMembership { group, membership, since, by: by.to_owned(), until: None }],
     }
-    vec![Change::PutMembership { group, membership, since, by: by.to_owned() }]
 }
 
 /// What ends the membership that somebody has by a grant; nothing where he has it by another one, too.

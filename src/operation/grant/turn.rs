@@ -1,9 +1,9 @@
-//! What time alone makes of grants: seen by readers at once, committed as soon as the server comes to it.
+//! What time alone makes of grants, and of memberships that have an end: seen by readers at once, committed as soon as the server comes to it.
 
 use std::sync::Arc;
 
 use super::{Writing, effects, followed, join, leave, member_of_grant, obstacle, people};
-use crate::directory::{Change, Directory};
+use crate::directory::{Change, Directory, Membership};
 use crate::journal::{Record, RecordKind};
 use crate::model::{EntryId, GrantState, ResultCode, Timestamp};
 use crate::operation::write::Write;
@@ -22,14 +22,17 @@ struct Turned {
     changes: Vec<Change>,
 }
 
-/// The directory as it is at a moment: [`Directory::at`], and every grant in the state it has then, whether or not that was committed. The
-/// same value where nothing turned.
+/// The directory as it is at a moment: [`Directory::at`], and every grant in the state it has then, and without memberships
+/// that are over, whether or not that was committed. The same value where nothing turned.
 pub fn as_of(directory: &Arc<Directory>, now: Timestamp) -> Arc<Directory> {
     let seen = directory.at(now);
     if !seen.has_turned(now) {
         return seen;
     }
     let mut view = (*seen).clone();
+    for (group, membership, _) in seen.ended(now, usize::MAX) {
+        let _ = view.apply(&Change::RemoveMembership { group, membership });
+    }
     for id in seen.turned(now, usize::MAX) {
         let changes = turn(&view, id, now, None).map(|turned| turned.changes).unwrap_or_default();
         // What was found on this very value can be applied to it.
@@ -39,10 +42,16 @@ pub fn as_of(directory: &Arc<Directory>, now: Timestamp) -> Arc<Directory> {
     Arc::new(view)
 }
 
-/// Commits what turned by `context.now`, some of it where it is much; none where nothing did. There is a record for each grant.
+/// Commits what turned or ended by `context.now`, some of it where it is much; none where nothing did. There is a record for each.
 pub fn cross(head: &Directory, context: &Context) -> Option<Decision> {
     let mut after = head.clone();
     let (mut records, mut changes) = (Vec::new(), Vec::new());
+    for (group, membership, until) in head.ended(context.now, TURNS_IN_A_FRAME) {
+        let (record, ended) = end(&after, context, group, membership, until);
+        ended.iter().try_for_each(|change| after.apply(change)).ok()?;
+        records.push(record);
+        changes.extend(ended);
+    }
     for id in head.turned(context.now, TURNS_IN_A_FRAME) {
         let Some(mut turned) = turn(&after, id, context.now, Some(context)) else { continue };
         let mut record = Record::new(RecordKind::Grant);
@@ -60,6 +69,19 @@ pub fn cross(head: &Directory, context: &Context) -> Option<Decision> {
     stamp::finished(head, context, 0, &mut changes);
     let reply = Reply::result(ResponseKind::Extended, LdapResult::of(ResultCode::Success));
     Some(Decision { reply, changes, record, preceding: records, identity: None })
+}
+
+/// A membership is over: what the journal says, and what changes.
+fn end(head: &Directory, context: &Context, group: EntryId, membership: Membership, until: Timestamp) -> (Record, Vec<Change>) {
+    let mut record = Record::new(RecordKind::Expire);
+    record.target = record::named(head, group);
+    let attribute = membership.attribute().name(head.schema()).to_owned();
+    record.details = vec![("attribute", attribute), ("end", until.to_generalized_time_micros())];
+    let mut changes = vec![Change::RemoveMembership { group, membership }];
+    record.effects = effects(head, &changes);
+    people::approvers_left(&Write { head, context, csn_count: 0 }, &[], &mut changes);
+    followed(head, context, 0, &mut changes);
+    (record, changes)
 }
 
 /// One step of one grant. `context`: to stamp it with.

@@ -1,9 +1,12 @@
-//! What ends: accounts, passwords, grants, rules and waivers.
+//! What ends: accounts, passwords, grants, memberships, rules and waivers.
+
+use std::sync::Arc;
 
 use super::super::policies::password_policy;
 use super::grants::Grants;
 use super::{Account, DAY, ReportKind, Reporting, Table, has_class, text, texts, time};
-use crate::model::Timestamp;
+use crate::directory::{MEMBER_ENDS, Membership};
+use crate::model::{EntryId, Timestamp};
 use crate::policy::account::age;
 
 /// Classes of rules that may have an end.
@@ -33,6 +36,10 @@ pub(super) fn expiring(reporting: &Reporting<'_>) -> Table {
             let of = format!("{} in {}", directory.dn_text(grant.member), directory.dn_text(grant.group));
             row("grant", of, end, "grantNotAfter", super::access::dash(&grant.way.by));
         }
+    }
+    for (group, membership, end, by) in memberships(reporting).filter(|(_, _, end, _)| is_soon(end)) {
+        let of = format!("{} in {}", String::from_utf8_lossy(&directory.member_value(&membership)), directory.dn_text(group));
+        row("membership", of, end, MEMBER_ENDS, super::access::dash(&by));
     }
     for (dn, end, owner) in rules(reporting) {
         if is_soon(&end) {
@@ -67,6 +74,15 @@ pub(super) fn waivers(reporting: &Reporting<'_>) -> Table {
     }
     let found = rows.iter().any(|row| row.get(1).is_some_and(|state| state == "over"));
     Table { found, ..Table::new(ReportKind::Waivers, rows) }
+}
+
+/// Memberships with an end, and who gave them.
+fn memberships<'a>(reporting: &'a Reporting<'_>) -> impl Iterator<Item = (EntryId, Membership, Timestamp, Arc<str>)> + 'a {
+    let directory = reporting.directory;
+    directory.ended(Timestamp(i64::MAX), usize::MAX).into_iter().filter_map(|(group, membership, end)| {
+        let by = directory.membership_grant(group, &membership)?.by;
+        Some((group, membership, end, by))
+    })
 }
 
 /// Rules with an end: name, end, owner.

@@ -38,11 +38,12 @@ pub(super) struct Grant {
 #[derive(Default)]
 pub(super) struct Grants {
     by_member: HashMap<EntryId, Vec<Grant>>,
+    at: Timestamp,
 }
 
 impl Grants {
     pub(super) fn of(directory: &Directory, at: Timestamp) -> Grants {
-        let mut grants = Grants::default();
+        let mut grants = Grants { at, ..Grants::default() };
         if directory.schema().attribute_type("grantMember").is_none() {
             return grants;
         }
@@ -68,7 +69,8 @@ impl Grants {
             }
             let of = |attribute| directory.membership_grant(group, &Membership::Entry(attribute, element));
             let grant = of(MembershipAttribute::Member).or_else(|| of(MembershipAttribute::UniqueMember));
-            ways.extend(grant.map(|grant| (group, Way { since: grant.since, by: grant.by, until: None })));
+            let grant = grant.filter(|grant| grant.until.is_none_or(|until| self.at < until));
+            ways.extend(grant.map(|grant| (group, Way { since: grant.since, by: grant.by, until: grant.until })));
         }
         ways
     }

@@ -183,7 +183,7 @@ fn a_draft_is_a_set_and_its_changes_are_the_difference() {
                 }
                 Step::Replace(people) => {
                     model = people.iter().copied().collect();
-                    draft.replace(MembershipAttribute::Member, people.iter().map(|&n| elements[n].clone()).collect());
+                    draft.replace(MembershipAttribute::Member, people.iter().map(|&n| (elements[n].clone(), None)).collect());
                 }
             }
             prop_assert_eq!(draft.count(MembershipAttribute::Member), model.len());

@@ -170,11 +170,23 @@ impl Server {
             (7, Some(group)) => {
                 let value = Bytes::from(format!("uid={CANARY}{},dc=elsewhere", drawn % 20));
                 let membership = head.resolve_member(MembershipAttribute::Member, &value).unwrap();
-                vec![Change::PutMembership { group, membership, since: Timestamp(5), by: format!("cn={CANARY}") }]
+                vec![Change::PutMembership {
+                    group,
+                    membership,
+                    since: Timestamp(5),
+                    by: format!("cn={CANARY}"),
+                    until: Some(Timestamp(9)),
+                }]
             }
             (8, Some(group)) => {
                 let membership = Membership::Entry(MembershipAttribute::Member, root);
-                vec![Change::PutMembership { group, membership, since: Timestamp(6), by: format!("cn={CANARY}") }]
+                vec![Change::PutMembership {
+                    group,
+                    membership,
+                    since: Timestamp(6),
+                    by: format!("cn={CANARY}"),
+                    until: Some(Timestamp(9)),
+                }]
             }
             (10 | 11, Some(_)) => self.revision(head).into_iter().map(Change::ReviseSchema).collect(),
             // Recorded, but nothing changed.
