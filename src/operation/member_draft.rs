@@ -163,6 +163,15 @@ impl<'a> MemberDraft<'a> {
         differences.map(|(membership, present)| (membership, *present))
     }
 
+    /// The elements that were in and stay, with another end than they had, or none where they had one.
+    pub(crate) fn other_ends(&self) -> impl Iterator<Item = &Membership> {
+        let present = self.touched.iter().filter(|(_, present)| *present).map(|(membership, _)| membership);
+        present.filter(|membership| {
+            let before = self.group.and_then(|group| self.head.membership_grant(group, membership));
+            before.is_some_and(|before| before.until != self.ends.get(&ElementKey::of(membership)).copied())
+        })
+    }
+
     /// The elements of a small attribute that are entries, changes so far included.
     pub(crate) fn entries(&self, attribute: MembershipAttribute) -> Vec<EntryId> {
         let before = self.group.into_iter().flat_map(|group| self.head.memberships(group, attribute));

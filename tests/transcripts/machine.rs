@@ -295,7 +295,7 @@ impl Machine {
     pub fn last_effects(&self) -> String {
         let record = self.newest();
         let mut lines = Vec::new();
-        for effect in record["effects"].as_array().unwrap() {
+        for effect in record["effects"].as_array().into_iter().flatten() {
             let mut values: Vec<&str> =
                 effect["values"].as_array().unwrap().iter().map(|value| value.as_str().unwrap()).collect();
             values.sort_unstable();

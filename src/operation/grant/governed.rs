@@ -69,7 +69,8 @@ fn check_terms(write: &Write<'_>, draft: &Draft<'_>) -> Result<(), Refusal> {
 
 /// 53: nobody is put in by hand, and who came by a grant leaves by its end. Who was in before the group was governed may be taken out.
 fn check_members(write: &Write<'_>, before: Option<&Node>, draft: &Draft<'_>) -> Result<(), Refusal> {
-    for (membership, is_in) in draft.members.differences() {
+    let other_ends = draft.members.other_ends().map(|membership| (membership, true));
+    for (membership, is_in) in draft.members.differences().chain(other_ends) {
         if !MembershipAttribute::OF_GROUPS.contains(&membership.attribute()) {
             continue;
         }
