@@ -81,13 +81,15 @@ fn a_membership_with_an_end_is_told_with_it_and_not_beyond() {
     let end = Timestamp(server.now.0 + DAY);
     let directory = server.directory.clone();
     let of = |kind, at: Timestamp| rows(kind, &reporting(&directory, at)).rows;
-    let access = |at| of(ReportKind::Access, at).into_iter().filter(|row| row[1] == ward).map(|row| (row[0].clone(), row[6].clone()));
+    let access =
+        |at| of(ReportKind::Access, at).into_iter().filter(|row| row[1] == ward).map(|row| (row[0].clone(), row[6].clone()));
     let before = access(Timestamp(end.0 - 1)).collect::<Vec<_>>();
     assert_eq!(before, [(anna.clone(), end.to_rfc3339()), (bert.clone(), "-".to_owned())]);
     // Nothing was written down at the end.
     assert_eq!(access(end).collect::<Vec<_>>(), [(bert.clone(), "-".to_owned())]);
     let expiring = of(ReportKind::Expiring, server.now);
-    let expected = ["membership", &format!("{anna} in {ward}"), &end.to_rfc3339(), "memberNotAfter", "cn=admin,dc=mercy,dc=example"];
+    let expected =
+        ["membership", &format!("{anna} in {ward}"), &end.to_rfc3339(), "memberNotAfter", "cn=admin,dc=mercy,dc=example"];
     assert_eq!(expiring, [expected.map(str::to_owned).to_vec()]);
 }
 
