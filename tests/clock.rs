@@ -64,6 +64,7 @@ fn settings() -> Settings {
         monitor: Default::default(),
         start_tls: false,
         discloses: Default::default(),
+        audits_all_reads: false,
     }
 }
 

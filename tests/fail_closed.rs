@@ -34,6 +34,7 @@ fn settings() -> Settings {
         monitor: Default::default(),
         start_tls: false,
         discloses: bindery::operation::Disclosure::default(),
+        audits_all_reads: false,
     }
 }
 

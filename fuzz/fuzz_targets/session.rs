@@ -216,6 +216,7 @@ fn settings() -> Arc<Settings> {
         monitor: Default::default(),
         start_tls: true,
         discloses: Default::default(),
+        audits_all_reads: false,
     })
 }
 

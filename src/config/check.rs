@@ -68,12 +68,26 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
             .transpose()?,
         remember_logins: values::remember_logins(&source, raw.password.remember_logins.as_ref())?,
         discloses: discloses(&source, &raw)?,
+        audits_all_reads: audits_all_reads(&source, &raw)?,
         log_format: log_format(&source, &raw.log)?,
         log_level: log_level(&source, &raw.log)?,
         waivers: waivers.valid,
         expired_waivers: waivers.expired,
         warnings,
     })
+}
+
+/// `journal.reads`: "audited" or "all".
+fn audits_all_reads(source: &Source<'_>, raw: &Raw) -> Result<bool, ConfigurationError> {
+    let Some(reads) = &raw.journal.reads else { return Ok(false) };
+    match reads.get_ref().as_str() {
+        "audited" => Ok(false),
+        "all" => Ok(true),
+        other => {
+            let remedy = "write \"audited\": what the schema flags and audit rules name, or \"all\"";
+            Err(source.error(reads.span(), "journal.reads", format!("{other:?} is none"), remedy))
+        }
+    }
 }
 
 /// `disclose`: "nothing" or "legacy", which is both `disclose-control` and `disclose-texts`, unless these say otherwise.

@@ -90,6 +90,8 @@ pub struct Configuration {
     pub remember_logins: u32,
     /// What a refused bind says of how the account stands.
     pub discloses: Disclosure,
+    /// Whether every search and compare is recorded.
+    pub audits_all_reads: bool,
     /// How the log looks.
     pub log_format: LogFormat,
     /// What is logged.
@@ -216,6 +218,7 @@ impl Configuration {
             monitor: Monitor::default(),
             start_tls: self.tls.is_some(),
             discloses: self.discloses,
+            audits_all_reads: self.audits_all_reads,
         }
     }
 

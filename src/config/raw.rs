@@ -58,6 +58,7 @@ pub(super) struct Keys {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct RawJournal {
     pub(super) strict: Option<Spanned<bool>>,
+    pub(super) reads: Option<Spanned<String>>,
     pub(super) anchors: Option<Spanned<RawAnchors>>,
     #[serde(default)]
     pub(super) stream: Vec<Spanned<RawStream>>,

@@ -443,6 +443,15 @@ fn streams_say_whom_they_go_to_and_by_what_it_is_known() {
 }
 
 #[test]
+fn every_read_is_recorded_where_that_is_written() {
+    assert!(!below_suffix("").audits_all_reads && !below_suffix("[journal]\nreads = \"audited\"\n").audits_all_reads);
+    assert!(below_suffix("[journal]\nreads = \"all\"\n").audits_all_reads);
+    let refused =
+        ":3: journal.reads: \"none\" is none; write \"audited\": what the schema flags and audit rules name, or \"all\"";
+    refuses_below_suffix("[journal]\nreads = \"none\"\n", refused);
+}
+
+#[test]
 fn anchors_are_of_four_kinds_and_strict_mode_needs_one() {
     let configuration = below_suffix(
         "[journal]\nstrict = true\n[journal.anchors]\ninterval = 60\n[[journal.anchors.syslog]]\naddress = \"c\"\nauthorities = \"c.pem\"\n\

@@ -15,11 +15,13 @@ pub enum RuleKind {
     BindRule,
     /// accessRule
     AccessRule,
+    /// auditRule
+    AuditRule,
 }
 
 impl RuleKind {
     /// All of them.
-    pub const ALL: [RuleKind; 3] = [RuleKind::PasswordPolicy, RuleKind::BindRule, RuleKind::AccessRule];
+    pub const ALL: [RuleKind; 4] = [RuleKind::PasswordPolicy, RuleKind::BindRule, RuleKind::AccessRule, RuleKind::AuditRule];
 
     /// The object class of its entries.
     pub fn class(self) -> &'static str {
@@ -27,6 +29,7 @@ impl RuleKind {
             RuleKind::PasswordPolicy => "pwdPolicy",
             RuleKind::BindRule => "bindRule",
             RuleKind::AccessRule => "accessRule",
+            RuleKind::AuditRule => "auditRule",
         }
     }
 }

@@ -54,8 +54,8 @@ impl KindClasses {
 
     /// In the order of [`Kinds::build`].
     fn all(self) -> [Option<usize>; 2 + RuleKind::ALL.len()] {
-        let [passwords, binds, access] = self.rules;
-        [self.referral, self.subentry, passwords, binds, access]
+        let [passwords, binds, access, audits] = self.rules;
+        [self.referral, self.subentry, passwords, binds, access, audits]
     }
 
     fn is_of(self, schema: &Schema, entry: &Entry, class: Option<usize>) -> bool {
@@ -115,11 +115,12 @@ impl Kinds {
     }
 
     fn of(&self, kind: RuleKind) -> &Rules {
-        let [passwords, binds, access] = &self.rules;
+        let [passwords, binds, access, audits] = &self.rules;
         match kind {
             RuleKind::PasswordPolicy => passwords,
             RuleKind::BindRule => binds,
             RuleKind::AccessRule => access,
+            RuleKind::AuditRule => audits,
         }
     }
 }

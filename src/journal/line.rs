@@ -7,7 +7,7 @@
 //! | `v` | version of this layout, 1 |
 //! | `seq`, `prev` | sequence from 1 without gaps; leaf of the record before, hex |
 //! | `time`, `mono`, `boot`, `node` | policy time; monotonic microseconds of the process; process incarnation; installation |
-//! | `type` | `bind` `add` `modify` `delete` `modifyDn` `passwordModify` `refresh` `expire` `startTls` `start` `stop` `configuration` `initialise` `import` `export` `snapshot` `backup` `restore` `sessionEnd` `keyRotation` `journalKey` `upgrade` `journalRead` `void` |
+//! | `type` | `bind` `add` `modify` `delete` `modifyDn` `passwordModify` `refresh` `expire` `startTls` `start` `stop` `configuration` `initialise` `import` `export` `snapshot` `backup` `restore` `sessionEnd` `keyRotation` `journalKey` `upgrade` `journalRead` `search` `compare` `void` |
 //! | `session`, `message`, `peer` | session number, messageID, address |
 //! | `tls` | `version`, `suite`, `cert` (SHA-256 of the client certificate, hex) |
 //! | `actor`, `target` | `uuid`, `dn`; no actor: anonymous |
@@ -57,6 +57,8 @@ impl RecordKind {
             RecordKind::Grant => "grant",
             RecordKind::SessionEnd => "sessionEnd",
             RecordKind::JournalRead => "journalRead",
+            RecordKind::Search => "search",
+            RecordKind::Compare => "compare",
             RecordKind::Alert => "alert",
             RecordKind::Clock => "clock",
             RecordKind::BreakGlass => "breakGlass",

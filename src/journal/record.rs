@@ -45,6 +45,10 @@ pub enum RecordKind {
     SessionEnd,
     /// Somebody read the journal.
     JournalRead,
+    /// A search, or a part of one, that returned or tested audited attributes.
+    Search,
+    /// A compare that tested an audited attribute.
+    Compare,
     /// Something that somebody should look at.
     Alert,
     /// The clock jumped, or was believed.

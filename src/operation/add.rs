@@ -8,8 +8,13 @@ use super::password_change;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted};
+<<<<<<< HEAD
 use super::{Authority, bind_rules, dynamic, grant, identifier, managed_account, relax, stamp};
 use crate::directory::{AccountState, Change, Lookup, MEMBER_ENDS, Node};
+=======
+use super::{Authority, audit, bind_rules, dynamic, grant, identifier, managed_account, relax, stamp};
+use crate::directory::{AccountState, Change, Lookup, Node};
+>>>>>>> b930c4a (Audited reads: what the schema flags and audit rules name is recorded before it leaves)
 use crate::journal::Named;
 use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
 use crate::policy::access::{Right, Subject};
@@ -89,7 +94,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let structural = draft.check(rdn)?;
     managed_account::check(write, None, &draft)?;
     bind_rules::check(write, &draft)?;
-    access::check(write, &draft)?;
+    access::check(write, &draft).and_then(|()| audit::check(write, &draft))?;
     grant::check_name(write, &draft, rdn)?;
     grant::governed::check(write, None, &draft)?;
     grant::ask::asked(write, place.parent, &mut draft)?;

@@ -204,6 +204,8 @@ pub struct Settings {
     pub start_tls: bool,
     /// What a refused bind says of how the account stands: for applications that parse it.
     pub discloses: Disclosure,
+    /// Every search and compare is recorded, not only what the schema and audit rules want.
+    pub audits_all_reads: bool,
 }
 
 /// What a refused bind says of the account, whether or not the password was right; by default nothing.

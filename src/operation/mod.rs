@@ -10,6 +10,7 @@ pub mod account_report;
 pub mod add;
 pub mod app_password;
 mod attached;
+pub mod audit;
 pub mod backup;
 pub mod bind;
 pub(crate) mod bind_rules;
@@ -116,6 +117,8 @@ pub enum ProposedOperation {
     KeyRotation(key_rotation::KeyRotationRequest),
     /// The journal is about to be read.
     JournalRead(journal_read::JournalReadRequest),
+    /// A search or compare that is recorded before it is answered.
+    AuditedRead(Box<audit::AuditedRead>),
     /// A password of an application is made or taken away.
     AppPassword(app_password::AppPasswordRequest),
     /// Takes back what these entries remember of a future that a wrong clock made; see [`rebase::ahead`].
@@ -163,6 +166,7 @@ fn decide_in(head: &Directory, context: &Context, operation: &ProposedOperation,
         ProposedOperation::Backup(request) => backup::finish(head, context, request),
         ProposedOperation::KeyRotation(request) => key_rotation::finish(head, context, request),
         ProposedOperation::JournalRead(request) => journal_read::finish(head, context, request),
+        ProposedOperation::AuditedRead(read) => audit::finish(head, context, read),
         ProposedOperation::AppPassword(request) => app_password::finish(head, context, request, csn_count),
         ProposedOperation::Rebase(entries) => rebase::decide(head, context, entries),
         ProposedOperation::Exposed(exposed) => exposed::finish(head, context, exposed),

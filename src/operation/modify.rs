@@ -11,7 +11,9 @@ use super::password_change::{self, Proof};
 use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, not_permitted};
-use super::{Authority, access, bind_rules, dynamic, grant, identifier, managed_account, relax, schema_change, sessions, stamp};
+use super::{
+    Authority, access, audit, bind_rules, dynamic, grant, identifier, managed_account, relax, schema_change, sessions, stamp,
+};
 use crate::directory::{Change, MembershipAttribute, Node};
 use crate::model::schema::Schema;
 use crate::model::{Dn, EntryId, Modification, ModificationOperation, Rdn, ResultCode, Value};
@@ -100,7 +102,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     draft.check(&rdn)?;
     managed_account::check(write, Some(node), &draft)?;
     bind_rules::check(write, &draft)?;
-    access::check(write, &draft)?;
+    access::check(write, &draft).and_then(|()| audit::check(write, &draft))?;
     let started_over = grant::check(write, node, &mut draft)?;
     identifier::check_unique(write, Some(node), &draft)?;
     dynamic::check_class(write.head, node, &draft)?;

@@ -7,7 +7,7 @@ use super::control::Controls;
 use super::draft::Draft;
 use super::refusal::{Refusal, is_sound, parse_name};
 use super::write::{Success, Write, is_subschema, not_permitted};
-use super::{Authority, bind_rules, dynamic, grant, identifier, managed_account, stamp};
+use super::{Authority, audit, bind_rules, dynamic, grant, identifier, managed_account, stamp};
 use crate::directory::{Change, Lookup, Node, RECENT_CHANGES};
 use crate::journal::Named;
 use crate::model::{AttributeTypeId, Dn, EntryId, Rdn, ResultCode};
@@ -73,6 +73,7 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
     check_rights(write, &access, node, &new_rdn, parent)?;
     check_value_rights(write, &access, node, &new_rdn, request.delete_old_rdn)?;
     access::check_unnamed(write.head, &access, &[id], true)?;
+    audit::check_unnamed(write.head, &[id], true)?;
     dynamic::check_move(write.head, node, parent)?;
     grant::people::check_move(write.head, node, parent)?;
     let new_dn = name_below(write, parent, &new_rdn);
@@ -200,7 +201,7 @@ fn renamed_entry<'a>(
     super::place::check_place(write.head, structural, new_rdn, Some(parent), Some(node.id))?;
     managed_account::check(write, Some(node), &draft)?;
     bind_rules::check(write, &draft)?;
-    access::check(write, &draft)?;
+    access::check(write, &draft).and_then(|()| audit::check(write, &draft))?;
     let started_over = grant::check(write, node, &mut draft)?;
     identifier::check_unique(write, Some(node), &draft)?;
     dynamic::check_class(write.head, node, &draft)?;

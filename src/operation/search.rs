@@ -30,8 +30,9 @@ pub use begin::begin;
 pub use log::LogPart;
 
 use super::access::{self, Glances};
+use super::audit::{self, SearchAudit};
 use super::sessions::Listing;
-use super::{Context, as_of, control, root_dse};
+use super::{Context, Proposal, as_of, control, root_dse};
 use crate::directory::{Directory, Node, PreparedFilter, SearchCursor, Step};
 use crate::journal::query::LookupRequest;
 use crate::model::{AttributeTypeId, EntryId, Filter, ResultCode, Timestamp};
@@ -74,6 +75,8 @@ pub struct SearchStream {
     judged: Option<(u64, u64)>,
     /// Who is acted as somebody else, and must be allowed to still.
     acting: Option<Box<Context>>,
+    /// Where something of it may have to be recorded.
+    audit: Option<Box<SearchAudit>>,
 }
 
 /// What the next pull does.
@@ -106,6 +109,8 @@ pub enum Pull {
     Reply(Reply),
     /// Budget used up: see to other things, then pull again.
     Pause,
+    /// Have this decided, tell [`SearchStream::recorded`] once it is durable, then pull again.
+    Record(Box<Proposal>),
     /// Look these records up, hand what was found to [`SearchStream::supply`], then pull again.
     Fetch(Box<LookupRequest>),
     /// Everything there is was sent: go on when [`SearchStream::wake`] says so.
@@ -117,6 +122,52 @@ pub enum Pull {
 impl SearchStream {
     /// Goes on, looking at no more than `budget` candidates, at fewer with a long filter.
     pub fn pull(&mut self, budget: &mut u32, now: Timestamp) -> Pull {
+        match self.audit.take() {
+            None => self.pull_on(budget, now),
+            Some(mut audit) => {
+                let pull = self.pull_audited(&mut audit, budget, now);
+                self.audit = Some(audit);
+                pull
+            }
+        }
+    }
+
+    fn pull_audited(&mut self, audit: &mut SearchAudit, budget: &mut u32, now: Timestamp) -> Pull {
+        loop {
+            if let Some(reply) = audit.ready() {
+                return Pull::Reply(reply);
+            }
+            match audit.ended() {
+                Some(Ok(reply)) => return Pull::Done(reply),
+                Some(Err(result)) => return self.end(result),
+                None => {}
+            }
+            let (next, is_end) = match self.pull_on(budget, now) {
+                Pull::Reply(reply) => (audit.take(&self.directory, reply), false),
+                Pull::Done(reply) => (audit.end(reply), true),
+                Pull::Wait => match audit.rests() {
+                    Some(next) => (next, false),
+                    None => return Pull::Wait,
+                },
+                other => return other,
+            };
+            match next {
+                audit::Next::Send(reply) if is_end => return Pull::Done(reply),
+                audit::Next::Send(reply) => return Pull::Reply(reply),
+                audit::Next::Held => {}
+                audit::Next::Record(proposal) => return Pull::Record(proposal),
+            }
+        }
+    }
+
+    /// What [`Pull::Record`] asked for is durable, or cannot be recorded: then nothing more of the search leaves.
+    pub fn recorded(&mut self, recorded: Result<(), ResultCode>) {
+        if let Some(audit) = &mut self.audit {
+            audit.recorded(recorded);
+        }
+    }
+
+    fn pull_on(&mut self, budget: &mut u32, now: Timestamp) -> Pull {
         loop {
             if self.deadline.is_some_and(|deadline| now > deadline) {
                 return self.end(LdapResult::of(ResultCode::TimeLimitExceeded));

@@ -29,6 +29,7 @@ impl ProposedOperation {
             | ProposedOperation::Backup(_)
             | ProposedOperation::KeyRotation(_)
             | ProposedOperation::JournalRead(_)
+            | ProposedOperation::AuditedRead(_)
             | ProposedOperation::AppPassword(_)
             | ProposedOperation::OtpEnrolment(_)
             | ProposedOperation::Exposed(_)
@@ -55,6 +56,7 @@ impl ProposedOperation {
             | ProposedOperation::ClockConfirmation
             | ProposedOperation::Note(_) => 0,
             ProposedOperation::JournalRead(request) => request.octets(),
+            ProposedOperation::AuditedRead(read) => read.octets(),
             ProposedOperation::Refresh(request) => total([request.name.len(), of_controls(&request.controls)]),
             ProposedOperation::Transaction(steps) => total(steps.iter().map(Proposal::octets)),
             ProposedOperation::Add(request) => {

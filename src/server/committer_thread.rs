@@ -44,6 +44,8 @@ pub enum Completion {
     Snapshot(Ticket, Result<BackupSnapshot, ResultCode>),
     /// By the thread that reads the journal: what a search, known by this number, asked for.
     Log(u64, Result<LogPart, ResultCode>),
+    /// By the committer: what a search, known by this number, is to tell before it goes on.
+    Recorded(u64, Result<(), ResultCode>),
     /// By the thread that takes snapshots: a rotation of the seal key was begun.
     KeyRotation(Ticket, Result<KeysChanged, ResultCode>),
 }
@@ -55,9 +57,30 @@ const PLACES: Room = Room { overall: QUEUE, each: QUEUE / PART_OF_ONE };
 /// … and by octets. A part is larger than the largest request.
 const OCTETS: Room = Room { overall: QUEUE_OCTETS, each: QUEUE_OCTETS / 2 };
 
+/// What of a connection a decision is for.
+#[derive(Clone, Copy, Debug)]
+pub enum Address {
+    /// The operation with this number.
+    Operation(MessageId),
+    /// The search that the connection knows by this number: its message's may be another operation's by then.
+    Search(u64),
+}
+
+impl Address {
+    /// Where nobody is told.
+    pub const NOBODY: Address = Address::Operation(MessageId(0));
+
+    fn completion(self, decision: Result<Decision, ResultCode>) -> Completion {
+        match self {
+            Address::Operation(id) => Completion::Committed(id, decision.map(Box::new)),
+            Address::Search(number) => Completion::Recorded(number, decision.map(drop)),
+        }
+    }
+}
+
 struct Waiting {
     proposal: Proposal,
-    id: MessageId,
+    address: Address,
     completion: Option<CompletionSender>,
     share: Share,
 }
@@ -131,12 +154,12 @@ impl CommitterHandle {
     pub fn submit(
         &self,
         proposal: Proposal,
-        id: MessageId,
+        address: Address,
         owner: Owner,
         completion: Option<CompletionSender>,
     ) -> Result<(), ResultCode> {
         let share = Share::take(&self.held, owner, proposal.octets()).ok_or(ResultCode::Busy)?;
-        self.queue.try_send(Waiting { proposal, id, completion, share }).map_err(|error| match error {
+        self.queue.try_send(Waiting { proposal, address, completion, share }).map_err(|error| match error {
             TrySendError::Full(_) => ResultCode::Busy,
             TrySendError::Disconnected(_) => ResultCode::Unavailable,
         })
@@ -185,19 +208,19 @@ fn run(mut committer: Committer, waiting: &Receiver<Waiting>, changed: &watch::S
             Err(RecvTimeoutError::Disconnected) => return committer,
         };
         let group = std::iter::once(first).chain(waiting.try_iter().take(LARGEST_GROUP - 1));
-        for Waiting { proposal, id, completion, share } in group {
+        for Waiting { proposal, address, completion, share } in group {
             proposals.push(proposal);
-            addresses.push((id, completion));
+            addresses.push((address, completion));
             shares.push(share);
         }
         let decisions = committer.commit(&mut proposals);
         if committer.head().recent().end() != before {
             changed.send_replace(());
         }
-        for ((id, completion), decision) in addresses.drain(..).zip(decisions) {
+        for ((address, completion), decision) in addresses.drain(..).zip(decisions) {
             if let Some(completion) = completion {
                 // A connection has room for as many completions as it may have operations outstanding: this fails only when it is gone.
-                let _ = completion.try_send(Completion::Committed(id, decision.map(Box::new)));
+                let _ = completion.try_send(address.completion(decision));
             }
         }
         proposals.clear();

@@ -21,7 +21,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
 use tokio_util::sync::WaitForCancellationFutureOwned;
 
-use super::committer_thread::Completion;
+use super::committer_thread::{Address, Completion};
 use super::gate::Seat;
 use super::parked::Parked;
 use super::registry::Presence;
@@ -440,6 +440,10 @@ impl Connection {
                 self.supply(number, part);
                 Action::Nothing
             }
+            Completion::Recorded(number, recorded) => {
+                self.recorded(number, recorded);
+                Action::Nothing
+            }
             Completion::Review => Action::Nothing,
         };
         self.perform(action).await;
@@ -468,7 +472,7 @@ impl Connection {
                 Action::Commit(id, mut proposal) => {
                     self.allowance.claim(&self.services.directory(), id, &mut proposal);
                     let owner = self.allowance.seat.owner();
-                    match self.services.commit(*proposal, id, owner, Some(self.completion_sender.clone())) {
+                    match self.services.commit(*proposal, Address::Operation(id), owner, Some(self.completion_sender.clone())) {
                         Ok(()) => self.elsewhere += 1,
                         Err(code) => {
                             self.allowance.decided(id, &Err(code));
@@ -500,7 +504,7 @@ impl Connection {
                 }
                 Action::StartTls(id, reply, note) => {
                     self.output.put(id, &reply);
-                    if let Err(code) = self.services.commit(*note, id, self.allowance.seat.owner(), None) {
+                    if let Err(code) = self.services.commit(*note, Address::Operation(id), self.allowance.seat.owner(), None) {
                         tracing::error!(code = code.number(), "a StartTLS could not be recorded");
                     }
                     self.start_tls().await;

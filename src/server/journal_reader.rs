@@ -31,7 +31,7 @@ struct Asked {
 
 /// The last damage that a search met, for health: only a look at the journal ends it.
 #[derive(Default)]
-pub struct DamageWatch(Mutex<Option<String>>);
+struct DamageWatch(Mutex<Option<String>>);
 
 impl DamageWatch {
     fn met(&self, damage: &Damage) {
@@ -39,8 +39,7 @@ impl DamageWatch {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(damage.to_string());
     }
 
-    /// What is to be told.
-    pub fn trouble(&self) -> Option<(HealthLevel, String)> {
+    fn trouble(&self) -> Option<(HealthLevel, String)> {
         let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let text = |met: &String| {
             format!("a search below cn=accesslog met damage of the journal ({met}): bindery journal verify says what is left")
@@ -71,9 +70,10 @@ impl JournalReader {
         Ok(JournalReader { damage, queue: Mutex::new(Some(queue)), thread: Mutex::new(Some(thread)) })
     }
 
-    /// What is wrong with the journal, as far as searches met it.
-    pub fn damage(&self) -> &Arc<DamageWatch> {
-        &self.damage
+    /// Tells what is wrong with the journal, as far as searches met it.
+    pub fn trouble(&self) -> impl Fn() -> Option<(HealthLevel, String)> + Send + Sync + 'static {
+        let damage = Arc::clone(&self.damage);
+        move || damage.trouble()
     }
 
     /// Asks for a part of an answer; `completion` hears of it under this number.

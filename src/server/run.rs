@@ -115,8 +115,7 @@ pub fn run(installation: &Installation, ready: impl FnOnce(&[String])) -> Result
     let journal_reader =
         JournalReader::start(installation.store_options()?).map_err(system("the thread that reads the journal"))?;
     let journal_reader = Arc::new(journal_reader);
-    let damage = Arc::clone(journal_reader.damage());
-    health.add_trouble(move || damage.trouble());
+    health.add_trouble(journal_reader.trouble());
     let services = Arc::new(Services::new(
         published,
         handle,

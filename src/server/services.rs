@@ -13,7 +13,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::committer_thread::{CommitterHandle, Completion, CompletionSender};
+use super::committer_thread::{Address, CommitterHandle, Completion, CompletionSender};
 use super::hash_pool::HashPool;
 use super::journal_reader::JournalReader;
 use super::registry::{Registry, WAKING_INTERVAL, Woken};
@@ -27,7 +27,6 @@ use crate::operation::exposed::Exposure;
 use crate::operation::{CertificateFacts, Context, Proposal, ProposedOperation, Settings};
 use crate::policy::password::{Argon2Parameters, HashAnswer, HashJob, LoginTag, REMEMBERED_LOGINS, RememberedLogins};
 use crate::policy::share::{Origin, Owner};
-use crate::protocol::MessageId;
 use crate::session::Ticket;
 use crate::world::{Clock, Entropy};
 
@@ -197,17 +196,17 @@ impl Services {
     pub fn commit(
         &self,
         proposal: Proposal,
-        id: MessageId,
+        address: Address,
         owner: Owner,
         completion: Option<CompletionSender>,
     ) -> Result<(), ResultCode> {
-        self.committer.submit(proposal, id, owner, completion)
+        self.committer.submit(proposal, address, owner, completion)
     }
 
     /// Has the committer record something that no client waits for.
     pub fn note(&self, context: Context, record: Record) {
         let operation = ProposedOperation::Note(Box::new(record));
-        if let Err(code) = self.committer.submit(Proposal { context, operation }, MessageId(0), Owner::Local, None) {
+        if let Err(code) = self.committer.submit(Proposal { context, operation }, Address::NOBODY, Owner::Local, None) {
             tracing::error!(code = code.number(), "an event could not be recorded");
         }
     }
@@ -217,7 +216,7 @@ impl Services {
         let Proposal { context, operation: ProposedOperation::Note(record) } = note else { return };
         for _ in 0..END_TRIES {
             let note = Proposal { context: context.clone(), operation: ProposedOperation::Note(record.clone()) };
-            match self.committer.submit(note, MessageId(0), owner, None) {
+            match self.committer.submit(note, Address::NOBODY, owner, None) {
                 Err(ResultCode::Busy) => tokio::time::sleep(END_WAIT).await,
                 Err(_) => break,
                 Ok(()) => return,
@@ -271,7 +270,7 @@ impl Services {
                 Some(Err(_)) => return,
             };
             if let Some(proposal) = exposure.proposal(answer)
-                && let Err(code) = services.commit(*proposal, MessageId(0), owner, None)
+                && let Err(code) = services.commit(*proposal, Address::NOBODY, owner, None)
             {
                 tracing::warn!(code = code.number(), "a password that was sent in clear could not be marked");
             }

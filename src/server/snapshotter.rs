@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 
 use super::committer::{Committer, Durable};
-use super::committer_thread::{CommitterHandle, Completion, CompletionSender};
+use super::committer_thread::{Address, CommitterHandle, Completion, CompletionSender};
 use super::notes;
 use super::rotation::{Next, Rotator};
 use crate::config::SnapshotSettings;
@@ -21,7 +21,6 @@ use crate::model::ResultCode;
 use crate::operation::backup::BackupSnapshot;
 use crate::operation::{Context, Proposal, ProposedOperation};
 use crate::policy::share::Owner;
-use crate::protocol::MessageId;
 use crate::session::Ticket;
 use crate::store::{Position, Rotation, SnapshotFacts, Snapshots, StoreError, Taken};
 use crate::world::Clock;
@@ -318,7 +317,7 @@ fn note(committer: &CommitterHandle, context: &Context, record: Record) {
     let what = record.kind.name();
     let operation = ProposedOperation::Note(Box::new(record));
     let proposal = Proposal { context: context.clone(), operation };
-    if let Err(code) = committer.submit(proposal, MessageId(0), Owner::Local, None) {
+    if let Err(code) = committer.submit(proposal, Address::NOBODY, Owner::Local, None) {
         tracing::error!(code = code.number(), what, "an event could not be recorded");
     }
 }

@@ -16,7 +16,7 @@ use crate::operation::journal_read::JournalReadRequest;
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::{
-    Context, Identity, Proposal, ProposedOperation, SessionEnd, account_report, app_password, backup, enrolment, explain,
+    Context, Identity, Proposal, ProposedOperation, SessionEnd, account_report, app_password, audit, backup, enrolment, explain,
     key_rotation, password, policy_test, prepare, search,
 };
 use crate::protocol::{Control, LdapResult, Message, MessageId, Reply, Request, ResponseKind, SearchRequest};
@@ -134,7 +134,12 @@ impl Session {
                 }
                 Action::Search(id, Box::new(stream))
             }
-            Err(reply) => Action::Reply(id, vec![reply]),
+            Err(reply) => match audit::refused_search(context, request, &reply) {
+                Some(read) => {
+                    self.commit(context.clone(), ResponseKind::SearchDone, ProposedOperation::AuditedRead(Box::new(read)))
+                }
+                None => Action::Reply(id, vec![reply]),
+            },
         }
     }
 
@@ -142,7 +147,11 @@ impl Session {
         let id = context.message;
         let jobs = compare::jobs(directory, &context, &request);
         if jobs.is_empty() {
-            return Action::Reply(id, vec![compare::compare(directory, &context, &request, &[])]);
+            let reply = compare::compare(directory, &context, &request, &[]);
+            return match audit::compared(directory, &context, &request, &reply) {
+                Some(read) => self.commit(context, ResponseKind::Compare, ProposedOperation::AuditedRead(Box::new(read))),
+                None => Action::Reply(id, vec![reply]),
+            };
         }
         Action::Hash(self.operations.put_hashing(id, ResponseKind::Compare, context, Hashing::Compare(request)), jobs)
     }

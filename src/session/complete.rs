@@ -11,7 +11,7 @@ use crate::operation::backup::{BackupRequest, BackupSnapshot};
 use crate::operation::bind::Proof;
 use crate::operation::key_rotation::{KeyRotationRequest, KeysChanged};
 use crate::operation::search::SearchStream;
-use crate::operation::{Decision, ProposedOperation, compare, prepare};
+use crate::operation::{Decision, ProposedOperation, audit, compare, prepare};
 use crate::policy::password::{HashAnswer, HashJob};
 use crate::protocol::{LdapResult, MessageId, Reply, ResponseKind};
 
@@ -28,8 +28,12 @@ impl Session {
         }
         let proposed = match hashing {
             Hashing::Compare(request) => {
-                let reply = compare::compare(&crate::operation::as_of(directory, context.now), &context, &request, &answers);
-                return self.answer(directory, id, reply);
+                let directory_then = crate::operation::as_of(directory, context.now);
+                let reply = compare::compare(&directory_then, &context, &request, &answers);
+                match audit::compared(&directory_then, &context, &request, &reply) {
+                    Some(read) => ProposedOperation::AuditedRead(Box::new(read)),
+                    None => return self.answer(directory, id, reply),
+                }
             }
             Hashing::Bind(pending) => {
                 let pending = pending.with_answers(answers);

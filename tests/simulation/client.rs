@@ -109,6 +109,7 @@ pub(crate) fn settings() -> Settings {
         monitor: Default::default(),
         start_tls: true,
         discloses: bindery::operation::Disclosure::default(),
+        audits_all_reads: false,
     }
 }
 

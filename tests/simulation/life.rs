@@ -462,6 +462,7 @@ impl Life {
                 Pull::Pause => {}
                 Pull::Fetch(_) => return Err("a search read the journal".to_owned()),
                 Pull::Wait => return Err("a search went on".to_owned()),
+                Pull::Record(_) => return Err("a search was recorded".to_owned()),
                 Pull::Done(reply) => break reply,
             }
         };

@@ -281,6 +281,7 @@ impl Connection {
                 // Transcripts have no files: see tests/accesslog.rs.
                 search.supply(Err(ResultCode::Unavailable));
             }
+            Pull::Record(proposal) => search.recorded(machine.commit(*proposal).map(drop)),
             Pull::Wait => {
                 self.parked.push((id, search));
                 return true;

@@ -354,5 +354,6 @@ fn settings() -> Settings {
         monitor: Default::default(),
         start_tls: true,
         discloses: bindery::operation::Disclosure::default(),
+        audits_all_reads: false,
     }
 }

@@ -59,6 +59,7 @@ transcripts! {
     aliases
     app_passwords
     applications
+    audits
     authorization
     backup
     bind

@@ -26,6 +26,10 @@ seal = {seal}
 # Or from the environment: seal-environment = "BINDERY_SEAL_KEY"
 # Signs checkpoints of the journal; beside the seal key unless said otherwise: journal = "keys/journal.key"
 
+# Every search and compare is recorded; without this those that the schema flags (X-AUDIT-READ) and audit rules name.
+# [journal]
+# reads = "all"
+
 # Checkpoints of the journal, written as new files where nobody on this machine can change them: what is anchored cannot be rewritten unseen.
 # [journal.anchors]
 # folder = "/mnt/worm/bindery"

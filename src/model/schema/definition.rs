@@ -53,6 +53,8 @@ pub struct AttributeType {
     /// `X-INTEGRITY 'TRUE'` on a user attribute whose values are names: a value follows when the entry it names is renamed, and goes when
     /// that is deleted.
     pub integrity: bool,
+    /// `X-AUDIT-READ 'TRUE'`, on it or on one above it: searches that return or test it are recorded, and compares.
+    pub audit_read: bool,
     /// X- extensions with their values, in order.
     pub extensions: Vec<(String, Vec<String>)>,
 }

@@ -129,6 +129,7 @@ impl Loader {
             usage,
             secret,
             integrity: is_name && !secret && usage == AttributeUsage::UserApplications && says(text, "X-INTEGRITY"),
+            audit_read: lineage.iter().any(|ancestor| says(&ancestor.text, "X-AUDIT-READ")),
             extensions: text.extensions.clone(),
         })
     }
@@ -352,6 +353,7 @@ fn undefined_type() -> AttributeType {
         no_user_modification: true,
         usage: AttributeUsage::DirectoryOperation,
         secret: true,
+        audit_read: false,
         integrity: false,
         extensions: Vec::new(),
     }

@@ -18,6 +18,8 @@ fn class_of(kind: &str) -> (&'static [&'static str], String) {
         "modify" => (&["auditWriteObject", "auditModify"], "modify".to_owned()),
         "delete" => (&["auditWriteObject", "auditDelete"], "delete".to_owned()),
         "modifyDn" => (&["auditWriteObject", "auditModRDN"], "modrdn".to_owned()),
+        "search" => (&["auditReadObject", "auditSearch"], "search".to_owned()),
+        "compare" => (&["auditReadObject", "auditCompare"], "compare".to_owned()),
         "sessionEnd" => (&[], "unbind".to_owned()),
         "passwordModify" => (&["auditExtended"], extended(oid::PASSWORD_MODIFY)),
         "startTls" => (&["auditExtended"], extended(oid::START_TLS)),
@@ -28,8 +30,19 @@ fn class_of(kind: &str) -> (&'static [&'static str], String) {
 
 /// The types of records for which reqType says this.
 pub(super) fn kinds_of(request_type: &str) -> Vec<String> {
-    const KINDS: [&str; 9] =
-        ["bind", "add", "modify", "delete", "modifyDn", "sessionEnd", "passwordModify", "startTls", "refresh"];
+    const KINDS: [&str; 11] = [
+        "bind",
+        "add",
+        "modify",
+        "delete",
+        "modifyDn",
+        "search",
+        "compare",
+        "sessionEnd",
+        "passwordModify",
+        "startTls",
+        "refresh",
+    ];
     let known = KINDS.iter().find(|kind| class_of(kind).1.eq_ignore_ascii_case(request_type));
     vec![known.map_or_else(|| request_type.to_owned(), |&kind| kind.to_owned())]
 }
@@ -72,6 +85,19 @@ fn set_operation(entry: &mut SpecialEntry<'_>, record: &ReadRecord) {
             entry.set("reqVersion", ["3"]);
             entry.set("reqMethod", [record.method.as_deref().unwrap_or("SIMPLE")]);
         }
+        "search" => {
+            let truth = |name: &str| if details(name) == Some("true") { "TRUE" } else { "FALSE" };
+            // A search that was refused has none of these.
+            entry.set("reqScope", [details("scope").unwrap_or("base")]);
+            entry.set("reqDerefAliases", [details("aliases").unwrap_or("never")]);
+            entry.set("reqAttrsOnly", [truth("typesOnly")]);
+            some(entry, "reqFilter", details("filter"));
+            some(entry, "reqEntries", details("entries"));
+            if let Some(asked) = record.details.get("attribute") {
+                entry.set("reqAttr", asked.texts());
+            }
+        }
+        "compare" => entry.set("reqAssertion", [format!("{}=not shown", details("attribute").unwrap_or_default())]),
         "modifyDn" => {
             some(entry, "reqNewRDN", details("newRdn"));
             some(entry, "reqDeleteOldRDN", details("deleteOldRdn").map(|text| if text == "true" { "TRUE" } else { "FALSE" }));

@@ -14,6 +14,7 @@ use super::{Phase, SearchStream, cookie, cost, done, log};
 use crate::directory::{Directory, Node};
 use crate::model::{DerefAliases, Filter, ResultCode, Scope, Timestamp};
 use crate::operation::access::{Access, Glances};
+use crate::operation::audit::SearchAudit;
 use crate::operation::control::{self, Controls};
 use crate::operation::refusal::{Refusal, parse_name};
 use crate::operation::selection::Selection;
@@ -33,7 +34,14 @@ pub fn begin(
     let controls = control::decode(ResponseKind::SearchDone, controls, &context.settings.limits).map_err(done)?;
     standing::check_restricted(directory, context).map_err(|refusal| done(refusal.result))?;
     let sorting = Sorting::new(directory, &controls, context.settings.limits.sorted)?;
-    begin_decoded(directory, context, request, &controls, sorting).map_err(|refusal| done(refusal.result))
+    let begun = begin_decoded(directory, context, request, &controls, sorting);
+    let mut stream = begun.map_err(|refusal| done(refusal.result))?;
+    // What is made when it is read has no audited attributes, and reading the journal is recorded as that.
+    let is_looked_at = stream.base != root_dse::NO_ENTRY || context.settings.audits_all_reads;
+    if is_looked_at && stream.question().is_none() {
+        stream.audit = SearchAudit::begin(directory, context, request, &controls);
+    }
+    Ok(stream)
 }
 
 fn begin_decoded(
@@ -94,6 +102,7 @@ fn begin_decoded(
         glances: Glances::default(),
         judged: None,
         acting: acting(context),
+        audit: None,
     };
     let bounds = Bounds { size: stream.size_limit, deadline: stream.deadline };
     if let Some(following) = follow::begin(directory, context, request, controls, base, bounds)? {
@@ -187,6 +196,7 @@ pub(super) fn of_no_directory(
         glances: Glances::default(),
         judged: None,
         acting: None,
+        audit: None,
     }
 }
 

@@ -77,3 +77,29 @@ fn a_filter_becomes_a_question() {
     assert_eq!(name("reqstart=19700101000000.000007Z,cn=accesslog"), Some(Place::Record(Timestamp(7))));
     assert_eq!((name("cn=x,cn=accesslog"), name("cn=monitor"), name("reqStart=soon,cn=accesslog")), (None, None, None));
 }
+
+#[test]
+fn audited_reads_are_entries_of_the_classes_for_them() {
+    let directory = Server::new().directory;
+    let front =
+        r#"{"actor":{"dn":"cn=admin,dc=x"},"boot":"b","node":"n","prev":"00","seq":9,"session":7,"time":1700000000000001,"v":1,"#;
+    let search = concat!(
+        r#""target":{"dn":"ou=people,dc=x"},"result":0,"type":"search","details":{"aliases":"never","attribute":["cn","homePhone"],"auditedEntries":"1","#,
+        r#""entries":"3","filter":"(homePhone=not shown)","returned":"homePhone 1","scope":"sub","tested":"homePhone","typesOnly":"false"}}"#
+    );
+    let compare =
+        r#""target":{"dn":"uid=a,dc=x"},"result":5,"type":"compare","details":{"attribute":"homePhone","tested":"homePhone"}}"#;
+    for (rest, filter) in [
+        (search, "(&(objectClass=auditSearch)(objectClass=auditReadObject)(reqType=search))"),
+        (search, "(&(reqScope=sub)(reqDerefAliases=never)(reqAttrsOnly=FALSE)(reqEntries=3)(reqAttr=cn)(reqAttr=homePhone))"),
+        (search, "(reqFilter=\\28homePhone=not shown\\29)"),
+        (search, "(recordDetail=returned=homePhone 1)"),
+        (compare, "(&(objectClass=auditCompare)(reqType=compare)(reqResult=5)(reqAssertion=homePhone=not shown))"),
+    ] {
+        let line = format!("{front}{rest}");
+        let found = FoundRecord { record: ReadRecord::parse(&line).unwrap(), line };
+        let parsed = Filter::parse(filter.as_bytes()).unwrap();
+        assert!(root_dse::matches(&directory, &parsed, &node_of(&directory, &found)), "{filter}");
+        assert!(question(&directory, &parsed, Place::Log).matches(&found.record), "{filter}");
+    }
+}

@@ -108,7 +108,7 @@ impl Copy {
             match stream.pull(&mut budget, server.now) {
                 Pull::Reply(reply) => self.take(&reply),
                 Pull::Pause => {}
-                Pull::Fetch(_) => panic!("the journal is asked for"),
+                Pull::Fetch(_) | Pull::Record(_) => panic!("the journal is asked for"),
                 Pull::Wait => return,
                 Pull::Done(reply) => return self.take(&reply),
             }

@@ -93,6 +93,11 @@ pub(super) struct Server {
     pub(super) record: Option<Record>,
     pub(super) changes: Vec<Change>,
     pub(super) response_controls: Vec<Control>,
+    /// Records of searches.
+    pub(super) reads: Vec<Record>,
+    /// What becomes of them.
+    pub(super) recording: Result<(), crate::model::ResultCode>,
+    pub(super) audits_all_reads: bool,
     hasher: Hasher,
     fresh: u8,
 }
@@ -117,6 +122,9 @@ impl Server {
             record: None,
             changes: Vec::new(),
             response_controls: Vec::new(),
+            reads: Vec::new(),
+            recording: Ok(()),
+            audits_all_reads: false,
             hasher: Hasher::new(Argon2Parameters { memory: 8, passes: 1, lanes: 1 }),
             fresh: 0,
         };
@@ -174,6 +182,7 @@ impl Server {
                 monitor: Default::default(),
                 start_tls: true,
                 discloses: crate::operation::Disclosure::default(),
+                audits_all_reads: self.audits_all_reads,
             }),
             fresh: Fresh { uuid: [self.fresh; 16], salt: [self.fresh; 16], password: [self.fresh; 16] },
             attached: Attached::default(),
@@ -295,6 +304,11 @@ impl Server {
                 Pull::Pause => {}
                 Pull::Fetch(_) => panic!("the journal is asked for"),
                 Pull::Wait => panic!("the search goes on"),
+                Pull::Record(proposal) => {
+                    let record = decide(&self.directory, &proposal, 0).record;
+                    self.reads.push(record);
+                    stream.recorded(self.recording);
+                }
                 Pull::Done(reply) => return (entries, self.answer(reply)),
             }
         }

@@ -3,6 +3,7 @@
 mod access;
 mod accesslog;
 mod add;
+mod audit;
 mod bind_model;
 mod compare;
 mod context_csn;

@@ -122,7 +122,7 @@ fn many_references_are_sent_in_budgets() {
         loop {
             match stream.pull(&mut budget, server.now) {
                 Pull::Reply(_) => references += 1,
-                Pull::Pause | Pull::Wait | Pull::Fetch(_) => break,
+                Pull::Pause | Pull::Wait | Pull::Fetch(_) | Pull::Record(_) => break,
                 Pull::Done(_) => {
                     assert!(references == 10 && pauses >= 3, "{references} {pauses}");
                     return;

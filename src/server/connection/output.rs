@@ -14,10 +14,11 @@ use super::Connection;
 use super::timers::Deadline;
 use crate::journal::query::LookupRequest;
 use crate::model::ResultCode;
-use crate::operation::AccountClass;
 use crate::operation::search::{LogPart, Pull, SearchStream};
+use crate::operation::{AccountClass, Proposal};
 use crate::protocol::ber::Header;
 use crate::protocol::{MessageId, Reply};
+use crate::server::committer_thread::Address;
 use crate::server::stream::Stream;
 use crate::wire;
 
@@ -47,6 +48,8 @@ enum After {
     Waits(watch::Receiver<()>),
     /// For records of the journal.
     Fetches(Box<LookupRequest>),
+    /// For its own record.
+    Records(Box<Proposal>),
     Ended,
 }
 
@@ -168,6 +171,7 @@ impl Connection {
                 After::GoesOn => self.searches.push_back((id, search)),
                 After::Waits(changes) => self.parked.park(id, search, changes),
                 After::Fetches(request) => self.fetch(id, search, *request),
+                After::Records(proposal) => self.record(id, search, *proposal),
             }
         }
     }
@@ -195,6 +199,30 @@ impl Connection {
         self.searches.push_back((id, search));
     }
 
+    /// Has a search recorded before it goes on.
+    fn record(&mut self, id: MessageId, mut search: Box<SearchStream>, proposal: Proposal) {
+        self.fetches += 1;
+        let (address, owner) = (Address::Search(self.fetches), self.allowance.seat.owner());
+        match self.services.commit(proposal, address, owner, Some(self.completion_sender.clone())) {
+            Ok(()) => {
+                self.elsewhere += 1;
+                self.fetching.push((self.fetches, id, search));
+            }
+            Err(code) => {
+                search.recorded(Err(code));
+                self.searches.push_back((id, search));
+            }
+        }
+    }
+
+    /// What a search waits for is recorded, or cannot be; it may be given up by now.
+    pub(super) fn recorded(&mut self, number: u64, recorded: Result<(), ResultCode>) {
+        let Some(place) = self.fetching.iter().position(|(waiting, ..)| *waiting == number) else { return };
+        let (_, id, mut search) = self.fetching.swap_remove(place);
+        search.recorded(recorded);
+        self.searches.push_back((id, search));
+    }
+
     fn pull(&mut self, id: MessageId, search: &mut SearchStream, budget: &mut u32, now: crate::model::Timestamp) -> After {
         loop {
             if !self.has_room() {
@@ -217,6 +245,7 @@ impl Connection {
                 Pull::Reply(reply) => self.output.put(id, &reply),
                 Pull::Pause => return After::GoesOn,
                 Pull::Fetch(request) => return After::Fetches(request),
+                Pull::Record(proposal) => return After::Records(proposal),
                 Pull::Wait => {
                     // Asked for before the newest value is looked at, so that none is missed.
                     let changes = self.services.changes();

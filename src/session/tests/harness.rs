@@ -84,6 +84,7 @@ impl Door {
             ldapi_identity: None,
         };
         let settings = Settings {
+            audits_all_reads: false,
             clear_text: Vec::new(),
             second_factor: Vec::new(),
             certificate_rules: Vec::new(),
@@ -417,6 +418,13 @@ impl Server {
             Pull::Pause => {}
             Pull::Fetch(_) => panic!("the journal is asked for"),
             Pull::Wait => panic!("the search goes on"),
+            Pull::Record(proposal) => {
+                let recorded = if self.broken { Err(ResultCode::Unavailable) } else { Ok(()) };
+                if recorded.is_ok() {
+                    self.decide(*proposal);
+                }
+                stream.recorded(recorded);
+            }
         }
         self.searches.insert(id, stream);
         true

@@ -31,7 +31,7 @@ fn each_example_is_an_entry_of_the_schema_and_names_its_class() {
         classes.push(class);
     }
     assert!(
-        ["accessGrant", "accountPolicy", "bindRule", "governedGroup", "managedAccount", "otpRecovery", "session"]
+        ["accessGrant", "accountPolicy", "auditRule", "bindRule", "governedGroup", "managedAccount", "otpRecovery", "session"]
             .iter()
             .all(|class| classes.iter().any(|found| found == class)),
         "{classes:?}"
