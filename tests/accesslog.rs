@@ -218,3 +218,88 @@ fn pages_add_up_and_the_newest_come_first_where_asked() {
     }
     assert_eq!(server.stop(), Some(0));
 }
+
+#[test]
+fn audited_reads_are_in_the_log_and_found_however_names_are_written() {
+    let installation = Installation::new();
+    let server = installation.serve();
+    let mut client = bound(&server.ldap(), ADMIN, PASSWORD);
+    let rule = format!("cn=private,ou=audits,ou=policies,{SUFFIX}");
+    let attributes: &[(&str, &[&str])] =
+        &[("objectClass", &["auditRule"]), ("cn", &["private"]), ("auditAttribute", &["homePhone"])];
+    assert_eq!(client.add(&rule, attributes).unwrap(), LdapResultCode::Success);
+    for number in 0..300 {
+        let person: &[(&str, &[&str])] =
+            &[("objectClass", &["inetOrgPerson"]), ("cn", &["P"]), ("sn", &["P"]), ("homePhone", &["+1 555 0100"])];
+        assert_eq!(client.add(&format!("uid=p{number},{SUFFIX}"), person).unwrap(), LdapResultCode::Success);
+    }
+    let everybody = filter("(sn=P)");
+    let (found, code) = client.search(SUFFIX, LdapSearchScope::Subtree, everybody.clone(), &["homePhone"]).unwrap();
+    assert_eq!((found.len(), code), (300, LdapResultCode::Success));
+    let (found, _) = client.search(SUFFIX, LdapSearchScope::Subtree, everybody, &["cn"]).unwrap();
+    assert_eq!(found.len(), 300);
+    let searches = find(&mut client, "(&(objectClass=auditSearch)(reqType=search))");
+    let of = |name: &str| -> Vec<String> { searches.iter().flat_map(|entry| values(entry, name)).collect() };
+    assert_eq!((of("reqEntries"), of("reqDN")), (vec!["256".to_owned(), "44".to_owned()], vec![SUFFIX.to_owned(), SUFFIX.to_owned()]));
+    assert_eq!((of("reqFilter"), of("recordRule")), (vec!["(sn=P)".to_owned(); 2], vec![rule; 2]));
+    let dicom = installation.succeed(&["journal", "query", "--type", "search", "--format", "dicom"]);
+    assert_eq!(dicom.matches("csd-code=\"110112\"").count(), 2, "{dicom}");
+    for name in [format!("UID=P7,{SUFFIX}"), format!("userid=\\70\\37 , {}", SUFFIX.replace("dc=", "DomainComponent="))] {
+        let added = find(&mut client, &format!("(&(reqType=add)(reqDN={name}))"));
+        assert_eq!(added.len(), 1, "{name}");
+    }
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn an_answer_says_what_of_the_log_cannot_be_read() {
+    let installation = Installation::new();
+    let server = installation.serve();
+    let mut client = bound(&server.ldap(), ADMIN, PASSWORD);
+    for number in 0..5 {
+        let device: &[(&str, &[&str])] = &[("objectClass", &["device"])];
+        assert_eq!(client.add(&format!("cn=d{number},{SUFFIX}"), device).unwrap(), LdapResultCode::Success);
+    }
+    let mut adds = || {
+        let op = LdapSearchRequest {
+            base: LOG.to_owned(),
+            scope: LdapSearchScope::OneLevel,
+            aliases: LdapDerefAliases::Never,
+            sizelimit: 0,
+            timelimit: 0,
+            typesonly: false,
+            filter: filter("(reqType=add)"),
+            attrs: vec!["recordSequence".to_owned()],
+        };
+        client.send(LdapOp::SearchRequest(op)).unwrap();
+        let mut sequences: Vec<u64> = Vec::new();
+        loop {
+            match client.receive().unwrap().op {
+                LdapOp::SearchResultEntry(entry) => sequences.push(values(&entry, "recordSequence")[0].parse().unwrap()),
+                LdapOp::SearchResultDone(result) => return (sequences, result.code, result.message),
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let (sequences, code, message) = adds();
+    assert_eq!((code, message.as_str()), (LdapResultCode::Success, ""));
+    let lost = sequences[sequences.len() - 3];
+    let segment = std::fs::read_dir(installation.path().join("data/journal")).unwrap();
+    let segment = segment.map(|item| item.unwrap().path()).find(|path| path.extension().is_some_and(|it| it == "segment")).unwrap();
+    let octets = std::fs::read(&segment).unwrap();
+    let groups: Vec<usize> = memchr::memmem::find_iter(&octets, &bindery::journal::GROUP_MAGIC).collect();
+    let group = groups.into_iter().find(|at| {
+        bindery::journal::read_group(&octets[*at..]).is_ok_and(|group| (group.header.first..=group.last()).contains(&lost))
+    });
+    use std::os::unix::fs::FileExt as _;
+    let at = group.unwrap() + 150;
+    let file = std::fs::OpenOptions::new().write(true).open(&segment).unwrap();
+    file.write_all_at(&[octets[at] ^ 1], at as u64).unwrap();
+    let (left, code, message) = adds();
+    assert_eq!((left.len(), code), (sequences.len() - 1, LdapResultCode::Success));
+    assert!(!left.contains(&lost) && message.starts_with(&format!("not whole: records {lost} to {lost} ")), "{message}");
+    let status = installation.run(&["status"]);
+    let told = String::from_utf8_lossy(&status.stdout).into_owned();
+    assert!(told.contains("met damage of the journal"), "{told}");
+    server.kill();
+}
