@@ -8,13 +8,8 @@ use super::password_change;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted};
-<<<<<<< HEAD
-use super::{Authority, bind_rules, dynamic, grant, identifier, managed_account, relax, stamp};
-use crate::directory::{AccountState, Change, Lookup, MEMBER_ENDS, Node};
-=======
 use super::{Authority, audit, bind_rules, dynamic, grant, identifier, managed_account, relax, stamp};
-use crate::directory::{AccountState, Change, Lookup, Node};
->>>>>>> b930c4a (Audited reads: what the schema flags and audit rules name is recorded before it leaves)
+use crate::directory::{AccountState, Change, Lookup, MEMBER_ENDS, Node};
 use crate::journal::Named;
 use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
 use crate::policy::access::{Right, Subject};
