@@ -240,7 +240,10 @@ fn audited_reads_are_in_the_log_and_found_however_names_are_written() {
     assert_eq!(found.len(), 300);
     let searches = find(&mut client, "(&(objectClass=auditSearch)(reqType=search))");
     let of = |name: &str| -> Vec<String> { searches.iter().flat_map(|entry| values(entry, name)).collect() };
-    assert_eq!((of("reqEntries"), of("reqDN")), (vec!["256".to_owned(), "44".to_owned()], vec![SUFFIX.to_owned(), SUFFIX.to_owned()]));
+    assert_eq!(
+        (of("reqEntries"), of("reqDN")),
+        (vec!["256".to_owned(), "44".to_owned()], vec![SUFFIX.to_owned(), SUFFIX.to_owned()])
+    );
     assert_eq!((of("reqFilter"), of("recordRule")), (vec!["(sn=P)".to_owned(); 2], vec![rule; 2]));
     let dicom = installation.succeed(&["journal", "query", "--type", "search", "--format", "dicom"]);
     assert_eq!(dicom.matches("csd-code=\"110112\"").count(), 2, "{dicom}");
@@ -285,7 +288,8 @@ fn an_answer_says_what_of_the_log_cannot_be_read() {
     assert_eq!((code, message.as_str()), (LdapResultCode::Success, ""));
     let lost = sequences[sequences.len() - 3];
     let segment = std::fs::read_dir(installation.path().join("data/journal")).unwrap();
-    let segment = segment.map(|item| item.unwrap().path()).find(|path| path.extension().is_some_and(|it| it == "segment")).unwrap();
+    let segment =
+        segment.map(|item| item.unwrap().path()).find(|path| path.extension().is_some_and(|it| it == "segment")).unwrap();
     let octets = std::fs::read(&segment).unwrap();
     let groups: Vec<usize> = memchr::memmem::find_iter(&octets, &bindery::journal::GROUP_MAGIC).collect();
     let group = groups.into_iter().find(|at| {
