@@ -1,4 +1,4 @@
-//! Grants that are approved and end while others search, against the real program and by the real clock: whoever asks after the end finds
+//! Grants that are approved and end, and plain memberships that end, while others search, against the real program and by the real clock: whoever asks after the end finds
 //! nobody, whoever asks between approval and end finds them all.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
 
@@ -55,17 +55,17 @@ struct Seen {
     found: BTreeSet<String>,
 }
 
-fn watch(address: String, is_over: Arc<AtomicBool>) -> Vec<Seen> {
+fn watch(address: String, group: String, is_over: Arc<AtomicBool>) -> Vec<Seen> {
     let mut client = Client::connect(&address).unwrap();
     assert_eq!(client.bind(ADMIN, PASSWORD).unwrap(), LdapResultCode::Success);
     let mut all = Vec::new();
     while !is_over.load(Ordering::Acquire) {
         let sent = now();
-        let filter = LdapFilter::Equality("memberOf".to_owned(), group());
+        let filter = LdapFilter::Equality("memberOf".to_owned(), group.clone());
         let (entries, code) = client.search(SUFFIX, LdapSearchScope::Subtree, filter, &["memberOf"]).unwrap();
         assert_eq!(code, LdapResultCode::Success);
         // One search sees one instant: whom the filter finds shows the group.
-        assert!(entries.iter().all(|entry| common::client::values(entry, "memberOf").contains(&group())));
+        assert!(entries.iter().all(|entry| common::client::values(entry, "memberOf").contains(&group)));
         let found = entries.iter().map(|entry| entry.dn.clone()).collect();
         all.push(Seen { sent, answered: now(), found });
     }
@@ -80,7 +80,7 @@ fn approvals_and_ends_are_seen_to_the_moment_by_those_who_search_meanwhile() {
     let watchers: Vec<_> = (0..3)
         .map(|_| {
             let (address, is_over) = (server.ldap(), Arc::clone(&is_over));
-            std::thread::spawn(move || watch(address, is_over))
+            std::thread::spawn(move || watch(address, group(), is_over))
         })
         .collect();
     let mut anna_asks = Client::connect(&server.ldap()).unwrap();
@@ -125,4 +125,61 @@ fn approvals_and_ends_are_seen_to_the_moment_by_those_who_search_meanwhile() {
     assert_eq!(server.stop(), Some(0));
     let journal = installation.succeed(&["journal", "export"]);
     assert_eq!(journal.lines().filter(|line| line.contains("\"type\":\"grant\"")).count(), PEOPLE, "each end is recorded once");
+}
+
+#[test]
+fn ends_of_plain_memberships_are_seen_to_the_moment_by_those_who_search_meanwhile() {
+    let installation = installation();
+    let server = installation.serve();
+    let mut admin = LocalClient::connect(&installation.path().join("ldapi")).unwrap();
+    let night = format!("cn=night,ou=people,{SUFFIX}");
+    let mut client = Client::connect(&server.ldap()).unwrap();
+    assert_eq!(client.bind(ADMIN, PASSWORD).unwrap(), LdapResultCode::Success);
+    let lasting = format!("uid=p0,ou=people,{SUFFIX}");
+    let group = [("objectClass", &["groupOfMembers"][..]), ("member", &[&lasting])];
+    assert_eq!(client.add(&night, &group).unwrap(), LdapResultCode::Success);
+    let is_over = Arc::new(AtomicBool::new(false));
+    let watcher = {
+        let (address, night, is_over) = (server.ldap(), night.clone(), Arc::clone(&is_over));
+        std::thread::spawn(move || watch(address, night, is_over))
+    };
+    // When each was in, and between which moments the membership ended.
+    let mut members: BTreeMap<String, (Timestamp, Timestamp, Timestamp)> = BTreeMap::new();
+    for number in 1..PEOPLE {
+        let member = format!("uid=p{number},ou=people,{SUFFIX}");
+        let attribute = Attribute {
+            description: "member".to_owned(),
+            values: vec![Value::from(format!("<TTL={},{member}>", 1 + number % 3))],
+        };
+        let seconds = i64::try_from(1 + number % 3).unwrap() * 1_000_000;
+        let sent = now();
+        admin.modify(&night, vec![Modification { operation: ModificationOperation::Add, attribute }]).unwrap();
+        let answered = now();
+        members.insert(member, (answered, Timestamp(sent.0 + seconds), Timestamp(answered.0 + seconds)));
+    }
+    let last = members.values().map(|(.., end)| *end).max().unwrap();
+    while now() < last {
+        assert!(client.read(&night, &["member"]).unwrap().is_some());
+    }
+    let entry = client.read(&night, &["member", "memberNotAfter"]).unwrap().unwrap();
+    assert_eq!(common::client::values(&entry, "member"), [lasting]);
+    assert_eq!(common::client::values(&entry, "memberNotAfter"), Vec::<String>::new());
+    is_over.store(true, Ordering::Release);
+    let (mut before, mut after) = (0, 0);
+    for seen in watcher.join().unwrap() {
+        for (member, (is_in, first, last)) in &members {
+            if seen.sent >= *last {
+                after += 1;
+                assert!(!seen.found.contains(member), "{member} was found after {last:?}, at {:?}", seen.sent);
+            } else if seen.sent > *is_in && seen.answered < *first {
+                before += 1;
+                assert!(seen.found.contains(member), "{member} was missed at {:?}", seen.sent);
+            }
+        }
+    }
+    assert!(before > 0 && after > 0, "{before} {after}");
+    assert_eq!(server.stop(), Some(0));
+    let journal = installation.succeed(&["journal", "export"]);
+    let ends = journal.lines().filter(|line| line.contains("\"type\":\"expire\"") && line.contains("cn=night"));
+    assert_eq!(ends.count(), PEOPLE - 1, "each end is recorded once");
 }

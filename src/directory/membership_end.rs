@@ -57,7 +57,7 @@ impl Directory {
 
     /// Whether there are any.
     pub(super) fn has_ended(&self, now: Timestamp) -> bool {
-        self.memberships.ends().over(now).next().is_some()
+        self.memberships.ends().by_time.get_min().is_some_and(|(until, ..)| *until <= now)
     }
 
     /// The elements of a group whose membership ends, with the ends.
