@@ -70,8 +70,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let mut bookkeeping = AccountState::default();
 
     let relaxed = relax::is_allowed(&controls, subject)?;
-    let mut draft = Draft::empty(write.head);
-    draft.members.decided_at(write.context.now);
+    let mut draft = Draft::added_by(write);
     take_attributes(write, request, subject, relaxed, &mut draft, &mut bookkeeping)?;
     let rdn = dn.rdns.first().ok_or_else(|| Refusal::new(ResultCode::InvalidDnSyntax, "invalid DN"))?;
     check_passwords(write, request, subject, &mut draft)?;

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use super::member_draft::MemberDraft;
 use super::refusal::Refusal;
 use super::reserved_draft::ReservedDraft;
+use super::write::Write;
 use crate::directory::Computed;
 use crate::directory::{Directory, MembershipAttribute};
 use crate::model::schema::{AttributeDescription, AttributeType, EntryContent, Key, Schema};
@@ -152,6 +153,20 @@ impl<'a> CheckedAttribute<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// Of an entry that this request adds: members may have an end.
+    pub(crate) fn added_by(write: &Write<'a>) -> Draft<'a> {
+        let mut draft = Draft::empty(write.head);
+        draft.members.decided_at(write.context.now);
+        draft
+    }
+
+    /// Of an entry that this request modifies: members may have an end.
+    pub(crate) fn changed_by(write: &Write<'a>, id: EntryId) -> Option<Draft<'a>> {
+        let mut draft = Draft::of_entry(write.head, id)?;
+        draft.members.decided_at(write.context.now);
+        Some(draft)
+    }
+
     /// Nothing in it yet (add).
     pub(crate) fn empty(head: &'a Directory) -> Draft<'a> {
         Draft {

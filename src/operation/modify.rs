@@ -74,7 +74,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     check_rights(write, &access, request, id, only_password)?;
     write.check_assertion(write.head, &access, controls.assertion.as_ref(), id)?;
 
-    let (Some(mut draft), Some(node)) = (Draft::of_entry(write.head, id), write.head.node(id)) else {
+    let (Some(mut draft), Some(node)) = (Draft::changed_by(write, id), write.head.node(id)) else {
         return Err(Refusal::no_such_object(write.head, None));
     };
     let relaxed = relax::is_allowed(&controls, subject)?;
@@ -85,7 +85,6 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     let checked = check_changes(write, request, subject, relaxed)?;
     let changes_password = checked.iter().any(|it| prepare::is_password(schema, it.attribute_type.id));
     let needs_factor = changes_password && check_password(write, request, subject, id, &checked)?;
-    draft.members.decided_at(write.context.now);
     for (index, (change, attribute)) in request.changes.iter().zip(&checked).enumerate() {
         apply(&mut draft, change, attribute, controls.permissive_modify, |value| request.passwords.outcome(index, value))?;
     }
