@@ -228,6 +228,7 @@ fn numbers_are_those_of_searches_and_of_the_journal() {
         drift.iter().filter(|row| of(row, "target").ends_with(&format!(",ou=roles,{SUFFIX}"))).count(),
         changed.lines().filter(|line| line.contains(",ou=roles,") && line.split_whitespace().nth(3) == Some("0")).count()
     );
+    compare_reviews(&installation, &mut client);
     compare_page(&installation, now.len(), unused.len());
 
     drop(client);
@@ -241,6 +242,22 @@ fn numbers_are_those_of_searches_and_of_the_journal() {
         questions.contains("report dormant") && questions.contains(&format!("report access, at record {then}")),
         "{questions}"
     );
+}
+
+/// A campaign about all groups, as searched and as reported.
+fn compare_reviews(installation: &Installation, client: &mut Client) {
+    let groups: Vec<String> = (0..5).map(group).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let terms: &[(&str, &[&str])] =
+        &[("objectClass", &["reviewCampaign"]), ("reviewGroup", &groups), ("reviewDueDate", &["20991231000000Z"])];
+    assert_eq!(client.add(&format!("cn=spring,{SUFFIX}"), terms).unwrap(), LdapResultCode::Success);
+    let items = search(client, present("reviewItemState"), &["reviewMembership"]);
+    let searched: BTreeSet<String> =
+        items.values().flatten().map(|value| value.strip_prefix("member: ").unwrap().to_owned()).collect();
+    let reported = rows(installation, 0, &["reviews"]);
+    assert!(!reported.is_empty() && reported.len() == items.len(), "{} {}", reported.len(), items.len());
+    assert_eq!(names(&reported), searched);
+    assert!(reported.iter().all(|row| of(row, "decision") == "open" && of(row, "state") == "open"));
 }
 
 /// The page says the same, alone and to a printer.

@@ -9,6 +9,7 @@ use super::dynamic::MEMBER_URL;
 use super::hash::KeyedHash;
 use super::index::{IndexDeclaration, IndexKinds, IndexPlan, Indexes};
 use super::kind::KindClasses;
+use super::review::CampaignTypes;
 use super::tree::Suffix;
 use super::turns::{APPROVER_ID, GrantTypes};
 use super::usage::Usage;
@@ -81,6 +82,7 @@ pub(super) struct Fixed {
     /// When a dynamic entry expires.
     pub(super) expires: Option<AttributeTypeId>,
     pub(super) grant_types: Option<GrantTypes>,
+    pub(super) campaign_types: Option<CampaignTypes>,
     pub(super) entry_uuid: Option<AttributeTypeId>,
     pub(super) digest_key: [u8; 32],
     pub(super) hash: KeyedHash,
@@ -102,6 +104,7 @@ impl Fixed {
             member_url: id_of(&schema, MEMBER_URL),
             expires: id_of(&schema, "entryExpireTimestamp"),
             grant_types: GrantTypes::new(&schema),
+            campaign_types: CampaignTypes::new(&schema),
             entry_uuid: id_of(&schema, "entryUUID"),
             digest_key,
             hash,
@@ -132,6 +135,7 @@ impl Fixed {
             member_url: id_of(&schema, MEMBER_URL),
             expires: id_of(&schema, "entryExpireTimestamp"),
             grant_types: GrantTypes::new(&schema),
+            campaign_types: CampaignTypes::new(&schema),
             entry_uuid: id_of(&schema, "entryUUID"),
             digest_key: self.digest_key,
             hash: self.hash,

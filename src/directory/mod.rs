@@ -30,6 +30,7 @@ mod named_below;
 mod past;
 mod recent;
 mod reference;
+mod review;
 mod search;
 mod spelling;
 mod structure;

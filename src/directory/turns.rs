@@ -30,13 +30,15 @@ impl Directory {
         Some((state, GrantWindow { from: time(types.from), until: time(types.until) }))
     }
 
-    /// When time next makes something else of a grant.
+    /// When time next makes something else of a grant or a review campaign.
     pub(super) fn turn_of(&self, entry: &Entry) -> Option<Timestamp> {
-        let (state, window) = self.grant_of(entry)?;
-        state.next_turn(window)
+        match self.grant_of(entry) {
+            Some((state, window)) => state.next_turn(window),
+            None => self.campaign_of(entry).and_then(|(state, times)| times.next_turn(state)),
+        }
     }
 
-    /// The grants of which time made something else by now, those that turned first first: `most` at most.
+    /// The grants and campaigns of which time made something else by now, those that turned first first: `most` at most.
     pub fn turned(&self, now: Timestamp, most: usize) -> Vec<EntryId> {
         self.turns.over(now).take(most).collect()
     }

@@ -55,6 +55,7 @@ impl RecordKind {
             RecordKind::Refresh => "refresh",
             RecordKind::Expire => "expire",
             RecordKind::Grant => "grant",
+            RecordKind::Review => "review",
             RecordKind::SessionEnd => "sessionEnd",
             RecordKind::JournalRead => "journalRead",
             RecordKind::Search => "search",

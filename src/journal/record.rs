@@ -41,6 +41,8 @@ pub enum RecordKind {
     Expire,
     /// Time made something else of a grant: it began, ended, or could not begin.
     Grant,
+    /// Time made something of a review campaign or of what it reviews: a reminder, the due date, its close.
+    Review,
     /// A session that somebody was logged in on is over.
     SessionEnd,
     /// Somebody read the journal.

@@ -8,7 +8,7 @@ use super::password_change;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted};
-use super::{Authority, audit, bind_rules, dynamic, grant, identifier, managed_account, relax, stamp};
+use super::{Authority, audit, bind_rules, dynamic, grant, identifier, managed_account, relax, review, stamp};
 use crate::directory::{AccountState, Change, Lookup, MEMBER_ENDS, Node};
 use crate::journal::Named;
 use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
@@ -92,6 +92,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     grant::check_name(write, &draft, rdn)?;
     grant::governed::check(write, None, &draft)?;
     grant::ask::asked(write, place.parent, &mut draft)?;
+    let opening = review::terms::added(write, &mut draft)?;
     identifier::check_unique(write, place.id.and_then(|id| write.head.node(id)).map(|node| &**node), &draft)?;
     if relaxed {
         relax::check_identity(write.head, None, &draft)?;
@@ -115,6 +116,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let mut changes = vec![Change::PutEntry { id, parent: place.parent, name: place.name, block: entry.block().clone() }];
     let actor = stamp::actor_name(write.head, write.context);
     changes.extend(draft.members.changes(id, write.context.now, &actor));
+    changes.extend(opening.iter().flat_map(|opening| review::open::items(write, id, opening)));
     changes.extend(draft.reserved.changes(write.context.now, &actor));
     changes.extend(numbers);
     if bookkeeping != AccountState::default() {

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::refusal::{Refusal, parse_name};
 use super::write::{MAXIMUM_CHANGES, Success, Write, is_subschema};
-use super::{access, audit, bind_rules, grant, identifier, record, sessions};
+use super::{access, audit, bind_rules, grant, identifier, record, review, sessions};
 use crate::directory::{Change, Directory, MembershipAttribute};
 use crate::journal::{RecordedChange, RecordedEffect, RecordedValue};
 use crate::model::{Dn, EntryId, ModificationOperation, ResultCode};
@@ -52,6 +52,7 @@ pub(crate) fn delete(write: &Write<'_>, request: &DeleteRequest) -> Result<Succe
     access::check_unnamed(write.head, &access, &entries, false)?;
     audit::check_unnamed(write.head, &entries, false)?;
     grant::people::check_removable(write.head, &entries)?;
+    review::terms::check_removable(write, &entries)?;
     let mut changes = Vec::new();
     for &entry in &entries {
         remove(write, entry, &mut changes)?;

@@ -52,6 +52,7 @@ mod refusal;
 mod relax;
 pub mod report;
 mod reserved_draft;
+pub mod review;
 pub mod revoked;
 pub mod root_dse;
 mod schema_change;

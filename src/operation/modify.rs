@@ -12,7 +12,8 @@ use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, not_permitted};
 use super::{
-    Authority, access, audit, bind_rules, dynamic, grant, identifier, managed_account, relax, schema_change, sessions, stamp,
+    Authority, access, audit, bind_rules, dynamic, grant, identifier, managed_account, relax, review, schema_change, sessions,
+    stamp,
 };
 use crate::directory::{Change, MembershipAttribute, Node};
 use crate::model::schema::Schema;
@@ -68,6 +69,9 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     access.check_seen(write.head, &dn)?;
     write.check_referral(&dn, &controls)?;
     let id = write.find(&dn, &access)?;
+    if let Some(done) = review::decide::intercept(write, request, id, &access, &controls)? {
+        return Ok(done);
+    }
     if let Some(done) = grant::intercept(write, request, id, &access, &controls)? {
         return Ok(done);
     }
@@ -103,6 +107,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     bind_rules::check(write, &draft)?;
     access::check(write, &draft).and_then(|()| audit::check(write, &draft))?;
     let started_over = grant::check(write, node, &mut draft)?;
+    review::terms::changed(write, node, &mut draft)?;
     identifier::check_unique(write, Some(node), &draft)?;
     dynamic::check_class(write.head, node, &draft)?;
     if relaxed {

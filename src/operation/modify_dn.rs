@@ -7,7 +7,7 @@ use super::control::Controls;
 use super::draft::Draft;
 use super::refusal::{Refusal, is_sound, parse_name};
 use super::write::{Success, Write, is_subschema, not_permitted};
-use super::{Authority, audit, bind_rules, dynamic, grant, identifier, managed_account, stamp};
+use super::{Authority, audit, bind_rules, dynamic, grant, identifier, managed_account, review, stamp};
 use crate::directory::{Change, Lookup, Node, RECENT_CHANGES};
 use crate::journal::Named;
 use crate::model::{AttributeTypeId, Dn, EntryId, Rdn, ResultCode};
@@ -76,6 +76,7 @@ pub(crate) fn modify_dn(write: &Write<'_>, request: &ModifyDnRequest) -> Result<
     audit::check_unnamed(write.head, &[id], true)?;
     dynamic::check_move(write.head, node, parent)?;
     grant::people::check_move(write.head, node, parent)?;
+    review::terms::check_move(write.head, node)?;
     let new_dn = name_below(write, parent, &new_rdn);
     if matches!(write.head.find(&new_dn), Lookup::Found(other) if other != id) {
         return Err(Refusal::new(ResultCode::EntryAlreadyExists, ""));
@@ -203,6 +204,7 @@ fn renamed_entry<'a>(
     bind_rules::check(write, &draft)?;
     access::check(write, &draft).and_then(|()| audit::check(write, &draft))?;
     let started_over = grant::check(write, node, &mut draft)?;
+    review::terms::changed(write, node, &mut draft)?;
     identifier::check_unique(write, Some(node), &draft)?;
     dynamic::check_class(write.head, node, &draft)?;
     stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);

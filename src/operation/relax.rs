@@ -4,8 +4,9 @@
 use super::account;
 use super::control::Controls;
 use super::draft::{CheckedAttribute, Draft, Home};
-use super::grant::is_server_only;
+use super::grant;
 use super::refusal::Refusal;
+use super::review;
 use super::write::not_permitted;
 use crate::directory::{Directory, Node};
 use crate::model::{ResultCode, Value};
@@ -32,7 +33,8 @@ pub(crate) fn is_allowed(controls: &Controls, subject: Subject) -> Result<bool, 
 /// 19 for what cannot be set even so.
 pub(crate) fn check_attribute(attribute: &CheckedAttribute<'_>) -> Result<(), Refusal> {
     let name = attribute.attribute_type.name();
-    if attribute.home == Home::Computed || DERIVED.contains(&name) || is_server_only(name) {
+    if attribute.home == Home::Computed || DERIVED.contains(&name) || grant::is_server_only(name) || review::is_server_only(name)
+    {
         return Err(attribute.constraint("no user modification allowed"));
     }
     Ok(())

@@ -8,4 +8,5 @@ pub mod bind_rule;
 pub mod grant;
 pub mod otp;
 pub mod password;
+pub mod review;
 pub mod share;

@@ -18,11 +18,11 @@ pub(super) struct Alerts(Mutex<VecDeque<(Timestamp, String)>>);
 impl Alerts {
     /// Takes note of records that are durable; of most there is nothing to tell.
     pub(super) fn follow<'a>(&self, records: impl IntoIterator<Item = &'a Record>, now: Timestamp) {
-        for record in records.into_iter().filter(|record| record.kind == RecordKind::Alert) {
+        for record in records.into_iter().filter(|record| record.kind == RecordKind::Alert || is_late(record)) {
             // Logs are kept in clear: no name, only the number that the journal tells the name of.
             let account = record.target.as_ref().and_then(|target| target.uuid.as_deref()).unwrap_or_default();
             let reason = record.reason.unwrap_or_default();
-            tracing::warn!(account, reason, "look at the journal: records of type alert");
+            tracing::warn!(account, reason, "look at the journal: records of type {}", record.kind.name());
             let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             told.truncate(MOST - 1);
             told.push_front((now, text(record)));
@@ -37,8 +37,27 @@ impl Alerts {
     }
 }
 
+/// How many memberships a review waits for, or had to go without; nothing of other records.
+fn left_open(record: &Record) -> Option<&str> {
+    let is_count = |name: &&str| ["open", "notConfirmed"].contains(name);
+    let counts = record.details.iter().find(|(name, _)| record.kind == RecordKind::Review && is_count(name));
+    counts.map(|(_, count)| count.as_str()).filter(|count| *count != "0")
+}
+
+/// Whether a review is due soon, late or closed, and somebody did not do it.
+fn is_late(record: &Record) -> bool {
+    record.reason.is_some() && left_open(record).is_some()
+}
+
 fn text(record: &Record) -> String {
     let target = record.target.as_ref().map_or("", |target| target.dn.as_str());
+    if let Some(count) = left_open(record) {
+        let detail = |wanted| record.details.iter().find(|(name, _)| *name == wanted).map_or("", |(_, value)| value.as_str());
+        let (reason, due, closes) = (record.reason.unwrap_or_default(), detail("due"), detail("closes"));
+        return format!(
+            "{reason}: {target}, {count} memberships are not reviewed, due {due}; what is not by {closes} is suspended"
+        );
+    }
     let from = record.peer.as_deref().unwrap_or("somewhere");
     let reason = record.reason.unwrap_or_default();
     format!("{reason}: {target}, the last one from {from}; find out who or what tries, the journal has every try")
@@ -54,6 +73,25 @@ mod tests {
         record.target = Some(Named { uuid: None, dn: format!("uid={number}") });
         record.reason = Some("many failed logins in a row");
         record
+    }
+
+    #[test]
+    fn a_review_that_somebody_has_to_do_is_told() {
+        let review = |count: (&'static str, &str), reason| {
+            let mut record = Record::new(RecordKind::Review);
+            record.target = Some(Named { uuid: None, dn: "cn=spring".to_owned() });
+            (record.reason, record.details) = (reason, vec![("due", "D".to_owned()), ("closes", "C".to_owned())]);
+            record.details.push((count.0, count.1.to_owned()));
+            record
+        };
+        let alerts = Alerts::default();
+        let untold =
+            [(("open", "0"), Some("review overdue")), (("notConfirmed", "0"), Some("review closed")), (("open", "2"), None)];
+        alerts.follow(&untold.map(|(count, reason)| review(count, reason)), Timestamp(0));
+        assert!(alerts.told(Timestamp(0)).is_empty());
+        alerts.follow(&[review(("open", "2"), Some("review due soon"))], Timestamp(0));
+        let text = "review due soon: cn=spring, 2 memberships are not reviewed, due D; what is not by C is suspended";
+        assert_eq!(alerts.told(Timestamp(0)), [text]);
     }
 
     #[test]

@@ -115,6 +115,8 @@ struct Tentative {
     decisions: Vec<Result<Decision, ResultCode>>,
     /// Accounts that came to an end.
     crossed: Vec<(Timestamp, EntryId)>,
+    /// What the journal says of grants and reviews that turned.
+    turned: Vec<Record>,
     /// Sessions that go on with another password.
     expecting: Vec<live::Expecting>,
     /// Of all frames.
@@ -296,7 +298,7 @@ impl Committer {
         }
         let decided = tentative.decisions.iter().flatten();
         let records = decided.flat_map(|decision| decision.preceding.iter().chain([&decision.record]));
-        self.health.follow(records, self.chain.last_time);
+        self.health.follow(tentative.turned.iter().chain(records), self.chain.last_time);
         self.retired.push(before);
         self.tell_durable(tentative.octets);
         self.checkpoint.submit(self.chain.next_sequence.saturating_sub(1), tentative.changes, digest, Checkpoint::SHORT_WAIT);
@@ -423,6 +425,7 @@ impl Committer {
                 changes: Vec::new(),
                 decisions: Vec::with_capacity(proposals.len()),
                 crossed: Vec::new(),
+                turned: Vec::new(),
                 expecting: Vec::new(),
                 octets: 0,
             };
@@ -509,6 +512,7 @@ impl Committer {
             };
             tentative.head = head;
             self.frame_of(&decision, tentative, now);
+            tentative.turned.extend(decision.preceding.into_iter().chain([decision.record]));
         }
     }
 

@@ -108,6 +108,8 @@ transcripts! {
     referrals
     rename
     rename_rules
+    reviews
+    review_grants
     root_dse
     schema
     search

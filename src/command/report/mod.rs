@@ -6,6 +6,7 @@ mod page;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
@@ -17,6 +18,7 @@ use super::{CommandError, FOUND_SOMETHING, Installation, format, output};
 use crate::directory::Directory;
 use crate::journal::query::{FoundRecord, LookupRequest, Query, WantedResult};
 use crate::model::{EntryId, Timestamp};
+use crate::operation::as_of;
 use crate::operation::report::{DAY, Drift, HrFile, ReportKind, Reporting, SharedUse, Table, WaiverFact, find, overview, table};
 use crate::server::installation::Installation as Loaded;
 use crate::store::{Past, PastTarget};
@@ -80,6 +82,8 @@ enum Kind {
     Service,
     /// Waivers of the configuration, and rules with an end (exit code 1: one is over)
     Waivers,
+    /// Memberships under review, what nobody confirmed in time, grants whose review is late (exit code 1: something is late or suspended)
+    Reviews,
     /// What changed of policies, rules and roles (exit code 1: something did)
     Drift,
     /// All of them
@@ -98,6 +102,7 @@ impl Kind {
             Kind::Privileged => ReportKind::Privileged,
             Kind::Service => ReportKind::Service,
             Kind::Waivers => ReportKind::Waivers,
+            Kind::Reviews => ReportKind::Reviews,
             Kind::Drift => ReportKind::Drift,
             Kind::All => return ReportKind::ALL.to_vec(),
         };
@@ -136,6 +141,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let waivers = waivers(&installation);
     // The clock is asked after the reading was recorded: the login for that is not in the future then.
     let at = if arguments.at.is_some() { past.time() } else { installation.now().max(past.time()) };
+    // What time made of grants and reviews counts, whether or not the server came to it.
+    let directory = as_of(&Arc::new(directory), at);
     let named = |option: &str, dn: &Option<String>| named(&directory, option, dn.as_deref());
     let days = |kind: Kind, default: u32| arguments.days.filter(|_| arguments.kind == kind).unwrap_or(default);
     let reporting = Reporting {

@@ -13,7 +13,7 @@ use crate::directory::{
 };
 use crate::model::schema::{AttributeDescription, Schema};
 use crate::model::{Dn, EntryId, Filter, Rdn, Scope, Value};
-use crate::operation::{default_rules, grant};
+use crate::operation::{default_rules, grant, review};
 use crate::policy::access::{AccessRule, Circumstances, Effect, Reader, RuleSubject};
 
 /// Sets of rules for which what is put together of them is remembered.
@@ -60,8 +60,8 @@ pub(super) struct AccessRules {
     pub(super) authenticated: Vec<usize>,
     pub(super) anyone: Vec<usize>,
     pub(super) related: Vec<(usize, Relation)>,
-    /// The rule about grants, for whoever has to do with one, and the attribute that every grant has.
-    grants: Option<(usize, MembershipAttribute)>,
+    /// The rules about grants and reviews, for whoever has to do with one, and the attribute that each of them has.
+    parties: Vec<(usize, MembershipAttribute)>,
     /// The attributes that make somebody manager or owner.
     relations: [Option<MembershipAttribute>; 2],
     /// What rules' filters come to: each stands here once.
@@ -99,7 +99,7 @@ pub(super) enum Relation {
     Own,
     Manager,
     Owner,
-    /// Who asked for a grant, gets it, or decides about it.
+    /// Who asked for a grant, gets it, or decides about it; who reviews.
     Party,
 }
 
@@ -126,7 +126,8 @@ impl Compiled for AccessRules {
         if rules.rules.is_empty() {
             rules.add_defaults(directory);
         }
-        rules.add_grants(directory);
+        rules.add_party(directory, ("grants", "(objectClass=accessGrant)", "grantMember"));
+        rules.add_party(directory, ("reviews", "(|(objectClass=reviewCampaign)(objectClass=reviewItem))", "reviewGroup"));
         rules
     }
 }
@@ -192,7 +193,7 @@ impl AccessRules {
             anyone: Vec::new(),
             related: Vec::new(),
             relations: [relation("manager"), relation("owner")],
-            grants: None,
+            parties: Vec::new(),
             filters: Vec::new(),
             chosen: ArcSwap::default(),
         }
@@ -213,20 +214,21 @@ impl AccessRules {
         }
     }
 
-    /// Who asked for a grant, gets it or decides about it may read it: that comes with the part, and no entry says so.
-    fn add_grants(&mut self, directory: &Directory) {
+    /// Who asked for a grant, gets it or decides about it may read it, and who reviews what there is to review: that comes with the part, and no
+    /// entry says so.
+    fn add_party(&mut self, directory: &Directory, (name, filter, held): (&str, &'static str, &str)) {
         let values = |name: &str| match name {
             "accessSubject" => vec![Value::from_static(b"self")],
             "accessRight" => ["search", "compare", "read"].map(|right| Value::from_static(right.as_bytes())).to_vec(),
             "accessAttribute" => vec![Value::from_static(b"*"), Value::from_static(b"+")],
-            "accessFilter" => vec![Value::from_static(b"(objectClass=accessGrant)")],
+            "accessFilter" => vec![Value::from_static(filter.as_bytes())],
             "accessEffect" => vec![Value::from_static(b"allow")],
             _ => Vec::new(),
         };
-        let held = directory.schema().attribute_type("grantMember").and_then(MembershipAttribute::of_type);
-        if let Some((rule, held)) = read(directory.schema(), "grants".to_owned(), &values).zip(held) {
+        let held = directory.schema().attribute_type(held).and_then(MembershipAttribute::of_type);
+        if let Some((rule, held)) = read(directory.schema(), name.to_owned(), &values).zip(held) {
             let filter = self.filter(directory, &rule);
-            self.grants = Some((self.rules.len(), held));
+            self.parties.push((self.rules.len(), held));
             self.rules.push(Placed { rule, entry: None, version: 0, targets: None, audits: Vec::new(), filter });
         }
     }
@@ -306,8 +308,8 @@ impl AccessRules {
             }
             let related = self.related.iter();
             applicable.extend(related.map(|(place, relation)| Applicable { place: *place, relations: Some(vec![*relation]) }));
-            let grants = self.grants.filter(|(_, attribute)| directory.is_held(*attribute));
-            applicable.extend(grants.map(|(place, _)| Applicable { place, relations: Some(vec![Relation::Party]) }));
+            let parties = self.parties.iter().filter(|(_, attribute)| directory.is_held(*attribute));
+            applicable.extend(parties.map(|&(place, _)| Applicable { place, relations: Some(vec![Relation::Party]) }));
         }
         applicable.retain(|it| self.rules.get(it.place).is_some_and(|placed| placed.rule.holds(asked)));
         // What a rule is for in any way it is for without relations, too.
@@ -360,7 +362,7 @@ impl AccessRules {
             Relation::Own => node.id == identity,
             Relation::Manager => has(manager),
             Relation::Owner => has(owner),
-            Relation::Party => grant::is_party(directory, node, identity),
+            Relation::Party => grant::is_party(directory, node, identity) || review::is_party(directory, node, identity),
         }
     }
 }

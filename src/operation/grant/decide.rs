@@ -12,7 +12,7 @@ use crate::operation::control::Controls;
 use crate::operation::modify::ModifyRequest;
 use crate::operation::refusal::Refusal;
 use crate::operation::write::{Success, Write};
-use crate::operation::{Authority, app_password};
+use crate::operation::{Authority, app_password, review};
 use crate::policy::grant::{self as rules, Decider, Decision, Outcome};
 
 /// Decides where a request says so.
@@ -99,6 +99,9 @@ fn decide(write: &Write<'_>, node: &Node, decision: Decision, access: &Access, c
             writing.set(REVIEWED_TIME, vec![time]);
             writing.set(NOTICE, Vec::new());
         }
+    }
+    if matches!(outcome, Outcome::Revoked | Outcome::Reviewed) {
+        changes.extend(review::decide::follow(write, node, decider.0, outcome == Outcome::Revoked));
     }
     conclude(write, writing, changes, &outcome, controls)
 }

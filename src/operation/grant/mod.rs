@@ -13,12 +13,13 @@
 pub(crate) mod ask;
 pub(crate) mod decide;
 pub(crate) mod governed;
-mod obstacle;
+pub(super) mod obstacle;
 pub(crate) mod people;
 pub mod turn;
 
 pub use turn::as_of;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::access::Access;
@@ -46,20 +47,20 @@ const CONFLICTS: &str = "grantConflictsWith";
 const JOB_CODE: &str = "grantJobCode";
 const APPROVALS: &str = "grantApprovalsRequired";
 const MAXIMUM: &str = "grantMaxSeconds";
-const REVIEW_DAYS: &str = "grantReviewDays";
+pub(super) const REVIEW_DAYS: &str = "grantReviewDays";
 
-const STATE: &str = "grantState";
+pub(super) const STATE: &str = "grantState";
 const REQUESTED_BY: &str = "grantRequestedBy";
 const REQUESTED_TIME: &str = "grantRequestedTime";
 const REQUESTER_ID: &str = "grantRequesterId";
 const APPROVED_BY: &str = "grantApprovedBy";
 const APPROVED_TIME: &str = "grantApprovedTime";
-const APPROVER_ID: &str = "grantApproverId";
-const REVOKED_BY: &str = "grantRevokedBy";
-const REVOKED_TIME: &str = "grantRevokedTime";
-const REVIEWED_BY: &str = "grantReviewedBy";
-const REVIEWED_TIME: &str = "grantReviewedTime";
-const NOTICE: &str = "grantNotice";
+pub(super) const APPROVER_ID: &str = "grantApproverId";
+pub(super) const REVOKED_BY: &str = "grantRevokedBy";
+pub(super) const REVOKED_TIME: &str = "grantRevokedTime";
+pub(super) const REVIEWED_BY: &str = "grantReviewedBy";
+pub(super) const REVIEWED_TIME: &str = "grantReviewedTime";
+pub(super) const NOTICE: &str = "grantNotice";
 
 /// What the server alone says of a grant.
 const SERVER_ONLY: [&str; 12] = [
@@ -86,25 +87,25 @@ fn is_grant(head: &Directory, node: &Node) -> bool {
     has_class(head, node, GRANT)
 }
 
-fn is_governed(head: &Directory, node: &Node) -> bool {
+pub(super) fn is_governed(head: &Directory, node: &Node) -> bool {
     has_class(head, node, GOVERNED)
 }
 
-fn has_class(head: &Directory, node: &Node, class: &str) -> bool {
+pub(super) fn has_class(head: &Directory, node: &Node, class: &str) -> bool {
     let object_class = head.schema().attribute_type("objectClass");
     object_class.is_some_and(|it| node.entry.values(it.id).any(|name| is_class(head.schema(), name, class)))
 }
 
-fn is_class(schema: &Schema, name: &[u8], class: &str) -> bool {
+pub(super) fn is_class(schema: &Schema, name: &[u8], class: &str) -> bool {
     name.eq_ignore_ascii_case(class.as_bytes())
         || std::str::from_utf8(name).ok().and_then(|name| schema.object_class(name)).is_some_and(|it| it.name() == class)
 }
 
-fn first<'e>(head: &Directory, node: &'e Node, name: &str) -> Option<&'e [u8]> {
+pub(super) fn first<'e>(head: &Directory, node: &'e Node, name: &str) -> Option<&'e [u8]> {
     node.entry.first(head.schema().attribute_type(name)?.id)
 }
 
-fn values<'e>(head: &Directory, node: &'e Node, name: &str) -> Vec<&'e [u8]> {
+pub(super) fn values<'e>(head: &Directory, node: &'e Node, name: &str) -> Vec<&'e [u8]> {
     head.schema().attribute_type(name).map(|it| node.entry.values(it.id).collect()).unwrap_or_default()
 }
 
@@ -112,21 +113,21 @@ fn texts(head: &Directory, node: &Node, name: &str) -> Vec<String> {
     values(head, node, name).into_iter().map(|value| String::from_utf8_lossy(value).into_owned()).collect()
 }
 
-fn number(head: &Directory, node: &Node, name: &str) -> Option<i64> {
+pub(super) fn number(head: &Directory, node: &Node, name: &str) -> Option<i64> {
     std::str::from_utf8(first(head, node, name)?).ok()?.parse().ok()
 }
 
-fn reference(head: &Directory, name: &str) -> Option<MembershipAttribute> {
+pub(super) fn reference(head: &Directory, name: &str) -> Option<MembershipAttribute> {
     MembershipAttribute::of_type(head.schema().attribute_type(name)?)
 }
 
 /// The entries that an entry names by this attribute.
-fn references(head: &Directory, id: EntryId, name: &str) -> Vec<EntryId> {
+pub(super) fn references(head: &Directory, id: EntryId, name: &str) -> Vec<EntryId> {
     let named = reference(head, name).into_iter().flat_map(|attribute| head.memberships(id, attribute));
     named.filter_map(|it| if let Membership::Entry(_, entry) = it { Some(entry) } else { None }).collect()
 }
 
-fn member_of_grant(head: &Directory, grant: EntryId) -> Option<EntryId> {
+pub(super) fn member_of_grant(head: &Directory, grant: EntryId) -> Option<EntryId> {
     references(head, grant, MEMBER).first().copied()
 }
 
@@ -134,11 +135,11 @@ fn uuid(value: &[u8]) -> Option<Identifier> {
     uuid::Uuid::try_parse_ascii(value).ok().map(uuid::Uuid::into_bytes)
 }
 
-fn uuid_of(head: &Directory, id: EntryId) -> Option<Identifier> {
+pub(super) fn uuid_of(head: &Directory, id: EntryId) -> Option<Identifier> {
     head.node(id).and_then(|node| head.uuid_of(node))
 }
 
-fn uuid_text(id: Identifier) -> String {
+pub(super) fn uuid_text(id: Identifier) -> String {
     uuid::Uuid::from_bytes(id).to_string()
 }
 
@@ -199,7 +200,7 @@ pub(crate) fn check(write: &Write<'_>, node: &Node, draft: &mut Draft<'_>) -> Re
     ask::changed(write, node, draft)
 }
 
-/// 64 for a grant or a governed group that is named by anything but `cn`: its terms are no names.
+/// 64 for a grant, a governed group or a review campaign that is named by anything but `cn`: its terms are no names.
 pub(crate) fn check_name(write: &Write<'_>, draft: &Draft<'_>, rdn: &Rdn) -> Result<(), Refusal> {
     let name = draft.schema.attribute_type("cn").map(|it| it.id);
     let is_name = |part: &str| draft.schema.attribute_type(part).map(|it| it.id) == name;
@@ -208,7 +209,7 @@ pub(crate) fn check_name(write: &Write<'_>, draft: &Draft<'_>, rdn: &Rdn) -> Res
     }
     let classes = draft.object_classes()?;
     let has = |wanted: &&str| classes.iter().any(|class| is_class(draft.schema, class.as_bytes(), wanted));
-    match [GRANT, GOVERNED].into_iter().find(has) {
+    match [GRANT, GOVERNED, "reviewCampaign", "reviewItem"].into_iter().find(has) {
         Some(class) => {
             Err(Refusal::new(ResultCode::NamingViolation, format!("'cn' alone names an entry of the class '{class}'")))
         }
@@ -234,13 +235,13 @@ pub(crate) fn follow(
 }
 
 /// The grants of somebody.
-fn grants_of(head: &Directory, member: EntryId) -> Vec<&Arc<Node>> {
+pub(super) fn grants_of(head: &Directory, member: EntryId) -> Vec<&Arc<Node>> {
     let Some(attribute) = reference(head, MEMBER) else { return Vec::new() };
     head.holders(attribute, member).iter().filter_map(|id| head.node(id)).collect()
 }
 
 /// What makes somebody a member; nothing where that is so already.
-fn join(head: &Directory, group: EntryId, member: EntryId, since: Timestamp, by: &str) -> Vec<Change> {
+pub(super) fn join(head: &Directory, group: EntryId, member: EntryId, since: Timestamp, by: &str) -> Vec<Change> {
     let membership = Membership::Entry(MembershipAttribute::Member, member);
     // A plain membership of before the group was governed may end: the grant goes on.
     match head.membership_grant(group, &membership) {
@@ -250,7 +251,7 @@ fn join(head: &Directory, group: EntryId, member: EntryId, since: Timestamp, by:
 }
 
 /// What ends the membership that somebody has by a grant; nothing where he has it by another one, too.
-fn leave(head: &Directory, group: EntryId, member: EntryId, grants: &[EntryId]) -> Vec<Change> {
+pub(super) fn leave(head: &Directory, group: EntryId, member: EntryId, grants: &[EntryId]) -> Vec<Change> {
     let membership = Membership::Entry(MembershipAttribute::Member, member);
     if !head.has_membership(group, &membership) || has_other(head, group, member, grants) {
         return Vec::new();
@@ -258,28 +259,28 @@ fn leave(head: &Directory, group: EntryId, member: EntryId, grants: &[EntryId]) 
     vec![Change::RemoveMembership { group, membership }]
 }
 
-fn has_other(head: &Directory, group: EntryId, member: EntryId, grants: &[EntryId]) -> bool {
+pub(super) fn has_other(head: &Directory, group: EntryId, member: EntryId, grants: &[EntryId]) -> bool {
     let is_active = |node: &Node| head.grant_of(&node.entry).is_some_and(|(state, _)| state == GrantState::Active);
     grants_of(head, member).into_iter().any(|node| !grants.contains(&node.id) && node.parent == Some(group) && is_active(node))
 }
 
 /// A grant's entry while its state changes.
-struct Writing<'a> {
+pub(super) struct Writing<'a> {
     head: &'a Directory,
     node: &'a Node,
     entry: EntryBuilder,
 }
 
 impl<'a> Writing<'a> {
-    fn new(head: &'a Directory, node: &'a Node) -> Writing<'a> {
+    pub(super) fn new(head: &'a Directory, node: &'a Node) -> Writing<'a> {
         Writing { head, node, entry: node.entry.to_builder() }
     }
 
-    fn set(&mut self, name: &str, values: Vec<String>) {
+    pub(super) fn set(&mut self, name: &str, values: Vec<String>) {
         set(self.head, &mut self.entry, name, values);
     }
 
-    fn add(&mut self, name: &str, value: String) {
+    pub(super) fn add(&mut self, name: &str, value: String) {
         let mut all = texts(self.head, self.node, name);
         if !all.contains(&value) {
             all.push(value);
@@ -287,50 +288,52 @@ impl<'a> Writing<'a> {
         self.set(name, all);
     }
 
-    fn state(&mut self, state: GrantState) {
+    pub(super) fn state(&mut self, state: GrantState) {
         self.set(STATE, vec![state.name().to_owned()]);
     }
 
     /// It needs its approvals anew.
-    fn suspend(&mut self, notice: &str) {
+    pub(super) fn suspend(&mut self, notice: &str) {
         self.state(GrantState::Suspended);
         self.set(APPROVER_ID, Vec::new());
         self.set(NOTICE, vec![format!("suspended: {notice}")]);
     }
 
-    fn stamped(mut self, context: &Context, csn_count: u32) -> Change {
+    pub(super) fn stamped(mut self, context: &Context, csn_count: u32) -> Change {
         stamp::modified(self.head, context, csn_count, &mut self.entry);
         self.change()
     }
 
-    fn change(self) -> Change {
+    pub(super) fn change(self) -> Change {
         let Node { id, parent, name, .. } = self.node;
         Change::PutEntry { id: *id, parent: *parent, name: name.clone(), block: self.entry.build().block().clone() }
     }
 }
 
-fn set(head: &Directory, entry: &mut EntryBuilder, name: &str, values: Vec<String>) {
+pub(super) fn set(head: &Directory, entry: &mut EntryBuilder, name: &str, values: Vec<String>) {
     if let Some(attribute_type) = head.schema().attribute_type(name) {
         let values = values.into_iter().map(Value::from).collect();
         entry.set(attribute_type.id, attribute_type.name(), attribute_type.section(), values);
     }
 }
 
+fn entry_of(change: &Change) -> Option<EntryId> {
+    match change {
+        Change::PutEntry { id, .. } | Change::RemoveEntry { id, .. } => Some(*id),
+        _ => None,
+    }
+}
+
 /// Adds that the entries of members who came or left moved on, so that whoever follows memberOf looks at them: their entryCSN alone.
-fn followed(head: &Directory, context: &Context, csn_count: u32, changes: &mut Vec<Change>) {
+pub(super) fn followed(head: &Directory, context: &Context, csn_count: u32, changes: &mut Vec<Change>) {
     let of_member = |change: &Change| match change {
         Change::PutMembership { membership: Membership::Entry(MembershipAttribute::Member, id), .. }
         | Change::RemoveMembership { membership: Membership::Entry(MembershipAttribute::Member, id), .. } => Some(*id),
         _ => None,
     };
-    let members: Vec<EntryId> = changes.iter().filter_map(of_member).collect();
-    let is_written = |changes: &[Change], member: EntryId| {
-        changes.iter().any(|it| matches!(it, Change::PutEntry { id, .. } | Change::RemoveEntry { id, .. } if *id == member))
-    };
+    let mut written: HashSet<EntryId> = changes.iter().filter_map(entry_of).collect();
+    let members: Vec<EntryId> = changes.iter().filter_map(of_member).filter(|member| written.insert(*member)).collect();
     for node in members.into_iter().filter_map(|member| head.node(member)) {
-        if is_written(changes, node.id) {
-            continue;
-        }
         let mut entry = node.entry.to_builder();
         stamp::set(head, &mut entry, "entryCSN", stamp::change_stamp(head, context, csn_count).to_string());
         let block = entry.build().block().clone();
@@ -339,7 +342,7 @@ fn followed(head: &Directory, context: &Context, csn_count: u32, changes: &mut V
 }
 
 /// What groups got and lost by these changes, for the record.
-fn effects(head: &Directory, changes: &[Change]) -> Vec<RecordedEffect> {
+pub(super) fn effects(head: &Directory, changes: &[Change]) -> Vec<RecordedEffect> {
     let effect = |group: EntryId, membership: &Membership, operation| {
         let values = RecordedValue::Shown(vec![head.member_value(membership)]);
         let attribute = membership.attribute().name(head.schema()).to_owned();
@@ -354,7 +357,7 @@ fn effects(head: &Directory, changes: &[Change]) -> Vec<RecordedEffect> {
 }
 
 /// That a grant is in another state, for the record.
-fn state_effect(head: &Directory, grant: EntryId, state: GrantState) -> Option<RecordedEffect> {
+pub(super) fn state_effect(head: &Directory, grant: EntryId, state: GrantState) -> Option<RecordedEffect> {
     let values = RecordedValue::Shown(vec![Value::from(state.name().to_owned())]);
     let change = RecordedChange { attribute: STATE.to_owned(), operation: ModificationOperation::Replace, values };
     Some(RecordedEffect { entry: record::named(head, grant)?, change })

@@ -11,7 +11,7 @@ use crate::policy::grant::JobCode;
 
 /// What is in the way of a membership.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Obstacle {
+pub(in crate::operation) enum Obstacle {
     /// There is nobody to be a member.
     Nobody,
     /// The member's account is off.
@@ -67,7 +67,7 @@ impl Obstacle {
     }
 
     /// The same for somebody who may read so much of it: what he may not know of is not named.
-    pub(super) fn told(self, head: &Directory, access: &Access) -> String {
+    pub(in crate::operation) fn told(self, head: &Directory, access: &Access) -> String {
         let may_read = |id: EntryId, attribute: &str| {
             let attribute = head.schema().attribute_type(attribute).map(|it| it.id);
             head.node(id).zip(attribute).is_some_and(|(node, attribute)| access.readable(head, node).contains(attribute))
@@ -86,7 +86,7 @@ impl Obstacle {
 }
 
 /// The first obstacle; none: there is none.
-pub(super) fn of(head: &Directory, group: &Node, member: EntryId) -> Option<Obstacle> {
+pub(in crate::operation) fn of(head: &Directory, group: &Node, member: EntryId) -> Option<Obstacle> {
     let Some(node) = head.node(member) else { return Some(Obstacle::Nobody) };
     if is_disabled(head, |id| node.entry.first(id)) {
         return Some(Obstacle::Disabled(member));

@@ -7,7 +7,7 @@ use crate::directory::{Change, Directory, Membership};
 use crate::journal::{Record, RecordKind};
 use crate::model::{EntryId, GrantState, ResultCode, Timestamp};
 use crate::operation::write::Write;
-use crate::operation::{Context, Decision, record, stamp};
+use crate::operation::{Context, Decision, record, review, stamp};
 use crate::protocol::{LdapResult, Reply, ResponseKind};
 
 /// Grants that one frame lets turn.
@@ -34,7 +34,8 @@ pub fn as_of(directory: &Arc<Directory>, now: Timestamp) -> Arc<Directory> {
         let _ = view.apply(&Change::RemoveMembership { group, membership });
     }
     for id in seen.turned(now, usize::MAX) {
-        let changes = turn(&view, id, now, None).map(|turned| turned.changes).unwrap_or_default();
+        let reviewed = review::turn::turn(&view, id, now, None).map(|turned| turned.changes);
+        let changes = reviewed.or_else(|| turn(&view, id, now, None).map(|turned| turned.changes)).unwrap_or_default();
         // What was found on this very value can be applied to it.
         let _ = changes.iter().try_for_each(|change| view.apply(change));
     }
@@ -53,6 +54,14 @@ pub fn cross(head: &Directory, context: &Context) -> Option<Decision> {
         changes.extend(ended);
     }
     for id in head.turned(context.now, TURNS_IN_A_FRAME) {
+        if let Some(mut reviewed) = review::turn::turn(&after, id, context.now, Some(context)) {
+            people::approvers_left(&Write { head: &after, context, csn_count: 0 }, &[], &mut reviewed.changes);
+            followed(&after, context, 0, &mut reviewed.changes);
+            reviewed.changes.iter().try_for_each(|change| after.apply(change)).ok()?;
+            records.extend(reviewed.records);
+            changes.extend(reviewed.changes);
+            continue;
+        }
         let Some(mut turned) = turn(&after, id, context.now, Some(context)) else { continue };
         let mut record = Record::new(RecordKind::Grant);
         record.target = record::named(&after, id);

@@ -8,6 +8,7 @@ mod grants;
 mod history;
 mod overview;
 mod powers;
+mod reviews;
 
 pub use history::{Drift, SharedUse};
 pub use overview::{Overview, overview};
@@ -43,13 +44,15 @@ pub enum ReportKind {
     Service,
     /// What is allowed against the rules, and until when.
     Waivers,
+    /// Memberships under review, and what nobody reviewed in time.
+    Reviews,
     /// What changed of that which decides about people.
     Drift,
 }
 
 impl ReportKind {
     /// All of them, in the order of a page.
-    pub const ALL: [ReportKind; 10] = [
+    pub const ALL: [ReportKind; 11] = [
         ReportKind::Access,
         ReportKind::Expiring,
         ReportKind::Dormant,
@@ -59,6 +62,7 @@ impl ReportKind {
         ReportKind::Privileged,
         ReportKind::Service,
         ReportKind::Waivers,
+        ReportKind::Reviews,
         ReportKind::Drift,
     ];
 
@@ -74,6 +78,7 @@ impl ReportKind {
             ReportKind::Privileged => "privileged",
             ReportKind::Service => "service",
             ReportKind::Waivers => "waivers",
+            ReportKind::Reviews => "reviews",
             ReportKind::Drift => "drift",
         }
     }
@@ -90,6 +95,7 @@ impl ReportKind {
             ReportKind::Privileged => "Who has powers",
             ReportKind::Service => "Accounts of applications and of emergencies",
             ReportKind::Waivers => "Waivers and exemptions",
+            ReportKind::Reviews => "Memberships under review",
             ReportKind::Drift => "Changes of policies, rules and roles",
         }
     }
@@ -106,6 +112,7 @@ impl ReportKind {
             ReportKind::Privileged => &["who", "power", "through", "since", "grantedBy", "lastLogin", "secondFactor"],
             ReportKind::Service => &["who", "kind", "owner", "ownerState", "networks", "lastLogin", "state"],
             ReportKind::Waivers => &["what", "state", "ends", "owner", "reason"],
+            ReportKind::Reviews => &["campaign", "item", "who", "access", "reviewer", "decision", "due", "state"],
             ReportKind::Drift => &["time", "record", "who", "change", "target", "attributes", "peer"],
         }
     }
@@ -114,7 +121,7 @@ impl ReportKind {
     pub fn finds(self) -> bool {
         match self {
             ReportKind::Access | ReportKind::Privileged => false,
-            ReportKind::Service | ReportKind::Waivers => false,
+            ReportKind::Service | ReportKind::Waivers | ReportKind::Reviews => false,
             ReportKind::Expiring | ReportKind::Dormant | ReportKind::Never => true,
             ReportKind::Orphaned | ReportKind::Shared | ReportKind::Drift => true,
         }
@@ -196,6 +203,7 @@ pub fn table(kind: ReportKind, reporting: &Reporting<'_>) -> Option<Table> {
         ReportKind::Privileged => Some(powers::table(reporting)),
         ReportKind::Service => Some(accounts::service(reporting)),
         ReportKind::Waivers => Some(ends::waivers(reporting)),
+        ReportKind::Reviews => Some(reviews::table(reporting)),
         ReportKind::Shared | ReportKind::Drift => None,
     }
 }

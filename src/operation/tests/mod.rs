@@ -24,6 +24,7 @@ mod policies;
 mod rebase;
 mod reference;
 mod report;
+mod review;
 mod root_dse;
 mod running;
 mod search;

@@ -31,9 +31,19 @@ fn each_example_is_an_entry_of_the_schema_and_names_its_class() {
         classes.push(class);
     }
     assert!(
-        ["accessGrant", "accountPolicy", "auditRule", "bindRule", "governedGroup", "managedAccount", "otpRecovery", "session"]
-            .iter()
-            .all(|class| classes.iter().any(|found| found == class)),
+        [
+            "accessGrant",
+            "accountPolicy",
+            "auditRule",
+            "bindRule",
+            "governedGroup",
+            "managedAccount",
+            "otpRecovery",
+            "reviewCampaign",
+            "session"
+        ]
+        .iter()
+        .all(|class| classes.iter().any(|found| found == class)),
         "{classes:?}"
     );
 }
