@@ -11,7 +11,7 @@ use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_perm
 use super::{Authority, audit, bind_rules, dynamic, grant, identifier, managed_account, relax, review, stamp};
 use crate::directory::{AccountState, Change, Lookup, MEMBER_ENDS, Node};
 use crate::journal::Named;
-use crate::model::{Attribute, Dn, EntryId, ModificationOperation, ResultCode, Timestamp};
+use crate::model::{Attribute, Dn, EntryId, ModificationOperation, Rdn, ResultCode, Timestamp};
 use crate::policy::access::{Right, Subject};
 use crate::protocol::{Control, ResponseKind};
 
@@ -86,13 +86,7 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
         super::place::check_naming_attributes(draft.schema, rdn)?;
     }
     let structural = draft.check(rdn)?;
-    managed_account::check(write, None, &draft)?;
-    bind_rules::check(write, &draft)?;
-    access::check(write, &draft).and_then(|()| audit::check(write, &draft))?;
-    grant::check_name(write, &draft, rdn)?;
-    grant::governed::check(write, None, &draft)?;
-    grant::ask::asked(write, place.parent, &mut draft)?;
-    let opening = review::terms::added(write, &mut draft)?;
+    let opening = check_kinds(write, &mut draft, rdn, place.parent)?;
     identifier::check_unique(write, place.id.and_then(|id| write.head.node(id)).map(|node| &**node), &draft)?;
     if relaxed {
         relax::check_identity(write.head, None, &draft)?;
@@ -130,6 +124,23 @@ pub(crate) fn add(write: &Write<'_>, request: &AddRequest) -> Result<Success, Re
     let uuid = uuid.map(|uuid| String::from_utf8_lossy(uuid).into_owned());
     let target = Some(Named { uuid, dn: dn.to_string() });
     Ok(Success { target, details: assigned, ..write.finish(changes, id, &controls)? })
+}
+
+/// What an account, a rule, a grant or a review must be that is added; the items of a review.
+fn check_kinds(
+    write: &Write<'_>,
+    draft: &mut Draft<'_>,
+    rdn: &Rdn,
+    parent: Option<EntryId>,
+) -> Result<Option<review::terms::Opening>, Refusal> {
+    managed_account::check(write, None, draft)?;
+    bind_rules::check(write, draft)?;
+    access::check(write, draft)?;
+    audit::check(write, draft)?;
+    grant::check_name(write, draft, rdn)?;
+    grant::governed::check(write, None, draft)?;
+    grant::ask::asked(write, parent, draft)?;
+    review::terms::added(write, draft)
 }
 
 /// 50 unless this entry may be added at this place, each of its attributes allowed. A grant is asked for where no rule forbids it.

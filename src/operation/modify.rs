@@ -12,8 +12,7 @@ use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, not_permitted};
 use super::{
-    Authority, access, audit, bind_rules, dynamic, grant, identifier, managed_account, relax, review, schema_change, sessions,
-    stamp,
+    Authority, access, audit, bind_rules, dynamic, grant, identifier, managed_account, relax, schema_change, sessions, stamp,
 };
 use crate::directory::{Change, MembershipAttribute, Node};
 use crate::model::schema::Schema;
@@ -69,9 +68,6 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     access.check_seen(write.head, &dn)?;
     write.check_referral(&dn, &controls)?;
     let id = write.find(&dn, &access)?;
-    if let Some(done) = review::decide::intercept(write, request, id, &access, &controls)? {
-        return Ok(done);
-    }
     if let Some(done) = grant::intercept(write, request, id, &access, &controls)? {
         return Ok(done);
     }
@@ -103,11 +99,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
         super::place::check_new_classes(&draft, Some(node))?;
     }
     draft.check(&rdn)?;
-    managed_account::check(write, Some(node), &draft)?;
-    bind_rules::check(write, &draft)?;
-    access::check(write, &draft).and_then(|()| audit::check(write, &draft))?;
-    let started_over = grant::check(write, node, &mut draft)?;
-    review::terms::changed(write, node, &mut draft)?;
+    let started_over = check_kinds(write, node, &mut draft)?;
     identifier::check_unique(write, Some(node), &draft)?;
     dynamic::check_class(write.head, node, &draft)?;
     if relaxed {
@@ -129,6 +121,15 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
     changes.extend(numbers);
     changes.extend(bookkeeping::forgiven(write.head, id, forgiven));
     Ok(Success { details: assigned, effects, ..write.finish(changes, id, &controls)? })
+}
+
+/// What an account, a rule, a grant or a review must be; what is to be changed beside it where a grant starts over.
+fn check_kinds(write: &Write<'_>, node: &Node, draft: &mut Draft<'_>) -> Result<Vec<Change>, Refusal> {
+    managed_account::check(write, Some(node), draft)?;
+    bind_rules::check(write, draft)?;
+    access::check(write, draft)?;
+    audit::check(write, draft)?;
+    grant::check(write, node, draft)
 }
 
 /// Who and when; with relaxed rules the stamps that the request itself sets.

@@ -204,7 +204,6 @@ fn renamed_entry<'a>(
     bind_rules::check(write, &draft)?;
     access::check(write, &draft).and_then(|()| audit::check(write, &draft))?;
     let started_over = grant::check(write, node, &mut draft)?;
-    review::terms::changed(write, node, &mut draft)?;
     identifier::check_unique(write, Some(node), &draft)?;
     dynamic::check_class(write.head, node, &draft)?;
     stamp::modified(write.head, write.context, write.csn_count, &mut draft.entry);

@@ -28,7 +28,7 @@ use super::draft::Draft;
 use super::modify::ModifyRequest;
 use super::refusal::Refusal;
 use super::write::{Success, Write};
-use super::{Authority, Context, record, stamp};
+use super::{Authority, Context, record, review, stamp};
 use crate::directory::{Change, Directory, Membership, MembershipAttribute, Node};
 use crate::journal::{RecordedChange, RecordedEffect, RecordedValue};
 use crate::model::schema::Schema;
@@ -179,7 +179,7 @@ pub(crate) fn is_party(head: &Directory, node: &Node, person: EntryId) -> bool {
             || node.parent.is_some_and(|group| is_approver(head, group, person)))
 }
 
-/// What is done instead of an ordinary change: a decision about a grant, or a request for one in the place of a member. The right to do so comes
+/// What is done instead of an ordinary change: a decision about a grant or an item of a review, or a request for one in the place of a member. The right to do so comes
 /// from the group.
 pub(crate) fn intercept(
     write: &Write<'_>,
@@ -188,15 +188,19 @@ pub(crate) fn intercept(
     access: &Access,
     controls: &Controls,
 ) -> Result<Option<Success>, Refusal> {
+    if let Some(reviewed) = review::decide::intercept(write, request, id, access, controls)? {
+        return Ok(Some(reviewed));
+    }
     match decide::intercept(write, request, id, access, controls)? {
         None => governed::intercept(write, request, id),
         decided => Ok(decided),
     }
 }
 
-/// Judges a changed entry, group, grant or other; what is to be changed beside it where a grant starts over.
+/// Judges a changed entry, group, grant, review or other; what is to be changed beside it where a grant starts over.
 pub(crate) fn check(write: &Write<'_>, node: &Node, draft: &mut Draft<'_>) -> Result<Vec<Change>, Refusal> {
     governed::check(write, Some(node), draft)?;
+    review::terms::changed(write, node, draft)?;
     ask::changed(write, node, draft)
 }
 
