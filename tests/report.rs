@@ -1,11 +1,13 @@
 //! Reports of a real installation: their numbers are those of LDAP searches and of a recomputation from the journal's records, for now and for a
 //! past moment, with the server running and without.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
 
 mod common;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bindery::model::{Attribute, Modification, ModificationOperation, Timestamp, Value as Octets};
+use bindery::wire::client::LocalClient;
 use common::client::{Client, values};
 use common::random::Random;
 use common::{ADMIN, Installation, PASSWORD, SUFFIX, write};
@@ -289,4 +291,70 @@ fn what_cannot_be_reported_is_said() {
     let csv = installation.succeed(&["report", "privileged", "--format", "csv"]);
     assert!(csv.starts_with("who,power,through,since,grantedBy,lastLogin,secondFactor\r\n"), "{csv}");
     assert!(installation.succeed(&["report", "access"]).starts_with("who"), "a table unless asked otherwise");
+}
+
+/// Two governed groups within a third: access goes on until the last way ends, and what time alone changed is in the drift.
+#[test]
+fn access_ends_with_the_last_way_into_a_group() {
+    let installation = Installation::new();
+    let (anna, bert) = (format!("uid=anna,{SUFFIX}"), format!("uid=bert,{SUFFIX}"));
+    let role = |name: &str| format!("cn={name},ou=roles,{SUFFIX}");
+    let governed = |name: &str| {
+        format!("dn: {}\nobjectClass: groupOfMembers\nobjectClass: governedGroup\ngrantApprover: {anna}\n\n", role(name))
+    };
+    let ldif = format!(
+        "dn: {anna}\nobjectClass: inetOrgPerson\ncn: Anna\nsn: Moreau\nuserPassword: {ANNAS}\n\n\
+         dn: {bert}\nobjectClass: inetOrgPerson\ncn: Bert\nsn: Lind\n\n{}{}{}\
+         dn: {}\nobjectClass: groupOfNames\nmember: {}\nmember: {}\n",
+        governed("day"),
+        governed("night"),
+        governed("brief"),
+        role("ward"),
+        role("day"),
+        role("night"),
+    );
+    installation.succeed(&["import", write(&installation, "people.ldif", &ldif).to_str().unwrap()]);
+    let server = installation.serve();
+    let mut asks = Client::connect(&server.ldap()).unwrap();
+    assert_eq!(asks.bind(&anna, ANNAS).unwrap(), LdapResultCode::Success);
+    let mut admin = LocalClient::connect(&installation.path().join("ldapi")).unwrap();
+    let mut grant = |group: &str, end: Timestamp| {
+        let (name, text) = (format!("cn=bert,{}", role(group)), end.to_generalized_time_micros());
+        let asked = [("objectClass", &["accessGrant"][..]), ("grantMember", &[&bert]), ("grantNotAfter", &[&text])];
+        assert_eq!(asks.add(&name, &asked).unwrap(), LdapResultCode::Success);
+        let attribute = Attribute { description: "grantDecision".to_owned(), values: vec![Octets::from_static(b"approve")] };
+        admin.modify(&name, vec![Modification { operation: ModificationOperation::Add, attribute }]).unwrap();
+    };
+    let after = |seconds: i64| {
+        let since = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap();
+        Timestamp(i64::try_from(since.as_micros()).unwrap() + seconds * 1_000_000)
+    };
+    let (day, night, brief) = (after(3600), after(7200), after(3));
+    grant("day", day);
+    grant("night", night);
+    grant("brief", brief);
+    let then = after(0).to_rfc3339();
+
+    let ends = || -> BTreeMap<String, (String, String)> {
+        let rows = rows(&installation, 0, &["access", "--person", &bert]);
+        rows.iter().map(|row| (of(row, "access"), (of(row, "through"), of(row, "expires")))).collect()
+    };
+    let first = ends();
+    assert_eq!(first[&role("day")], ("-".to_owned(), rfc3339(day.0)));
+    assert_eq!(first[&role("ward")].1, rfc3339(night.0), "by the way that was open first, until the last one ends");
+    assert_eq!(first[&role("ward")].0, role("day"));
+    while after(0) < brief {
+        assert!(asks.read(&bert, &["cn"]).unwrap().is_some());
+    }
+    assert!(!ends().contains_key(&role("brief")), "its time is over, whoever wrote that down");
+    // Judged at the moment that was asked about, not at the last record before it.
+    let past = rows(&installation, 0, &["access", "--person", &bert, "--at", &then]);
+    assert!(past.iter().any(|row| of(row, "access") == role("brief")), "{past:?}");
+
+    drop((asks, admin));
+    assert_eq!(server.stop(), Some(0));
+    let drift = rows(&installation, 1, &["drift"]);
+    let turned: Vec<&Value> = drift.iter().filter(|row| of(row, "change") == "grant").collect();
+    assert!(turned.iter().any(|row| of(row, "attributes").contains(&format!("member of {}", role("brief")))), "{drift:?}");
+    assert!(installation.succeed(&["journal", "policies"]).contains(" grant "));
 }

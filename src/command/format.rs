@@ -25,6 +25,11 @@ fn csv_field(field: &str) -> String {
     if plain { field.to_owned() } else { format!("\"{guard}{}\"", field.replace('"', "\"\"")) }
 }
 
+/// Without what a terminal would obey.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
+}
+
 /// The widest column of a table: what is longer is written whole, and nothing else is padded for it.
 const WIDEST: usize = 200;
 

@@ -123,6 +123,8 @@ fn classify(record: &ReadRecord) -> (Code, Option<Code>, &'static str) {
         "stop" => (APPLICATION_ACTIVITY, Some(APPLICATION_STOP), "E"),
         "add" => (SECURITY_ALERT, Some(change(record)), "C"),
         "modify" | "modifyDn" | "passwordModify" | "refresh" => (SECURITY_ALERT, Some(change(record)), "U"),
+        "grant" => (SECURITY_ALERT, Some(SECURITY_ROLES_CHANGED), "U"),
+        "appPassword" | "otpEnrolment" => (SECURITY_ALERT, Some(USER_SECURITY_ATTRIBUTES_CHANGED), "U"),
         "delete" | "expire" => (SECURITY_ALERT, Some(change(record)), "D"),
         "search" | "compare" => (QUERY, None, "E"),
         "journalRead" => (AUDIT_LOG_USED, None, "R"),
@@ -130,7 +132,7 @@ fn classify(record: &ReadRecord) -> (Code, Option<Code>, &'static str) {
         "import" => (IMPORT, None, "C"),
         "restore" => (IMPORT, None, "U"),
         "breakGlass" => (SECURITY_ALERT, Some(EMERGENCY_OVERRIDE_STARTED), "E"),
-        "alert" => (SECURITY_ALERT, Some(USE_OF_RESTRICTED_FUNCTION), "E"),
+        "alert" | "credentialExposed" => (SECURITY_ALERT, Some(USE_OF_RESTRICTED_FUNCTION), "E"),
         "void" => (SECURITY_ALERT, Some(AUDIT_RECORDING_STOPPED), "E"),
         // Configuration, keys, clock, upgrade, and what later versions record of the installation.
         _ => (SECURITY_ALERT, Some(SECURITY_CONFIGURATION), "U"),

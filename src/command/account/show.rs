@@ -1,6 +1,6 @@
 //! A report about an account as people and spreadsheets read it.
 
-use super::super::format::csv_line;
+use super::super::format::{csv_line, printable};
 use crate::operation::account_report::{AccountReport, AccountState, BarrierReport, FailureReport, SessionReport};
 use crate::operation::app_password::AppPasswordReport;
 
@@ -28,11 +28,6 @@ impl Rows {
         }
         text
     }
-}
-
-/// Without what a terminal would obey.
-fn printable(text: &str) -> String {
-    text.chars().map(|character| if character.is_control() { '\u{fffd}' } else { character }).collect()
 }
 
 /// One screen.

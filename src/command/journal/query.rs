@@ -129,10 +129,8 @@ pub(super) fn changes(arguments: &AboutArguments) -> Result<ExitCode, CommandErr
 pub(super) fn policies(arguments: &AllArguments) -> Result<ExitCode, CommandError> {
     let suffix = arguments.which.installation.load()?.configuration.suffix.to_string().to_lowercase();
     let folders = ["ou=policies", "ou=roles"].map(|folder| format!("{folder},{suffix}"));
-    answer(&arguments.which, of_changes(), &|found| {
-        let name = found.record.target.as_ref().map(|target| target.dn.to_lowercase()).unwrap_or_default();
-        folders.iter().any(|folder| name.ends_with(folder))
-    })
+    let kinds = CHANGES.into_iter().chain(["grant", "expire"]).map(str::to_owned).collect();
+    answer(&arguments.which, Query { kinds, ..Query::default() }, &|found| found.record.is_below(&folders))
 }
 
 fn of_changes() -> Query {

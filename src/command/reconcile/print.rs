@@ -1,7 +1,7 @@
 //! A plan as people, spreadsheets and programs read it.
 
 use super::plan::{Action, Plan, Problem, Step, ValueChange};
-use crate::command::format::{Format, csv_line};
+use crate::command::format::{Format, csv_line, printable};
 use crate::command::{CommandError, output};
 
 /// Prints all of it.
@@ -19,7 +19,9 @@ pub(super) fn plan(plan: &Plan, digest: &str, format: Format) -> Result<(), Comm
     for problem in &plan.problems {
         let Problem { line, key, text } = problem;
         match format {
-            Format::Table => output::line(format_args!("look   {key:<10} {}{text}", at(*line)))?,
+            Format::Table => {
+                output::line(printable(&format!("look   {key:<10} {}{text}", at(*line))))?;
+            }
             Format::Csv => {
                 let line = line.map(|line| line.to_string()).unwrap_or_default();
                 output::octets(csv_line(["look", &line, key, "", "", "", text]).as_bytes())?;
@@ -46,11 +48,11 @@ fn at(line: Option<u64>) -> String {
 
 fn table(step: &Step) -> Result<(), CommandError> {
     let place = step.line.map_or_else(|| "absent".to_owned(), |line| format!("line {line}"));
-    output::line(format_args!("{:<6} {:<10} {} ({place})", step.action.name(), step.key, step.dn))?;
+    output::line(printable(&format!("{:<6} {:<10} {} ({place})", step.action.name(), step.key, step.dn)))?;
     for ValueChange { attribute, before, after } in &step.changes {
         let before = if before.is_empty() { String::new() } else { format!("{} -> ", before.join(" | ")) };
         let after = if after.is_empty() { "(none)".to_owned() } else { after.join(" | ") };
-        output::line(format_args!("         {attribute}: {before}{after}"))?;
+        output::line(printable(&format!("         {attribute}: {before}{after}")))?;
     }
     Ok(())
 }

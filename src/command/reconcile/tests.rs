@@ -81,6 +81,51 @@ fn absence_and_a_word_in_the_file_end_an_account_once() {
 }
 
 #[test]
+fn whose_last_day_is_over_leaves_and_counts_among_those_who_may() {
+    let plan = planned("1001,Anna,Moreau,anna,,ICU,,,active,2026-12-31\n", &[anna()]);
+    assert_eq!((plan.count(Action::Leave), plan.count(Action::Move)), (1, 0), "{plan:?}");
+    assert_eq!(change(&plan, "pwdEndTime"), Some((&[][..], &["20270101000000Z".to_owned()][..])));
+    assert!(plan.ends_too_many(99));
+    let mut ended = anna();
+    ended.attributes.insert("pwdendtime".to_owned(), vec!["20270101000000Z".to_owned()]);
+    let again = planned("1001,Anna,Moreau,anna,,ICU,,,active,2026-12-31\n", &[ended]);
+    assert!(again.steps.is_empty() && again.problems.is_empty(), "{again:?}");
+}
+
+#[test]
+fn who_is_absent_by_two_keys_leaves_once() {
+    let mut both = anna();
+    both.attributes.insert("employeenumber".to_owned(), vec!["1001".to_owned(), "1009".to_owned()]);
+    let gone = planned("", &[both.clone()]);
+    assert_eq!((gone.count(Action::Leave), gone.steps.len()), (1, 1), "{gone:?}");
+    let there = planned("1009,Anna,Moreau,anna,,ICU,,,active,\n", &[both]);
+    assert_eq!(there.count(Action::Leave), 0, "{there:?}");
+}
+
+#[test]
+fn a_name_that_is_taken_or_that_two_would_get_is_nobody_s_manager() {
+    let manager = |rows: &str, people: &[Person]| {
+        let plan = planned(rows, people);
+        let moved = plan
+            .steps
+            .iter()
+            .find(|step| step.key == "1001")
+            .and_then(|step| step.changes.iter().find(|it| it.attribute == "manager"));
+        (moved.map(|it| it.after.concat()), plan.problems.len())
+    };
+    let anna_s = "1001,Anna,Moreau,anna,,ICU,,1002,active,\n";
+    let one = manager(&format!("{anna_s}1002,Bo,Li,bo,,,,,active,\n"), &[anna()]);
+    assert_eq!(one, (Some("uid=bo,ou=people,dc=mercy,dc=example".to_owned()), 0));
+    // Somebody else is called that already: the joiner is to be looked at, and so is who refers to him.
+    let bo = person("uid=bo,ou=people,dc=mercy,dc=example", &[("employeeNumber", "7")]);
+    let with_seven = "7,B,O,bo,,,,,active,\n";
+    let taken = manager(&format!("{anna_s}1002,Bo,Li,bo,,,,,active,\n{with_seven}"), &[anna(), bo]);
+    assert_eq!(taken, (None, 2));
+    let (claimed, problems) = manager(&format!("{anna_s}1002,Bo,Li,bo,,,,,active,\n1003,Bob,Lin,bo,,,,,active,\n"), &[anna()]);
+    assert!(claimed.is_none() && problems >= 1);
+}
+
+#[test]
 fn doubt_ends_nobody() {
     let people = [anna(), person("uid=svc,ou=people,dc=mercy,dc=example", &[("cn", "no key")])];
     let nameless = planned(",Anna,Moreau,anna,,ICU,,,active,\n", &people);

@@ -140,7 +140,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let directory = past.directory().map_err(|error| CommandError::Cannot(error.to_string()))?;
     let waivers = waivers(&installation);
     // The clock is asked after the reading was recorded: the login for that is not in the future then.
-    let at = if arguments.at.is_some() { past.time() } else { installation.now().max(past.time()) };
+    let at = match arguments.at {
+        // What ended between the last record before that moment and the moment had ended.
+        Some(PastTarget::Time(asked)) => asked.max(past.time()),
+        Some(PastTarget::Sequence(_)) => past.time(),
+        Some(PastTarget::Newest) | None => installation.now().max(past.time()),
+    };
     // What time made of grants and reviews counts, whether or not the server came to it.
     let directory = as_of(&Arc::new(directory), at);
     let named = |option: &str, dn: &Option<String>| named(&directory, option, dn.as_deref());
@@ -269,9 +274,9 @@ fn plain(table: &Table, format: Format, has_title: bool) -> String {
 }
 
 fn in_columns(columns: &[&str], rows: &[Vec<String>]) -> String {
-    let printable = |text: &str| text.chars().map(|it| if it.is_control() { '\u{fffd}' } else { it }).collect::<String>();
     let heading = [columns.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()];
-    let all: Vec<Vec<String>> = heading.iter().chain(rows).map(|row| row.iter().map(|cell| printable(cell)).collect()).collect();
+    let all: Vec<Vec<String>> =
+        heading.iter().chain(rows).map(|row| row.iter().map(|cell| format::printable(cell)).collect()).collect();
     format::in_columns(&all)
 }
 

@@ -168,6 +168,18 @@ impl ReadRecord {
         self.details.get(name)?.texts().first().map(String::as_str)
     }
 
+    /// Whether it is about an entry at or below one of these names, or changed one by the way. `names`: in lower case, as they are usually
+    /// written.
+    pub fn is_below(&self, names: &[String]) -> bool {
+        let target = self.target.as_ref().map(|target| target.dn.as_str());
+        let all = target.into_iter().chain(self.effects.iter().filter_map(|effect| effect.dn.as_deref()));
+        let is_below = |dn: &str, name: &String| {
+            let dn = dn.to_lowercase();
+            dn.strip_suffix(name.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with(','))
+        };
+        all.into_iter().any(|dn| names.iter().any(|name| is_below(dn, name)))
+    }
+
     /// Whether it says that something was refused or failed.
     pub fn is_failed(&self) -> bool {
         // success, compareFalse, compareTrue, saslBindInProgress

@@ -1,6 +1,6 @@
 //! Ways into groups: plain memberships and grants, followed at any depth, each with the moment it began, whose hand it was and its end.
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
@@ -17,6 +17,23 @@ pub(super) struct Way {
     pub(super) since: Timestamp,
     pub(super) by: Arc<str>,
     pub(super) until: Option<Timestamp>,
+}
+
+/// When something ends; never comes last.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct End(Option<Timestamp>);
+
+impl Ord for End {
+    fn cmp(&self, other: &End) -> Ordering {
+        let place = |end: &End| (end.0.is_none(), end.0);
+        place(self).cmp(&place(other))
+    }
+}
+
+impl PartialOrd for End {
+    fn partial_cmp(&self, other: &End) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// How somebody got into a group.
@@ -75,10 +92,11 @@ impl Grants {
         ways
     }
 
-    /// Every group that an account is in at any depth, by the way that was open first. A way is as old as its youngest step, and ends with the
-    /// first of its steps that ends.
+    /// Every group that an account is in at any depth: by the way that was open first, until the last of all ways ends. A way is as old as its
+    /// youngest step, and ends with the first of its steps that ends.
     pub(super) fn groups_of(&self, directory: &Directory, account: EntryId) -> BTreeMap<EntryId, Reached> {
         let mut reached: BTreeMap<EntryId, Reached> = BTreeMap::new();
+        let lasting = self.ends_of(directory, account);
         let mut waiting = BinaryHeap::new();
         for (group, way) in self.ways(directory, account) {
             waiting.push(Reverse((way, group, None)));
@@ -89,13 +107,28 @@ impl Grants {
             }
             for (outer, step) in self.ways(directory, group) {
                 let younger = if step.since >= way.since { &step } else { &way };
-                let until = [way.until, step.until].into_iter().flatten().min();
-                let way = Way { since: younger.since, by: Arc::clone(&younger.by), until };
+                let way = Way { since: younger.since, by: Arc::clone(&younger.by), until: None };
                 waiting.push(Reverse((way, outer, through.or(Some(group)))));
             }
-            reached.insert(group, Reached { way, through });
+            let until = lasting.get(&group).and_then(|end| end.0);
+            reached.insert(group, Reached { way: Way { until, ..way }, through });
         }
         reached
+    }
+
+    /// When the last way into each group ends.
+    fn ends_of(&self, directory: &Directory, account: EntryId) -> BTreeMap<EntryId, End> {
+        let mut ends: BTreeMap<EntryId, End> = BTreeMap::new();
+        let mut waiting: BinaryHeap<(End, EntryId)> =
+            self.ways(directory, account).into_iter().map(|(group, way)| (End(way.until), group)).collect();
+        while let Some((end, group)) = waiting.pop() {
+            if ends.contains_key(&group) || ends.len() >= MOST_GROUPS {
+                continue;
+            }
+            waiting.extend(self.ways(directory, group).into_iter().map(|(outer, step)| (end.min(End(step.until)), outer)));
+            ends.insert(group, end);
+        }
+        ends
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::{ReportKind, Table};
-use crate::journal::query::ReadRecord;
+use crate::journal::query::{ReadChange, ReadRecord};
 use crate::model::Timestamp;
 
 /// So many addresses …
@@ -82,7 +82,8 @@ pub struct Drift {
 
 impl Drift {
     /// Types of records that may say of such a change.
-    pub const KINDS: [&'static str; 7] = ["add", "modify", "delete", "modifyDn", "configuration", "restore", "import"];
+    pub const KINDS: [&'static str; 9] =
+        ["add", "modify", "delete", "modifyDn", "grant", "expire", "configuration", "restore", "import"];
 
     /// Below this suffix.
     pub fn new(suffix: &str) -> Drift {
@@ -96,14 +97,17 @@ impl Drift {
     /// Takes a record. What was refused changed nothing.
     pub fn take(&mut self, record: &ReadRecord) {
         let named = record.target.as_ref().map(|target| target.dn.clone()).unwrap_or_default();
-        let lower = named.to_lowercase();
-        let decides = self.folders.iter().any(|folder| lower.ends_with(folder.as_str()));
+        let decides = record.is_below(&self.folders);
         let of_machine = matches!(record.kind.as_str(), "configuration" | "restore" | "import");
         if record.is_failed() || !(decides || of_machine) {
             return;
         }
         let who = record.assumed.as_ref().or(record.actor.as_ref()).map(|actor| actor.dn.clone());
-        let mut attributes: Vec<String> = record.changes.iter().map(|change| format!("{} {}", change.op, change.attr)).collect();
+        let changed = |change: &ReadChange| match &change.dn {
+            Some(dn) => format!("{} {} of {dn}", change.op, change.attr),
+            None => format!("{} {}", change.op, change.attr),
+        };
+        let mut attributes: Vec<String> = record.changes.iter().chain(&record.effects).map(changed).collect();
         attributes.dedup();
         let dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
         self.rows.push(vec![

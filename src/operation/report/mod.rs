@@ -14,11 +14,13 @@ pub use history::{Drift, SharedUse};
 pub use overview::{Overview, overview};
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::managed_account::AccountKind;
 use crate::directory::{Directory, Membership, MembershipAttribute, Node};
 use crate::model::{EntryId, Timestamp};
-use crate::policy::account::Facts;
+use crate::policy::account::{Facts, barriers, password_barrier};
+use crate::policy::password::policy::PasswordPolicy;
 
 /// Microseconds of a day.
 pub const DAY: i64 = 86_400 * 1_000_000;
@@ -217,6 +219,7 @@ pub(super) struct Account<'a> {
     pub(super) dn: String,
     pub(super) kind: AccountKind,
     pub(super) facts: Facts,
+    policy: Arc<PasswordPolicy>,
 }
 
 impl<'a> Account<'a> {
@@ -228,6 +231,7 @@ impl<'a> Account<'a> {
             dn: directory.dn_text(id),
             kind: AccountKind::of(directory, node),
             facts: super::standing::facts(directory, id),
+            policy: super::policies::password_policy(directory, Some(id)),
         })
     }
 
@@ -256,11 +260,16 @@ impl<'a> Account<'a> {
     /// Whether it is good at this moment, in a word.
     pub(super) fn state(&self, at: Timestamp) -> &'static str {
         let ended = self.end().is_some_and(|(end, _)| at >= end);
+        // As a login would find it: a lock may be over, or not be one under the policy in force.
+        let is_locked = || {
+            let of_password = password_barrier(&self.facts, &self.policy, at);
+            barriers(&self.facts, &self.policy, at).chain(of_password).any(|barrier| barrier.ground.is_lock())
+        };
         if self.is_disabled() {
             "disabled"
         } else if ended {
             "ended"
-        } else if self.facts.locked.is_some() {
+        } else if is_locked() {
             "locked"
         } else {
             "open"

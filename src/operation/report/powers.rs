@@ -2,7 +2,7 @@
 
 use super::super::otp;
 use super::grants::Grants;
-use super::{Account, ReportKind, Reporting, Table, find, has_class, moment, references, text, texts};
+use super::{Account, ReportKind, Reporting, Table, find, has_class, moment, references, text, texts, time};
 use crate::directory::{Directory, Membership, MembershipAttribute, Node};
 use crate::model::{EntryId, Timestamp};
 
@@ -47,7 +47,9 @@ pub(super) fn table(reporting: &Reporting<'_>) -> Table {
     let grants = Grants::of(directory, *at);
     for node in directory.nodes() {
         if has_class(directory, node, &["accessRule"]) {
-            of_rule(directory, node, &grants, &mut put);
+            if time(directory, node, "ruleNotAfter").is_none_or(|end| *at < end) {
+                of_rule(directory, node, &grants, &mut put);
+            }
         } else if has_class(directory, node, &["governedGroup"]) {
             for approver in references(directory, node, "grantApprover") {
                 let group = directory.dn_text(node.id);
