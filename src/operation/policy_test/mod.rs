@@ -39,6 +39,7 @@ pub struct PolicyTest {
     /// The logins.
     pub logins: Vec<LoginTest>,
     /// Who may do what.
+    #[serde(default)]
     pub access: Vec<AccessTest>,
 }
 
