@@ -123,7 +123,7 @@ fn classify(record: &ReadRecord) -> (Code, Option<Code>, &'static str) {
         "stop" => (APPLICATION_ACTIVITY, Some(APPLICATION_STOP), "E"),
         "add" => (SECURITY_ALERT, Some(change(record)), "C"),
         "modify" | "modifyDn" | "passwordModify" | "refresh" => (SECURITY_ALERT, Some(change(record)), "U"),
-        "grant" => (SECURITY_ALERT, Some(SECURITY_ROLES_CHANGED), "U"),
+        "grant" | "review" => (SECURITY_ALERT, Some(SECURITY_ROLES_CHANGED), "U"),
         "appPassword" | "otpEnrolment" => (SECURITY_ALERT, Some(USER_SECURITY_ATTRIBUTES_CHANGED), "U"),
         "delete" | "expire" => (SECURITY_ALERT, Some(change(record)), "D"),
         "search" | "compare" => (QUERY, None, "E"),

@@ -129,7 +129,7 @@ pub(super) fn changes(arguments: &AboutArguments) -> Result<ExitCode, CommandErr
 pub(super) fn policies(arguments: &AllArguments) -> Result<ExitCode, CommandError> {
     let suffix = arguments.which.installation.load()?.configuration.suffix.to_string().to_lowercase();
     let folders = ["ou=policies", "ou=roles"].map(|folder| format!("{folder},{suffix}"));
-    let kinds = CHANGES.into_iter().chain(["grant", "expire"]).map(str::to_owned).collect();
+    let kinds = CHANGES.into_iter().chain(["grant", "review", "expire"]).map(str::to_owned).collect();
     answer(&arguments.which, Query { kinds, ..Query::default() }, &|found| found.record.is_below(&folders))
 }
 

@@ -326,6 +326,11 @@ impl AccessRules {
         Some(applicable)
     }
 
+    /// Whether it is a rule by which those whom a grant or a review concerns see it.
+    pub(super) fn is_for_parties(&self, place: usize) -> bool {
+        self.parties.iter().any(|(party, _)| *party == place)
+    }
+
     /// `loosely`: names are looked up at each operation, because nothing keeps their entries where they are.
     fn add(&mut self, directory: &Directory, placed: Placed, loosely: bool) {
         let place = self.rules.len();

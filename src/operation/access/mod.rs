@@ -328,7 +328,9 @@ impl Access {
     }
 
     fn versions(&self) -> impl Iterator<Item = (Option<EntryId>, u64, usize, Option<&[Relation]>)> {
-        let rules = self.chosen.applicable.iter().filter_map(|it| Some((it, self.rules.rules.get(it.place)?)));
+        // Those about grants and reviews apply while there are any: that the first one came takes nothing from anybody.
+        let lasting = self.chosen.applicable.iter().filter(|it| !self.rules.is_for_parties(it.place));
+        let rules = lasting.filter_map(|it| Some((it, self.rules.rules.get(it.place)?)));
         // Those of no entry are told apart by their places.
         rules.map(|(it, rule)| {
             (rule.entry, rule.version, if rule.entry.is_some() { 0 } else { it.place }, it.relations.as_deref())

@@ -82,8 +82,8 @@ pub struct Drift {
 
 impl Drift {
     /// Types of records that may say of such a change.
-    pub const KINDS: [&'static str; 9] =
-        ["add", "modify", "delete", "modifyDn", "grant", "expire", "configuration", "restore", "import"];
+    pub const KINDS: [&'static str; 10] =
+        ["add", "modify", "delete", "modifyDn", "grant", "review", "expire", "configuration", "restore", "import"];
 
     /// Below this suffix.
     pub fn new(suffix: &str) -> Drift {

@@ -46,3 +46,21 @@ fn it_ends_with_the_rule_that_it_runs_under_by_time_alone() {
     let Reply::Result { result, .. } = running.revoked() else { panic!("not a result") };
     assert_eq!(result.code.number(), 53);
 }
+
+#[test]
+fn it_goes_on_beside_the_first_grant_there_is() {
+    for who in [As::Admin, As::Anna] {
+        let mut server = Server::new();
+        server.import("dn: cn=icu,ou=roles,dc=mercy,dc=example\nobjectClass: groupOfMembers\nobjectClass: governedGroup\n");
+        server.who = who;
+        let context = server.context(Authority::Session);
+        let all = request("dc=mercy,dc=example", Scope::Subtree, "(objectClass=*)", &["uid"]);
+        let Ok(mut running) = search::begin(&server.directory, &context, &all, &[]) else { panic!("it may begin") };
+        assert!(matches!(running.pull(&mut 1000, context.now), Pull::Reply(Reply::Entry { .. })));
+        server.import(
+            "dn: cn=g,cn=icu,ou=roles,dc=mercy,dc=example\nobjectClass: accessGrant\n\
+             grantMember: uid=bert,ou=people,dc=mercy,dc=example\ngrantState: requested\n",
+        );
+        assert!(running.is_allowed_on(&server.directory, context.now));
+    }
+}
