@@ -89,7 +89,7 @@ fn approvals_and_ends_are_seen_to_the_moment_by_those_who_search_meanwhile() {
     let mut grants: BTreeMap<String, (Timestamp, Timestamp)> = BTreeMap::new();
     for number in 0..PEOPLE {
         let (member, grant) = (format!("uid=p{number},ou=people,{SUFFIX}"), format!("cn=g{number},{}", group()));
-        let end = Timestamp(now().0 + 2_000_000 + i64::try_from(number % 5).unwrap() * 300_000);
+        let end = Timestamp(now().0 + 4_000_000 + i64::try_from(number % 5).unwrap() * 300_000);
         let text = end.to_generalized_time_micros();
         let asked = [("objectClass", &["accessGrant"][..]), ("grantMember", &[&member]), ("grantNotAfter", &[&text])];
         assert_eq!(anna_asks.add(&grant, &asked).unwrap(), LdapResultCode::Success);
