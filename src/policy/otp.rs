@@ -202,11 +202,16 @@ pub fn split(given: &Secret, digits: usize) -> Option<(Secret, Secret)> {
 /// `otpauth://totp/ISSUER:ACCOUNT?secret=…`, as authenticator apps read it from a QR code. A secret: whoever has it makes codes.
 pub fn enrolment_uri(secret: &Secret, issuer: &str, account: &str, digits: u8, period: u64) -> Secret {
     let (issuer, account) = (escape(issuer), escape(account));
-    let secret = totp_rs::Secret::new(secret.expose().into()).to_base32();
+    let secret = base32(secret);
     let text = format!(
         "otpauth://totp/{issuer}:{account}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits={digits}&period={period}"
     );
     Secret::new(text.into_bytes())
+}
+
+/// A secret as authenticator apps take it by hand (RFC 4648 section 6).
+pub fn base32(secret: &Secret) -> String {
+    totp_rs::Secret::new(secret.expose().into()).to_base32()
 }
 
 /// RFC 3986 section 2.1: all but unreserved characters.

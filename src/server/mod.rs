@@ -3,6 +3,7 @@
 mod alerts;
 pub mod anchors;
 pub mod bulk;
+pub mod caller;
 pub mod committer;
 pub mod committer_thread;
 pub mod connection;

@@ -1,8 +1,9 @@
-//! A small client for the program's own commands: they ask the running server over its Unix socket, as the calling user.
+//! A small client for the program's own commands: they ask the running server over its Unix socket, as the calling user, or, for the demo, over
+//! whatever connection they made.
 //!
 //! Here ldap3_proto's codec serves on both ways: the server is ours, so what it sends is well-formed and UTF-8 where that codec needs it.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -16,7 +17,7 @@ use ldap3_proto::proto::{
 };
 use tokio_util::codec::{Decoder, Encoder};
 
-use crate::model::{Attribute, Modification, ModificationOperation};
+use crate::model::{Attribute, Modification, ModificationOperation, Secret};
 use crate::protocol::Control;
 
 /// Largest reply that is read, in octets: an entry with many values.
@@ -24,9 +25,14 @@ const LARGEST_REPLY: usize = 256 * 1024 * 1024;
 /// Octets read at once.
 const READ_SIZE: usize = 64 * 1024;
 
+/// What octets go to and fro on.
+trait Connection: Read + Write + Send {}
+
+impl<C: Read + Write + Send> Connection for C {}
+
 /// A connection to the server of this installation.
 pub struct LocalClient {
-    socket: UnixStream,
+    socket: Box<dyn Connection>,
     codec: LdapCodec,
     buffer: BytesMut,
     next_id: i32,
@@ -83,8 +89,24 @@ impl LocalClient {
     pub fn connect_unbound(path: &Path) -> Result<LocalClient, ClientError> {
         let socket =
             UnixStream::connect(path).map_err(|error| ClientError::Absent { path: path.display().to_string(), error })?;
+        Ok(LocalClient::over(socket))
+    }
+
+    /// Speaks on a connection that is there, and stays anonymous.
+    pub fn over(connection: impl Read + Write + Send + 'static) -> LocalClient {
         let codec = LdapCodec::new(Some(LARGEST_REPLY), None);
-        Ok(LocalClient { socket, codec, buffer: BytesMut::new(), next_id: 1 })
+        LocalClient { socket: Box::new(connection), codec, buffer: BytesMut::new(), next_id: 1 }
+    }
+
+    /// Logs in with a name and a password.
+    pub fn bind(&mut self, dn: &str, password: &Secret) -> Result<(), ClientError> {
+        let password = String::from_utf8_lossy(password.expose()).into_owned();
+        let request = LdapBindRequest { version: 3, dn: dn.to_owned(), cred: LdapBindCred::Simple(password) };
+        self.send(LdapOp::BindRequest(request))?;
+        match self.receive()? {
+            LdapOp::BindResponse(response) => accept(&response.res),
+            _ => Err(unexpected()),
+        }
     }
 
     /// Reads every entry at or below `base` with the attributes named, handing each over as it comes.
@@ -234,8 +256,8 @@ impl LocalClient {
         let message = LdapMsg { msgid: self.next_id, op: operation, ctrl: control.into_iter().collect() };
         self.next_id += 1;
         self.codec.encode(message, &mut output)?;
-        io::Write::write_all(&mut self.socket, &output)?;
-        Ok(())
+        self.socket.write_all(&output)?;
+        Ok(self.socket.flush()?)
     }
 
     fn receive(&mut self) -> Result<LdapOp, ClientError> {
@@ -246,7 +268,7 @@ impl LocalClient {
             {
                 return Ok(message.op);
             }
-            let read = io::Read::read(&mut self.socket, &mut chunk)?;
+            let read = self.socket.read(&mut chunk)?;
             if read == 0 {
                 return Err(ClientError::Broken(io::ErrorKind::UnexpectedEof.into()));
             }

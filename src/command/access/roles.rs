@@ -70,7 +70,7 @@ impl Rules {
             rules.iter().flat_map(|rule| values(rule, "accesssubject")).map(|it| it.to_ascii_lowercase()).collect();
         made.make_target(suffix, &subjects);
         made.take_groups(reached, suffix, &rules)?;
-        made.take_others(reached, suffix, &subjects, &rules)?;
+        made.take_others(reached, schema, suffix, &subjects, &rules)?;
         for rule in &rules {
             if ["accessnetwork", "accessfactor", "rulenotafter"].iter().any(|name| !values(rule, name).is_empty()) {
                 made.conditional.push(rdn(&rule.dn));
@@ -124,17 +124,33 @@ impl Rules {
         Ok(())
     }
 
+    /// Whether the entry in question is of a class that has passwords: nothing else is anybody's own.
+    fn can_log_in(&self, reached: &mut Reached, schema: &Schema) -> Result<bool, CommandError> {
+        let password = schema.attribute_type("userPassword").map(|it| it.id);
+        let entries = reached.subtree(&self.target, &["objectClass"])?;
+        let entry = entries.iter().find(|entry| entry.dn.eq_ignore_ascii_case(&self.target));
+        let classes = entry.map(|entry| values(entry, "objectclass")).unwrap_or_default();
+        let mut classes = classes.iter().filter_map(|name| schema.object_class(name));
+        Ok(classes.any(|class| class.must.iter().chain(&class.may).any(|id| Some(*id) == password)))
+    }
+
     /// Who is related to the entry, who is named, who is anybody.
     fn take_others(
         &mut self,
         reached: &mut Reached,
+        schema: &Schema,
         suffix: &str,
         subjects: &BTreeSet<String>,
         rules: &[&TextEntry],
     ) -> Result<(), CommandError> {
         let role = |label: String, who: String| Role { label, who };
+        let can_log_in = self.is_made || self.can_log_in(reached, schema)?;
         for relation in ["self", "manager", "owner"].into_iter().filter(|relation| subjects.contains(*relation)) {
             let who = match relation {
+                "self" if !can_log_in => {
+                    self.left_out.push("self (the entry is of no class that has a password)".to_owned());
+                    continue;
+                }
                 "self" => Some(self.target.clone()),
                 "manager" if self.is_made => Some(format!("{MANAGER},{suffix}")),
                 _ if self.is_made => None,

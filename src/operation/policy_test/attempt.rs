@@ -15,6 +15,7 @@ use crate::operation::add::AddRequest;
 use crate::operation::bind::{self, Step, reason};
 use crate::operation::delete::DeleteRequest;
 use crate::operation::explain::{Explanation, Question, explain};
+use crate::operation::grant::as_of;
 use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::{
@@ -42,14 +43,16 @@ pub fn run(directory: &Directory, context: &Context, test: &PolicyTest) -> Outco
         return Err(TestError(format!("more than {MOST_LOGINS} logins and questions about access at once")));
     }
     let made = test.at.as_deref().map_or(Ok(context.now), moment)?;
-    let directory = with_entries(directory, context, &test.entries, made)?;
+    let directory = as_of(&Arc::new(directory.clone()), made);
+    let directory = Arc::new(with_entries(&directory, context, &test.entries, made)?);
     let logins: Outcome<_> = test.logins.iter().map(|login| try_login(&directory, context, login, made)).collect();
     let access: Outcome<_> = test.access.iter().map(|asked| weigh(&directory, context, asked, made)).collect();
     Ok(Outcomes { logins: logins?, access: access? })
 }
 
-fn weigh(directory: &Directory, context: &Context, test: &AccessTest, made: Timestamp) -> Outcome<Explanation> {
+fn weigh(directory: &Arc<Directory>, context: &Context, test: &AccessTest, made: Timestamp) -> Outcome<Explanation> {
     let now = test.at.as_deref().map_or(Ok(made), moment)?;
+    let directory = as_of(directory, now);
     let suffix = directory.suffix().to_string();
     let AccessTest { question, .. } = test;
     let question = Question {
@@ -57,7 +60,7 @@ fn weigh(directory: &Directory, context: &Context, test: &AccessTest, made: Time
         target: question.target.replace(SUFFIX, &suffix),
         ..question.clone()
     };
-    explain(directory, &Context { now, ..context.clone() }, &question).map_err(|error| TestError(error.0))
+    explain(&directory, &Context { now, ..context.clone() }, &question).map_err(|error| TestError(error.0))
 }
 
 fn moment(text: &str) -> Outcome<Timestamp> {
@@ -126,11 +129,12 @@ fn operation(directory: &Directory, record: LdifRecord) -> ProposedOperation {
     }
 }
 
-fn try_login(directory: &Directory, context: &Context, login: &LoginTest, made: Timestamp) -> Outcome<LoginOutcome> {
+fn try_login(directory: &Arc<Directory>, context: &Context, login: &LoginTest, made: Timestamp) -> Outcome<LoginOutcome> {
+    let now = login.at.as_deref().map_or(Ok(made), moment)?;
+    let directory = &*as_of(directory, now);
     let who = login.who.replace(SUFFIX, &directory.suffix().to_string());
     let id = account::by_name(directory, &who)
         .ok_or_else(|| TestError(format!("{who}: there is no one account of that uid or name")))?;
-    let now = login.at.as_deref().map_or(Ok(made), moment)?;
     let (peer, tls) = connection(directory, login, id)?;
     let context = Context {
         now,
