@@ -105,7 +105,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
             }));
         }
     });
-    let played = playing.map(|thread| thread.join().unwrap_or_else(|_| Err("a fault of the program; please report it".to_owned())));
+    let played =
+        playing.map(|thread| thread.join().unwrap_or_else(|_| Err("a fault of the program; please report it".to_owned())));
     served.map_err(|error| CommandError::Cannot(error.to_string()))?;
     match played {
         Some(Err(problem)) => {
@@ -178,7 +179,9 @@ fn load(file: &Path, made: &mut Made) -> Result<(), CommandError> {
     installation.close();
     let place = |login: &Login| made.story.passwords.iter().position(|uid| Some(uid.as_str()) == uid_of(&login.dn));
     // The administrator first, applications last.
-    made.logins.sort_by_key(|login| if login.dn.starts_with("cn=") { 0 } else { place(login).map_or(usize::MAX, |at| at.saturating_add(1)) });
+    made.logins.sort_by_key(|login| {
+        if login.dn.starts_with("cn=") { 0 } else { place(login).map_or(usize::MAX, |at| at.saturating_add(1)) }
+    });
     Ok(())
 }
 
@@ -196,7 +199,10 @@ fn give_login(record: &mut LdifRecord, made: &mut Made) {
         classes.push("simpleSecurityObject");
     }
     let password = new_password();
-    let attribute = |description: &str, value: &[u8]| Attribute { description: description.to_owned(), values: vec![Bytes::copy_from_slice(value)] };
+    let attribute = |description: &str, value: &[u8]| Attribute {
+        description: description.to_owned(),
+        values: vec![Bytes::copy_from_slice(value)],
+    };
     attributes.push(attribute("userPassword", password.as_bytes()));
     let token = made.story.tokens.iter().any(|it| it == uid).then(NewToken::draw);
     if let Some(token) = &token {

@@ -130,8 +130,15 @@ impl Rules {
         let entries = reached.subtree(&self.target, &["objectClass"])?;
         let entry = entries.iter().find(|entry| entry.dn.eq_ignore_ascii_case(&self.target));
         let classes = entry.map(|entry| values(entry, "objectclass")).unwrap_or_default();
-        let mut classes = classes.iter().filter_map(|name| schema.object_class(name));
-        Ok(classes.any(|class| class.must.iter().chain(&class.may).any(|id| Some(*id) == password)))
+        let mut waiting: Vec<&ObjectClass> = classes.iter().filter_map(|name| schema.object_class(name)).collect();
+        // A superior is no superior of itself: this ends.
+        while let Some(class) = waiting.pop() {
+            if class.must.iter().chain(&class.may).any(|id| Some(*id) == password) {
+                return Ok(true);
+            }
+            waiting.extend(class.superiors.iter().filter_map(|&superior| schema.object_classes().get(superior)));
+        }
+        Ok(false)
     }
 
     /// Who is related to the entry, who is named, who is anybody.

@@ -22,7 +22,8 @@ fn everybody_in_it_is_there() {
     for uid in story.passwords.iter().chain(&story.tokens) {
         assert!(is_there(uid), "{uid}");
     }
-    let services: HashSet<&str> = there.iter().filter(|dn| dn.contains(",ou=services,")).filter_map(|dn| super::uid_of(dn)).collect();
+    let services: HashSet<&str> =
+        there.iter().filter(|dn| dn.contains(",ou=services,")).filter_map(|dn| super::uid_of(dn)).collect();
     for session in &story.sessions {
         let has_password = story.passwords.contains(&session.who) || services.contains(session.who.as_str());
         assert!(has_password || session.who.contains('='), "{}: {} has no password", session.what, session.who);
