@@ -69,6 +69,39 @@ pub trait Disk: Send + Sync {
     fn available(&self, folder: &Path) -> io::Result<u64>;
     /// Makes entries made or removed in a folder durable.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Where the journal goes on when it cannot be written in its place, if there is such a place.
+    fn emergency(&self) -> Option<Arc<dyn EmergencyFolder>> {
+        None
+    }
+}
+
+/// A folder on another disk, in which the journal goes on when somebody says so.
+pub trait EmergencyFolder: Send + Sync {
+    /// Who asked for it, and why; none: nobody does, or not any more.
+    fn call(&self) -> Option<EmergencyCall>;
+    /// Forgets who asked.
+    fn forget_call(&self);
+    /// Whether new segments are made there.
+    fn is_on(&self) -> bool;
+    /// New segments are made there from now on, or not any more.
+    fn turn(&self, on: bool);
+    /// Octets that may still be written there.
+    fn available(&self) -> io::Result<u64>;
+    /// Whether segments are there.
+    fn holds_segments(&self) -> bool;
+    /// Takes all segments to where the others are, one after the other; nothing while new ones are made there.
+    fn take_back(&self) -> io::Result<()>;
+    /// Where it is.
+    fn path(&self) -> &Path;
+}
+
+/// Somebody wants the journal to go on elsewhere.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct EmergencyCall {
+    /// The name of the machine's user.
+    pub by: String,
+    /// In the own words.
+    pub reason: String,
 }
 
 /// An open file of a [`Disk`].

@@ -203,3 +203,30 @@ fn status_tells_how_the_server_is_and_that_there_is_none() {
     assert!(text.contains("durable sequence"), "{text}");
     assert_eq!(server.stop(), Some(0));
 }
+
+#[test]
+fn an_emergency_is_called_and_ended_by_a_file_in_its_folder() {
+    let installation = Installation::new();
+    let refused = |arguments: &[&str]| {
+        let output = installation.run(arguments);
+        assert!(!output.status.success());
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let begin = ["journal", "emergency", "begin", "--reason", "the controller is dead"];
+    assert!(refused(&begin).contains("there is no emergency folder: name one on another disk as journal.emergency-folder"));
+    let folder = installation.folder.path().join("second");
+    let plain = fs::read_to_string(installation.configuration()).unwrap();
+    let text = format!(
+        "{plain}\n[journal]\nemergency-folder = {:?}\n[[journal.stream]]\nname = \"siem\"\naddress = \"127.0.0.1:9\"\nauthorities = \"c.pem\"\n",
+        folder.to_str().unwrap()
+    );
+    fs::write(installation.configuration(), text).unwrap();
+    assert!(refused(&begin).contains("is the emergency disk there"));
+    fs::create_dir(&folder).unwrap();
+    installation.succeed(&begin);
+    let call = fs::read_to_string(folder.join("call")).unwrap();
+    assert!(call.starts_with("uid ") && call.ends_with("\nthe controller is dead\n"), "{call}");
+    installation.succeed(&["journal", "emergency", "end"]);
+    assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+    assert!(refused(&["journal", "emergency", "end"]).contains("nobody said that there is an emergency"));
+}

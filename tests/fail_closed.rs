@@ -2,7 +2,7 @@
 //! does (invariant 3 of src/ARCHITECTURE.md).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bindery::journal::RecordKind;
@@ -16,8 +16,9 @@ use bindery::server::committer::Committer;
 use bindery::server::health::JournalState;
 use bindery::server::notes;
 use bindery::server::world::{SystemClock, SystemEntropy};
-use bindery::store::disk::SimulatedDisk;
+use bindery::store::disk::{CALL_FILE, EmergencyDisk, SimulatedDisk};
 use bindery::store::{self, StoreError, StoreOptions};
+use bindery::world::Disk;
 use bytes::Bytes;
 
 fn settings() -> Settings {
@@ -219,4 +220,133 @@ fn at_the_reserve_nothing_is_begun_and_it_goes_on_by_itself() {
     let committer = start(&options);
     assert_eq!(description(&committer), "after");
     committer.stop();
+}
+
+/// A journal with a second place, and what makes the first one refuse.
+struct Emergency {
+    options: StoreOptions,
+    first: SimulatedDisk,
+    second: SimulatedDisk,
+    folder: PathBuf,
+}
+
+impl Emergency {
+    fn new(data: &Path) -> Emergency {
+        let (first, second) = (SimulatedDisk::new(1), SimulatedDisk::new(2));
+        let folder = PathBuf::from("/emergency");
+        second.create_folder(&folder).unwrap();
+        let both =
+            EmergencyDisk::new(Arc::new(first.clone()), Arc::new(second.clone()), store::folder_of_journal(data), folder.clone());
+        let options = StoreOptions { disk: Arc::new(both), ..options(data, &first) };
+        store::create(&options).unwrap();
+        Emergency { options, first, second, folder }
+    }
+
+    fn call(&self) {
+        let file = self.second.open(&self.folder.join(CALL_FILE)).unwrap();
+        file.write_all_at(b"uid 0\nthe controller is dead\n", 0).unwrap();
+        file.sync_data().unwrap();
+        self.second.sync_folder(&self.folder).unwrap();
+    }
+
+    fn take_call_back(&self) {
+        self.second.remove(&self.folder.join(CALL_FILE)).unwrap();
+    }
+
+    /// Segments that are on the second disk.
+    fn segments_there(&self) -> usize {
+        self.second.list(&self.folder).unwrap().iter().filter(|path| path.extension().is_some_and(|it| it == "segment")).count()
+    }
+
+    /// Types of all records, each in its place.
+    fn records(&self, options: &StoreOptions) -> Vec<String> {
+        let (mut last, mut types) = (0, Vec::new());
+        store::read_frames(options, 1, &mut |frame| {
+            assert_eq!(frame.sequence, last + 1, "a gap");
+            last = frame.last_sequence();
+            let (_, kind) = frame.line.split_once("\"type\":\"").unwrap();
+            types.push(kind.split('"').next().unwrap().to_owned());
+            Ok(())
+        })
+        .unwrap();
+        types
+    }
+}
+
+#[test]
+fn in_an_emergency_that_somebody_called_the_journal_goes_on_elsewhere_and_comes_back() {
+    let faults: [Fault; 3] = [
+        ("syncs fail", |disk| disk.fail_syncs(true), |disk| disk.fail_syncs(false)),
+        ("writes fail", |disk| disk.fail_writes(true), |disk| disk.fail_writes(false)),
+        ("disk full", |disk| disk.set_available(Some(0)), |disk| disk.set_available(None)),
+    ];
+    for (name, harm, heal) in faults {
+        let folder = tempfile::tempdir().unwrap();
+        let mut emergency = Emergency::new(folder.path());
+        emergency.options.reserve = 1024;
+        let mut committer = start(&emergency.options);
+        add_suffix(&mut committer);
+        harm(&emergency.first);
+        assert_eq!(describe(&mut committer, "nobody called"), Err(ResultCode::Unavailable), "{name}");
+        emergency.call();
+        assert_eq!(describe(&mut committer, "elsewhere"), Ok(ResultCode::Success), "{name}");
+        assert_eq!(committer.health().journal(), JournalState::Written);
+        assert_eq!(emergency.segments_there(), 1, "{name}");
+        assert_eq!(emergency.records(&emergency.options).last().unwrap(), "modify", "{name}: whoever reads finds both");
+
+        heal(&emergency.first);
+        assert_eq!(describe(&mut committer, "still elsewhere"), Ok(ResultCode::Success), "{name}: it is ended by who says so");
+        assert_eq!(emergency.segments_there(), 1, "{name}");
+        emergency.take_call_back();
+        assert_eq!(describe(&mut committer, "back"), Ok(ResultCode::Success), "{name}");
+        // A thread does that, too; here it is waited for.
+        emergency.options.disk.emergency().unwrap().take_back().unwrap();
+        assert_eq!(emergency.segments_there(), 0, "{name}");
+        committer.stop();
+
+        let records = emergency.records(&emergency.options);
+        assert_eq!(records.iter().filter(|it| *it == "emergency").count(), 2, "{name}: {records:?}");
+        let plain = StoreOptions { reserve: 0, ..options(folder.path(), &emergency.first) };
+        assert_eq!(emergency.records(&plain), records, "{name}: all of it is in its place");
+        let committer = start(&plain);
+        assert_eq!(description(&committer), "back", "{name}: after a start without the second disk");
+        committer.stop();
+    }
+}
+
+#[test]
+fn what_a_kill_left_elsewhere_is_read_there_and_comes_back_with_the_next_start() {
+    for cut in 0..40 {
+        let folder = tempfile::tempdir().unwrap();
+        let emergency = Emergency::new(folder.path());
+        let mut committer = start(&emergency.options);
+        add_suffix(&mut committer);
+        emergency.first.fail_syncs(true);
+        emergency.call();
+        assert_eq!(describe(&mut committer, "finds out"), Err(ResultCode::Unavailable));
+        for number in 0..3 {
+            assert_eq!(describe(&mut committer, &format!("{number}")), Ok(ResultCode::Success));
+        }
+        committer.stop();
+        emergency.first.fail_syncs(false);
+        // The process that copies is killed at each of its steps in turn.
+        let folder_there = emergency.options.disk.emergency().unwrap();
+        folder_there.turn(false);
+        emergency.first.cut_power_at(emergency.first.operations() + cut);
+        let is_done = folder_there.take_back().is_ok();
+        emergency.first.restart();
+        let committer = start(&emergency.options);
+        assert_eq!(description(&committer), "2", "cut at {cut}");
+        emergency.options.disk.emergency().unwrap().take_back().unwrap();
+        committer.stop();
+        assert_eq!(emergency.segments_there(), 0);
+        let committer = start(&options(folder.path(), &emergency.first));
+        assert_eq!(description(&committer), "2", "cut at {cut}");
+        committer.stop();
+        if is_done {
+            assert!(cut > 4, "each step was cut");
+            return;
+        }
+    }
+    panic!("the copy never ended");
 }

@@ -46,6 +46,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         journal_key: journal_key(&source, folder, &data, &seal_key, &raw.keys)?,
         anchors: anchors::anchors(&source, folder, &data, raw.journal.anchors.as_ref(), raw.journal.strict.as_ref())?,
         streams: outbound::streams(&source, folder, &raw.journal.stream)?,
+        emergency_folder: emergency_folder(&source, folder, &data, &raw)?,
         data,
         seal_key,
         listeners: listeners(&source, folder, &raw.listen, tls.is_some())?,
@@ -75,6 +76,22 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         expired_waivers: waivers.expired,
         warnings,
     })
+}
+
+/// `journal.emergency-folder`: not with what fails, and not the only one that has what is recorded there.
+fn emergency_folder(source: &Source<'_>, folder: &Path, data: &Path, raw: &Raw) -> Result<Option<PathBuf>, ConfigurationError> {
+    const FIELD: &str = "journal.emergency-folder";
+    let Some(written) = &raw.journal.emergency_folder else { return Ok(None) };
+    let named = path(source, folder, FIELD, written)?;
+    if named.starts_with(data) || data.starts_with(&named) {
+        let problem = "lies with the data folder, so it fails with it";
+        return Err(source.error(written.span(), FIELD, problem, "name a folder on another disk"));
+    }
+    if raw.journal.stream.is_empty() {
+        let problem = "needs a collector that has what is recorded there, too";
+        return Err(source.error(written.span(), FIELD, problem, "add a [[journal.stream]]"));
+    }
+    Ok(Some(named))
 }
 
 /// `journal.reads`: "audited" or "all".

@@ -92,6 +92,8 @@ pub struct Configuration {
     pub discloses: Disclosure,
     /// Whether every search and compare is recorded.
     pub audits_all_reads: bool,
+    /// Where the journal goes on when it cannot be written in its place and somebody says so.
+    pub emergency_folder: Option<PathBuf>,
     /// How the log looks.
     pub log_format: LogFormat,
     /// What is logged.

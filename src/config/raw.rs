@@ -59,6 +59,7 @@ pub(super) struct Keys {
 pub(super) struct RawJournal {
     pub(super) strict: Option<Spanned<bool>>,
     pub(super) reads: Option<Spanned<String>>,
+    pub(super) emergency_folder: Option<Spanned<String>>,
     pub(super) anchors: Option<Spanned<RawAnchors>>,
     #[serde(default)]
     pub(super) stream: Vec<Spanned<RawStream>>,

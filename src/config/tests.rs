@@ -452,6 +452,22 @@ fn every_read_is_recorded_where_that_is_written() {
 }
 
 #[test]
+fn an_emergency_folder_fails_neither_with_the_data_nor_alone() {
+    let stream = "[[journal.stream]]\nname = \"siem\"\naddress = \"c\"\nauthorities = \"c\"\n";
+    let named = |folder: &str| format!("[journal]\nemergency-folder = \"{folder}\"\n");
+    let configuration = below_suffix(&format!("{}{stream}", named("/mnt/second")));
+    assert_eq!(configuration.emergency_folder, Some("/mnt/second".into()));
+    let with_data = ":3: journal.emergency-folder: lies with the data folder, so it fails with it; name a folder on another disk";
+    for folder in ["data/emergency", "."] {
+        refuses_below_suffix(&format!("{}{stream}", named(folder)), with_data);
+    }
+    refuses_below_suffix(
+        &named("/mnt/second"),
+        ":3: journal.emergency-folder: needs a collector that has what is recorded there, too; add a [[journal.stream]]",
+    );
+}
+
+#[test]
 fn anchors_are_of_four_kinds_and_strict_mode_needs_one() {
     let configuration = below_suffix(
         "[journal]\nstrict = true\n[journal.anchors]\ninterval = 60\n[[journal.anchors.syslog]]\naddress = \"c\"\nauthorities = \"c.pem\"\n\

@@ -131,7 +131,7 @@ fn classify(record: &ReadRecord) -> (Code, Option<Code>, &'static str) {
         "export" | "backup" | "snapshot" => (EXPORT, None, "R"),
         "import" => (IMPORT, None, "C"),
         "restore" => (IMPORT, None, "U"),
-        "breakGlass" => (SECURITY_ALERT, Some(EMERGENCY_OVERRIDE_STARTED), "E"),
+        "breakGlass" | "emergency" => (SECURITY_ALERT, Some(EMERGENCY_OVERRIDE_STARTED), "E"),
         "alert" | "credentialExposed" => (SECURITY_ALERT, Some(USE_OF_RESTRICTED_FUNCTION), "E"),
         "void" => (SECURITY_ALERT, Some(AUDIT_RECORDING_STOPPED), "E"),
         // Configuration, keys, clock, upgrade, and what later versions record of the installation.

@@ -67,6 +67,7 @@ impl RecordKind {
             RecordKind::OtpEnrolment => "otpEnrolment",
             RecordKind::CredentialExposed => "credentialExposed",
             RecordKind::Upgrade => "upgrade",
+            RecordKind::Emergency => "emergency",
             RecordKind::Void => "void",
         }
     }

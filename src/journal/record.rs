@@ -65,6 +65,8 @@ pub enum RecordKind {
     CredentialExposed,
     /// Entries of an older program were put into this one's form.
     Upgrade,
+    /// The journal goes on in the emergency folder, or in its place again.
+    Emergency,
     /// Opens a segment after a failed append: voids the sequences nobody was told about.
     Void,
 }

@@ -6,6 +6,7 @@
 //!                                               └─► tentative head dropped, all answered 52, next segment before the next append
 //! ```
 
+mod emergency;
 mod room;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +27,7 @@ use crate::operation::{self, Attached, Authority, Context, Decision, Identity, P
 use crate::operation::{clock, default_rules, expiry, grant, live, rebase, revoked, sessions, upgrade};
 use crate::store::{Checkpoint, Journal, Opened, Position, Rotation, Snapshots, Space};
 use crate::world::{Clock, ClockTurn, Entropy};
+use emergency::Emergency;
 
 /// Frames of expired entries before one group: more go with the next.
 const EXPIRED_FRAMES: usize = 16;
@@ -70,6 +72,8 @@ pub struct Committer {
     retired: Vec<Arc<Directory>>,
     /// What happened to the clock and is still to be recorded.
     clock_turns: Vec<ClockTurn>,
+    /// Where the journal goes on when it cannot be written in its place.
+    emergency: Option<Emergency>,
     /// Sequences that the next group must record as void: they may stand in a file that failed, and nobody was told about them.
     voided: Option<(u64, u64)>,
 }
@@ -134,6 +138,7 @@ impl Committer {
         let health = Health::new(journal.durable(), Arc::clone(&clock), checkpoint.watch(), space.clone(), Arc::clone(&sessions));
         let health = Arc::new(health);
         health.set_durable(journal.durable(), journal.octets());
+        let emergency = journal.emergency().map(|folder| Emergency::new(folder, &health));
         Committer {
             space,
             health,
@@ -157,6 +162,7 @@ impl Committer {
             failed: false,
             retired: Vec::new(),
             clock_turns: Vec::new(),
+            emergency,
             voided: None,
         }
     }
@@ -245,6 +251,7 @@ impl Committer {
         self.look_at_clock();
         let now = self.policy_time(&self.chain);
         if !self.clock_turns.is_empty()
+            || self.emergency.as_ref().is_some_and(Emergency::has_turned)
             || !self.head.expired(now).is_empty()
             || self.head.has_turned(now)
             || self.crossings.is_due(now)
@@ -281,6 +288,7 @@ impl Committer {
         }
         self.voided = None;
         self.clock_turns.clear();
+        self.emergency.iter_mut().for_each(Emergency::recorded);
         self.head = tentative.head;
         self.chain = tentative.chain;
         self.durable_time.store(self.chain.last_time.0, Ordering::Release);
@@ -434,9 +442,10 @@ impl Committer {
                 let now = self.policy_time(&tentative.chain);
                 self.frame(&mut tentative, [&notes::record(RecordKind::Void, details)], Vec::new(), now);
             }
-            for turn in &self.clock_turns {
+            let turned = self.emergency.iter().flat_map(Emergency::records);
+            for record in turned.chain(self.clock_turns.iter().copied().map(notes::clock_turn)) {
                 let now = self.policy_time(&tentative.chain);
-                self.frame(&mut tentative, [&notes::clock_turn(*turn)], Vec::new(), now);
+                self.frame(&mut tentative, [&record], Vec::new(), now);
             }
             self.cross_ends(&mut tentative);
             self.remove_expired(&mut tentative);

@@ -12,9 +12,9 @@ use crate::model::schema::{AttributeType, PosixSchema, Schema, SchemaError};
 use crate::model::{Secret, Timestamp};
 use crate::operation::Settings;
 use crate::policy::password::blocklist::{Blocklist, MAXIMUM_OCTETS};
-use crate::store::StoreOptions;
-use crate::store::disk::RealDisk;
-use crate::world::{Clock, Entropy};
+use crate::store::disk::{EmergencyDisk, RealDisk};
+use crate::store::{self, StoreOptions};
+use crate::world::{Clock, Disk, Entropy};
 
 /// Everything that is known before the data folder is opened.
 pub struct Installation {
@@ -102,10 +102,21 @@ impl Installation {
             schema: Arc::clone(&self.schema),
             suffix: self.configuration.suffix.clone(),
             indexes: identifiers(&self.configuration, &self.schema).unwrap_or_default(),
-            disk: Arc::new(RealDisk),
+            disk: self.disk(),
             entropy: Arc::clone(&self.entropy),
             clock: Arc::clone(&self.clock),
             reserve: self.configuration.disk_reserve,
+        }
+    }
+
+    fn disk(&self) -> Arc<dyn Disk> {
+        let disk = Arc::new(RealDisk);
+        match &self.configuration.emergency_folder {
+            Some(folder) => {
+                let journal = store::folder_of_journal(&self.configuration.data);
+                Arc::new(EmergencyDisk::new(disk.clone(), disk, journal, folder.clone()))
+            }
+            None => disk,
         }
     }
 

@@ -1,5 +1,7 @@
-//! The real disk: std's files, with preallocation and folder syncs. The simulated one for tests of damage is in `simulated`.
+//! The real disk: std's files, with preallocation and folder syncs. The simulated one for tests of damage is in `simulated`; `emergency` puts a
+//! second one beside it for the journal.
 
+mod emergency;
 mod simulated;
 
 use std::fs::{self, File, OpenOptions};
@@ -11,6 +13,7 @@ use std::sync::Arc;
 use rustix::fs::{FallocateFlags, fallocate, statvfs};
 use rustix::io::Errno;
 
+pub use emergency::{CALL_FILE, EmergencyDisk};
 pub use simulated::SimulatedDisk;
 
 use crate::world::{Disk, DiskFile};

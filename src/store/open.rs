@@ -344,7 +344,12 @@ pub fn create(options: &StoreOptions) -> Result<(), StoreError> {
 
 /// Where the segments are.
 pub(super) fn journal_folder(options: &StoreOptions) -> PathBuf {
-    options.data.join(JOURNAL_FOLDER)
+    folder_of_journal(&options.data)
+}
+
+/// Where the segments of a data folder are.
+pub fn folder_of_journal(data: &Path) -> PathBuf {
+    data.join(JOURNAL_FOLDER)
 }
 
 /// The installation's name in the journal.

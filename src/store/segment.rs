@@ -19,7 +19,7 @@ use super::mark::Mark;
 use super::seal::SegmentSealer;
 use crate::directory::Digest;
 use crate::journal::{Frame, GROUP_RECORDS_LIMIT, GroupHeader, Leaf, encode_group};
-use crate::world::{Disk, DiskFile, Entropy};
+use crate::world::{Disk, DiskFile, EmergencyFolder, Entropy};
 
 /// Room that the buffer for a group may keep; what one large group made it grow beyond is given back.
 const KEPT: usize = 4 * 1024 * 1024;
@@ -149,6 +149,18 @@ impl Journal {
         self.state = State::Open(segment);
         self.voided = (through > self.durable).then_some((self.durable.saturating_add(1), through));
         Ok(())
+    }
+
+    /// Where it goes on in an emergency, if there is such a place.
+    pub fn emergency(&self) -> Option<Arc<dyn EmergencyFolder>> {
+        self.place.disk.emergency()
+    }
+
+    /// The next group begins a segment of its own.
+    pub fn leave_segment(&mut self) {
+        if matches!(self.state, State::Open(_)) {
+            self.close();
+        }
     }
 
     /// Octets that the disk must have for the next group: those of a segment, where the open one may not have room for it.

@@ -30,6 +30,10 @@ seal = {seal}
 # [journal]
 # reads = "all"
 
+# Where the journal goes on when its disk fails, once somebody says so (bindery journal emergency begin): on another disk, and
+# beside a [[journal.stream]].
+# emergency-folder = "/mnt/second/bindery"
+
 # Checkpoints of the journal, written as new files where nobody on this machine can change them: what is anchored cannot be rewritten unseen.
 # [journal.anchors]
 # folder = "/mnt/worm/bindery"

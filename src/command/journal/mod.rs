@@ -1,5 +1,6 @@
 //! `bindery journal`: reads the journal. One file per action.
 
+mod emergency;
 mod evidence;
 mod export;
 mod outsiders;
@@ -66,6 +67,8 @@ pub enum Action {
     Checkpoint(proofs::CheckpointArguments),
     /// Write a signed bundle of records with their proof, and the policies and rules in force
     Evidence(evidence::Arguments),
+    /// Have the journal go on in the emergency folder while it cannot be written in its place, and end that
+    Emergency(emergency::Arguments),
 }
 
 /// Does what the arguments say.
@@ -86,5 +89,6 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         Action::Prove(arguments) => proofs::prove(arguments),
         Action::Checkpoint(arguments) => proofs::checkpoint(arguments),
         Action::Evidence(arguments) => evidence::run(arguments),
+        Action::Emergency(arguments) => emergency::run(arguments),
     }
 }

@@ -1,6 +1,7 @@
 //! Whether the journal can take more: there is room on the disk, and no append failed, or the journal has got over it.
 
 use super::Committer;
+use super::emergency::Emergency;
 use crate::server::health::JournalState;
 use crate::store::AppendError;
 
@@ -16,8 +17,15 @@ impl Committer {
 
     /// Says it once when that changes, with what to do.
     pub(super) fn may_write(&mut self) -> bool {
-        let needed = self.journal.octets_needed();
-        let has_room = if self.full { self.space.allows_again(needed) } else { self.space.allows(needed) };
+        self.end_emergency();
+        if self.may_write_here() {
+            return true;
+        }
+        self.begin_emergency() && self.may_write_here()
+    }
+
+    fn may_write_here(&mut self) -> bool {
+        let has_room = self.has_room(self.journal.octets_needed());
         if has_room == self.full {
             self.full = !has_room;
             if self.full {
@@ -33,6 +41,32 @@ impl Committer {
             self.report();
         }
         has_room && (!self.failed || self.try_recovery())
+    }
+
+    fn has_room(&self, needed: u64) -> bool {
+        match self.emergency.as_ref().filter(|emergency| emergency.is_on()) {
+            Some(emergency) => emergency.has_room(needed),
+            None if self.full => self.space.allows_again(needed),
+            None => self.space.allows(needed),
+        }
+    }
+
+    /// Where it was asked for.
+    fn begin_emergency(&mut self) -> bool {
+        let begun = self.emergency.as_mut().is_some_and(Emergency::begin);
+        if begun {
+            self.journal.leave_segment();
+        }
+        begun
+    }
+
+    /// Where nobody asks for it any more.
+    fn end_emergency(&mut self) {
+        if let Some(emergency) = self.emergency.as_mut().filter(|emergency| emergency.is_over()) {
+            // Before any of it is taken back.
+            self.journal.leave_segment();
+            emergency.end();
+        }
     }
 
     pub(super) fn failed_to_append(&mut self, error: &AppendError) {
