@@ -217,12 +217,13 @@ for _ in $(seq 300); do
     sleep 0.1
 done
 grep -E '^  (export|ldapsearch|printf|ldapwhoami|/)' "$folder/guide" >"$folder/lines"
-[ "$(wc -l <"$folder/lines")" -eq 5 ] || fail "the demo does not print five lines to paste"
+[ "$(wc -l <"$folder/lines")" -eq 6 ] || fail "the demo does not print six lines to paste"
 expect 0 "every line works as printed" bash -euo pipefail "$folder/lines"
 shows '^dn: uid=' "somebody was looked up"
 shows '^modifying entry' "an entry was changed"
 shows '^dn:cn=admin' "the local user is the administrator"
 shows '"values":\["Chief of everything"\]' "the journal tells of the change"
+shows '^uid=madler.* uid=pnunez' "and who bills, approved by whom"
 kill -INT "$server"
 code=0
 wait "$server" || code=$?
