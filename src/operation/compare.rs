@@ -83,7 +83,7 @@ fn decide(directory: &Directory, context: &Context, request: &CompareRequest, an
     let undefined = |_| Refusal::new(ResultCode::UndefinedAttributeType, "");
     let description = schema.describe_for_assertion(&request.attribute).map_err(undefined)?;
     if let Some(node) = special {
-        return compare_values(directory, &node, &description, request.value.expose(), false);
+        return compare_values(directory, &node, &description, request.value.expose(), None);
     }
     let Some(node) = id.and_then(|id| directory.node(id)) else { return Err(Refusal::no_such_object(directory, None)) };
     if is_password(schema, description.attribute_type) {
@@ -98,7 +98,7 @@ fn decide(directory: &Directory, context: &Context, request: &CompareRequest, an
     if directory.computed(description.attribute_type) == Some(Computed::Reserved) && !subject.administrator {
         return Err(Refusal::new(ResultCode::InsufficientAccessRights, ""));
     }
-    compare_values(directory, node, &description, request.value.expose(), true)
+    compare_values(directory, node, &description, request.value.expose(), Some(&access))
 }
 
 /// Whether values of an attribute may be compared. Passwords count as any other: no lockout sees a guess, so only who is given it by name.
@@ -146,14 +146,15 @@ fn compare_password(
 }
 
 /// Compares with the values of a description and its subtypes: 16 where there are none, 18 without an equality rule, 21 for a value that
-/// rule refuses.
+/// rule refuses. Subtypes that who asks may not compare are as if they had none. `access`: none for an entry that is made when it is read.
 fn compare_values(
     directory: &Directory,
     node: &Node,
     asked: &AttributeDescription,
     value: &[u8],
-    stored_entry: bool,
+    access: Option<&Access>,
 ) -> Result<bool, Refusal> {
+    let stored_entry = access.is_some();
     let schema = directory.schema();
     let asserted = asserted_key(schema, asked, value)?;
     if stored_entry && directory.is_nested_member_of(asked) {
@@ -164,6 +165,9 @@ fn compare_values(
     }
     let mut present = false;
     for &attribute_type in schema.with_subtypes(asked.attribute_type) {
+        if access.is_some_and(|access| !access.allows(directory, Right::Compare, node, Some(attribute_type))) {
+            continue;
+        }
         let computed = directory.computed(attribute_type).filter(|_| stored_entry && asked.options.is_empty());
         if let Some(computed) = computed {
             present |= is_shown(directory, node, computed);

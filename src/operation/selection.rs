@@ -134,7 +134,7 @@ impl Selection {
     }
 
     /// As [`Selection::encode`], without the values that are not kept and the attributes that then have none (RFC 3876). Types alone
-    /// are sent as they are.
+    /// are sent as they are. An item about an attribute that may not be searched is Undefined.
     pub(crate) fn encode_matched(&self, directory: &Directory, node: &Node, values: &ValuesFilter, readable: &Readable) -> Bytes {
         if self.types_only {
             return self.encode(directory, node, readable);
@@ -142,11 +142,12 @@ impl Selection {
         let mut output = BytesMut::new();
         let mut writer = Writer::new(&mut output);
         self.encode_kept(&mut writer, directory, node, values, readable);
-        let computed = self.computed.iter().filter(|computed| is_readable(directory, readable, **computed));
+        let shown = |computed: Computed| is_readable(directory, readable, computed) && is_searched(directory, readable, computed);
+        let computed = self.computed.iter().filter(|computed| shown(**computed));
         for computed in computed.filter(|computed| computed.is_present(directory, node)) {
             write_some(&mut writer, computed.name(directory.schema()), &values.computed(directory, *computed, node));
         }
-        for part in self.parts.iter().filter(|part| is_readable(directory, readable, part.computed())) {
+        for part in self.parts.iter().filter(|part| shown(part.computed())) {
             if let Some((description, read)) = part.read(directory, node) {
                 write_some(&mut writer, &description, &values.among(directory, part.computed(), read));
             }
@@ -162,7 +163,8 @@ impl Selection {
         values: &ValuesFilter,
         readable: &Readable,
     ) {
-        let shown = |attribute: &AttributeView<'_>| self.covers(attribute) && readable.contains(attribute.attribute_type);
+        let may = |id: AttributeTypeId| readable.contains(id) && readable.searches(id);
+        let shown = |attribute: &AttributeView<'_>| self.covers(attribute) && may(attribute.attribute_type);
         for attribute in node.entry.attributes().filter(shown) {
             let keeps = |value: &&[u8]| values.keeps(directory, attribute.attribute_type, attribute.description, value);
             let kept: Vec<Bytes> = attribute.values().filter(keeps).map(Bytes::copy_from_slice).collect();
@@ -259,6 +261,10 @@ fn is_readable(directory: &Directory, readable: &Readable, computed: Computed) -
         Readable::All => true,
         Readable::These(these) => computed.attribute_type(directory.schema()).is_some_and(|it| these.reads(it)),
     }
+}
+
+fn is_searched(directory: &Directory, readable: &Readable, computed: Computed) -> bool {
+    computed.attribute_type(directory.schema()).is_some_and(|it| readable.searches(it))
 }
 
 impl Named {

@@ -18,6 +18,7 @@
     clippy::print_stderr
 )]
 
+mod access_table;
 mod connection;
 mod expectation;
 mod follow;

@@ -39,20 +39,7 @@ const TRAILERS: &[&str] = &[
 pub fn play(name: &str) {
     let path = crate::folder().join(format!("{name}.txt"));
     let text = std::fs::read_to_string(&path).unwrap();
-    let mut player = Player {
-        script: Script::new(&text),
-        machine: Machine::new(),
-        connections: BTreeMap::new(),
-        current: String::new(),
-        controls: Vec::new(),
-        message_id: None,
-        holding: false,
-        ordered: false,
-        goes_on: false,
-        generated: String::new(),
-        runs: 0,
-        failures: Vec::new(),
-    };
+    let mut player = Player::new(&text);
     player.play();
     let failures: Vec<String> =
         player.failures.iter().map(|(line, text)| format!("tests/transcripts/{name}.txt:{line}: {text}")).collect();
@@ -116,7 +103,7 @@ impl Script {
     }
 }
 
-struct Player {
+pub struct Player {
     script: Script,
     machine: Machine,
     connections: BTreeMap<String, Connection>,
@@ -136,9 +123,37 @@ struct Player {
     /// Argon2 runs at the last `runs`.
     runs: u64,
     failures: Vec<(usize, String)>,
+    /// Answers are kept here instead of being compared.
+    kept: Option<Vec<String>>,
 }
 
 impl Player {
+    pub fn new(text: &str) -> Player {
+        Player {
+            script: Script::new(text),
+            machine: Machine::new(),
+            connections: BTreeMap::new(),
+            current: String::new(),
+            controls: Vec::new(),
+            message_id: None,
+            holding: false,
+            ordered: false,
+            goes_on: false,
+            generated: String::new(),
+            runs: 0,
+            failures: Vec::new(),
+            kept: None,
+        }
+    }
+
+    /// The lines that come back to one request, written as in a transcript, with what may stand before it.
+    pub fn answer_to(&mut self, text: &str) -> Vec<String> {
+        self.script = Script::new(text);
+        self.kept = Some(Vec::new());
+        self.play();
+        self.kept.take().unwrap_or_default()
+    }
+
     fn play(&mut self) {
         self.runs = self.machine.runs();
         loop {
@@ -469,6 +484,10 @@ impl Player {
     }
 
     fn compare(&mut self, number: usize, expected: &[String], actual: &[String]) {
+        if let Some(kept) = &mut self.kept {
+            *kept = actual.to_vec();
+            return;
+        }
         if !expectation::met(expected, actual, std::mem::take(&mut self.ordered)) {
             let show = |lines: &[String]| lines.iter().map(|line| format!("    {line}\n")).collect::<String>();
             self.failures.push((number, format!("expected\n{}  but there came\n{}", show(expected), show(actual))));

@@ -76,10 +76,10 @@ impl Access {
         }
     }
 
-    /// Who may add values and take them may replace them.
+    /// Who may add values and take them may replace them, unless a rule denies that.
     fn weigh_replacing(&self, directory: &Directory, node: &Node, id: AttributeTypeId) -> Weighed {
         let replaced = self.weigh_rules(directory, Right::Replace, node, Some(id));
-        if replaced.allowed {
+        if replaced.allowed || !replaced.rules.is_empty() {
             return replaced;
         }
         let added = self.weigh_rules(directory, Right::AddValue, node, Some(id));

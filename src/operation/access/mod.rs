@@ -296,7 +296,11 @@ impl Access {
                     ModificationOperation::Add => may(Right::AddValue),
                     ModificationOperation::Delete => may(Right::DeleteValue),
                     ModificationOperation::Replace | ModificationOperation::Increment => {
-                        may(Right::Replace) || (may(Right::AddValue) && may(Right::DeleteValue))
+                        match self.verdict(directory, Right::Replace, node, Some(id)) {
+                            Verdict::Allowed(_) => true,
+                            Verdict::Denied(_) => false,
+                            Verdict::NoRule => may(Right::AddValue) && may(Right::DeleteValue),
+                        }
                     }
                 }
             })

@@ -73,6 +73,8 @@ pub(super) enum As {
     Admin,
     Anna,
     Bert,
+    /// Somebody else.
+    Entry(EntryId),
 }
 
 pub(super) struct Server {
@@ -145,6 +147,7 @@ impl Server {
             As::Admin => self.find("cn=admin,dc=mercy,dc=example"),
             As::Anna => self.find("uid=anna,ou=people,dc=mercy,dc=example"),
             As::Bert => self.find("uid=bert,ou=people,dc=mercy,dc=example"),
+            As::Entry(id) => Some(id),
         };
         let peer = Peer {
             text: "192.0.2.7:50123".to_owned(),

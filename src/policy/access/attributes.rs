@@ -18,9 +18,13 @@ pub enum Attributes {
 pub struct AttributeSet(Vec<u64>);
 
 impl AttributeSet {
-    /// Every type there is or will be.
+    /// Every type of a schema that has so many.
     pub fn everything(types: usize) -> AttributeSet {
-        AttributeSet(vec![u64::MAX; types.div_ceil(BITS)])
+        let mut words = vec![u64::MAX; types.div_ceil(BITS)];
+        if let Some(last) = words.last_mut().filter(|_| types % BITS != 0) {
+            *last = (1 << (types % BITS)) - 1;
+        }
+        AttributeSet(words)
     }
 
     /// Takes a type in.

@@ -39,7 +39,7 @@ pub enum Right {
     AddValue,
     /// Taking values from an attribute.
     DeleteValue,
-    /// Replacing an attribute's values; who may add and delete them may do so too.
+    /// Replacing an attribute's values; who may add and delete them may do so too, unless a rule denies it.
     Replace,
     /// Adding an entry at this place, with these attributes.
     Create,

@@ -70,7 +70,7 @@ impl Reader<'_> {
     /// Names and classes, `*` all user attributes, `+` all operational ones, `!name` all but this. A rule that allows something reaches secrets
     /// only where it names them, one that denies reaches them wherever it can.
     fn attributes(&self, effect: Effect) -> Result<Attributes, RuleError> {
-        let parts = self.each("accessAttribute", |text| self.part(text))?;
+        let parts = self.each("accessAttribute", |text| self.part(text, effect))?;
         if parts.is_empty() {
             return Ok(Attributes::All);
         }
@@ -102,13 +102,13 @@ impl Reader<'_> {
         Ok(Attributes::These(set))
     }
 
-    fn part(&self, text: &str) -> Result<Part, String> {
+    fn part(&self, text: &str, effect: Effect) -> Result<Part, String> {
         match text {
             "*" => Ok(Part::User),
             "+" => Ok(Part::Operational),
             _ => match text.strip_prefix('!') {
                 Some(name) => Ok(Part::Not(self.types(name, true)?)),
-                None => Ok(Part::Types(self.types(text, false)?)),
+                None => Ok(Part::Types(self.types(text, effect == Effect::Deny)?)),
             },
         }
     }

@@ -39,6 +39,7 @@ fn attributes_are_names_with_subtypes_classes_sections_and_all_but() {
     assert_eq!(["mail", "memberOf", "cn", "userPassword"].map(all_but), [false, true, true, false]);
     // What denies reaches secrets wherever it can; what allows, where it names them.
     assert!(attributes(&["!mail"], "deny")("userPassword"));
+    assert!(attributes(&["@person"], "deny")("userPassword"));
     assert!(attributes(&["userPassword"], "allow")("userPassword"));
     assert!(attributes(&[], "allow")("userPassword"));
 }
