@@ -11,6 +11,7 @@ mod searches;
 use self::draw::Draw;
 use self::plain::{Entry, Rule, SUFFIX};
 use super::harness::{As, Server};
+use crate::operation::delete::DeleteRequest;
 use crate::operation::{Authority, ProposedOperation, default_rules};
 
 fn rounds() -> usize {
@@ -30,6 +31,11 @@ fn server(entries: &[Entry]) -> Server {
     server.import(&format!("dn: ou=policies,{SUFFIX}\n{folder}dn: ou=access,ou=policies,{SUFFIX}\n{folder}"));
     let people = format!("ou=people,{SUFFIX}");
     server.import(&entries.iter().filter(|entry| entry.dn != people).map(Entry::ldif).collect::<String>());
+    // The harness has people of its own.
+    for uid in ["anna", "bert"] {
+        let delete = DeleteRequest { name: format!("uid={uid},{people}").into(), controls: Vec::new() };
+        assert_eq!(server.propose(ProposedOperation::Delete(delete), Authority::Installation), "0");
+    }
     server
 }
 

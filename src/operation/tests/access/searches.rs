@@ -14,9 +14,9 @@ use crate::protocol::{Control, oid};
 
 const PEOPLE: usize = 10_000;
 /// Sets of rules, those who ask under each, and filters that each of them tries.
-const SETS: usize = 2;
+const SETS: usize = 1;
 const ASKERS: usize = 2;
-const FILTERS: usize = 3;
+const FILTERS: usize = 2;
 /// Compares and assertions of each asker.
 const PROBES: usize = 150;
 
@@ -62,7 +62,7 @@ fn ten_thousand_entries_show_what_a_plain_reading_shows_and_nothing_more() {
             (0..PROBES).for_each(|_| trial.probe(&mut draw, &mut found));
         }
     }
-    assert!(found.entries > 1_000 && found.values > 1_000, "the rules let something through: {found:?}");
+    assert!(found.entries > 300 && found.values > 1_000, "the rules let something through: {found:?}");
     assert!(found.compared > 5 && found.hidden > 5, "both were asked about: {found:?}");
 }
 
@@ -134,16 +134,15 @@ impl<'a> Trial<'a, '_> {
         (entries, order, code)
     }
 
-    /// Entry by entry, attribute by attribute. The harness's own people are none of the plain reading's.
+    /// Entry by entry, attribute by attribute.
     fn search(&mut self, filter: &Filter, found: &mut Found) {
-        let (mut given, _, code) = self.asks(&filter.to_string(), &["*", "memberOf"], Vec::new());
+        let (given, _, code) = self.asks(&filter.to_string(), &["*", "memberOf"], Vec::new());
         let told = self.told(filter);
         if !self.sees_base() {
             assert!(code.starts_with("32") && given.is_empty(), "{code} {told}");
             return;
         }
         assert_eq!(code, "0", "{told}");
-        given.retain(|dn, _| self.reading.world.entries.len() > 1 && !is_harness(dn));
         let expected: BTreeMap<String, Lines> =
             self.matching(filter).into_iter().map(|entry| (entry.dn.clone(), self.shown(entry, &|_, _| true))).collect();
         same(&given, &expected, &told);
@@ -152,7 +151,7 @@ impl<'a> Trial<'a, '_> {
 
         // Of operational attributes there are more than the plain reading has values of: none that may not be read, all the same.
         let (operational, ..) = self.asks(&filter.to_string(), &["+"], Vec::new());
-        for (dn, lines) in operational.iter().filter(|(dn, _)| !is_harness(dn)).step_by(37) {
+        for (dn, lines) in operational.iter().step_by(37) {
             let looks = self.reading.looks(self.reading.world.entry(dn).unwrap());
             for line in lines {
                 let name = line.split(':').next().unwrap();
@@ -181,7 +180,6 @@ impl<'a> Trial<'a, '_> {
             .into_iter()
             .map(|entry| (entry.dn.clone(), self.shown(entry, &|name, value| kept(entry, name, value))))
             .collect();
-        let given = given.into_iter().filter(|(dn, _)| !is_harness(dn)).collect();
         same(&given, &expected, &told);
         found.values += expected.values().map(BTreeSet::len).sum::<usize>();
     }
@@ -205,7 +203,6 @@ impl<'a> Trial<'a, '_> {
             return assert!(code.starts_with("32") && given.is_empty(), "{code} {told}");
         }
         let expected: BTreeSet<String> = self.matching(&all).into_iter().map(|entry| entry.dn.clone()).collect();
-        let order: Vec<String> = order.into_iter().filter(|dn| !is_harness(dn)).collect();
         assert_eq!(order.iter().cloned().collect::<BTreeSet<_>>(), expected, "{told}");
         let keys: Vec<_> = order.iter().map(|dn| self.key(self.reading.world.entry(dn).unwrap(), attribute)).collect();
         let is_ordered = |pair: &[(bool, String)]| if reverse { pair[0] >= pair[1] } else { pair[0] <= pair[1] };
@@ -234,35 +231,14 @@ impl<'a> Trial<'a, '_> {
         let mut reader = Reader::new(response.value.as_ref().unwrap());
         let mut parts = reader.sequence().unwrap();
         let (position, count) = (parts.integer().unwrap(), parts.integer().unwrap());
-        // The harness's people, Anna and Bert, have keys too where who asks may search them.
-        let own = self.server_people(attribute, &value);
         let matching = self.matching(&all);
         let before = matching.iter().filter(|entry| self.key(entry, attribute) < (false, value.to_lowercase())).count();
-        assert_eq!(count, i64::try_from(matching.len() + own.0).unwrap(), "{told}");
-        assert_eq!(position, i64::try_from(before + own.1 + 1).unwrap(), "{told}");
+        assert_eq!(count, i64::try_from(matching.len()).unwrap(), "{told}");
+        assert_eq!(position, i64::try_from(before + 1).unwrap(), "{told}");
         let mut keys: Vec<_> = matching.iter().map(|entry| self.key(entry, attribute)).collect();
         keys.sort();
-        let shown: Vec<_> = order
-            .iter()
-            .filter(|dn| !is_harness(dn))
-            .map(|dn| self.key(self.reading.world.entry(dn).unwrap(), attribute))
-            .collect();
+        let shown: Vec<_> = order.iter().map(|dn| self.key(self.reading.world.entry(dn).unwrap(), attribute)).collect();
         assert!(shown.iter().all(|key| *key >= (false, value.to_lowercase()) && keys.contains(key)), "{told}");
-    }
-
-    /// How many of the harness's people a view has, and how many before a value: asked by a search without a view.
-    fn server_people(&mut self, attribute: &str, value: &str) -> (usize, usize) {
-        let (_, order, _) = self.asks("(objectClass=inetOrgPerson)", &["1.1"], vec![sort(attribute, false)]);
-        let is_before = |dn: &&String| match order.iter().position(|other| {
-            !is_harness(other) && {
-                self.key(self.reading.world.entry(other).unwrap(), attribute) >= (false, value.to_lowercase())
-            }
-        }) {
-            Some(first) => order.iter().position(|other| other == *dn).unwrap() < first,
-            None => false,
-        };
-        let own: Vec<&String> = order.iter().filter(|dn| is_harness(dn)).collect();
-        (own.len(), own.iter().filter(|dn| is_before(dn)).count())
     }
 
     /// A compare, with or without an assertion.
@@ -311,11 +287,6 @@ fn same(given: &BTreeMap<String, Lines>, expected: &BTreeMap<String, Lines>, tol
     }
     let missing = expected.keys().find(|dn| !given.contains_key(*dn));
     assert_eq!(missing, None, "{told}");
-}
-
-/// Anna and Bert stand below ou=people, too.
-fn is_harness(dn: &str) -> bool {
-    ["uid=anna,", "uid=bert,"].iter().any(|start| dn.starts_with(start))
 }
 
 fn known(name: &str) -> &'static str {
