@@ -71,6 +71,7 @@ transcripts! {
     certificates
     clock
     compare
+    complete
     controls
     delete
     dit_rules
