@@ -196,3 +196,43 @@ fn a_restored_folder_knows_how_far_collectors_are() {
     installation.succeed(&["restore", backup.to_str().unwrap()]);
     assert_eq!((sequence("siem"), sequence("ahead")), (2, end));
 }
+
+#[test]
+fn a_journal_on_a_disk_of_its_own_is_backed_up_and_restored_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = folder.path().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let (journal, restored) = (disk.join("journal"), disk.join("journal.restored-1"));
+    let installation = Installation::of(folder, &["--journal-folder", journal.to_str().unwrap()]);
+    let files = |folder: &Path| fs::read_dir(folder).unwrap().map(|item| item.unwrap().file_name()).collect::<Vec<_>>();
+    let server = installation.serve();
+    let mut client = administrator(&server.ldap());
+    define_online(&mut client);
+    assert_eq!(add_person(&mut client, "anna"), LdapResultCode::Success);
+    let backup = installation.folder.path().join("backup");
+    installation.succeed(&["backup", "--out", backup.to_str().unwrap()]);
+    assert_eq!(server.stop(), Some(0));
+    assert!(!files(&journal).is_empty());
+    let before = content(&installation);
+    let data = installation.path().join("data");
+    assert!(!files(&backup.join("journal")).is_empty() && data.join("journal").is_symlink());
+
+    for turn in 0..2 {
+        let output = installation.run(&["restore", backup.to_str().unwrap()]);
+        assert_eq!(output.status.code(), Some(0), "{}", message(&output));
+        assert_eq!(fs::read_link(data.join("journal")).unwrap(), disk.join(format!("journal.restored-{}", turn + 1)));
+    }
+    assert_eq!(content(&installation), before);
+    assert!(!files(&journal).is_empty() && !files(&restored).is_empty(), "what was there stays there");
+    let damaged = folder_of_backup_without_manifest(&backup);
+    let output = installation.run(&["restore", damaged.to_str().unwrap()]);
+    assert_ne!(output.status.code(), Some(0));
+    assert_eq!(files(&disk).len(), 3, "nothing half made is left");
+    assert_eq!(installation.serve().stop(), Some(0));
+}
+
+fn folder_of_backup_without_manifest(backup: &Path) -> std::path::PathBuf {
+    let folder = backup.with_file_name("damaged");
+    fs::create_dir(&folder).unwrap();
+    folder
+}

@@ -2,7 +2,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -134,6 +134,9 @@ fn tell(restored: &RestoreFacts, adopted: Option<u64>, data: &Path, aside: Optio
     if let Some(last) = adopted {
         output::remark(format_args!("records up to {last} were taken over from the journal of the data folder there was"));
     }
+    if let Some(journal) = store::elsewhere(data) {
+        output::remark(format_args!("the journal is in {}", journal.display()));
+    }
     if let Some(aside) = aside {
         output::remark(format_args!("what was there is {}; remove it when you are sure", aside.display()));
     }
@@ -155,10 +158,16 @@ impl Staging {
         let cannot = |error: io::Error| CommandError::Cannot(format!("{}: {error}", path.display()));
         if path.exists() {
             // Another restore that was ended.
+            store::elsewhere(&path).map_or(Ok(()), fs::remove_dir_all).map_err(cannot)?;
             fs::remove_dir_all(&path).map_err(cannot)?;
         }
-        let folders = [path.clone(), path.join("journal"), path.join("snapshots"), path.join("streams")];
-        folders.iter().try_for_each(|folder| DirBuilder::new().recursive(true).mode(0o700).create(folder)).map_err(cannot)?;
+        let make = |folder: &Path| DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        make(&path).map_err(cannot)?;
+        if let Some(journal) = store::elsewhere(data) {
+            let beside = beside(&journal).map_err(cannot)?;
+            make(&beside).and_then(|()| symlink(&beside, store::folder_of_journal(&path))).map_err(cannot)?;
+        }
+        ["journal", "snapshots", "streams"].iter().try_for_each(|name| make(&path.join(name))).map_err(cannot)?;
         Ok(Staging(path))
     }
 
@@ -225,8 +234,19 @@ impl Staging {
     }
 }
 
+/// A name for the journal that is restored, on the disk of the one there is.
+fn beside(journal: &Path) -> io::Result<PathBuf> {
+    let name = journal.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = name.split(".restored-").next().unwrap_or_default().to_owned();
+    let mut names = (1..u64::MAX).map(|number| journal.with_file_name(format!("{name}.restored-{number}")));
+    names.find(|path| !path.exists()).ok_or_else(|| io::ErrorKind::AlreadyExists.into())
+}
+
 impl Drop for Staging {
     fn drop(&mut self) {
+        if let Some(journal) = store::elsewhere(&self.0) {
+            let _ = fs::remove_dir_all(journal);
+        }
         // Where it took the data folder's place there is nothing of this name any more.
         let _ = fs::remove_dir_all(&self.0);
     }

@@ -34,8 +34,8 @@ pub use checkpoint::{Checkpoint, CheckpointWatch};
 pub use lines::{read_lines, segment_of, sequence_at};
 pub use lookup::{Found, JournalLookup, SegmentFacts};
 pub use open::{
-    Opened, Progress, StartNote, StoreError, StoreOptions, create, folder_of_journal, node, open, open_with, read_frames,
-    read_frames_around,
+    Opened, Progress, StartNote, StoreError, StoreOptions, create, elsewhere, folder_of_journal, node, open, open_with,
+    read_frames, read_frames_around,
 };
 pub use past::{EachPiece, Past, PastPiece, PastTarget};
 pub use positions::{PositionFile, StreamPosition, adopt_positions};

@@ -283,7 +283,9 @@ impl Folder<'_> {
     }
 
     pub(super) fn space(&self) -> Space {
-        Space::new(Arc::clone(&self.options.disk), self.options.data.clone(), self.options.reserve)
+        let mut folders = vec![self.options.data.clone()];
+        folders.extend(elsewhere(&self.options.data).map(|_| self.journal_folder()));
+        Space::new(Arc::clone(&self.options.disk), folders, self.options.reserve)
     }
 
     /// A full disk is told before anything is begun on it.
@@ -345,6 +347,11 @@ pub fn create(options: &StoreOptions) -> Result<(), StoreError> {
 /// Where the segments are.
 pub(super) fn journal_folder(options: &StoreOptions) -> PathBuf {
     folder_of_journal(&options.data)
+}
+
+/// Where the journal of a data folder really is, where that is not in it: on a disk of its own.
+pub fn elsewhere(data: &Path) -> Option<PathBuf> {
+    std::fs::read_link(folder_of_journal(data)).ok()
 }
 
 /// Where the segments of a data folder are.

@@ -304,7 +304,8 @@ fn take_the_owner(restored: &Path, of: &Path) -> Result<(), StoreError> {
                 other => other.map_err(io(&path))?,
             }
         }
-        if found.is_dir() {
+        // A journal on a disk of its own is a link.
+        if found.is_dir() || (found.is_symlink() && path.is_dir()) {
             for item in std::fs::read_dir(&path).map_err(io(&path))? {
                 waiting.push(item.map_err(io(&path))?.path());
             }

@@ -13,18 +13,19 @@ use std::sync::Arc;
 
 use crate::world::Disk;
 
-/// Watches the file system of the data folder. Clones share nothing but the disk.
+/// Watches the file systems of the data folder and the journal. Clones share nothing but the disk.
 #[derive(Clone)]
 pub struct Space {
     disk: Arc<dyn Disk>,
-    folder: PathBuf,
+    /// The data folder, and that of the journal where it is elsewhere.
+    folders: Vec<PathBuf>,
     reserve: u64,
 }
 
 impl Space {
     /// `reserve`: octets that are held back; 0: space is not watched.
-    pub(super) fn new(disk: Arc<dyn Disk>, folder: PathBuf, reserve: u64) -> Space {
-        Space { disk, folder, reserve }
+    pub(super) fn new(disk: Arc<dyn Disk>, folders: Vec<PathBuf>, reserve: u64) -> Space {
+        Space { disk, folders, reserve }
     }
 
     /// Octets that are held back.
@@ -32,9 +33,9 @@ impl Space {
         self.reserve
     }
 
-    /// Octets free, those held back included; none where the file system does not tell.
+    /// Octets free where there are fewest, those held back included; none where no file system tells.
     pub fn available(&self) -> Option<u64> {
-        self.disk.available(&self.folder).ok()
+        self.folders.iter().filter_map(|folder| self.disk.available(folder).ok()).min()
     }
 
     /// Whether something may grow by so many octets and leave the reserve alone. Where space is not watched, or the file system does not

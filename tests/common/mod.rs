@@ -29,13 +29,18 @@ pub struct Installation {
 impl Installation {
     /// `bindery init` with clear-text binds waived for loopback.
     pub fn new() -> Installation {
-        let folder = tempfile::tempdir().unwrap();
+        Installation::of(tempfile::tempdir().unwrap(), &[])
+    }
+
+    /// The same in this folder, with further arguments of `init`.
+    pub fn of(folder: tempfile::TempDir, further: &[&str]) -> Installation {
         let password = folder.path().join("password");
         fs::write(&password, PASSWORD).unwrap();
         let installation = Installation { folder };
-        let output = bindery(&[
+        let path = installation.path();
+        let arguments = [
             "init",
-            installation.path().to_str().unwrap(),
+            path.to_str().unwrap(),
             "--suffix",
             SUFFIX,
             "--admin-password-file",
@@ -50,7 +55,8 @@ impl Installation {
             "second-factor",
             "--waiver-reason",
             "a test on loopback",
-        ]);
+        ];
+        let output = bindery(&[&arguments[..], further].concat());
         assert!(output.status.success(), "init: {}", String::from_utf8_lossy(&output.stderr));
         installation
     }

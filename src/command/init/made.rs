@@ -43,6 +43,13 @@ impl Made {
         Ok(())
     }
 
+    /// Makes a symbolic link.
+    pub(super) fn link(&mut self, to: &Path, path: &Path) -> Result<(), CommandError> {
+        std::os::unix::fs::symlink(to, path).map_err(|error| cannot(path, &error))?;
+        self.files.push(path.to_path_buf());
+        Ok(())
+    }
+
     /// Writes a new file with this mode, durably.
     pub(super) fn file(&mut self, path: &Path, content: &[u8], mode: u32) -> Result<(), CommandError> {
         let mut file =

@@ -59,6 +59,9 @@ pub struct Arguments {
     /// Folder for the keys [default: DIR/keys]
     #[arg(long, value_name = "PATH")]
     pub keys: Option<PathBuf>,
+    /// An empty folder for the journal, on a disk of its own [default: DIR/data/journal]
+    #[arg(long, value_name = "PATH")]
+    pub journal_folder: Option<PathBuf>,
     /// Certificate chain, leaf first [default: a self-signed one is made]
     #[arg(long, value_name = "PEM", requires = "certificate_key")]
     pub certificate: Option<PathBuf>,
@@ -116,7 +119,12 @@ pub fn make(arguments: &Arguments, password: &Secret) -> Result<PathBuf, Command
     }
     let file = plan.folder.join("bindery.toml");
     made.file(&file, configuration::text(&plan).as_bytes(), PUBLIC_FILE)?;
-    made.folder(&plan.folder.join("data"), PRIVATE_FOLDER)?;
+    let data = plan.folder.join("data");
+    made.folder(&data, PRIVATE_FOLDER)?;
+    if let Some(folder) = &plan.journal_folder {
+        made.empty_folder(folder, PRIVATE_FOLDER)?;
+        made.link(folder, &store::folder_of_journal(&data))?;
+    }
     let installation = Installation::load(&file).map_err(cannot)?;
     if let Some(files) = &installation.configuration.tls {
         tls::server_configuration(files).map_err(cannot)?;

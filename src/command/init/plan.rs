@@ -25,6 +25,8 @@ pub(super) struct Plan {
     pub(super) ldapi: Option<PathBuf>,
     /// Absolute; none: `DIR/keys`.
     pub(super) keys: Option<PathBuf>,
+    /// Absolute; none: in the data folder.
+    pub(super) journal_folder: Option<PathBuf>,
     /// Absolute; none: one is made.
     pub(super) certificate: Option<(PathBuf, PathBuf)>,
     pub(super) waivers: Vec<PlannedWaiver>,
@@ -49,6 +51,10 @@ impl Plan {
         if keys.as_ref().is_some_and(|keys| keys.starts_with(folder.join("data"))) {
             return Err(usage("--keys lies in the data folder, so whoever gets the data gets the keys; name another folder"));
         }
+        let journal_folder = arguments.journal_folder.as_deref().map(absolute).transpose()?;
+        if journal_folder.as_ref().is_some_and(|journal| journal.starts_with(&folder)) {
+            return Err(usage("--journal-folder lies in the folder of the installation; name one on another disk"));
+        }
         let certificate = match (&arguments.certificate, &arguments.certificate_key) {
             (Some(certificate), Some(key)) => Some((absolute(certificate)?, absolute(key)?)),
             _ => None,
@@ -64,6 +70,7 @@ impl Plan {
             ldaps: address("--ldaps", &arguments.ldaps, DEFAULT_LDAPS)?,
             ldapi: arguments.ldapi.as_deref().map(absolute).transpose()?,
             keys,
+            journal_folder,
             certificate,
             waivers: waivers(arguments, now)?,
             folder,
