@@ -21,7 +21,7 @@ impl AttributeSet {
     /// Every type of a schema that has so many.
     pub fn everything(types: usize) -> AttributeSet {
         let mut words = vec![u64::MAX; types.div_ceil(BITS)];
-        if let Some(last) = words.last_mut().filter(|_| types % BITS != 0) {
+        if let Some(last) = words.last_mut().filter(|_| !types.is_multiple_of(BITS)) {
             *last = (1 << (types % BITS)) - 1;
         }
         AttributeSet(words)

@@ -51,7 +51,7 @@ impl Bench {
             entropy: Arc::new(CountingEntropy::default()),
             folder: Bench::folder(),
             keys: self.keys(),
-            space: Space::new(Arc::new(disk.clone()), Bench::folder(), self.reserve),
+            space: Space::new(Arc::new(disk.clone()), vec![Bench::folder()], self.reserve),
             margin: MARGIN,
             lock: Arc::new(tempfile::tempfile().unwrap()),
         })
