@@ -128,6 +128,13 @@ fn a_matrix_without_questions_has_what_the_rules_name() {
     assert!(csv.starts_with("role,attribute,rights\r\n") && csv.contains("manager,roomNumber,read\r\n"), "{csv}");
     let page = installation.succeed(&["access", "matrix", "--format", "html"]);
     assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<th>cn=clerks</th>") && !page.contains("<script"), "{page}");
+    let group = installation.succeed(&["access", "matrix", "--target", &format!("cn=clerks,ou=roles,{SUFFIX}")]);
+    assert!(group.lines().any(|line| line.starts_with("member ")), "{group}");
+    assert!(
+        !group.lines().any(|line| line.starts_with("mobile ") || line.starts_with("userPassword ")),
+        "no group has those: {group}"
+    );
+    assert!(group.contains("Not shown: self (the entry is of no class that has a password)"), "{group}");
     let wrong = installation.run(&["access", "matrix", "--attribute", "nothing"]);
     assert_eq!(wrong.status.code(), Some(2));
     let nowhere = installation.run(&["access", "matrix", "--target", "uid=nobody,dc=mercy,dc=example"]);

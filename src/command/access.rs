@@ -106,7 +106,7 @@ fn write(matrix: &Matrix, rules: &Rules, suffix: &str, arguments: &MatrixArgumen
             });
             let said = matrix.legend().into_iter().chain(notes(rules, arguments));
             let said: String = said.map(|line| format!("<p>{}</p>\n", escaped(&line))).collect();
-            let table = format!("<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n{said}");
+            let table = format!("{said}<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody>\n</table>\n");
             output::octets(document("Access by role", &rules.target_text(), suffix, &table).as_bytes())
         }
     }

@@ -11,8 +11,8 @@ p.of{color:#51606f;margin:.2rem 0 1rem}\
 .charts{display:flex;flex-wrap:wrap;gap:1.5rem}figure{margin:0}figcaption{font-weight:600;margin-bottom:.3rem}\
 svg text{font:12px system-ui,sans-serif;fill:#1b2430}\
 table{border-collapse:collapse;width:100%;font-size:12px}\
-th,td{border-bottom:1px solid #dbe2e9;padding:.25rem .4rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}\
-th{background:#eef3f8}tbody tr:nth-child(even){background:#f8fafc}\
+th,td{border-bottom:1px solid #dbe2e9;padding:.25rem .4rem;text-align:left;vertical-align:top;overflow-wrap:break-word}\
+th{background:#eef3f8;white-space:nowrap}tbody tr:nth-child(even){background:#f8fafc}\
 a{color:#1f4e79}\
 @page{size:A4 landscape;margin:14mm}\
 @media print{body{padding:0;max-width:none;font-size:11px}table{font-size:9px}h2{break-after:avoid}tr,figure,.tile{break-inside:avoid}\

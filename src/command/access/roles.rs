@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use crate::command::CommandError;
 use crate::command::reached::{Reached, TextEntry};
-use crate::model::schema::{AttributeType, ObjectClass, Schema};
+use crate::model::schema::{AttributeType, AttributeUsage, ObjectClass, Schema};
 
 /// Stand for the attributes that no rule names: the first that none does.
 const USER: [&str; 6] = ["description", "street", "roomNumber", "carLicense", "businessCategory", "destinationIndicator"];
 const OPERATIONAL: [&str; 5] = ["createTimestamp", "modifyTimestamp", "creatorsName", "modifiersName", "entryCSN"];
+
+const PASSWORD: &str = "userPassword";
 
 /// The names of those who are made, below the suffix.
 const TARGET: &str = "uid=matrix-entry";
@@ -37,6 +39,8 @@ pub(super) struct Rules {
     pub(super) target: String,
     is_made: bool,
     attributes: BTreeSet<String>,
+    /// What it can have of user attributes; none: anything.
+    possible: Option<BTreeSet<String>>,
     /// Rules with conditions.
     pub(super) conditional: Vec<String>,
     /// Whom nobody can stand for.
@@ -63,12 +67,16 @@ impl Rules {
             target: target.map_or_else(|| format!("{TARGET},{suffix}"), str::to_owned),
             is_made: target.is_none(),
             attributes: BTreeSet::new(),
+            possible: None,
             conditional: Vec::new(),
             left_out: Vec::new(),
         };
         let subjects: BTreeSet<String> =
             rules.iter().flat_map(|rule| values(rule, "accesssubject")).map(|it| it.to_ascii_lowercase()).collect();
         made.make_target(suffix, &subjects);
+        if !made.is_made {
+            made.read_possible(reached, schema)?;
+        }
         made.take_groups(reached, suffix, &rules)?;
         made.take_others(reached, schema, suffix, &subjects, &rules)?;
         for rule in &rules {
@@ -124,21 +132,30 @@ impl Rules {
         Ok(())
     }
 
-    /// Whether the entry in question is of a class that has passwords: nothing else is anybody's own.
-    fn can_log_in(&self, reached: &mut Reached, schema: &Schema) -> Result<bool, CommandError> {
-        let password = schema.attribute_type("userPassword").map(|it| it.id);
+    /// What the classes of the entry in question allow it, operational attributes aside; none where it may have anything.
+    fn read_possible(&mut self, reached: &mut Reached, schema: &Schema) -> Result<(), CommandError> {
         let entries = reached.subtree(&self.target, &["objectClass"])?;
         let entry = entries.iter().find(|entry| entry.dn.eq_ignore_ascii_case(&self.target));
         let classes = entry.map(|entry| values(entry, "objectclass")).unwrap_or_default();
+        if classes.is_empty() || classes.iter().any(|class| class.eq_ignore_ascii_case("extensibleObject")) {
+            return Ok(());
+        }
         let mut waiting: Vec<&ObjectClass> = classes.iter().filter_map(|name| schema.object_class(name)).collect();
-        // A superior is no superior of itself: this ends.
+        let mut possible = BTreeSet::new();
+        // No class is above itself: this ends.
         while let Some(class) = waiting.pop() {
-            if class.must.iter().chain(&class.may).any(|id| Some(*id) == password) {
-                return Ok(true);
-            }
+            let types = class.must.iter().chain(&class.may);
+            possible.extend(types.map(|id| schema.attribute_type_by_id(*id).name().to_owned()));
             waiting.extend(class.superiors.iter().filter_map(|&superior| schema.object_classes().get(superior)));
         }
-        Ok(false)
+        self.possible = Some(possible);
+        Ok(())
+    }
+
+    /// Whether the entry in question can have this attribute.
+    fn can_have(&self, schema: &Schema, name: &str) -> bool {
+        let is_user = schema.attribute_type(name).is_some_and(|it| it.usage == AttributeUsage::UserApplications);
+        !is_user || self.possible.as_ref().is_none_or(|possible| possible.contains(name))
     }
 
     /// Who is related to the entry, who is named, who is anybody.
@@ -151,7 +168,8 @@ impl Rules {
         rules: &[&TextEntry],
     ) -> Result<(), CommandError> {
         let role = |label: String, who: String| Role { label, who };
-        let can_log_in = self.is_made || self.can_log_in(reached, schema)?;
+        // Nothing else is anybody's own.
+        let can_log_in = self.can_have(schema, PASSWORD);
         for relation in ["self", "manager", "owner"].into_iter().filter(|relation| subjects.contains(*relation)) {
             let who = match relation {
                 "self" if !can_log_in => {
@@ -217,9 +235,11 @@ impl Rules {
             return Ok(columns);
         }
         let mut names = self.attributes.clone();
-        names.insert("userPassword".to_owned());
+        names.insert(PASSWORD.to_owned());
+        names.retain(|name| self.can_have(schema, name));
         let rest = |label: &str, of: &[&str]| {
-            let attribute = of.iter().find(|name| !names.contains(**name)).map(|&name| name.to_owned());
+            let attribute = of.iter().find(|name| !self.attributes.contains(**name) && self.can_have(schema, name));
+            let attribute = attribute.map(|&name| name.to_owned());
             attribute.map(|name| Column { label: label.to_owned(), attribute: Some(name) })
         };
         let rest = [rest("(other user attributes)", &USER), rest("(other operational attributes)", &OPERATIONAL)];

@@ -22,8 +22,10 @@ pub(super) fn page(suffix: &str, of: &str, at: Timestamp, overview: &Overview, t
     };
     tiles(&mut page, overview, tables);
     charts(&mut page, overview, tables);
-    tables.iter().for_each(|table| section(&mut page, table));
-    document(title, &format!("{suffix} at {}; {of}", at.to_rfc3339()), suffix, &page)
+    let below = format!(",{suffix}");
+    tables.iter().for_each(|table| section(&mut page, table, &below));
+    let of = format!("{suffix} at {}; {of}. Names are written without {below} at their end.", at.to_rfc3339());
+    document(title, &of, suffix, &page)
 }
 
 fn tiles(page: &mut String, overview: &Overview, tables: &[Table]) {
@@ -108,7 +110,8 @@ fn chart(page: &mut String, id: &str, caption: &str, bars: &[(String, u64)]) {
     page.push_str("</svg></figure>\n");
 }
 
-fn section(page: &mut String, table: &Table) {
+/// `below`: what nearly all names end with, and is left out.
+fn section(page: &mut String, table: &Table, below: &str) {
     let (name, title, count) = (table.kind.name(), table.kind.title(), table.rows.len());
     let _ = writeln!(page, "<section id=\"{name}\">\n<h2>{} ({count})</h2>", escaped(title));
     if table.rows.is_empty() {
@@ -120,7 +123,9 @@ fn section(page: &mut String, table: &Table) {
     page.push_str("</tr></thead>\n<tbody>\n");
     for row in table.rows.iter().take(MOST_ROWS) {
         page.push_str("<tr>");
-        row.iter().for_each(|cell| page.push_str(&format!("<td>{}</td>", escaped(cell))));
+        // A name that is too long goes on behind one of its commas.
+        let shown = |cell: &String| escaped(&short(cell, below)).replace(',', ",<wbr>");
+        row.iter().for_each(|cell| page.push_str(&format!("<td>{}</td>", shown(cell))));
         page.push_str("</tr>\n");
     }
     page.push_str("</tbody>\n</table>\n");
@@ -128,6 +133,19 @@ fn section(page: &mut String, table: &Table) {
         let _ = writeln!(page, "<p>and {} more: ask for bindery report {name} --format csv</p>", count - MOST_ROWS);
     }
     page.push_str("</section>\n");
+}
+
+/// Names at whose end `below` stands, without it.
+fn short(cell: &str, below: &str) -> String {
+    let mut parts = cell.split(below);
+    let mut short = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        if !(part.is_empty() || part.starts_with([' ', ';'])) {
+            short.push_str(below);
+        }
+        short.push_str(part);
+    }
+    short
 }
 
 #[cfg(test)]
@@ -146,6 +164,16 @@ mod tests {
         );
         let elsewhere = page.matches("http").count();
         assert_eq!(elsewhere, page.matches("http://www.w3.org/2000/svg").count() + 1, "names of standards alone, and http-equiv");
+    }
+
+    #[test]
+    fn names_are_as_short_as_the_suffix_lets_them() {
+        let cells = ["uid=a,ou=people,dc=x", "dc=x", "dc=x,ou=y", "uid=b,dc=x in cn=c,dc=x; uid=d,dc=xx,dc=x"];
+        let rows = vec![cells.map(str::to_owned).to_vec()];
+        let table = Table { kind: ReportKind::Never, rows, found: true };
+        let page = page("dc=x", "now", Timestamp(0), &Overview::default(), &[table]);
+        assert!(page.contains("<td>uid=a,<wbr>ou=people</td><td>dc=x</td><td>dc=x,<wbr>ou=y</td>"), "{page}");
+        assert!(page.contains("<td>uid=b in cn=c; uid=d,<wbr>dc=xx</td>") && page.contains("written without ,dc=x"), "{page}");
     }
 
     #[test]

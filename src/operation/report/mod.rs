@@ -13,6 +13,7 @@ mod reviews;
 pub use history::{Drift, SharedUse};
 pub use overview::{Overview, overview};
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
@@ -188,10 +189,21 @@ pub struct Table {
 impl Table {
     /// Rows in order.
     pub fn new(kind: ReportKind, mut rows: Vec<Vec<String>>) -> Table {
-        rows.sort_unstable();
+        rows.sort_unstable_by(|row, other| in_order(row, other));
         let found = kind.finds() && !rows.is_empty();
         Table { kind, rows, found }
     }
+}
+
+/// Cell by cell; numbers by what they count, and before text.
+fn in_order(row: &[String], other: &[String]) -> Ordering {
+    let of_cells = |(cell, other): (&String, &String)| match (cell.parse::<u64>(), other.parse::<u64>()) {
+        (Ok(number), Ok(another)) => number.cmp(&another).then_with(|| cell.cmp(other)),
+        (Ok(_), Err(_)) => Ordering::Less,
+        (Err(_), Ok(_)) => Ordering::Greater,
+        (Err(_), Err(_)) => cell.cmp(other),
+    };
+    row.iter().zip(other).map(of_cells).find(|order| order.is_ne()).unwrap_or(row.len().cmp(&other.len()))
 }
 
 /// Makes the table of a kind that the directory can answer; none for those that the journal answers ([`SharedUse`], [`Drift`]).

@@ -223,6 +223,14 @@ fn drift_is_what_decides_about_people() {
     assert_eq!(table.rows[0][5..], ["add member".to_owned(), "10.1.1.1".to_owned()]);
 }
 
+#[test]
+fn rows_are_in_order_of_their_numbers() {
+    let rows = ["10", "-", "2", "1a", "02"].map(|item| vec!["cn=review".to_owned(), item.to_owned()]);
+    let items: Vec<String> =
+        Table::new(ReportKind::Reviews, rows.to_vec()).rows.into_iter().map(|mut row| row.remove(1)).collect();
+    assert_eq!(items, ["02", "2", "10", "-", "1a"]);
+}
+
 proptest! {
     /// Against a look at every window.
     #[test]
