@@ -41,6 +41,8 @@ pub(super) struct Rules {
     attributes: BTreeSet<String>,
     /// What it can have of user attributes; none: anything.
     possible: Option<BTreeSet<String>>,
+    /// Who asks may read its classes.
+    is_seen: bool,
     /// Rules with conditions.
     pub(super) conditional: Vec<String>,
     /// Whom nobody can stand for.
@@ -68,6 +70,7 @@ impl Rules {
             is_made: target.is_none(),
             attributes: BTreeSet::new(),
             possible: None,
+            is_seen: true,
             conditional: Vec::new(),
             left_out: Vec::new(),
         };
@@ -137,7 +140,8 @@ impl Rules {
         let entries = reached.subtree(&self.target, &["objectClass"])?;
         let entry = entries.iter().find(|entry| entry.dn.eq_ignore_ascii_case(&self.target));
         let classes = entry.map(|entry| values(entry, "objectclass")).unwrap_or_default();
-        if classes.is_empty() || classes.iter().any(|class| class.eq_ignore_ascii_case("extensibleObject")) {
+        self.is_seen = !classes.is_empty();
+        if !self.is_seen || classes.iter().any(|class| class.eq_ignore_ascii_case("extensibleObject")) {
             return Ok(());
         }
         let mut waiting: Vec<&ObjectClass> = classes.iter().filter_map(|name| schema.object_class(name)).collect();
@@ -172,6 +176,10 @@ impl Rules {
         let can_log_in = self.can_have(schema, PASSWORD);
         for relation in ["self", "manager", "owner"].into_iter().filter(|relation| subjects.contains(*relation)) {
             let who = match relation {
+                "self" if !self.is_seen => {
+                    self.left_out.push("self (the entry's classes may not be read by who asks here)".to_owned());
+                    continue;
+                }
                 "self" if !can_log_in => {
                     self.left_out.push("self (the entry is of no class that has a password)".to_owned());
                     continue;
