@@ -102,6 +102,27 @@ fn questions_are_answered_beside_the_server_and_without_it_and_each_is_recorded(
         !stats.is_empty() && stats.iter().all(|row| row["records"].as_str().unwrap().parse::<u64>().unwrap() > 0),
         "{stats:?}"
     );
+    assert_eq!(stats.last().unwrap()["keptUntil"], "-", "the newest is still written: {stats:?}");
+    stats_by_type_and_day(&installation);
+}
+
+/// What is counted is what is found, day by day and all in all.
+fn stats_by_type_and_day(installation: &Installation) {
+    let number = |row: &Value, name: &str| row[name].as_str().unwrap().parse::<u64>().unwrap();
+    let binds = jsonl(installation, &["query", "--type", "bind"]);
+    let octets = |records: &[Value]| records.iter().map(|record| record.to_string().len() as u64).sum::<u64>();
+    let by_type = jsonl(installation, &["stats", "--by", "type"]);
+    let row = by_type.iter().find(|row| row["type"] == "bind").unwrap();
+    assert_eq!((number(row, "records"), number(row, "octets")), (binds.len() as u64, octets(&binds)), "{row}");
+    assert_eq!(number(row, "average"), number(row, "octets") / number(row, "records"));
+    let by_both = jsonl(installation, &["stats", "--by", "day-type"]);
+    let of_days: u64 = by_both.iter().filter(|row| row["type"] == "bind").map(|row| number(row, "records")).sum();
+    assert_eq!(of_days, binds.len() as u64);
+    let before = jsonl(installation, &["stats", "--by", "day", "--until", "2000-01-01"]);
+    assert!(before.is_empty(), "{before:?}");
+    let asked = jsonl(installation, &["query", "--type", "journalRead", "--newest-first", "--limit", "2"]);
+    assert_eq!(asked[1]["details"]["question"], "stats: until 2000-01-01T00:00:00.000000Z", "{asked:?}");
+    assert_eq!(installation.run(&["journal", "stats", "--since", "7d"]).status.code(), Some(2), "of segments there is no part");
 }
 
 #[test]

@@ -47,6 +47,7 @@ pub(super) fn check(file: &Path, text: &str, now: Timestamp) -> Result<Configura
         anchors: anchors::anchors(&source, folder, &data, raw.journal.anchors.as_ref(), raw.journal.strict.as_ref())?,
         streams: outbound::streams(&source, folder, &raw.journal.stream)?,
         emergency_folder: emergency_folder(&source, folder, &data, &raw)?,
+        retention_days: values::retention_days(&source, &raw.journal, &waivers, &mut warnings)?,
         data,
         seal_key,
         listeners: listeners(&source, folder, &raw.listen, tls.is_some())?,

@@ -94,6 +94,8 @@ pub struct Configuration {
     pub audits_all_reads: bool,
     /// Where the journal goes on when it cannot be written in its place and somebody says so.
     pub emergency_folder: Option<PathBuf>,
+    /// Days that records are to be kept.
+    pub retention_days: u32,
     /// How the log looks.
     pub log_format: LogFormat,
     /// What is logged.

@@ -60,6 +60,7 @@ pub(super) struct RawJournal {
     pub(super) strict: Option<Spanned<bool>>,
     pub(super) reads: Option<Spanned<String>>,
     pub(super) emergency_folder: Option<Spanned<String>>,
+    pub(super) retention_days: Option<Spanned<i64>>,
     pub(super) anchors: Option<Spanned<RawAnchors>>,
     #[serde(default)]
     pub(super) stream: Vec<Spanned<RawStream>>,

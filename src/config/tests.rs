@@ -221,7 +221,8 @@ fn wrong_values_are_named_with_what_to_write() {
     refuses_below_suffix("[log]\nformat = \"xml\"\n", ":3: log.format: \"xml\" is no format; write \"text\" or \"json\"");
     refuses_below_suffix(
         "[[waiver]]\nname = \"everything\"\n",
-        ":3: waiver.name: \"everything\" cannot be waived; write one of \"clear-text\", \"second-factor\", \"password-hash\"",
+        ":3: waiver.name: \"everything\" cannot be waived; write one of \"clear-text\", \"second-factor\", \"password-hash\", \
+         \"journal-retention\"",
     );
     refuses_below_suffix(
         "[[waiver]]\nname = \"clear-text\"\nuntil = 07:30:00\n",
@@ -273,6 +274,33 @@ fn cheap_password_hashes_need_a_waiver() {
         "[password.argon2id]\nmemory = 262144\npasses = 1000\n",
         ":3: password.argon2id.memory: memory must be at least 8 KiB for each lane, and memory times passes at most 1048576; \
          write OWASP's values: memory = 19456, passes = 2, lanes = 1",
+    );
+}
+
+#[test]
+fn a_journal_is_kept_six_years_unless_somebody_answers_for_less() {
+    assert_eq!(below_suffix("").retention_days, 2192);
+    assert_eq!(below_suffix("[journal]\nretention-days = 3653\n").retention_days, 3653);
+    refuses_below_suffix(
+        "[journal]\nretention-days = 1826\n",
+        ":3: journal.retention-days: 1826 days are less than six years; write 2192 or more, or add a [[waiver]] named \
+         \"journal-retention\" with a reason, an owner and an end",
+    );
+    let waived = |until: &str| {
+        below_suffix(&format!(
+            "[journal]\nretention-days = 30\n[[waiver]]\nname = \"journal-retention\"\nreason = \"a test system\"\nowner = \"me\"\n\
+             until = {until}\n"
+        ))
+    };
+    assert_eq!(waived("2027-01-01").retention_days, 30);
+    let expired = waived("2026-01-01");
+    assert_eq!((expired.retention_days, expired.warnings.len()), (2192, 2), "the server starts, and keeps what there is");
+    let other =
+        "[journal]\nretention-days = 30\n[[waiver]]\nname = \"clear-text\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2027-01-01\n";
+    refuses_below_suffix(
+        other,
+        ":3: journal.retention-days: 30 days are less than six years; write 2192 or more, or add a [[waiver]] named \
+         \"journal-retention\" with a reason, an owner and an end",
     );
 }
 

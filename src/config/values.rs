@@ -6,7 +6,7 @@ use std::time::Duration;
 use toml::Spanned;
 
 use super::error::{ConfigurationError, Source};
-use super::raw::{Argon2id, RawLimits, RawSnapshots};
+use super::raw::{Argon2id, RawJournal, RawLimits, RawSnapshots};
 use super::waiver::{WaiverName, Waivers};
 use super::{Index, SnapshotSettings};
 use crate::policy::password::Argon2Parameters;
@@ -21,6 +21,10 @@ const MAX_DISK_RESERVE: i64 = 1 << 40;
 const DEFAULT_REMEMBERED: i64 = 300;
 /// … and at most.
 const MAX_REMEMBERED: i64 = 3600;
+/// Six years, two of them leap years: days that records are to be kept unless the file says otherwise, and the least without a waiver.
+const SIX_YEARS: i64 = 6 * 365 + 2;
+/// A hundred years.
+const MAX_RETENTION: i64 = 36_525;
 
 /// What applications search for: these are indexed unless the file says otherwise. `member` and its kin are sets with indexes of their
 /// own.
@@ -103,6 +107,29 @@ pub(super) fn argon2id(
     let problem = format!("memory = {}, passes = {} is weaker than OWASP's floor", parameters.memory, parameters.passes);
     let remedy = "write memory = 19456 and passes = 2 or more, or add a [[waiver]] named \"password-hash\" with a reason, an owner and an end";
     Err(source.error(span, key, problem, remedy))
+}
+
+/// Days that records are to be kept. Fewer than those of six years need a waiver; when that has run out, six years hold.
+pub(super) fn retention_days(
+    source: &Source<'_>,
+    written: &RawJournal,
+    waivers: &Waivers,
+    warnings: &mut Vec<String>,
+) -> Result<u32, ConfigurationError> {
+    const KEY: &str = "journal.retention-days";
+    let days = number(source, KEY, &written.retention_days, (1, MAX_RETENTION), SIX_YEARS)?;
+    let has = |list: &[super::Waiver]| list.iter().any(|waiver| waiver.name == WaiverName::JournalRetention);
+    if days >= SIX_YEARS || has(&waivers.valid) {
+        return Ok(narrow(days));
+    }
+    if has(&waivers.expired) {
+        warnings.push(format!("the waiver journal-retention ran out: the journal is to be kept for {SIX_YEARS} days"));
+        return Ok(narrow(SIX_YEARS));
+    }
+    let span = written.retention_days.as_ref().map_or(0..0, Spanned::span);
+    let remedy =
+        format!("write {SIX_YEARS} or more, or add a [[waiver]] named \"journal-retention\" with a reason, an owner and an end");
+    Err(source.error(span, KEY, format!("{days} days are less than six years"), remedy))
 }
 
 /// Seconds for which a verified login is remembered; 0: none is.

@@ -17,6 +17,8 @@ pub enum WaiverName {
     SecondFactor,
     /// Password hashes cheaper than OWASP's floor.
     PasswordHash,
+    /// A journal that is to be kept for less than six years.
+    JournalRetention,
 }
 
 /// A waiver as it was written, checked.
@@ -45,7 +47,8 @@ pub(super) struct Waivers {
 
 impl WaiverName {
     /// All of them.
-    pub const ALL: [WaiverName; 3] = [WaiverName::ClearText, WaiverName::SecondFactor, WaiverName::PasswordHash];
+    pub const ALL: [WaiverName; 4] =
+        [WaiverName::ClearText, WaiverName::SecondFactor, WaiverName::PasswordHash, WaiverName::JournalRetention];
 
     /// As written in the file.
     pub fn as_str(self) -> &'static str {
@@ -53,6 +56,7 @@ impl WaiverName {
             WaiverName::ClearText => "clear-text",
             WaiverName::SecondFactor => "second-factor",
             WaiverName::PasswordHash => "password-hash",
+            WaiverName::JournalRetention => "journal-retention",
         }
     }
 
@@ -91,7 +95,7 @@ fn check_one(source: &Source<'_>, raw: &Spanned<RawWaiver>) -> Result<Waiver, Co
         Some(value) => Err(source.error(value.span(), format!("waiver.{key}"), "is empty", remedy)),
         None => Err(missing(key, remedy)),
     };
-    let names = "write one of \"clear-text\", \"second-factor\", \"password-hash\"";
+    let names = "write one of \"clear-text\", \"second-factor\", \"password-hash\", \"journal-retention\"";
     let name = waiver.name.as_ref().ok_or_else(|| missing("name", names))?;
     let known = WaiverName::from_name(name.get_ref());
     let known =

@@ -30,6 +30,9 @@ seal = {seal}
 # [journal]
 # reads = "all"
 
+# How long records are to be kept: six years. Less needs a waiver named "journal-retention".
+# retention-days = 2192
+
 # Where the journal goes on when its disk fails, once somebody says so (bindery journal emergency begin): on another disk, and
 # beside a [[journal.stream]].
 # emergency-folder = "/mnt/second/bindery"

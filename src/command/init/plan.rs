@@ -114,7 +114,7 @@ fn waivers(arguments: &Arguments, now: Timestamp) -> Result<Vec<PlannedWaiver>, 
     let mut planned: Vec<PlannedWaiver> = Vec::new();
     for name in &arguments.waivers {
         let name = WaiverName::from_name(name)
-            .filter(|name| *name != WaiverName::PasswordHash)
+            .filter(|name| matches!(name, WaiverName::ClearText | WaiverName::SecondFactor))
             .ok_or_else(|| usage(format!("--waive {name}: cannot be waived; write clear-text or second-factor")))?;
         if !planned.iter().any(|waiver| waiver.name == name) {
             let (reason, owner, networks) = (reason.to_owned(), owner.clone(), networks.clone());

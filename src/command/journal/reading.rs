@@ -9,7 +9,7 @@ use crate::journal::RecordKind;
 use crate::journal::query::{FoundRecord, LookupRequest};
 use crate::operation::journal_read::{LONGEST_QUESTION, QUESTION};
 use crate::protocol::oid;
-use crate::store::{Found, JournalLookup, StoreOptions};
+use crate::store::{Found, JournalLookup, StoreOptions, folder_of_journal};
 use crate::wire::client::LocalClient;
 
 /// Records looked for at once.
@@ -57,7 +57,7 @@ impl Reading {
 
     /// Octets that may still be written where the journal is.
     pub(in crate::command) fn available(&self) -> Option<u64> {
-        self.options.disk.available(&self.options.data).ok()
+        self.options.disk.available(&folder_of_journal(&self.options.data)).ok()
     }
 
     /// Where to look.
