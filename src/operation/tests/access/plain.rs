@@ -103,6 +103,9 @@ impl fmt::Display for Filter {
     }
 }
 
+/// What a list of attributes names, by the list and what is asked of it.
+type Lists<'a> = HashMap<(Vec<&'static str>, &'static str), Rc<BTreeSet<&'a str>>>;
+
 /// Entries and what is known of attributes.
 pub(super) struct World<'a> {
     pub(super) schema: &'a Schema,
@@ -114,7 +117,7 @@ pub(super) struct World<'a> {
     /// For each type its own name and those of all above it.
     lines: HashMap<&'a str, Vec<&'a str>>,
     /// What lists of attributes name, as far as it was asked.
-    lists: RefCell<HashMap<(Vec<&'static str>, &'static str), Rc<BTreeSet<&'a str>>>>,
+    lists: RefCell<Lists<'a>>,
 }
 
 impl<'a> World<'a> {
@@ -221,8 +224,8 @@ impl<'a> World<'a> {
             "second" => asker.factors.iter().any(|it| ["otp", "certificate"].contains(it)),
             wanted => asker.factors.contains(&wanted),
         };
-        (rule.networks.is_empty() || rule.networks.iter().any(|it| network(it)))
-            && (rule.factors.is_empty() || rule.factors.iter().any(|it| factor(it)))
+        (rule.networks.is_empty() || rule.networks.iter().any(network))
+            && (rule.factors.is_empty() || rule.factors.iter().any(factor))
             && rule.not_after.is_none_or(|end| asker.now.as_str() < end)
     }
 
