@@ -31,7 +31,7 @@ if [ ${#packages[@]} -gt 0 ]; then
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${packages[@]}"
 fi
 
-for tool in cc ldapsearch ldapadd ldapmodify ldappasswd slapd slapadd javac java openssl jing; do
+for tool in cc ldapsearch ldapadd ldapmodify ldappasswd slapd slapadd slapacl javac java openssl jing; do
     command -v "$tool" >/dev/null 2>&1 || { echo "missing: $tool" >&2; exit 1; }
 done
 /usr/bin/python3 -c 'import ldap'

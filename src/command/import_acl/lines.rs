@@ -1,4 +1,5 @@
-//! The aci values of an LDIF file, with the entries that bear them and the lines they begin at.
+//! Lines of files: the aci values of an LDIF file with the entries that bear them, all values of entries, and lines of slapd.conf, each with
+//! where it begins.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,6 +28,50 @@ pub(super) fn values(text: &str) -> Vec<Value> {
         }
     }
     values
+}
+
+/// An entry of an LDIF file.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Entry {
+    /// The line it begins at, from 1.
+    pub(super) line: usize,
+    pub(super) dn: String,
+    /// Line, name and value of each attribute value.
+    pub(super) values: Vec<(usize, String, String)>,
+}
+
+/// The entries of an LDIF file; lines that are no `name: value` are left out.
+pub(super) fn entries(text: &str) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let mut entry = Entry::default();
+    for (line, logical) in unfolded(text) {
+        if logical.trim().is_empty() {
+            entries.push(std::mem::take(&mut entry));
+        } else if let Some(dn) = value_of(&logical, "dn") {
+            (entry.line, entry.dn) = (line, dn);
+        } else if let Some((name, _)) = logical.split_once(':')
+            && let Some(value) = value_of(&logical, name)
+        {
+            entry.values.push((line, name.to_owned(), value));
+        }
+    }
+    entries.push(entry);
+    entries
+}
+
+/// Lines of slapd.conf: white space at the front continues the one before. Comments and blank lines are left out.
+pub(super) fn continued(text: &str) -> Vec<(usize, String)> {
+    let mut lines: Vec<(usize, String)> = Vec::new();
+    for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.starts_with('#') && !line.trim().is_empty()) {
+        match (line.starts_with([' ', '\t']), lines.last_mut()) {
+            (true, Some((_, last))) => {
+                last.push(' ');
+                last.push_str(line.trim());
+            }
+            _ => lines.push((at.saturating_add(1), line.trim_end().to_owned())),
+        }
+    }
+    lines
 }
 
 /// Lines with what continues them, from which line on. Comments are left out.

@@ -1,8 +1,16 @@
-//! `bindery import-acl`: access control of 389 Directory Server (`aci`) as accessRule entries, where they mean the same; what does not is listed.
+//! `bindery import-acl`: access control of 389 Directory Server (`aci`) and of OpenLDAP's slapd (`olcAccess`, or `access to` lines) as accessRule
+//! entries, where they mean the same; what does not is listed.
 
 mod aci;
 mod bind_rule;
+mod directive;
+mod first_match;
 mod lines;
+mod region;
+mod slapd;
+#[cfg(test)]
+mod slapd_tests;
+mod spelling;
 #[cfg(test)]
 mod tests;
 
@@ -29,9 +37,13 @@ const HEAD: &str = "version: 1\n\n# The rules of a new installation stand beside
 /// Arguments of `bindery import-acl`.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// LDIF of the other server that has its aci values (an export, or what ldapsearch printed)
+    /// LDIF of the other server that has its aci or olcAccess values (an export, or what ldapsearch or slapcat -n 0 printed), or slapd.conf
     #[arg(value_name = "FILE", required = true)]
     files: Vec<PathBuf>,
+    /// No group that slapd's directives name has groups among its members: those would count here, and do not in slapd. Without it no rule is
+    /// made for members of a group
+    #[arg(long)]
+    flat_groups: bool,
     /// Which installation the rules are for: its suffix and schema.
     #[command(flatten)]
     installation: Installation,
@@ -67,6 +79,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let installation = arguments.installation.load()?;
     let suffix = &installation.configuration.suffix;
     let mut translation = Translation::new(&installation.schema);
+    let mut found = slapd::Found::default();
     for path in &arguments.files {
         let name = path.display().to_string();
         let cannot = |error: &dyn std::fmt::Display| CommandError::Cannot(format!("{name}: {error}"));
@@ -75,8 +88,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
             return Err(cannot(&format_args!("is larger than {LARGEST_FILE} octets")));
         }
         let octets = std::fs::read(path).map_err(|error| cannot(&error))?;
-        translation.read(&name, &String::from_utf8_lossy(&octets));
+        let text = String::from_utf8_lossy(&octets);
+        translation.read(&name, &text);
+        found.read(&installation.schema, suffix, &name, &text);
     }
+    let is_slapds = !found.is_empty();
+    take_directives(&found, &installation.schema, suffix, arguments.flat_groups, &mut translation);
     for note in &translation.notes {
         output::remark(note);
     }
@@ -84,10 +101,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
         output::remark(format_args!("not translated: {problem}"));
     }
     if translation.read == 0 {
-        return Err(CommandError::Cannot("there is no aci in it; olcAccess of slapd is not translated".to_owned()));
+        return Err(CommandError::Cannot("there is no aci in it, and no olcAccess or access directive of slapd".to_owned()));
     }
     let (read, rules, left) = (translation.read, translation.rules.len(), translation.problems.len());
-    output::remark(format_args!("{read} aci values read, {rules} rules made, {left} parts not translated"));
+    let what = if is_slapds { "values and directives" } else { "aci values" };
+    output::remark(format_args!("{read} {what} read, {rules} rules made, {left} parts not translated"));
     if translation.lost_denial {
         let text =
             "nothing is written: something that is denied there would be allowed here, because its denial cannot be translated";
@@ -96,6 +114,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, CommandError> {
     }
     write_rules(&translation.rules, suffix)?;
     Ok(if left == 0 { ExitCode::SUCCESS } else { ExitCode::from(FOUND_SOMETHING) })
+}
+
+/// Those of the database stand before those of all databases.
+fn take_directives(found: &slapd::Found, schema: &Schema, suffix: &Dn, flat_groups: bool, translation: &mut Translation<'_>) {
+    let written = found.own.iter().chain(&found.general);
+    let directives: Vec<_> = written.filter_map(|it| directive::read(schema, suffix, &it.place, &it.text)).collect();
+    translation.read += found.own.len() + found.general.len();
+    let (rules, problems, notes) = (Vec::new(), Vec::new(), Vec::new());
+    let mut translator = first_match::Translator { schema, suffix, flat_groups, rules, problems, notes };
+    translator.translate(&directives);
+    translation.rules.extend(translator.rules);
+    translation.problems.extend(translator.problems);
+    translation.notes.extend(translator.notes);
+    translation.notes.extend(found.others.iter().map(|place| format!("{place}: it is about another database")));
 }
 
 fn write_rules(rules: &[Rule], suffix: &Dn) -> Result<(), CommandError> {
