@@ -46,7 +46,7 @@ fn one_screen_says_how_an_account_stands_and_why() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("barred: cannot log in"), "{text}");
-    assert!(text.contains("account disabled [accountDisabled], until somebody changes it"), "{text}");
+    assert!(text.contains("account disabled [accountDisabled], since 20"), "{text}");
 
     let output = installation.run(&["account", "show", "anna", "--format", "jsonl"]);
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -70,7 +70,7 @@ fn the_sample_of_expectations_holds_for_a_new_installation_and_covers_every_defa
     let file = write(&installation, "policy-test.toml", &sample);
     let test = ["policy", "test", file.to_str().unwrap()];
     let stopped = installation.succeed(&test);
-    assert!(stopped.ends_with("40 expectations, 0 wrong\n"), "{stopped}");
+    assert!(stopped.ends_with("42 expectations, 0 wrong\n"), "{stopped}");
     for (kind, count) in [("binds", 4), ("access", 8)] {
         let export = installation.succeed(&["export", "--base", &format!("ou={kind},ou=policies,dc=mercy,dc=example")]);
         let rules: Vec<&str> = export.lines().filter_map(|line| line.strip_prefix("dn: cn=")).collect();
@@ -112,5 +112,9 @@ fn the_sample_of_expectations_holds_for_a_new_installation_and_covers_every_defa
     };
     assert!(problem("[[login]]\nwho = \"nobody\"\nexpect = \"deny\"\n").contains("nobody: there is no one account"));
     assert!(problem("entries = \"dn: cn=x\"\n[[login]]\nwho = \"nobody\"\nexpect = \"deny\"\n").contains("entries: line 1"));
+    let of_app = "[[login]]\nwho = \"cn=admin,{suffix}\"\nwith = [\"app-password\"]\nexpect = \"deny\"\n";
+    assert!(problem(of_app).contains("say which bind rule"));
+    let of_admin = problem(&format!("{of_app}app-rule = \"people\"\n"));
+    assert!(of_admin.contains("administrators have no passwords of applications"), "{of_admin}");
     assert!(problem("[[login]]\nwho = \"cn=admin,{suffix}\"\nfrom = \"ten\"\nexpect = \"deny\"\n").contains("no address"));
 }

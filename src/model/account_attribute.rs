@@ -48,11 +48,13 @@ pub enum AccountAttribute {
     PasswordNeedsFactor,
     /// breakGlassUseTime: generalized time
     BreakGlassUseTime,
+    /// accountDisabledTime: generalized time
+    DisabledTime,
 }
 
 impl AccountAttribute {
     /// All of them.
-    pub const ALL: [AccountAttribute; 22] = [
+    pub const ALL: [AccountAttribute; 23] = [
         AccountAttribute::Kind,
         AccountAttribute::Disabled,
         AccountAttribute::UserAccountControl,
@@ -75,6 +77,7 @@ impl AccountAttribute {
         AccountAttribute::ProofedTime,
         AccountAttribute::PasswordNeedsFactor,
         AccountAttribute::BreakGlassUseTime,
+        AccountAttribute::DisabledTime,
     ];
 
     /// The attribute's canonical name.
@@ -102,6 +105,7 @@ impl AccountAttribute {
             AccountAttribute::ProofedTime => "accountProofedTime",
             AccountAttribute::PasswordNeedsFactor => "passwordNeedsFactor",
             AccountAttribute::BreakGlassUseTime => "breakGlassUseTime",
+            AccountAttribute::DisabledTime => "accountDisabledTime",
         }
     }
 }

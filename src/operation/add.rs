@@ -8,7 +8,7 @@ use super::password_change;
 use super::prepare::{self, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, no_superior_knowledge, not_permitted};
-use super::{Authority, audit, bind_rules, dynamic, grant, identifier, managed_account, relax, review, stamp};
+use super::{Authority, audit, bind_rules, disabled, dynamic, grant, identifier, managed_account, relax, review, stamp};
 use crate::directory::{AccountState, Change, Lookup, MEMBER_ENDS, Node};
 use crate::journal::Named;
 use crate::model::{Attribute, Dn, EntryId, ModificationOperation, Rdn, ResultCode, Timestamp};
@@ -134,6 +134,7 @@ fn check_kinds(
     parent: Option<EntryId>,
 ) -> Result<Option<review::terms::Opening>, Refusal> {
     managed_account::check(write, None, draft)?;
+    disabled::settle(write, None, draft);
     bind_rules::check(write, draft)?;
     access::check(write, draft)?;
     audit::check(write, draft)?;

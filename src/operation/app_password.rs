@@ -340,6 +340,25 @@ pub(crate) fn find(directory: &Directory, account: EntryId, given: &Secret) -> O
     of_account(directory, account).into_iter().find(|one| one.name == name)
 }
 
+/// The directory with one more of an account, bound to this rule and good from now on, and what it is: for `policy test`.
+pub(crate) fn with_one(
+    directory: &Directory,
+    context: &Context,
+    account: EntryId,
+    rule: &str,
+) -> Result<(Directory, Secret), Refusal> {
+    let node = directory.node(account).ok_or_else(|| Refusal::no_such_object(directory, None))?;
+    let made = making(directory, context, node, "policy-test", rule, None)?;
+    let mut entry = node.entry.to_builder();
+    let mut record = record::of_context(directory, context, RecordKind::AppPassword);
+    let password = put(directory, context, node, &mut entry, &made, &mut record)?;
+    let block = entry.build().block().clone();
+    let put = Change::PutEntry { id: node.id, parent: node.parent, name: node.name.clone(), block };
+    let mut with = directory.clone();
+    with.apply(&put).map_err(|_| Refusal::new(ResultCode::Other, "internal error").because("change cannot be applied"))?;
+    Ok((with, password))
+}
+
 /// Why a login with this one is refused, which was right a moment ago, whatever the rules say.
 pub(crate) fn check(head: &Directory, account: EntryId, one: &AppPassword, now: Timestamp) -> Result<(), &'static str> {
     use super::bind::reason;

@@ -21,6 +21,7 @@ mod context;
 pub mod control;
 pub mod default_rules;
 pub mod delete;
+mod disabled;
 mod draft;
 pub mod dynamic;
 pub mod enrolment;

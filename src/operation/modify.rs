@@ -12,7 +12,8 @@ use super::prepare::{self, Outcome, Passwords};
 use super::refusal::{Refusal, parse_name};
 use super::write::{Success, Write, is_subschema, not_permitted};
 use super::{
-    Authority, access, audit, bind_rules, dynamic, grant, identifier, managed_account, relax, schema_change, sessions, stamp,
+    Authority, access, audit, bind_rules, disabled, dynamic, grant, identifier, managed_account, relax, schema_change, sessions,
+    stamp,
 };
 use crate::directory::{Change, MembershipAttribute, Node};
 use crate::model::schema::Schema;
@@ -126,6 +127,7 @@ pub(crate) fn modify(write: &Write<'_>, request: &ModifyRequest) -> Result<Succe
 /// What an account, a rule, a grant or a review must be; what is to be changed beside it where a grant starts over.
 fn check_kinds(write: &Write<'_>, node: &Node, draft: &mut Draft<'_>) -> Result<Vec<Change>, Refusal> {
     managed_account::check(write, Some(node), draft)?;
+    disabled::settle(write, Some(node), draft);
     bind_rules::check(write, draft)?;
     access::check(write, draft)?;
     audit::check(write, draft)?;

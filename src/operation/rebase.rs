@@ -15,7 +15,8 @@ use crate::protocol::{LdapResult, Reply, ResponseKind};
 pub const ENTRIES_IN_A_FRAME: usize = 500;
 
 /// Moments that the server writes into entries and judges by.
-const MOMENTS: [&str; 4] = ["pwdChangedTime", "pwdAccountLockedTime", "breakGlassUseTime", "passwordExposedTime"];
+const MOMENTS: [&str; 5] =
+    ["pwdChangedTime", "pwdAccountLockedTime", "breakGlassUseTime", "passwordExposedTime", "accountDisabledTime"];
 /// Of a time step (RFC 6238's), in microseconds. Steps of other lengths are left alone where they are longer.
 const STEP: i64 = 30_000_000;
 

@@ -19,8 +19,9 @@ const STAMPS: [&str; 2] = ["modifiersName", "modifyTimestamp"];
 const KEPT: [&str; 3] = ["entryUUID", "creatorsName", "createTimestamp"];
 
 /// What follows from something else and would lie if it were set: the number that consumers go by, the entry's class, the end of its
-/// time, which a refresh moves, and since when an emergency account is used.
-const DERIVED: [&str; 4] = ["entryCSN", "structuralObjectClass", "entryExpireTimestamp", "breakGlassUseTime"];
+/// time, which a refresh moves, and since when an emergency account is used, or any is disabled.
+const DERIVED: [&str; 5] =
+    ["entryCSN", "structuralObjectClass", "entryExpireTimestamp", "breakGlassUseTime", "accountDisabledTime"];
 
 /// Whether rules are relaxed for this request: 50 for others than administrators.
 pub(crate) fn is_allowed(controls: &Controls, subject: Subject) -> Result<bool, Refusal> {

@@ -18,7 +18,8 @@ pub(super) struct Alerts(Mutex<VecDeque<(Timestamp, String)>>);
 impl Alerts {
     /// Takes note of records that are durable; of most there is nothing to tell.
     pub(super) fn follow<'a>(&self, records: impl IntoIterator<Item = &'a Record>, now: Timestamp) {
-        for record in records.into_iter().filter(|record| record.kind == RecordKind::Alert || is_late(record)) {
+        let is_told = |record: &&Record| matches!(record.kind, RecordKind::Alert | RecordKind::BreakGlass) || is_late(record);
+        for record in records.into_iter().filter(is_told) {
             // Logs are kept in clear: no name, only the number that the journal tells the name of.
             let account = record.target.as_ref().and_then(|target| target.uuid.as_deref()).unwrap_or_default();
             let reason = record.reason.unwrap_or_default();
@@ -60,6 +61,11 @@ fn text(record: &Record) -> String {
     }
     let from = record.peer.as_deref().unwrap_or("somewhere");
     let reason = record.reason.unwrap_or_default();
+    if record.kind == RecordKind::BreakGlass {
+        return format!(
+            "{reason}: {target}, from {from}; ask why, look at what was done with it in the journal, and set its password anew"
+        );
+    }
     format!("{reason}: {target}, the last one from {from}; find out who or what tries, the journal has every try")
 }
 
@@ -91,6 +97,18 @@ mod tests {
         assert!(alerts.told(Timestamp(0)).is_empty());
         alerts.follow(&[review(("open", "2"), Some("review due soon"))], Timestamp(0));
         let text = "review due soon: cn=spring, 2 memberships are not reviewed, due D; what is not by C is suspended";
+        assert_eq!(alerts.told(Timestamp(0)), [text]);
+    }
+
+    #[test]
+    fn the_use_of_an_emergency_account_is_told() {
+        let mut record = Record::new(RecordKind::BreakGlass);
+        record.target = Some(Named { uuid: None, dn: "cn=emergency".to_owned() });
+        (record.reason, record.peer) = (Some("emergency account used"), Some("192.0.2.7:389".to_owned()));
+        let alerts = Alerts::default();
+        alerts.follow(&[record], Timestamp(0));
+        let text = "emergency account used: cn=emergency, from 192.0.2.7:389; ask why, look at what was done with it in the journal, and set its \
+                    password anew";
         assert_eq!(alerts.told(Timestamp(0)), [text]);
     }
 

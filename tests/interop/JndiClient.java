@@ -12,6 +12,7 @@ import javax.naming.directory.InitialDirContext;
 import javax.naming.directory.ModificationItem;
 import javax.naming.directory.SearchControls;
 import javax.naming.directory.SearchResult;
+import javax.naming.ldap.BasicControl;
 import javax.naming.ldap.Control;
 import javax.naming.ldap.InitialLdapContext;
 import javax.naming.ldap.LdapContext;
@@ -50,6 +51,7 @@ public class JndiClient {
         LdapContext context = new InitialLdapContext(environment, null);
         addModifyRenameDelete(context);
         pages(context);
+        passwordPolicy(url, context);
         context.close();
     }
 
@@ -74,6 +76,51 @@ public class JndiClient {
         check(find(context, "(uid=jndi2)").size() == 1, "found by its new name");
         context.destroySubcontext("uid=jndi2,ou=people");
         check(find(context, "(uid=jndi2)").isEmpty(), "gone after deletion");
+    }
+
+    /** The control of a bind, octet for octet as slapd sends it: after a reset, and when all is well. */
+    static void passwordPolicy(String url, DirContext admin) throws Exception {
+        Attributes attributes = new BasicAttributes(true);
+        attributes.put(new BasicAttribute("objectClass", "inetOrgPerson"));
+        attributes.put("cn", "Paul Policy");
+        attributes.put("sn", "Policy");
+        attributes.put("userPassword", "a first pass phrase for him");
+        admin.createSubcontext("uid=jndi3,ou=people", attributes).close();
+        check("3003810102".equals(controlOfBind(url, "a first pass phrase for him")), "the control says: change it");
+        Hashtable<String, Object> environment = asPerson(url, "a first pass phrase for him");
+        DirContext own = new InitialDirContext(environment);
+        own.modifyAttributes("uid=jndi3,ou=people", new ModificationItem[] {
+            new ModificationItem(DirContext.REMOVE_ATTRIBUTE, new BasicAttribute("userPassword", "a first pass phrase for him")),
+            new ModificationItem(DirContext.ADD_ATTRIBUTE, new BasicAttribute("userPassword", "a second pass phrase of his")),
+        });
+        own.close();
+        check("3000".equals(controlOfBind(url, "a second pass phrase of his")), "the control says that all is well");
+        admin.destroySubcontext("uid=jndi3,ou=people");
+    }
+
+    static Hashtable<String, Object> asPerson(String url, String password) {
+        Hashtable<String, Object> environment = environment(url);
+        environment.put(Context.SECURITY_AUTHENTICATION, "simple");
+        environment.put(Context.SECURITY_PRINCIPAL, "uid=jndi3,ou=people," + SUFFIX);
+        environment.put(Context.SECURITY_CREDENTIALS, password);
+        return environment;
+    }
+
+    static String controlOfBind(String url, String password) throws Exception {
+        String policy = "1.3.6.1.4.1.42.2.27.8.5.1";
+        Control[] asked = {new BasicControl(policy, Control.NONCRITICAL, null)};
+        LdapContext context = new InitialLdapContext(asPerson(url, password), asked);
+        StringBuilder found = new StringBuilder();
+        Control[] answered = context.getResponseControls();
+        for (Control control : answered == null ? new Control[0] : answered) {
+            if (control.getID().equals(policy)) {
+                for (byte octet : control.getEncodedValue()) {
+                    found.append(String.format("%02x", octet));
+                }
+            }
+        }
+        context.close();
+        return found.toString();
     }
 
     static List<String> find(DirContext context, String filter) throws Exception {

@@ -124,6 +124,8 @@ expect 0 "the group followed the rename" ldapsearch -x -LLL -o ldif-wrap=no -H "
 shows '^member: uid=tools2,ou=people,dc=mercy,dc=example' "by its new name"
 expect 0 "a person logs in with the password that ldapadd set" ldapwhoami -x -H "$ldaps" -D "uid=tools2,ou=people,$suffix" -w 'first pass phrase of tools'
 as_person=(-D "uid=tools2,ou=people,$suffix" -w 'first pass phrase of tools')
+expect 50 "a search by somebody whose password another one set" ldapsearch -x -e ppolicy -H "$ldaps" "${as_person[@]}" -b $suffix -s base
+shows '^ldap_bind: Success \(0\); Password must be changed' "ldapsearch is told of it by the control, as by slapd's"
 expect 1 "a short password is refused" ldappasswd -x -e ppolicy -H "$ldaps" "${as_person[@]}" -s 'too short'
 shows '^ppolicy: error=6 ' "the control says that it is too short, as slapd's does"
 expect 1 "a common password is refused" ldappasswd -x -e ppolicy -H "$ldaps" "${as_person[@]}" -s 'passwordpassword'
@@ -132,6 +134,9 @@ expect 1 "the password there is, is refused" ldappasswd -x -e ppolicy -H "$ldaps
 shows '^ppolicy: error=8 ' "as one of the old ones"
 expect 0 "ldappasswd by the person" ldappasswd -x -H "$ldaps" -D "uid=tools2,ou=people,$suffix" -w 'first pass phrase of tools' \
     -a 'first pass phrase of tools' -s 'second pass phrase of tools'
+expect 0 "a search by the person" ldapsearch -x -e ppolicy -H "$ldaps" -D "uid=tools2,ou=people,$suffix" -w 'second pass phrase of tools' \
+    -b $suffix -s base 1.1
+lacks '^ldap_bind' "the control has nothing to tell"
 expect 49 "the old password is over" ldapwhoami -x -H "$ldaps" -D "uid=tools2,ou=people,$suffix" -w 'first pass phrase of tools'
 expect 0 "the new one works" ldapwhoami -x -H "$ldaps" -D "uid=tools2,ou=people,$suffix" -w 'second pass phrase of tools'
 expect 0 "ldappasswd by the administrator, generated" ldappasswd -x -H "$ldaps" "${as_admin[@]}" "uid=tools2,ou=people,$suffix"

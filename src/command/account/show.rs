@@ -130,6 +130,17 @@ fn put_groups_and_sessions(rows: &mut Rows, report: &AccountReport) {
     if report.groups.is_empty() {
         rows.put("groups", "none");
     }
+    for grant in report.grants.iter().take(GROUPS_SHOWN) {
+        let when = |word: &str, time: &Option<String>| time.as_ref().map(|time| format!(", {word} {time}")).unwrap_or_default();
+        let by = if grant.by.is_empty() { String::new() } else { format!(", by {}", grant.by.join(" and ")) };
+        let (begins, ends) = (when("from", &grant.begins), when("until", &grant.ends));
+        rows.put("grants", format!("{} of {}{begins}{ends}{by}", grant.state, grant.group));
+    }
+    match report.grants.len().saturating_sub(GROUPS_SHOWN) {
+        0 if report.grants.is_empty() => rows.put("grants", "none"),
+        0 => {}
+        further => rows.put("grants", format!("and {further} more")),
+    }
     report.sessions.iter().take(SESSIONS_SHOWN).for_each(|live| rows.put("sessions", session(live)));
     match report.sessions.len().saturating_sub(SESSIONS_SHOWN) {
         0 if report.sessions.is_empty() => rows.put("sessions", "nobody is logged in"),

@@ -16,7 +16,8 @@
 //! listener = "ldaps"                  # ldap, ldaps, ldapi
 //! tls = "1.3"                         # 1.2, 1.3, none
 //! certificate = { subject = "uid=anna,…", issuer = "cn=ca,…", emails = [], usages = ["clientAuth"] }
-//! with = ["password", "otp"]          # password, wrong-password, otp, certificate, ldapi
+//! with = ["password", "otp"]          # password, wrong-password, app-password, otp, certificate, ldapi
+//! app-rule = "mail"                   # the bind rule that the application's password is bound to
 //! at = 2027-01-04T08:00:00-06:00
 //! expect = "allow"                    # allow, deny, require-factor
 //! reason = "…"                        # as the journal spells it; left out: any
@@ -116,6 +117,8 @@ struct Login {
     tls: Option<String>,
     certificate: Option<CertificateTest>,
     with: Option<Vec<TestedFactor>>,
+    #[serde(rename = "app-rule")]
+    app_rule: Option<String>,
     expect: Verdict,
     reason: Option<String>,
     rule: Option<String>,
@@ -173,6 +176,7 @@ impl PolicyFile {
                 at: login.at,
                 with: login.with.unwrap_or_else(|| with.clone()),
                 certificate: login.certificate,
+                app_rule: login.app_rule,
                 ..of_connection(login.from, login.listener, login.tls, (&from, &listener, &tls))
             };
             Expectation {
@@ -270,6 +274,7 @@ fn spelled(factor: TestedFactor) -> String {
     match factor {
         TestedFactor::Password => "password",
         TestedFactor::WrongPassword => "wrong-password",
+        TestedFactor::AppPassword => "app-password",
         TestedFactor::Otp => "otp",
         TestedFactor::Certificate => "certificate",
         TestedFactor::Ldapi => "ldapi",

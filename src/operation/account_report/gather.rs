@@ -1,5 +1,6 @@
 //! What the report is made of: the same judgements that a login meets.
 
+use super::granted;
 use super::{
     AccountReport, AccountState, BarrierReport, EndReport, FailureReport, PasswordReport, RuleReport, SessionReport,
     SourceReport, TokenReport,
@@ -48,6 +49,7 @@ pub fn gather(directory: &Directory, context: &Context, id: EntryId) -> Option<A
         app_passwords: app_password::report(directory, id),
         further_groups: groups.len().saturating_sub(AccountReport::MOST_GROUPS),
         groups: groups.iter().take(AccountReport::MOST_GROUPS).map(|group| directory.dn_text(group)).collect(),
+        grants: granted::gather(directory, id, &groups),
         sessions: sessions(context, id),
     })
 }

@@ -8,6 +8,7 @@
 //! For administrators. No secret is in it.
 
 mod gather;
+mod granted;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -74,6 +75,9 @@ pub struct AccountReport {
     pub groups: Vec<String>,
     /// Groups that are not named.
     pub further_groups: usize,
+    /// What it was given for a time, whatever became of it.
+    #[serde(default)]
+    pub grants: Vec<GrantReport>,
     /// Who is logged in on it now; of a stopped server nobody.
     pub sessions: Vec<SessionReport>,
 }
@@ -173,6 +177,21 @@ pub struct TokenReport {
     pub usable: bool,
     /// Recovery codes that were not used.
     pub recovery_codes: usize,
+}
+
+/// A grant, or a membership that ends.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct GrantReport {
+    /// Of which group.
+    pub group: String,
+    /// grantState; `member` of a plain membership.
+    pub state: String,
+    /// From when on.
+    pub begins: Option<String>,
+    /// Until when.
+    pub ends: Option<String>,
+    /// Who approved it; who asked, where nobody did.
+    pub by: Vec<String>,
 }
 
 /// A live session.

@@ -20,7 +20,7 @@ use crate::operation::modify::ModifyRequest;
 use crate::operation::modify_dn::ModifyDnRequest;
 use crate::operation::{
     Attached, Authority, CertificateFacts, Context, Decision, Identity, ListenerKind, Peer, Proposal, ProposedOperation,
-    TlsFacts, account, decide, otp, prepare,
+    TlsFacts, account, app_password, decide, otp, prepare,
 };
 use crate::policy::bind_rule::KeyUsage;
 use crate::policy::password::{HashAnswer, HashJob};
@@ -145,7 +145,12 @@ fn try_login(directory: &Arc<Directory>, context: &Context, login: &LoginTest, m
         attached: Attached::default(),
         ..context.clone()
     };
-    let step = bind::begin(directory, &context, request(directory, login, id, now)?, &[]);
+    let (with_one, password) = match app_password(directory, &context, login, id)? {
+        Some((with_one, password)) => (Some(with_one), Some(password)),
+        None => (None, None),
+    };
+    let directory = with_one.as_ref().unwrap_or(directory);
+    let step = bind::begin(directory, &context, request(directory, login, id, now, password)?, &[]);
     let pending = match step {
         Step::Commit(pending) => pending,
         Step::Verify(job, pending) => pending.with_answers(vec![answered(*job)]),
@@ -187,8 +192,44 @@ fn outcome(decision: Decision) -> LoginOutcome {
     }
 }
 
-fn request(directory: &Directory, login: &LoginTest, id: EntryId, now: Timestamp) -> Outcome<BindRequest> {
+/// The directory with the password of an application that the login comes with, and that password.
+fn app_password(
+    directory: &Directory,
+    context: &Context,
+    login: &LoginTest,
+    id: EntryId,
+) -> Outcome<Option<(Directory, Secret)>> {
+    match (&login.app_rule, login.with.contains(&TestedFactor::AppPassword)) {
+        (None, false) => Ok(None),
+        (Some(rule), true) => {
+            let rule = rule.replace(SUFFIX, &directory.suffix().to_string());
+            let made = app_password::with_one(directory, context, id, &rule);
+            made.map(Some).map_err(|refusal| TestError(format!("app-rule: {}", refusal.result.diagnostic)))
+        }
+        (None, true) => {
+            Err(TestError("with: say which bind rule the application's password is bound to: app-rule = \"…\"".to_owned()))
+        }
+        (Some(_), false) => Err(TestError("app-rule: it goes with = [\"app-password\"]".to_owned())),
+    }
+}
+
+fn request(
+    directory: &Directory,
+    login: &LoginTest,
+    id: EntryId,
+    now: Timestamp,
+    app_password: Option<Secret>,
+) -> Outcome<BindRequest> {
     let has = |factor| login.with.contains(&factor);
+    if let Some(password) = app_password {
+        if login.with.iter().any(|it| matches!(it, TestedFactor::Password | TestedFactor::WrongPassword | TestedFactor::Otp)) {
+            return Err(TestError(
+                "with: the password of an application comes without another one and without a code".to_owned(),
+            ));
+        }
+        let (name, authentication) = (Bytes::from(directory.dn_text(id)), Authentication::Simple(password));
+        return Ok(BindRequest { version: 3, name, authentication });
+    }
     let password = match (has(TestedFactor::Password), has(TestedFactor::WrongPassword)) {
         (true, true) => return Err(TestError("a password is right or wrong".to_owned())),
         (true, false) => RIGHT,

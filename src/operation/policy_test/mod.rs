@@ -78,6 +78,9 @@ pub struct LoginTest {
     pub certificate: Option<CertificateTest>,
     /// What it proves.
     pub with: Vec<TestedFactor>,
+    /// The bind rule that the password of an application is bound to: its cn or its name.
+    #[serde(default)]
+    pub app_rule: Option<String>,
 }
 
 /// A client's certificate.
@@ -104,6 +107,8 @@ pub enum TestedFactor {
     Password,
     /// A wrong one.
     WrongPassword,
+    /// One of an application of its own, made for the test and bound to the rule that the login names.
+    AppPassword,
     /// The one-time code that the account's token makes at that time, behind the password.
     Otp,
     /// The certificate of the connection; without a password by SASL EXTERNAL.

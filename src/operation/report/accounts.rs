@@ -80,7 +80,7 @@ pub(super) fn service(reporting: &Reporting<'_>) -> Table {
     let accounts = Account::all(directory).filter(|account| account.kind != AccountKind::Person);
     let rows = accounts.map(|account| {
         let (owner, owner_state) = owner(directory, &account, *at);
-        found |= owner_state != "open" && !account.is_over(*at);
+        found |= (owner_state != "open" || account.is_used()) && !account.is_over(*at);
         let networks = texts(directory, account.node, "accountNetwork");
         vec![
             account.dn.clone(),

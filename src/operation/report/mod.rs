@@ -254,7 +254,12 @@ impl<'a> Account<'a> {
 
     /// Somebody said that nobody logs in to it.
     pub(super) fn is_disabled(&self) -> bool {
-        self.facts.disabled || self.facts.disabled_by_control || self.facts.disabled_by_lock
+        self.facts.is_disabled()
+    }
+
+    /// An emergency account that was used: somebody must look at what was done with it, and set its password anew.
+    pub(super) fn is_used(&self) -> bool {
+        self.facts.break_glass && self.facts.used.is_some()
     }
 
     /// When the account, not its password, ends.
@@ -283,6 +288,8 @@ impl<'a> Account<'a> {
             "ended"
         } else if is_locked() {
             "locked"
+        } else if self.is_used() {
+            "used"
         } else {
             "open"
         }
@@ -313,7 +320,7 @@ pub(super) fn text(directory: &Directory, node: &Node, name: &str) -> Option<Str
 }
 
 /// All values of an attribute as text, wherever the directory keeps them.
-pub(super) fn texts(directory: &Directory, node: &Node, name: &str) -> Vec<String> {
+pub(in crate::operation) fn texts(directory: &Directory, node: &Node, name: &str) -> Vec<String> {
     let Some(attribute) = directory.schema().attribute_type(name) else { return Vec::new() };
     let lossy = |value: &[u8]| String::from_utf8_lossy(value).into_owned();
     match MembershipAttribute::of_type(attribute) {
@@ -346,7 +353,7 @@ pub fn find(directory: &Directory, dn: &str) -> Option<EntryId> {
 }
 
 /// A moment that an attribute holds.
-pub(super) fn time(directory: &Directory, node: &Node, name: &str) -> Option<Timestamp> {
+pub(in crate::operation) fn time(directory: &Directory, node: &Node, name: &str) -> Option<Timestamp> {
     Timestamp::from_generalized_time(text(directory, node, name)?.as_bytes()).ok()
 }
 

@@ -189,6 +189,14 @@ fn powers_and_services() {
     let services = rows(ReportKind::Service, &reporting(&directory, server.now));
     assert!(!services.found);
     assert_eq!(services.rows[0][1..5], ["service".to_owned(), bert(), "open".to_owned(), "10.1.0.0/16".to_owned()]);
+    server.import(
+        "dn: cn=emergency,dc=mercy,dc=example\nobjectClass: device\nobjectClass: managedAccount\naccountKind: breakglass\n\
+         accountOwner: uid=bert,ou=people,dc=mercy,dc=example\nbreakGlassUseTime: 20261101120000Z\n",
+    );
+    let directory = server.directory.clone();
+    let services = rows(ReportKind::Service, &reporting(&directory, server.now));
+    assert!(services.found && services.rows.iter().any(|row| row[1] == "breakglass" && row[6] == "used"), "{services:?}");
+    assert_eq!(server.change("dn: cn=emergency,dc=mercy,dc=example\nchangetype: delete\n"), "0");
     assert_eq!(server.change(&format!("dn: {}\nchangetype: delete\n", bert())), "0");
     let directory = server.directory.clone();
     let services = rows(ReportKind::Service, &reporting(&directory, server.now));

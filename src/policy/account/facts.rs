@@ -29,6 +29,8 @@ pub struct Facts {
     pub disabled_by_control: bool,
     /// nsAccountLock.
     pub disabled_by_lock: bool,
+    /// Since when any of these three says so: accountDisabledTime.
+    pub disabled_since: Option<Timestamp>,
     /// pwdStartTime.
     pub starts: Option<Timestamp>,
     /// pwdEndTime.
@@ -80,6 +82,11 @@ impl Lock {
 }
 
 impl Facts {
+    /// Whether something that was written into the entry disables the account.
+    pub fn is_disabled(&self) -> bool {
+        self.disabled || self.disabled_by_control || self.disabled_by_lock
+    }
+
     /// Takes one value into account. Values that are not of their syntax say nothing: the schema lets none in.
     pub fn note(&mut self, attribute: AccountAttribute, value: &[u8]) {
         match attribute {
@@ -108,6 +115,7 @@ impl Facts {
             AccountAttribute::PasswordNeedsFactor => self.needs_factor |= is_true(value),
             AccountAttribute::PasswordExpirationTime => self.password_expires = time(value),
             AccountAttribute::BreakGlassUseTime => self.used = time(value),
+            AccountAttribute::DisabledTime => self.disabled_since = time(value),
         }
     }
 

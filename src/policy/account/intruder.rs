@@ -46,7 +46,7 @@ pub fn after_failure(before: Option<&FailedLogins>, policy: &PasswordPolicy, sou
     let before = before.filter(|before| before.locked.is_none_or(|locked| lock_ends(locked, policy).is_none_or(|end| now < end)));
     let mut failed = before.cloned().unwrap_or_default();
     failed.in_a_row = failed.in_a_row.saturating_add(1);
-    push(&mut failed.times, now, FailedLogins::MAXIMUM_TIMES);
+    push(&mut failed.times, now, recorded(policy));
     if policy.locks_account() {
         count_for_account(&mut failed, policy, now);
     } else {
@@ -56,6 +56,15 @@ pub fn after_failure(before: Option<&FailedLogins>, policy: &PasswordPolicy, sou
         }
     }
     failed
+}
+
+/// How many times of failures are kept: pwdMaxRecordedFailure, but never fewer than are counted.
+fn recorded(policy: &PasswordPolicy) -> usize {
+    let counted = if policy.locks_account() { policy.maximum_failures } else { 1 };
+    match policy.maximum_recorded_failures {
+        0 => FailedLogins::MAXIMUM_TIMES,
+        most => (most.max(counted) as usize).min(FailedLogins::MAXIMUM_TIMES),
+    }
 }
 
 /// draft-behera-ldap-password-policy-11 section 7.6.
@@ -153,6 +162,23 @@ mod tests {
         assert_eq!(waits_until(&failed, &policy, "192.0.2.7", Timestamp(end.0 - 1)), Some(end));
         assert_eq!(waits_until(&failed, &policy, "192.0.2.7", end), None);
         assert_eq!(waits_until(&failed, &policy, "192.0.2.8", Timestamp(NOW + 255 * SECOND)), None, "another source");
+    }
+
+    #[test]
+    fn no_more_times_are_kept_than_the_policy_says_and_none_that_counts_is_lost() {
+        let kept = |policy: &PasswordPolicy| {
+            let mut failed = FailedLogins::default();
+            for number in 0..20 {
+                failed = after_failure(Some(&failed), policy, "192.0.2.7", Timestamp(NOW + number));
+            }
+            (failed.times.len(), failed.times.last().map(|time| time.0 - NOW), failed.in_a_row)
+        };
+        let of = |most| PasswordPolicy { maximum_recorded_failures: most, ..PasswordPolicy::default() };
+        assert_eq!(kept(&of(0)), (20, Some(19), 20));
+        assert_eq!(kept(&of(3)), (3, Some(19), 20));
+        let locking = PasswordPolicy { maximum_recorded_failures: 3, failure_interval: 60, ..draft(5) };
+        assert_eq!(kept(&locking), (5, Some(19), 5));
+        assert!(after_failure(None, &draft(1), "192.0.2.7", Timestamp(NOW)).locked.is_some());
     }
 
     #[test]

@@ -105,10 +105,11 @@ impl Ground {
     fn look(self, facts: &Facts, policy: &PasswordPolicy, now: Timestamp) -> Option<Barrier> {
         let barrier = |since, until| Barrier { ground: self, since, until };
         let always = |is: bool| is.then(|| barrier(None, None));
+        let disabled = |is: bool| is.then(|| barrier(facts.disabled_since, None));
         match self {
-            Ground::Disabled => always(facts.disabled),
-            Ground::UserAccountControl => always(facts.disabled_by_control),
-            Ground::NsAccountLock => always(facts.disabled_by_lock),
+            Ground::Disabled => disabled(facts.disabled),
+            Ground::UserAccountControl => disabled(facts.disabled_by_control),
+            Ground::NsAccountLock => disabled(facts.disabled_by_lock),
             // Only people have papers.
             Ground::NotProofed if facts.service || facts.break_glass => None,
             Ground::NotProofed => always(policy.proofing && !(facts.proofed_by && facts.proofed_time)),
