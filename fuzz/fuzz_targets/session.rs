@@ -176,6 +176,11 @@ impl Server {
             Pull::Pause => {}
             // The journal is beside what is tried here: it cannot be read.
             Pull::Fetch(_) => stream.supply(Err(ResultCode::Unavailable)),
+            Pull::Record(proposal) => {
+                let decision = operation::decide(&self.directory, &proposal, 0);
+                self.directory = applied(&self.directory, &decision.changes);
+                stream.recorded(Ok(()));
+            }
             Pull::Wait => {
                 if !stream.wake(&self.directory) {
                     self.parked.push((id, stream));
